@@ -1,0 +1,44 @@
+# `make run` and `make test` set up everything they need; `make help` lists the rest.
+PORT ?= 8000
+export PORT
+PYTHON := .venv/bin/python
+
+.PHONY: help run test check bench format lock schema setup-run setup-dev
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: setup-run ## set up, load the sample data, and serve on http://127.0.0.1:8000 (PORT= to change)
+	@$(PYTHON) manage.py migrate --verbosity 0
+	@$(PYTHON) manage.py collectstatic --noinput --verbosity 0
+	@$(PYTHON) manage.py load_sample_data
+	@exec .venv/bin/honcho start --port $(PORT)
+
+test: setup-dev ## set up and run the whole suite
+	@$(PYTHON) -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+
+check: setup-dev ## lint, types, imports, templates, migrations
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy .
+	@.venv/bin/lint-imports
+	@.venv/bin/djlint --lint --quiet documents spms
+	@$(PYTHON) manage.py check --fail-level WARNING
+	@$(PYTHON) manage.py makemigrations --check --dry-run
+	@$(PYTHON) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+bench: setup-dev ## measure speed and memory; prints the table of docs/performance.md
+	@$(PYTHON) -m bench $(ARGS)
+
+format: setup-dev ## format the code
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+lock: setup-dev ## pin the dependencies anew, with hashes and without any index address
+	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --universal --python-version 3.12 \
+		--generate-hashes --no-header --output-file requirements/run.txt
+	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --group dev --constraint requirements/run.txt \
+		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/dev.txt
+
+setup-run setup-dev: setup-%:
+	@deploy/setup.sh $*

@@ -1,0 +1,65 @@
+#!/bin/sh
+# Sets up .venv/ and the system libraries. Usage: deploy/setup.sh run|dev
+# Does nothing when all of it is there already.
+set -eu
+cd "$(dirname "$0")/.."
+lock="requirements/$1.txt"
+stamp=".venv/installed-$1"
+
+fail() {
+    echo "spms: $*" >&2
+    exit 1
+}
+
+is_new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null
+}
+
+find_python() {
+    for candidate in "python$(cat .python-version)" python3.13 python3.12 python3.14 python3; do
+        if is_new_enough "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    uv python find '>=3.12' 2>/dev/null ||
+        fail "Python 3.12 or newer is needed (found: $(python3 --version 2>/dev/null || echo none)). Install python3.13, then try again."
+}
+
+has_libraries() {
+    .venv/bin/python - <<'PY' 2>/dev/null
+import ctypes.util
+import sys
+
+names = "pango-1.0", "pangoft2-1.0", "harfbuzz", "harfbuzz-subset", "fontconfig"
+sys.exit(any(ctypes.util.find_library(name) is None for name in names))
+PY
+}
+
+install_libraries() {
+    packages="libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig"
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        echo "spms: installing $packages"
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages; } >/dev/null ||
+            fail "installing Pango failed. Run: apt-get install $packages"
+    elif command -v apt-get >/dev/null; then
+        fail "Pango is missing. Run: sudo apt-get install -y $packages"
+    else
+        fail "Pango is missing. Install it (macOS: brew install pango; Fedora: dnf install pango), then try again."
+    fi
+}
+
+if ! is_new_enough .venv/bin/python; then
+    python=$(find_python)
+    rm -rf .venv
+    "$python" -m venv .venv || fail "$python cannot make a virtual environment. On Debian: apt-get install python3-venv"
+fi
+if ! cmp -s "$lock" "$stamp"; then
+    echo "spms: installing $lock into .venv/"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" 2>&1 |
+        { grep -v '^WARNING: Location' || true; }
+    .venv/bin/python -c 'import django, weasyprint' 2>/dev/null || has_libraries || install_libraries
+    .venv/bin/python -c 'import django' || fail "the packages of $lock could not be installed"
+    cp "$lock" "$stamp"
+fi
+has_libraries || install_libraries

@@ -1,0 +1,1 @@
+"""Projects, their documents, and the work of turning them into PDF."""

@@ -1,0 +1,83 @@
+"""Django's admin for the raw data."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from documents.models import BusinessArea, Document, DocumentImage, Membership, Project, Task
+
+
+class MembershipInline(admin.TabularInline[Membership, Project]):
+    """The team, on the page of its project."""
+
+    model = Membership
+    extra = 0
+    autocomplete_fields = ("user",)
+
+
+@admin.register(BusinessArea)
+class BusinessAreaAdmin(admin.ModelAdmin[BusinessArea]):
+    """Business areas."""
+
+    list_display = ("name", "leader")
+    autocomplete_fields = ("leader",)
+
+
+@admin.register(Project)
+class ProjectAdmin(admin.ModelAdmin[Project]):
+    """Projects with their team."""
+
+    list_display = ("tag", "title", "kind", "status", "business_area")
+    list_filter = ("kind", "status", "business_area", "year")
+    search_fields = ("tag", "title")
+    inlines = (MembershipInline,)
+
+
+@admin.register(Document)
+class DocumentAdmin(admin.ModelAdmin[Document]):
+    """Documents; their texts are sanitised here as in the API."""
+
+    list_display = ("__str__", "year", "status", "version", "updated_at")
+    list_filter = ("kind", "status", "year")
+    search_fields = ("project__tag", "project__title")
+    autocomplete_fields = ("project",)
+    raw_id_fields = ("cover_image",)
+    readonly_fields = ("version", "created_at", "updated_at")
+    list_select_related = ("project",)
+
+    def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
+        """Save, and count the version when something was changed."""
+        super().save_model(request, obj, form, change)
+        if change and form.changed_data:
+            obj.bump_version()
+
+
+@admin.register(DocumentImage)
+class DocumentImageAdmin(admin.ModelAdmin[DocumentImage]):
+    """Images; they are added through the API, which prepares them for print."""
+
+    list_display = ("id", "document", "caption", "width", "height")
+    readonly_fields = ("id", "document", "file", "width", "height", "digest", "created_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: an image that was not prepared could be anything."""
+        return False
+
+
+@admin.register(Task)
+class TaskAdmin(admin.ModelAdmin[Task]):
+    """Tasks, to look at: their state changes by what happens, not by hand."""
+
+    list_display = ("id", "kind", "document", "status", "mode", "attempts", "created_at", "finished_at")
+    list_filter = ("status", "kind", "mode")
+    search_fields = ("id", "fingerprint")
+    list_select_related = ("document__project",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: tasks are begun through the API."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Task | None = None) -> bool:
+        """Refuse: a change by hand would undo what happens meanwhile."""
+        return False

@@ -1,0 +1,1 @@
+"""The HTTP API of documents and tasks: HTTP only, everything else is called."""

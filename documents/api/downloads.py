@@ -1,0 +1,68 @@
+"""Send a kept file: conditional, in ranges, never from memory."""
+
+import re
+from collections.abc import Iterator
+from typing import IO
+
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header
+
+from documents import store
+
+CHUNK_BYTES = 65_536
+ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+def send(request: HttpRequest, name: str, *, size_bytes: int, digest: str, filename: str) -> HttpResponseBase:
+    """Return the answer for a kept PDF: 200, 206 for one range, 304 when the client has it, 416.
+
+    Several ranges in one request are answered with the whole file, as RFC 9110 allows.
+    """
+    etag = f'"{digest}"'
+    if (short := get_conditional_response(request, etag=etag)) is not None:
+        short.headers["Cache-Control"] = "private, no-cache"
+        return short
+    response = _body(request, name, size_bytes, etag)
+    response.headers["ETag"] = etag
+    response.headers["Accept-Ranges"] = "bytes"
+    response.headers["Cache-Control"] = "private, no-cache"
+    if disposition := content_disposition_header(as_attachment=False, filename=filename):
+        response.headers["Content-Disposition"] = disposition
+    return response
+
+
+def _body(request: HttpRequest, name: str, size_bytes: int, etag: str) -> HttpResponseBase:
+    wanted = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
+    is_same_file = request.headers.get("If-Range", etag) == etag
+    if wanted is None or not any(wanted.groups()) or not is_same_file:
+        return FileResponse(store.open_file(name), content_type="application/pdf")
+    first, last = _bounds(wanted[1], wanted[2], size_bytes)
+    if first > last:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
+    chunks = _chunks(store.open_file(name), first, last - first + 1)
+    return StreamingHttpResponse(
+        chunks,
+        status=206,
+        content_type="application/pdf",
+        headers={
+            "Content-Range": f"bytes {first}-{last}/{size_bytes}",
+            "Content-Length": str(last - first + 1),
+        },
+    )
+
+
+def _bounds(first: str, last: str, size_bytes: int) -> tuple[int, int]:
+    """Return the first and last byte of a range such as 0-99, 100- or -100 (the last hundred)."""
+    if not first:
+        return max(0, size_bytes - int(last)), size_bytes - 1
+    return int(first), min(int(last or size_bytes), size_bytes - 1)
+
+
+def _chunks(stream: IO[bytes], first: int, length: int) -> Iterator[bytes]:
+    with stream:
+        stream.seek(first)
+        while length > 0 and (chunk := stream.read(min(CHUNK_BYTES, length))):
+            length -= len(chunk)
+            yield chunk

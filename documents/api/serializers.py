@@ -1,0 +1,246 @@
+"""How projects, documents, images and tasks look in JSON."""
+
+from typing import Any, ClassVar
+
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import exceptions, serializers
+
+from documents import kinds, richtext
+from documents.api.conventions import StrictSerializer
+from documents.models import Document, DocumentImage, Membership, Project, Task
+
+APPROVALS = {
+    "project_lead": "lead_approved",
+    "area_lead": "area_approved",
+    "directorate": "directorate_approved",
+}
+
+
+class MembershipSerializer(serializers.ModelSerializer[Membership]):
+    """A member of a project."""
+
+    user = serializers.CharField(source="user.username")
+    name = serializers.CharField(source="user.get_full_name")
+
+    class Meta:
+        model = Membership
+        fields = ("user", "name", "role")
+
+
+class ProjectSerializer(StrictSerializer, serializers.ModelSerializer[Project]):
+    """A project with its team."""
+
+    area_name = serializers.CharField(source="business_area.name", read_only=True)
+    team = MembershipSerializer(source="memberships", many=True, read_only=True)
+
+    class Meta:
+        model = Project
+        fields = (
+            *("id", "title", "tag", "year", "kind", "status", "business_area", "area_name", "team"),
+            *("created_at", "updated_at"),
+        )
+
+
+class OwnProjects(serializers.PrimaryKeyRelatedField[Project]):
+    """A reference to a project that the sender may see; others do not exist for them."""
+
+    def get_queryset(self) -> Any:
+        """Return the projects to choose from."""
+        return Project.objects.for_user(self.context["request"].user)
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+class SectionsField(serializers.JSONField):
+    """Rich text by section key."""
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "boolean"}})
+class ApprovalsField(serializers.Field[Any, Any, Any, Any]):
+    """The three approvals by name; only staff may give or take them."""
+
+    def to_representation(self, value: Document) -> dict[str, bool]:
+        """Return each approval as given or not."""
+        return {name: getattr(value, column) for name, column in APPROVALS.items()}
+
+    def to_internal_value(self, data: Any) -> dict[str, bool]:
+        """Return the columns to set."""
+        if not isinstance(data, dict) or not set(data) <= set(APPROVALS):
+            raise serializers.ValidationError(f"Send an object with any of: {', '.join(APPROVALS)}.")
+        if not all(isinstance(given, bool) for given in data.values()):
+            raise serializers.ValidationError("Send true or false for each approval.")
+        return {APPROVALS[name]: given for name, given in data.items()}
+
+
+class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]):
+    """A document with its sections; a PATCH merges them."""
+
+    project = OwnProjects(required=False, allow_null=True)
+    sections = SectionsField(required=False)
+    approvals = ApprovalsField(source="*", required=False)
+    title = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = Document
+        fields = (
+            *("id", "project", "kind", "year", "title", "status", "sections", "approvals", "cover_image"),
+            *("version", "created_at", "updated_at"),
+        )
+        read_only_fields = ("version",)
+        # The constraints of the database are reported in save(), with a message that helps.
+        validators: ClassVar[list[Any]] = []
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Check what only staff may do, what may not change, and the sections against the kind."""
+        self._check_rights(attrs)
+        self._check_fixed(attrs)
+        kind = kinds.KINDS[attrs.get("kind") or self.instance.kind]  # type: ignore[union-attr]
+        if not self.instance and kind.has_project != bool(attrs.get("project")):
+            what = "needs a project" if kind.has_project else "belongs to a year and has no project"
+            raise serializers.ValidationError({"project": f"A {kind.title.lower()} {what}."})
+        if "sections" in attrs:
+            attrs["sections"] = richtext.clean_sections(kind, attrs["sections"])
+        self._check_cover_image(attrs.get("cover_image"))
+        return attrs
+
+    def create(self, validated_data: dict[str, Any]) -> Document:
+        """Store a new document; raises ValidationError when there is one of its kind and year."""
+        try:
+            with transaction.atomic():
+                return super().create(validated_data)
+        except IntegrityError as error:
+            raise _exists_already(validated_data) from error
+
+    def update(self, instance: Document, validated_data: dict[str, Any]) -> Document:
+        """Store the named members only, merge the sections, and count the version."""
+        with transaction.atomic():
+            locked = Document.objects.select_for_update().get(pk=instance.pk)
+            if "sections" in validated_data:
+                validated_data["sections"] = locked.sections | validated_data["sections"]
+            changes = {
+                name: value for name, value in validated_data.items() if getattr(locked, name) != value
+            }
+            for name, value in changes.items():
+                setattr(locked, name, value)
+            if changes:
+                self._save(locked, changes)
+        return locked
+
+    def _save(self, locked: Document, changes: dict[str, Any]) -> None:
+        locked.version += 1
+        try:
+            with transaction.atomic():
+                locked.save(update_fields=[*changes, "version", "updated_at"])
+        except IntegrityError as error:
+            raise _exists_already({"kind": locked.kind, "year": locked.year}) from error
+
+    def _check_rights(self, attrs: dict[str, Any]) -> None:
+        if self.context["request"].user.is_staff:
+            return
+        if attrs.get("status") == Document.Status.APPROVED or set(attrs) & set(APPROVALS.values()):
+            raise exceptions.PermissionDenied("Only staff may approve a document or change its approvals.")
+        if not self.instance and attrs.get("kind") == kinds.ANNUAL_REPORT.key:
+            raise exceptions.PermissionDenied("Only staff may create an annual report.")
+
+    def _check_fixed(self, attrs: dict[str, Any]) -> None:
+        for name in ("kind", "project"):
+            if self.instance and name in attrs and attrs[name] != getattr(self.instance, name):
+                raise serializers.ValidationError(
+                    {name: f"The {name} of a document cannot change; create another."}
+                )
+
+    def _check_cover_image(self, image: DocumentImage | None) -> None:
+        if image and (not self.instance or image.document_id != self.instance.pk):
+            raise serializers.ValidationError({"cover_image": "Upload the image to this document first."})
+
+
+def _exists_already(values: dict[str, Any]) -> serializers.ValidationError:
+    title = kinds.KINDS[values["kind"]].title.lower()
+    return serializers.ValidationError(
+        {"year": f"There is a {title} for {values['year']} already; change that one."}
+    )
+
+
+class ImageSerializer(serializers.ModelSerializer[DocumentImage]):
+    """An image; ``url`` is usable in a section's ``<img src>``."""
+
+    url = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = DocumentImage
+        fields = ("id", "url", "caption", "width", "height")
+        read_only_fields = ("width", "height")
+
+
+class ImageUploadSerializer(serializers.Serializer[Any]):
+    """The multipart form of an upload."""
+
+    file = serializers.FileField()
+    caption = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """How far a task is."""
+
+    phase = serializers.CharField()
+    pages = serializers.IntegerField()
+
+
+class ResultSerializer(serializers.Serializer[Any]):
+    """What a task made."""
+
+    url = serializers.CharField()
+    pages = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+    seconds = serializers.FloatField()
+    fingerprint = serializers.CharField()
+    version = serializers.IntegerField()
+    warnings = serializers.ListField(child=serializers.CharField())
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """RFC 9457 problem details."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+
+
+class TaskSerializer(serializers.ModelSerializer[Task]):
+    """A task, its state and its result."""
+
+    task_id = serializers.UUIDField(source="pk", read_only=True)
+    progress = serializers.SerializerMethodField()
+    result = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Task
+        fields = (
+            *("task_id", "kind", "document", "status", "mode", "attempts", "progress", "message"),
+            *("result", "error", "created_at", "started_at", "finished_at"),
+        )
+
+    @extend_schema_field(ProgressSerializer)
+    def get_progress(self, task: Task) -> dict[str, object]:
+        """Return the phase and the pages so far."""
+        return {"phase": task.phase, "pages": task.pages_done}
+
+    @extend_schema_field(ResultSerializer(allow_null=True))
+    def get_result(self, task: Task) -> dict[str, object] | None:
+        """Return the facts of the result and where it is, or None before it is there."""
+        if task.result is None or task.document_id is None:
+            return None
+        url = f"{reverse('document-pdf', args=[task.document_id])}?task={task.pk}"
+        return {"url": url, **task.result, "fingerprint": task.fingerprint}
+
+    @extend_schema_field(ProblemSerializer(allow_null=True))
+    def get_error(self, task: Task) -> dict[str, object] | None:
+        """Return why it failed, as a problem."""
+        return {**task.error, "type": f"urn:spms:problem:{task.error['type']}"} if task.error else None
+
+
+PDF_FILE = OpenApiTypes.BINARY

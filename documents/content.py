@@ -1,0 +1,347 @@
+"""Gather what one document prints, in the order of its pages, and the fingerprint of it.
+
+Everything is yielded block by block, so that an annual report of 400 pages never lies in memory as a whole.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import groupby
+
+from django.db.models import Prefetch, QuerySet
+
+from documents import kinds
+from documents.models import BusinessArea, Document, DocumentImage, Membership, Project
+
+IMAGE_IN_HTML = re.compile(r'src="/api/v1/images/([0-9a-f-]{36})/"')
+CHAPTERS_AT_A_TIME = 20
+LISTED_STATUSES = (Project.Status.ACTIVE, Project.Status.UPDATE, Project.Status.CLOSURE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image that may be drawn: its address in the HTML, its name in storage, the SHA-256 of its file."""
+
+    url: str
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A member of the team."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """One of the three approvals."""
+
+    title: str
+    is_given: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectHead:
+    """What the cover or a chapter's head says of a project."""
+
+    title: str
+    tag: str
+    kind: str
+    status: str
+    business_area: str
+    area_leader: str
+    team: tuple[Person, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cover:
+    """The cover block; ``project`` is None for an annual report."""
+
+    document_title: str
+    kind: str
+    kind_title: str
+    period: str
+    status: str
+    status_title: str
+    version: int
+    is_long: bool
+    project: ProjectHead | None
+    approvals: tuple[Approval, ...]
+    image: Image | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectionBlock:
+    """One of the document's own sections."""
+
+    anchor: str
+    title: str
+    html: str
+    images: tuple[Image, ...] = ()
+    template: str = "pdf/section.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaBlock:
+    """The opening of a business area (or of the student reports) in an annual report."""
+
+    anchor: str
+    title: str
+    leader: str
+    images: tuple[Image, ...] = ()
+    template: str = "pdf/area.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChapterBlock:
+    """One project's report as a chapter of an annual report; ``sections`` have no anchors of their own."""
+
+    anchor: str
+    project: ProjectHead
+    sections: tuple[SectionBlock, ...]
+    image: Image | None
+    images: tuple[Image, ...]
+    template: str = "pdf/chapter.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectListBlock:
+    """A table of projects (the external partnerships of an annual report)."""
+
+    anchor: str
+    title: str
+    projects: tuple[ProjectHead, ...]
+    images: tuple[Image, ...] = ()
+    template: str = "pdf/projects.html"
+
+
+type Block = SectionBlock | AreaBlock | ChapterBlock | ProjectListBlock
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentsEntry:
+    """A line of the table of contents; level 1 or 2."""
+
+    anchor: str
+    title: str
+    level: int
+
+
+def cover(document: Document) -> Cover:
+    """Return the cover block of a document."""
+    kind = document.kind_info
+    return Cover(
+        document_title=document.title,
+        kind=kind.key,
+        kind_title=kind.title,
+        period=f"{document.year - 1}-{document.year}" if kind.is_yearly else str(document.year),
+        status=document.status,
+        status_title=document.get_status_display(),
+        version=document.version,
+        is_long=kind.is_long,
+        project=_project_head(document.project) if document.project else None,
+        approvals=_approvals(document),
+        image=_image(document.cover_image) if document.cover_image else None,
+    )
+
+
+def blocks(document: Document) -> Iterator[Block]:
+    """Yield what follows the cover, in the order of the pages."""
+    if document.kind_info.has_project:
+        yield from _sections(document, document.kind_info.section_keys())
+    else:
+        yield from _annual_blocks(document)
+
+
+def get(document_id: int) -> Document | None:
+    """Return a document with all that its cover prints, in as few queries as possible."""
+    return with_related(Document.objects.filter(pk=document_id)).first()
+
+
+def contents(document: Document) -> Iterator[ContentsEntry]:
+    """Yield the table of contents without reading the texts."""
+    if document.kind_info.has_project:
+        for section in document.kind_info.sections:
+            yield ContentsEntry(anchor=section.key, title=section.title, level=1)
+    else:
+        yield from _annual_contents(document)
+
+
+class Recorder:
+    """Notes the fingerprint and the images of the parts that pass by.
+
+    Equal parts in equal order give equal fingerprints; ``salt`` is what else shapes the result.
+    """
+
+    def __init__(self, salt: str) -> None:
+        self._sha256 = hashlib.sha256(salt.encode())
+        self.images: dict[str, Image] = {}
+
+    def note[Part: Cover | Block](self, part: Part) -> Part:
+        """Note a part and return it."""
+        self._sha256.update(json.dumps(asdict(part), sort_keys=True).encode() + b"\n")
+        self.images.update((image.url, image) for image in images_of(part))
+        return part
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of what was noted so far, as hexadecimal."""
+        return self._sha256.hexdigest()
+
+
+def images_of(part: Cover | Block) -> tuple[Image, ...]:
+    """Return the images that a cover or block draws."""
+    images = () if isinstance(part, Cover) else part.images
+    image = part.image if isinstance(part, Cover | ChapterBlock) else None
+    return (*images, image) if image else images
+
+
+def with_related(documents: QuerySet[Document]) -> QuerySet[Document]:
+    """Read along what the cover prints, in as few queries as possible."""
+    members = Prefetch("project__memberships", queryset=Membership.objects.select_related("user"))
+    return documents.select_related("project__business_area__leader", "cover_image").prefetch_related(
+        members, "images"
+    )
+
+
+def _approvals(document: Document) -> tuple[Approval, ...]:
+    return (
+        Approval(title="Project lead", is_given=document.lead_approved),
+        Approval(title="Business area lead", is_given=document.area_approved),
+        Approval(title="Directorate", is_given=document.directorate_approved),
+    )
+
+
+def _project_head(project: Project) -> ProjectHead:
+    area = project.business_area
+    return ProjectHead(
+        title=project.title,
+        tag=project.tag,
+        kind=project.get_kind_display(),
+        status=project.get_status_display(),
+        business_area=area.name,
+        area_leader=_leader(area),
+        team=tuple(_person(membership) for membership in project.memberships.all()),
+    )
+
+
+def _leader(area: BusinessArea) -> str:
+    return (area.leader.get_full_name() or area.leader.username) if area.leader else ""
+
+
+def _person(membership: Membership) -> Person:
+    user = membership.user
+    return Person(name=user.get_full_name() or user.username, role=membership.get_role_display())
+
+
+def _image(image: DocumentImage) -> Image:
+    return Image(url=image.url, name=str(image.file.name), digest=image.digest)
+
+
+def _images_in(html: str, document: Document) -> tuple[Image, ...]:
+    """Return the images that a text shows: only this document's own, whatever address the text names."""
+    if not (wanted := set(IMAGE_IN_HTML.findall(html))):
+        return ()
+    return tuple(_image(image) for image in document.images.all() if str(image.pk) in wanted)
+
+
+def _section(document: Document, section: kinds.Section, anchor: str) -> SectionBlock:
+    html = document.sections.get(section.key, "")
+    return SectionBlock(anchor=anchor, title=section.title, html=html, images=_images_in(html, document))
+
+
+def _sections(document: Document, keys: Iterable[str]) -> Iterator[SectionBlock]:
+    for section in document.kind_info.sections:
+        if section.key in keys:
+            yield _section(document, section, section.key)
+
+
+def _annual_blocks(document: Document) -> Iterator[Block]:
+    yield from _sections(document, ("directors_message", "service_delivery", "research_introduction"))
+    for area, chapters in groupby(_chapters(document, kinds.PROGRESS_REPORT), key=_area_of):
+        yield AreaBlock(anchor=f"area-{area.pk}", title=area.name, leader=_leader(area))
+        yield from map(_chapter, chapters)
+    yield from _sections(document, ("student_introduction",))
+    yield from map(_chapter, _chapters(document, kinds.STUDENT_REPORT))
+    if externals := _external_projects(document):
+        yield ProjectListBlock(anchor="external", title="External partnerships", projects=externals)
+    yield from _sections(document, ("publications",))
+
+
+def _annual_contents(document: Document) -> Iterator[ContentsEntry]:
+    titles = {section.key: section.title for section in document.kind_info.sections}
+
+    def own(*keys: str) -> Iterator[ContentsEntry]:
+        return (ContentsEntry(anchor=key, title=titles[key], level=1) for key in keys)
+
+    yield from own("directors_message", "service_delivery", "research_introduction")
+    for area, chapters in groupby(_outline(document, kinds.PROGRESS_REPORT), key=_area_of):
+        yield ContentsEntry(anchor=f"area-{area.pk}", title=area.name, level=1)
+        yield from map(_chapter_entry, chapters)
+    yield from own("student_introduction")
+    yield from map(_chapter_entry, _outline(document, kinds.STUDENT_REPORT))
+    if _external_projects(document):
+        yield ContentsEntry(anchor="external", title="External partnerships", level=1)
+    yield from own("publications")
+
+
+def _reports(document: Document, kind: kinds.Kind) -> QuerySet[Document]:
+    """Return the approved reports of the annual report's year, by business area."""
+    return Document.objects.filter(
+        kind=kind.key, year=document.year, status=Document.Status.APPROVED
+    ).order_by("project__business_area__name", "project__tag")
+
+
+def _chapters(document: Document, kind: kinds.Kind) -> Iterator[Document]:
+    return with_related(_reports(document, kind)).iterator(chunk_size=CHAPTERS_AT_A_TIME)
+
+
+def _outline(document: Document, kind: kinds.Kind) -> Iterator[Document]:
+    reports = _reports(document, kind).select_related("project__business_area").defer("sections")
+    return reports.iterator(chunk_size=500)
+
+
+def _project_of(report: Document) -> Project:
+    if report.project is None:
+        raise ValueError(f"report {report.pk} has no project")
+    return report.project
+
+
+def _area_of(report: Document) -> BusinessArea:
+    return _project_of(report).business_area
+
+
+def _chapter(report: Document) -> ChapterBlock:
+    sections = tuple(
+        _section(report, section, "")
+        for section in report.kind_info.sections
+        if report.sections.get(section.key)
+    )
+    return ChapterBlock(
+        anchor=f"report-{report.pk}",
+        project=_project_head(_project_of(report)),
+        sections=sections,
+        image=_image(report.cover_image) if report.cover_image else None,
+        images=tuple(image for section in sections for image in section.images),
+    )
+
+
+def _chapter_entry(report: Document) -> ContentsEntry:
+    return ContentsEntry(anchor=f"report-{report.pk}", title=_project_of(report).title, level=2)
+
+
+def _external_projects(document: Document) -> tuple[ProjectHead, ...]:
+    members = Prefetch("memberships", queryset=Membership.objects.select_related("user"))
+    projects = (
+        Project.objects.filter(
+            kind=Project.Kind.EXTERNAL, status__in=LISTED_STATUSES, year__lte=document.year
+        )
+        .select_related("business_area__leader")
+        .prefetch_related(members)
+        .order_by("tag")
+    )
+    return tuple(_project_head(project) for project in projects)

@@ -1,0 +1,118 @@
+"""The exception tree: what can go wrong, each with the title and HTTP status that people see."""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class SpmsError(Exception):
+    """Base of every error that is part of the product.
+
+    ``str(error)`` is the detail for people; ``slug`` names the problem type (RFC 9457) and stays stable;
+    ``extra`` are further members of the problem.
+    """
+
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Something went wrong on the server"
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(self, detail: str = "", **extra: object) -> None:
+        super().__init__(detail)
+        self.extra = extra
+
+    @classmethod
+    def by_slug(cls, slug: str) -> type["SpmsError"]:
+        """Return the error class with this slug, or the base class for an unknown one."""
+        if cls.slug == slug:
+            return cls
+        found = (child.by_slug(slug) for child in cls.__subclasses__())
+        return next((error for error in found if error.slug == slug), SpmsError)
+
+
+class RenderError(SpmsError):
+    """A render that ended without a PDF."""
+
+    slug = "render-failed"
+    title = "The PDF could not be made"
+
+
+class Unrenderable(RenderError):
+    """The document itself is the reason: trying again without changing it is useless."""
+
+    slug = "document-unrenderable"
+    title = "This document cannot be laid out"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class RenderTimeout(RenderError):
+    """The render passed its deadline."""
+
+    slug = "render-timeout"
+    title = "The PDF took too long"
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
+class RenderCpuLimit(RenderError):
+    """The render used up the CPU time it may take."""
+
+    slug = "render-cpu-limit"
+    title = "The PDF took too much computing time"
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
+class RenderOutOfMemory(RenderError):
+    """The render passed its memory limit."""
+
+    slug = "render-out-of-memory"
+    title = "The PDF took too much memory"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class RenderKilled(RenderError):
+    """The rendering process died from outside; the same render may well succeed next time."""
+
+    slug = "render-killed"
+    title = "The rendering process was ended"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds = 5
+
+
+class RenderBusy(RenderError):
+    """No rendering process became free in time."""
+
+    slug = "render-busy"
+    title = "All rendering processes are busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds = 10
+
+
+class StorageFull(SpmsError):
+    """The disk under the data folder has no room left."""
+
+    slug = "storage-full"
+    title = "The disk is full"
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+
+
+class StorageUnavailable(SpmsError):
+    """The data folder cannot be read or written."""
+
+    slug = "storage-unavailable"
+    title = "The data folder cannot be used"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class DocumentGone(SpmsError):
+    """The document was deleted while its PDF was being made."""
+
+    slug = "document-gone"
+    title = "The document was deleted"
+    status = HTTPStatus.NOT_FOUND
+
+
+class PdfMissing(SpmsError):
+    """There is no PDF of the document as it is now."""
+
+    slug = "pdf-missing"
+    title = "There is no PDF of this document as it is now"
+    status = HTTPStatus.NOT_FOUND

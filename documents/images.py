@@ -1,0 +1,110 @@
+"""Images that people send: checked, turned upright and scaled once, at upload, to what print needs."""
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from typing import IO
+
+from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile, File
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from documents import store
+from documents.models import Document, DocumentImage
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
+MAX_PIXELS = 40_000_000
+# A4 at 150 dots an inch: more only makes the file larger (DESIGN section 5).
+PRINT_SIZE_PIXELS = (1240, 1754)
+JPEG_QUALITY = 85
+# Charts and drawings have few colours and want to stay crisp; photographs have many.
+MAX_COLOURS_OF_A_DRAWING = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An image ready for print: the bytes of a JPEG or PNG file in sRGB."""
+
+    content: bytes
+    suffix: str
+
+
+def attach(document: Document, upload: File, *, caption: str = "") -> DocumentImage:  # type: ignore[type-arg]
+    """Prepare an uploaded image and keep it with its document; raises ValidationError for a bad one."""
+    prepared = prepare(upload)
+    digest = hashlib.sha256(prepared.content).hexdigest()
+    image = DocumentImage(document=document, caption=caption, digest=digest)
+    with store.plain_errors():
+        image.file.save(f"image{prepared.suffix}", ContentFile(prepared.content), save=False)
+    image.save()
+    return image
+
+
+def prepare(upload: IO[bytes] | File) -> Prepared:  # type: ignore[type-arg]
+    """Return the image upright, in sRGB on white, and no larger than print needs.
+
+    Only its first frame is kept and everything but the pixels is dropped. Raises ValidationError.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, which is dropped anyway
+            return _encode(_read(upload))
+    except ValidationError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ValidationError(
+            "This is no image that can be read; send a JPEG, PNG, GIF, WebP or TIFF."
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise ValidationError("This image is cut off or damaged; export it again and send that.") from error
+
+
+def _read(upload: IO[bytes] | File) -> Image.Image:  # type: ignore[type-arg]
+    with Image.open(upload, formats=FORMATS) as original:
+        _check_size(original)
+        # A large JPEG is decoded at a half, a quarter or an eighth of its size right away.
+        original.draft(None, (max(PRINT_SIZE_PIXELS), max(PRINT_SIZE_PIXELS)))
+        upright = _to_rgb(ImageOps.exif_transpose(original))
+    upright.thumbnail(PRINT_SIZE_PIXELS, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return upright
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ValidationError(
+            f"This image has {width:,} × {height:,} pixels; "
+            f"at most {MAX_PIXELS // 1_000_000} million are allowed."
+        )
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits of grey
+        image = image.convert("I").point(lambda grey: grey / 256).convert("L")
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        image = Image.new("RGB", image.size, "white")
+        image.paste(colours, mask=colours.getchannel("A"))
+        return image
+    return _apply_profile(image).convert("RGB")
+
+
+def _apply_profile(image: Image.Image) -> Image.Image:
+    if not (profile := image.info.get("icc_profile")):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image
+    return converted or image
+
+
+def _encode(image: Image.Image) -> Prepared:
+    buffer = io.BytesIO()
+    if image.getcolors(MAX_COLOURS_OF_A_DRAWING) is None:
+        image.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
+        return Prepared(content=buffer.getvalue(), suffix=".jpg")
+    image.save(buffer, "PNG", optimize=True)
+    return Prepared(content=buffer.getvalue(), suffix=".png")

@@ -1,0 +1,63 @@
+"""The command that fills an empty installation with people, projects and documents to try."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from documents.samples.load import Summary, load, other_users, taken_names
+
+
+class Command(BaseCommand):
+    """Store the sample data; a second run changes nothing."""
+
+    help = "Fill the database with invented people, projects and documents, to try SPMS and to test it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the switch for a database that is in use."""
+        parser.add_argument(
+            "--really",
+            action="store_true",
+            help="load although there are users already; everybody knows the sample passwords",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Check that this is the place for it, load, and say how to log in."""
+        _refuse_if_in_use(really=options["really"])
+        summary = load()
+        self.stdout.write(_changes(summary))
+        self.stdout.write(_how_to_try(summary))
+
+
+def _refuse_if_in_use(*, really: bool) -> None:
+    if taken := taken_names():
+        raise CommandError(f"The user names {', '.join(taken)} belong to other people here; rename those users first.")
+    if (others := other_users()) and not really:
+        raise CommandError(
+            f"This database has {len(others)} user(s) of its own ({others[0]}), and the sample passwords are known to"
+            " everyone: use another SPMS_DATA_DIR or DATABASE_URL, or repeat with --really."
+        )
+
+
+def _changes(summary: Summary) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in summary.created.items() if count)
+    return f"Sample data loaded: {counts}." if counts else "The sample data was there already; nothing changed."
+
+
+def _how_to_try(summary: Summary) -> str:
+    width = max(len(login.person.username) for login in summary.logins)
+    logins = (
+        f"  {person.username:<{width}}  {person.password:<20}  {person.first_name} {person.last_name}"
+        for person in (login.person for login in summary.logins)
+    )
+    authorization = f"Authorization: Token {summary.maintainer_token}"
+    lines = ["", "Log in as (user name, password):", *logins, "", authorization, "", "This makes a PDF:"]
+    return "\n".join([*lines, _curl(authorization, summary.example_id)])
+
+
+def _curl(authorization: str, document_id: int) -> str:
+    port = os.environ.get("PORT", "8000")
+    url = f"http://127.0.0.1:{port}/api/v1/documents/{document_id}/pdf/"
+    ask = f"curl -fsS -X POST -H '{authorization}' -H 'Prefer: wait=60' -o /dev/null {url}"
+    return f"{ask} && curl -fsS -H '{authorization}' -o sample.pdf {url}"

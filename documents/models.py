@@ -1,0 +1,331 @@
+"""What is stored: projects, their documents and images, and the task row."""
+
+import uuid
+from pathlib import PurePath
+from typing import Any, Self
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from documents import kinds, richtext
+
+type Viewer = User | AnonymousUser
+
+YEAR_VALIDATORS = [MinValueValidator(1980), MaxValueValidator(2100)]
+TAG_VALIDATOR = RegexValidator(r"^[A-Z]{2,4}-\d{4}-\d{3}$", "A tag looks like SP-2026-012.")
+
+
+class BusinessArea(models.Model):
+    """A part of the agency that owns projects, with its leader."""
+
+    name = models.CharField(max_length=120, unique=True)
+    leader = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="led_areas"
+    )
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    """Projects, as somebody may see them."""
+
+    def for_user(self, user: Viewer) -> Self:
+        """Return the projects that this person may see: all for staff, otherwise those they belong to."""
+        if user.is_staff:
+            return self
+        return self.filter(pk__in=_projects_of(user))
+
+
+class Project(models.Model):
+    """A research project; its documents are written by its members."""
+
+    class Kind(models.TextChoices):
+        SCIENCE = "science", "Science project"
+        STUDENT = "student", "Student project"
+        EXTERNAL = "external", "External partnership"
+        CORE = "core_function", "Core function"
+
+    class Status(models.TextChoices):
+        NEW = "new", "New"
+        PENDING = "pending", "Pending project plan"
+        ACTIVE = "active", "Active"
+        UPDATE = "updating", "Update requested"
+        CLOSURE = "closure_requested", "Closure requested"
+        COMPLETED = "completed", "Completed"
+        SUSPENDED = "suspended", "Suspended"
+        TERMINATED = "terminated", "Terminated"
+
+    title = models.CharField(max_length=300)
+    tag = models.CharField(max_length=20, unique=True, validators=[TAG_VALIDATOR])
+    year = models.PositiveSmallIntegerField("year it began", validators=YEAR_VALIDATORS)
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.SCIENCE)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.NEW)
+    business_area = models.ForeignKey(BusinessArea, on_delete=models.PROTECT, related_name="projects")
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="projects")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-year", "tag")
+
+    def __str__(self) -> str:
+        return f"{self.tag} {self.title}"
+
+
+class Membership(models.Model):
+    """A person's part in a project."""
+
+    class Role(models.TextChoices):
+        LEAD = "lead", "Project lead"
+        SCIENTIST = "scientist", "Research scientist"
+        TECHNICAL = "technical", "Technical officer"
+        SUPERVISOR = "supervisor", "Academic supervisor"
+        STUDENT = "student", "Student"
+        COLLABORATOR = "collaborator", "Collaborating scientist"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.SCIENTIST)
+    position = models.PositiveSmallIntegerField("order on the cover", default=0)
+
+    class Meta:
+        ordering = ("position", "pk")
+        constraints = (models.UniqueConstraint(fields=("project", "user"), name="one_membership_per_person"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.get_role_display()})"
+
+
+def _projects_of(user: Viewer) -> models.QuerySet[Membership, Any]:
+    """Return the ids of a person's projects, as a subquery; nobody's for somebody who is not signed in."""
+    return Membership.objects.filter(user_id=user.pk or 0).values("project_id")
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    """Documents, as somebody may see them."""
+
+    def for_user(self, user: Viewer) -> Self:
+        """Return the documents that this person may read, change and render."""
+        if user.is_staff:
+            return self
+        return self.filter(project_id__in=_projects_of(user))
+
+
+class Document(models.Model):
+    """A project's document, or one year's annual report.
+
+    ``sections`` maps a section's key to sanitised HTML. ``version`` counts the changes of what is printed.
+    """
+
+    class Status(models.TextChoices):
+        NEW = "new", "New document"
+        REVISING = "revising", "Revising"
+        IN_REVIEW = "in_review", "In review"
+        IN_APPROVAL = "in_approval", "In approval"
+        APPROVED = "approved", "Approved"
+
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, null=True, blank=True, related_name="documents"
+    )
+    kind = models.CharField(max_length=20, choices=kinds.choices())
+    year = models.PositiveSmallIntegerField("year in which its period ends", validators=YEAR_VALIDATORS)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.NEW)
+    sections = models.JSONField(default=dict, blank=True)
+    lead_approved = models.BooleanField("approved by the project lead", default=False)
+    area_approved = models.BooleanField("approved by the business area lead", default=False)
+    directorate_approved = models.BooleanField("approved by the directorate", default=False)
+    cover_image = models.ForeignKey(
+        "DocumentImage", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = DocumentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-year", "kind", "pk")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("project", "kind", "year"), name="one_document_per_project_kind_year"
+            ),
+            models.UniqueConstraint(
+                fields=("kind", "year"), condition=Q(project=None), name="one_annual_report_per_year"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=kinds.ANNUAL_REPORT.key, project=None)
+                | (~Q(kind=kinds.ANNUAL_REPORT.key) & Q(project__isnull=False)),
+                name="annual_report_has_no_project",
+            ),
+        )
+        indexes = (models.Index(fields=("kind", "year", "status"), name="document_chapters"),)
+
+    def __str__(self) -> str:
+        return f"{self.project.tag} {self.title}" if self.project else self.title
+
+    @property
+    def kind_info(self) -> kinds.Kind:
+        """The kind's title and sections."""
+        return kinds.KINDS[self.kind]
+
+    @property
+    def title(self) -> str:
+        """The kind and, where it reports on a year, that year: “Progress Report (2025-2026)”."""
+        title = self.kind_info.title
+        return f"{title} ({self.year - 1}-{self.year})" if self.kind_info.is_yearly else title
+
+    @property
+    def filename(self) -> str:
+        """The name under which its PDF is downloaded."""
+        return f"{self}.pdf"
+
+    def clean(self) -> None:
+        """Sanitise the sections, and refuse what the kind or the limits of rich text do not allow."""
+        kind = kinds.KINDS.get(self.kind)
+        if kind is None:
+            return
+        if kind.has_project != (self.project_id is not None):
+            message = "needs a project" if kind.has_project else "belongs to a year and has no project"
+            raise ValidationError({"project": f"A {kind.title.lower()} {message}."})
+        self.sections = richtext.clean_sections(kind, self.sections)
+
+    def bump_version(self) -> None:
+        """Count a change of what is printed, safe against a change at the same moment."""
+        Document.objects.filter(pk=self.pk).update(version=F("version") + 1)
+        self.refresh_from_db(fields=["version"])
+
+
+def image_path(image: "DocumentImage", filename: str) -> str:
+    """Return where an image is kept: by its id, never by the name that its sender gave it."""
+    return f"images/{image.pk.hex[:2]}/{image.pk.hex}{PurePath(filename).suffix}"
+
+
+class DocumentImage(models.Model):
+    """An image of a document, scaled at upload to what print needs."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="images")
+    file = models.ImageField(upload_to=image_path, width_field="width", height_field="height")
+    width = models.PositiveIntegerField(editable=False, default=0)
+    height = models.PositiveIntegerField(editable=False, default=0)
+    digest = models.CharField("SHA-256 of the file", max_length=64, editable=False)
+    caption = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("created_at",)
+
+    def __str__(self) -> str:
+        return self.caption or str(self.pk)
+
+    @property
+    def url(self) -> str:
+        """The address to use in a section's ``<img src>``; readers need the right to read the document."""
+        return reverse("image-file", args=[self.pk])
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    """Tasks, as somebody may see them."""
+
+    def for_user(self, user: Viewer) -> Self:
+        """Return the tasks that this person asked for, or whose document they may read."""
+        if user.is_staff:
+            return self
+        documents = Document.objects.for_user(user).values("pk")
+        return self.filter(Q(requested_by_id=user.pk) | Q(document_id__in=documents))
+
+    def in_flight(self) -> Self:
+        """Return the tasks that have not ended."""
+        return self.filter(status__in=Task.IN_FLIGHT)
+
+
+class Task(models.Model):
+    """One piece of work that may run in the background, its state and its result.
+
+    This row is the truth about the work. ``token`` names the claim that runs it now: who holds another one
+    may not write. ``lease_until`` is when that claim lapses unless it is renewed.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        RETRYING = "retrying", "Waiting for its next attempt"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    class Mode(models.TextChoices):
+        INLINE = "inline", "Inline"
+        QUEUE = "queue", "Queue"
+
+    IN_FLIGHT = (Status.QUEUED, Status.RUNNING, Status.RETRYING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=20)
+    document = models.ForeignKey(
+        Document, on_delete=models.SET_NULL, null=True, blank=True, related_name="tasks"
+    )
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="tasks"
+    )
+    fingerprint = models.CharField("SHA-256 of what goes in", max_length=64)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.INLINE)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    phase = models.CharField(max_length=20, blank=True)
+    pages_done = models.PositiveIntegerField(default=0)
+    message = models.CharField(max_length=500, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    file = models.CharField("name in the result storage", max_length=200, blank=True)
+    digest = models.CharField("SHA-256 of the file", max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("kind", "fingerprint"),
+                condition=Q(status__in=("queued", "running", "retrying")),
+                name="one_task_in_flight_per_fingerprint",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("fingerprint", "status"), name="task_reuse"),
+            models.Index(fields=("-created_at",), name="task_newest"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk} ({self.status})"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status not in self.IN_FLIGHT
+
+    def get_absolute_url(self) -> str:
+        """Return its address in the API."""
+        return reverse("task-detail", args=[self.pk])
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert only: a whole-row save would undo what happened meanwhile; changes are compare-and-set."""
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            raise TypeError("Change a task with documents.tasks, or save named fields.")
+        super().save(*args, **kwargs)

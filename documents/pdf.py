@@ -1,0 +1,116 @@
+"""The kind of task that makes a document's PDF: content → HTML → rendering process → store."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from documents import content, errors, store, tasks
+from documents.models import Document, Task
+from documents.rendering import html, pool
+from documents.rendering.messages import Job, Rendered
+
+KIND = "pdf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A document's HTML on disk, the images it may fetch (address → path), and the fingerprint of both."""
+
+    path: Path
+    images: dict[str, str]
+    fingerprint: str
+
+
+def register() -> None:
+    """Let tasks of this kind be run."""
+    tasks.register(KIND, render)
+
+
+def fingerprint(document: Document) -> str:
+    """Return the SHA-256 of all that goes into the PDF of a document as it is now."""
+    recorder = _recorder(document)
+    recorder.note(content.cover(document))
+    for block in content.blocks(document):
+        recorder.note(block)
+    return recorder.fingerprint()
+
+
+def stored(document: Document) -> Task | None:
+    """Return the task whose PDF shows the document as it is now, if there is one."""
+    return tasks.newest_succeeded(KIND, fingerprint(document))
+
+
+def render(attempt: tasks.Attempt) -> tasks.Outcome:
+    """Make the PDF of the task's document as it is at this moment."""
+    started = time.monotonic()
+    document = _document(attempt.task)
+    with store.workspace() as folder:
+        attempt.report("html", 0)
+        draft = write_draft(document, folder / "document.html")
+        rendered = _render(draft, folder / "document.pdf", attempt)
+        attempt.report("store", rendered.pages)
+        _require_kept(attempt.task)
+        file = store.save(folder / "document.pdf", suffix=".pdf")
+    facts = {
+        "pages": rendered.pages,
+        "bytes": rendered.size_bytes,
+        "seconds": round(time.monotonic() - started, 3),
+        "version": document.version,
+        "warnings": list(rendered.warnings),
+    }
+    return tasks.Outcome(
+        file=file,
+        digest=rendered.digest,
+        fingerprint=draft.fingerprint,
+        facts=facts,
+        message=" ".join(rendered.warnings),
+    )
+
+
+def write_draft(document: Document, path: Path) -> Draft:
+    """Write a document's HTML to ``path``, block by block."""
+    recorder = _recorder(document)
+    with store.plain_errors(), path.open("w", encoding="utf-8") as stream:
+        html.write(
+            stream,
+            cover=recorder.note(content.cover(document)),
+            contents=content.contents(document),
+            blocks=map(recorder.note, content.blocks(document)),
+            generated_at=timezone.localtime(),
+        )
+    images = {url: default_storage.path(image.name) for url, image in recorder.images.items()}
+    return Draft(path=path, images=images, fingerprint=recorder.fingerprint())
+
+
+def _recorder(document: Document) -> content.Recorder:
+    return content.Recorder(f"{document.pk} {html.design_version()}")
+
+
+def _document(task: Task) -> Document:
+    """Return the document as it is now; raises DocumentGone."""
+    document = content.get(task.document_id) if task.document_id else None
+    if document is None:
+        raise errors.DocumentGone("It was deleted before its PDF was finished.")
+    return document
+
+
+def _require_kept(task: Task) -> None:
+    """Raise DocumentGone for a document that was deleted meanwhile: nothing may be kept of it."""
+    if not Document.objects.filter(tasks=task).exists():
+        raise errors.DocumentGone("It was deleted before its PDF was finished.")
+
+
+def _render(draft: Draft, pdf_path: Path, attempt: tasks.Attempt) -> Rendered:
+    deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
+    job = Job(
+        html_path=str(draft.path),
+        pdf_path=str(pdf_path),
+        images=draft.images,
+        cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
+    )
+    return pool.get_pool().render(job, deadline=deadline, report=attempt.report)

@@ -1,0 +1,44 @@
+"""Write the HTML of one document: templates, stylesheet and texts in one self-contained file."""
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
+
+HERE = Path(__file__).parent
+STYLESHEET = HERE / "report.css"
+
+
+@functools.cache
+def design_version() -> str:
+    """Return the SHA-256 of all that shapes the pages: templates, stylesheet, fonts, WeasyPrint's version."""
+    sha256 = hashlib.sha256(version("weasyprint").encode())
+    for path in sorted((*HERE.glob("*.css"), *HERE.glob("fonts/*"), *HERE.parent.glob("templates/pdf/*"))):
+        sha256.update(path.name.encode() + b"\0" + path.read_bytes())
+    return sha256.hexdigest()
+
+
+@functools.cache
+def stylesheet() -> SafeString:
+    """Return our stylesheet, for a ``<style>`` element."""
+    return mark_safe(STYLESHEET.read_text())  # noqa: S308 (a file of this project)
+
+
+def write(
+    stream: IO[str], *, cover: Any, contents: Iterable[Any], blocks: Iterable[Any], generated_at: datetime
+) -> None:
+    """Write one document's HTML to a text stream, block by block.
+
+    ``cover``, ``contents`` and ``blocks`` are values of ``documents.content``; a block names its template.
+    """
+    context = {"cover": cover, "generated_at": generated_at, "stylesheet": stylesheet()}
+    stream.write(render_to_string("pdf/head.html", {**context, "contents": contents}))
+    for block in blocks:
+        stream.write(render_to_string(block.template, {**context, "block": block}))
+    stream.write(render_to_string("pdf/foot.html", context))

@@ -1,0 +1,302 @@
+"""The parent's side: warm children, watched while they render, replaced when they fail or grow old."""
+
+import atexit
+import contextlib
+import errno
+import json
+import logging
+import os
+import platform
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from django.conf import settings
+
+from documents import errors, store
+from documents.rendering import slots
+from documents.rendering.messages import Job, Rendered
+
+WATCH_SECONDS = 0.05
+FONTS_CONF = Path(__file__).parent / "fonts" / "fonts.conf"
+MODULE = "documents.rendering.child"
+
+logger = logging.getLogger(__name__)
+
+type Report = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one child may take: resident memory in bytes, and renders before it is replaced."""
+
+    memory_bytes: int
+    renders: int
+
+
+class Child:
+    """One rendering process and its private folder."""
+
+    def __init__(self, run_folder: Path, limits: Limits) -> None:
+        self._limits = limits
+        self._folder = Path(tempfile.mkdtemp(dir=run_folder, prefix=f"child-{os.getpid()}-"))
+        self._process = subprocess.Popen(
+            # Twice the limit: address space that is never used counts here too.
+            [sys.executable, "-m", MODULE, str(os.getpid()), str(2 * limits.memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=self._folder,
+            env=_environment(self._folder, run_folder),
+        )
+        self._lines = LineReader(self._process)
+        self._memory = psutil.Process(self._process.pid)
+        self._renders = 0
+        self._is_ready = False
+
+    @property
+    def pid(self) -> int:
+        """The process id, for tests and for people."""
+        return self._process.pid
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether it has done its share and should be replaced."""
+        return self._renders >= self._limits.renders or self._used_bytes() > self._limits.memory_bytes // 2
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def render(self, job: Job, *, deadline: float, report: Report) -> Rendered:
+        """Render one job; whatever is raised, this child may be used no more.
+
+        ``report`` gets each phase and page and is called several times a second; an error from it ends the
+        render. Raises RenderTimeout past ``deadline`` (``time.monotonic``) and the other RenderErrors.
+        """
+        self._renders += 1
+        sent = self._is_ready and self._send(job)
+        phase, pages = "fetch", 0
+        while True:
+            for message in self._lines.read(WATCH_SECONDS):
+                if message.get("ready"):
+                    self._is_ready, sent = True, self._send(job)
+                elif "done" in message:
+                    return Rendered(**{**message["done"], "warnings": tuple(message["done"]["warnings"])})
+                elif "failed" in message:
+                    raise _failure(message)
+                else:
+                    phase, pages = message["phase"], message["pages"]
+            self._watch(deadline)
+            report(phase if sent else "wait", pages)
+
+    def close(self) -> None:
+        """End the process, wait for it, and remove its folder."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _send(self, job: Job) -> bool:
+        assert self._process.stdin is not None  # noqa: S101 (opened above)
+        with contextlib.suppress(BrokenPipeError):  # it has died: _watch says why
+            self._process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
+            self._process.stdin.flush()
+        return True
+
+    def _watch(self, deadline: float) -> None:
+        if (code := self._process.poll()) is not None:
+            raise _death(code)
+        if time.monotonic() > deadline:
+            raise errors.RenderTimeout("The PDF was not finished in the time that a render may take.")
+        if self._used_bytes() > self._limits.memory_bytes:
+            raise _too_much_memory()
+
+    def _used_bytes(self) -> int:
+        with contextlib.suppress(psutil.Error):
+            return int(self._memory.memory_info().rss)
+        return 0
+
+
+class LineReader:
+    """Reads a child's messages without ever waiting longer than asked."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101 (opened with a pipe)
+        self._descriptor = process.stdout.fileno()
+        self._rest = b""
+        os.set_blocking(self._descriptor, False)
+        self._selector = selectors.PollSelector()
+        self._selector.register(self._descriptor, selectors.EVENT_READ)
+
+    def read(self, timeout_seconds: float) -> Iterator[dict[str, Any]]:
+        """Yield the messages that are there, or come within the time."""
+        if not self._selector.select(timeout_seconds):
+            return
+        data = os.read(self._descriptor, 65_536)
+        if not data:  # it has closed its end: give the kernel a moment to say how it died
+            time.sleep(WATCH_SECONDS)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        yield from map(json.loads, lines)
+
+
+class Pool:
+    """The warm children of this process; how many work at once is bounded for the whole machine."""
+
+    def __init__(self, run_folder: Path, *, slot_count: int, limits: Limits) -> None:
+        self._run_folder = run_folder
+        self._slot_count = slot_count
+        self._limits = limits
+        self._idle: list[Child] = []
+        self._lock = threading.Lock()
+        # The kernel ends a child with the *thread* that started it, so one lasting thread starts them all.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="render-starter")
+
+    def warm(self) -> None:
+        """Start the children, so that the first render need not wait for one."""
+        for _ in range(self._slot_count):
+            self._put(self._start())
+
+    def render(self, job: Job, *, deadline: float, report: Report) -> Rendered:
+        """Render one job in a child, when a slot is free; see ``Child.render``."""
+        with slots.slot(
+            self._run_folder, self._slot_count, deadline=deadline, tick=lambda: report("wait", 0)
+        ):
+            child = self._take()
+            try:
+                rendered = child.render(job, deadline=deadline, report=report)
+            except BaseException:
+                child.close()
+                self._replace()
+                raise
+        self._give_back(child)
+        return rendered
+
+    def close(self) -> None:
+        """End all idle children."""
+        with self._lock:
+            children, self._idle = self._idle, []
+        for child in children:
+            child.close()
+        self._starter.shutdown(wait=False)
+
+    def _take(self) -> Child:
+        while True:
+            with self._lock:
+                child = self._idle.pop() if self._idle else None
+            if child is None:
+                return self._start()
+            if child.is_alive:
+                return child
+            child.close()
+
+    def _give_back(self, child: Child) -> None:
+        if child.is_worn:
+            child.close()
+            self._replace()
+        else:
+            self._put(child)
+
+    def _replace(self) -> None:
+        try:
+            self._put(self._start())
+        except OSError as error:  # the next render tries again and tells its user
+            logger.warning("no new rendering process: %s", error)
+
+    def _put(self, child: Child) -> None:
+        with self._lock:
+            self._idle.append(child)
+
+    def _start(self) -> Child:
+        return self._starter.submit(Child, self._run_folder, self._limits).result()
+
+
+_pool: tuple[int, Pool] | None = None
+_pool_lock = threading.Lock()
+
+
+def get_pool() -> Pool:
+    """Return this process's pool; a forked process gets one of its own."""
+    global _pool  # noqa: PLW0603 (one pool a process)
+    with _pool_lock:
+        if _pool is None or _pool[0] != os.getpid():
+            _pool = (os.getpid(), _new_pool())
+        return _pool[1]
+
+
+def close_pool() -> None:
+    """End this process's children, if it has any."""
+    global _pool  # noqa: PLW0603 (one pool a process)
+    with _pool_lock:
+        if _pool is not None and _pool[0] == os.getpid():
+            _pool[1].close()
+        _pool = None
+
+
+def _new_pool() -> Pool:
+    # Children belong to one machine; a data folder may be shared by several.
+    run_folder = Path(settings.SPMS_DATA_DIR) / "run" / (platform.node() or "localhost")
+    with store.plain_errors():
+        run_folder.mkdir(parents=True, exist_ok=True)
+        _sweep(run_folder)
+    limits = Limits(memory_bytes=settings.SPMS_RENDER_MEMORY, renders=settings.SPMS_RENDER_RECYCLE)
+    atexit.register(close_pool)
+    return Pool(run_folder, slot_count=settings.SPMS_RENDER_SLOTS, limits=limits)
+
+
+def _sweep(run_folder: Path) -> None:
+    """Remove the folders of children whose parent was killed."""
+    for folder in run_folder.glob("child-*"):
+        parent_pid = int(folder.name.split("-")[1])
+        if not psutil.pid_exists(parent_pid):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(folder: Path, run_folder: Path) -> dict[str, str]:
+    """Return the whole environment of a child: no secrets, our fonts only, a TMPDIR of its own."""
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": str(settings.BASE_DIR),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(folder),
+        "XDG_CACHE_HOME": str(run_folder / "cache"),
+        "FONTCONFIG_FILE": str(FONTS_CONF),
+    }
+
+
+def _failure(message: dict[str, Any]) -> errors.SpmsError:
+    if message["failed"] == "os-error":
+        return store.storage_error(OSError(message["errno"] or errno.EIO, message["detail"]))
+    if message["failed"] == errors.RenderOutOfMemory.slug:
+        return _too_much_memory()
+    return errors.Unrenderable(message["detail"])
+
+
+def _death(code: int) -> errors.RenderError:
+    if code == -signal.SIGXCPU:
+        return errors.RenderCpuLimit("The PDF was not finished in the computing time that a render may take.")
+    if code in {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS}:
+        return _too_much_memory()
+    return errors.RenderKilled(f"The rendering process ended early (exit status {code}). Try again.")
+
+
+def _too_much_memory() -> errors.RenderOutOfMemory:
+    limit = settings.SPMS_RENDER_MEMORY / 1024**2
+    return errors.RenderOutOfMemory(
+        f"This document needs more than the {limit:,.0f} MiB that a render may take (SPMS_RENDER_MEMORY)."
+    )

@@ -1,0 +1,173 @@
+"""Rich text that people send: sanitised when it is stored, bounded so that it can be laid out."""
+
+import re
+from html.parser import HTMLParser
+
+import nh3
+from django.core.exceptions import ValidationError
+
+from documents import kinds
+
+MAX_SECTION_CHARACTERS = 1_000_000
+MAX_DEPTH = 50
+MAX_TABLE_ROWS = 1_000
+MAX_SPAN = 100
+MAX_DATA_URI_CHARACTERS = 500_000
+
+IMAGE_URL = re.compile(r"^(?:https?://[^/]+)?(/api/v1/images/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/)$")
+DATA_URI = re.compile(r"^data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$")
+START_OR_END_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+# Elements whose end tag may be left out: they close each other, so an open one is no depth.
+SELF_CLOSING = frozenset(
+    {"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "option"}
+)
+MAX_RAW_DEPTH = 500
+SPANS = frozenset({"colspan", "rowspan"})
+VOID_ELEMENTS = frozenset({"br", "col", "hr", "img", "wbr"})
+
+ALLOWED_TAGS = {
+    *("a", "abbr", "b", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "del", "dfn"),
+    *("dl", "dt", "em", "figcaption", "figure", "h2", "h3", "h4", "h5", "hr", "i", "img", "ins", "kbd", "li"),
+    *("mark", "ol", "p", "pre", "q", "s", "small", "span", "strong", "sub", "sup", "table", "tbody", "td"),
+    *("tfoot", "th", "thead", "tr", "u", "ul", "wbr", "div"),
+}
+ALLOWED_ATTRIBUTES = {
+    "*": {"lang", "title"},
+    "a": {"href"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "img": {"src", "alt"},
+    "ol": {"start", "type"},
+    "p": {"style"},
+    "td": {"colspan", "rowspan", "style"},
+    "th": {"colspan", "rowspan", "scope", "style"},
+}
+
+
+def _keep_attribute(tag: str, name: str, value: str) -> str | None:
+    if tag == "img" and name == "src":
+        return _image_source(value)
+    if tag == "a" and value.lstrip().lower().startswith("data:"):
+        return None
+    if name == "span" or name in SPANS:
+        return value if value.isdecimal() else None
+    return value
+
+
+def _image_source(value: str) -> str | None:
+    if (match := IMAGE_URL.match(value)) is not None:
+        return match[1]
+    return value if len(value) <= MAX_DATA_URI_CHARACTERS and DATA_URI.match(value) else None
+
+
+_cleaner = nh3.Cleaner(
+    tags=ALLOWED_TAGS,
+    clean_content_tags={"script", "style", "svg", "math", "template", "noscript", "iframe", "object"},
+    attributes=ALLOWED_ATTRIBUTES,
+    attribute_filter=_keep_attribute,
+    filter_style_properties={"text-align"},
+    url_schemes={"http", "https", "mailto", "data"},
+    link_rel=None,
+)
+
+
+class _Bounds(HTMLParser):
+    """Find what makes a sanitised (so well-formed) text too large to lay out."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open_elements = 0
+        self.rows: list[int] = []
+        self.problem = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID_ELEMENTS:
+            self.open_elements += 1
+        if self.open_elements > MAX_DEPTH:
+            self.problem = f"nests elements more than {MAX_DEPTH} deep"
+        if tag == "table":
+            self.rows.append(0)
+        elif tag == "tr" and self.rows:
+            self._count_row()
+        self._check_spans(attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID_ELEMENTS:
+            self.open_elements -= 1
+        if tag == "table" and self.rows:
+            self.rows.pop()
+
+    def _count_row(self) -> None:
+        self.rows[-1] += 1
+        if self.rows[-1] > MAX_TABLE_ROWS:
+            self.problem = (
+                f"has a table of more than {MAX_TABLE_ROWS:,} rows; split it or attach the data elsewhere"
+            )
+
+    def _check_spans(self, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if (name in SPANS or name == "span") and int(value or 1) > MAX_SPAN:
+                self.problem = f"has a table cell with {name}={value}; at most {MAX_SPAN} is allowed"
+
+
+def _raw_depth(html: str) -> int:
+    """Return roughly how deep ``html`` nests, fast: parsing it costs the square of its depth."""
+    depth = deepest = 0
+    for match in START_OR_END_TAG.finditer(html):
+        if match[2].lower() not in VOID_ELEMENTS | SELF_CLOSING:
+            depth = max(0, depth - 1) if match[1] else depth + 1
+            deepest = max(deepest, depth)
+    return deepest
+
+
+def _problem(html: str) -> str:
+    bounds = _Bounds()
+    for start in range(0, len(html), 65_536):
+        bounds.feed(html[start : start + 65_536])
+        if bounds.problem:
+            break
+    return bounds.problem
+
+
+def clean_html(html: str) -> str:
+    """Return ``html`` with only what a report needs: no scripts, styles, frames or foreign addresses.
+
+    Source of the rules: DESIGN section 5. Raises ValidationError with a sentence that says what is too much.
+    """
+    if len(html) > MAX_SECTION_CHARACTERS:
+        raise ValidationError(
+            f"is {len(html):,} characters long; at most {MAX_SECTION_CHARACTERS:,} are allowed."
+        )
+    # NUL and lone surrogates can neither be stored by every database nor be drawn.
+    text = html.replace("\0", "").encode("utf-8", "replace").decode()
+    if _raw_depth(text) > MAX_RAW_DEPTH:
+        raise ValidationError(f"nests elements more than {MAX_DEPTH} deep.")
+    clean = _cleaner.clean(text)
+    if problem := _problem(clean):
+        raise ValidationError(f"{problem}.")
+    return clean
+
+
+def clean_sections(kind: kinds.Kind, sections: object) -> dict[str, str]:
+    """Return the sections of a document, each sanitised; keys that the kind does not have are refused.
+
+    Raises ValidationError under ``sections``, one message a section.
+    """
+    if not isinstance(sections, dict):
+        raise ValidationError({"sections": "Send an object: {section key: HTML}."})
+    errors = list(kinds.section_errors(kind, sections).values())
+    cleaned: dict[str, str] = {}
+    for key, html in sections.items():
+        try:
+            cleaned[str(key)] = clean_html(_require_text(html))
+        except ValidationError as error:
+            errors.append(f"Section “{key}” {error.messages[0]}")
+    if errors:
+        raise ValidationError({"sections": errors})
+    return cleaned
+
+
+def _require_text(html: object) -> str:
+    if not isinstance(html, str):
+        raise ValidationError("must be a string of HTML.")
+    return html

@@ -1,0 +1,16 @@
+"""The flag: how the next request for a PDF is served."""
+
+from typing import Literal
+
+from django.conf import settings
+
+type Mode = Literal["inline", "queue"]
+
+
+def mode() -> Mode:
+    """Return the mode in force.
+
+    While there is no queue, the settings accept ``auto`` and ``inline`` only, and both mean inline.
+    """
+    chosen: Mode = "queue" if settings.SPMS_MODE == "queue" else "inline"
+    return chosen

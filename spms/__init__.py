@@ -1,0 +1,1 @@
+"""SPMS as a Django project: settings, addresses, and what surrounds the apps."""

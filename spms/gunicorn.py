@@ -1,0 +1,31 @@
+"""Gunicorn's settings: ``gunicorn -c python:spms.gunicorn spms.wsgi``."""
+
+import os
+
+from gunicorn.workers.base import Worker
+
+from spms import settings
+
+bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
+# One process: its threads wait while the rendering processes work.
+workers = 1
+worker_class = "gthread"
+threads = settings.SPMS_WEB_WORKERS
+# Of a thread's request this says nothing (renders have deadlines of their own); it ends a stuck process.
+timeout = 60
+graceful_timeout = int(settings.SPMS_INLINE_DEADLINE) + 5
+keepalive = 5
+
+
+def post_worker_init(worker: Worker) -> None:
+    """Start the rendering processes, so that the first PDF need not wait for them."""
+    from documents.rendering import pool  # noqa: PLC0415 (Django is not set up before)
+
+    pool.get_pool().warm()
+
+
+def worker_exit(server: object, worker: Worker) -> None:
+    """End the rendering processes."""
+    from documents.rendering import pool  # noqa: PLC0415 (Django is not set up before)
+
+    pool.close_pool()

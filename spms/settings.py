@@ -1,0 +1,199 @@
+"""The settings, from the environment; a wrong value is a one-line error at start."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from spms import units
+
+django_stubs_ext.monkeypatch()  # admin classes take type parameters
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+
+
+def _positive(name: str, default: int) -> int:
+    text = env.str(name, default=str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise ImproperlyConfigured(f"{name}={text!r}: expected a whole number above zero")
+    return int(text)
+
+
+def _flag(name: str, *, default: bool) -> bool:
+    text = env.str(name, default=str(default)).lower()
+    if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        raise ImproperlyConfigured(f"{name}={text!r}: expected true or false")
+    return text in {"true", "1", "yes", "on"}
+
+
+def _choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    text: str = env.str(name, default=default)
+    if text not in allowed:
+        raise ImproperlyConfigured(f"{name}={text!r}: expected one of {', '.join(allowed)}")
+    return text
+
+
+def _secret_key(folder: Path) -> str:
+    """Return this installation's own key, made at its first start."""
+    path = folder / "secret_key"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+            stream.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"SPMS_DATA_DIR={str(folder)!r} cannot be written ({error.strerror}); name a folder that can be"
+        ) from error
+    return path.read_text()
+
+
+# Where everything lives that is not code: the database by default, images, results, the key.
+SPMS_DATA_DIR = Path(env.str("SPMS_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+DEBUG = _flag("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or _secret_key(SPMS_DATA_DIR)
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# How a PDF is served while no override is in force. The queue is not built yet, so it cannot be chosen.
+SPMS_MODE = _choice("SPMS_MODE", "auto", ("auto", "inline"))
+# Requests that one web process serves at once.
+SPMS_WEB_WORKERS = _positive("SPMS_WEB_WORKERS", 8)
+# Rendering processes that work at once on this machine, whoever asks; more than cores lose time.
+SPMS_RENDER_SLOTS = _positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
+# How long a request waits for its PDF, and how long any render may take at all.
+SPMS_INLINE_DEADLINE = units.seconds("SPMS_INLINE_DEADLINE", env.str("SPMS_INLINE_DEADLINE", default="30s"))
+SPMS_RENDER_TIMEOUT = units.seconds("SPMS_RENDER_TIMEOUT", env.str("SPMS_RENDER_TIMEOUT", default="120s"))
+SPMS_RENDER_MEMORY = units.size_bytes("SPMS_RENDER_MEMORY", env.str("SPMS_RENDER_MEMORY", default="1500M"))
+# A rendering process is replaced after so many renders, so that no leak can grow.
+SPMS_RENDER_RECYCLE = _positive("SPMS_RENDER_RECYCLE", 100)
+# The largest request body: an image as a camera makes it; everything else is far smaller.
+SPMS_MAX_UPLOAD_BYTES = units.size_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
+SPMS_MAX_BODY_BYTES = 8 * 1024**2
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "documents",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "spms.middleware.BodyLimit",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "spms.urls"
+WSGI_APPLICATION = "spms.wsgi.application"
+CSRF_FAILURE_VIEW = "spms.problems.csrf_failure"
+LOGIN_REDIRECT_URL = "/api/docs/"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{SPMS_DATA_DIR / 'spms.sqlite3'}"),
+}
+DATABASES["default"]["CONN_MAX_AGE"] = 600
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # Readers go on while one writes; a writer takes the lock at its start and waits for it, so none fails.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+LANGUAGE_CODE = "en-au"
+TIME_ZONE = env.str("TIME_ZONE", default="Australia/Perth")
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = SPMS_DATA_DIR / "static"
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": SPMS_DATA_DIR / "media"},
+    },
+    "results": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": SPMS_DATA_DIR / "results"},
+    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = SPMS_MAX_BODY_BYTES
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["documents.api.conventions.BoundedJsonParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "documents.api.conventions.AlwaysJson",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "documents.api.conventions.Pages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "spms.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "SPMS",
+    "DESCRIPTION": "Documents of a research agency's projects, and their PDFs.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}

@@ -1,0 +1,55 @@
+"""What all tests share: the three people that every endpoint is tried with, and clients for them."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from documents.rendering import pool
+from tests import factories
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _end_children():
+    yield
+    pool.close_pool()
+
+
+@pytest.fixture
+def owner(db):
+    return factories.user("owner")
+
+
+@pytest.fixture
+def member(db):
+    return factories.user("member")
+
+
+@pytest.fixture
+def stranger(db):
+    return factories.user("stranger")
+
+
+@pytest.fixture
+def maintainer(db):
+    return factories.staff()
+
+
+@pytest.fixture
+def client_of():
+    def client_of(user):
+        client = APIClient()
+        client.force_authenticate(user)
+        return client
+
+    return client_of
+
+
+@pytest.fixture
+def api(client_of, owner):
+    return client_of(owner)
+
+
+@pytest.fixture
+def plan(owner, member):
+    """A concept plan of two people."""
+    sections = {"background": "<p>Seagrass meadows are nurseries.</p>", "aims": "<p>Map them.</p>"}
+    return factories.document(owner, member, sections=sections)

@@ -1,0 +1,61 @@
+"""Makers of test data: each returns a stored row with sensible defaults."""
+
+import io
+import itertools
+
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from PIL import Image
+
+from documents import images, kinds
+from documents.models import BusinessArea, Document, DocumentImage, Membership, Project
+
+_numbers = itertools.count(1)
+
+
+def user(username: str = "", **values) -> User:
+    name = username or f"user{next(_numbers)}"
+    values = {"first_name": name.title(), "last_name": "Example", "email": f"{name}@example.org"} | values
+    return User.objects.create_user(name, password="a sample password", **values)
+
+
+def staff(username: str = "maintainer") -> User:
+    return user(username, is_staff=True, is_superuser=True)
+
+
+def project(*members: User, **values) -> Project:
+    number = next(_numbers)
+    leader = values.pop("area_leader", None)
+    area = values.pop("business_area", None) or BusinessArea.objects.create(
+        name=f"Marine Science {number}", leader=leader
+    )
+    defaults = {"title": f"Seagrass of bay {number}", "tag": f"SP-2026-{number:03d}", "year": 2026}
+    made = Project.objects.create(business_area=area, **(defaults | values))
+    for position, member in enumerate(members):
+        role = Membership.Role.LEAD if position == 0 else Membership.Role.SCIENTIST
+        Membership.objects.create(project=made, user=member, role=role, position=position)
+    return made
+
+
+def document(*members: User, kind: str = "concept_plan", **values) -> Document:
+    if kind == kinds.ANNUAL_REPORT.key:
+        return Document.objects.create(kind=kind, **({"year": 2026} | values))
+    owner = values.pop("project", None) or project(*members)
+    return Document.objects.create(project=owner, kind=kind, **({"year": 2026} | values))
+
+
+def image_file(
+    size: tuple[int, int] = (400, 300), image_format: str = "PNG", mode: str = "RGB", name: str = "", **options
+) -> ContentFile:
+    stream = io.BytesIO()
+    Image.effect_noise(size, 60).convert(mode).save(stream, image_format, **options)
+    return ContentFile(stream.getvalue(), name=name or f"picture.{image_format.lower()}")
+
+
+def image(owner: Document, **values) -> DocumentImage:
+    return images.attach(owner, image_file(), **values)
+
+
+def long_text(paragraphs: int) -> str:
+    sentence = "The survey covered forty transects of the meadow, and the cover rose by 12 ± 3 per cent. "
+    return f"<p>{sentence * 6}</p>" * paragraphs

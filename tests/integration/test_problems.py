@@ -1,0 +1,74 @@
+"""Whatever goes wrong, the answer is a problem with a stable type."""
+
+import pytest
+
+
+def problem_of(answer, status):
+    assert answer.status_code == status, answer.content[:300]
+    assert answer["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["type"].startswith("urn:spms:problem:")
+    assert problem["title"]
+    assert problem["detail"]
+    return problem
+
+
+def test_unknown_addresses_are_problems(api):
+    problem_of(api.get("/api/v1/nothing/"), 404)
+    problem_of(api.get("/api/v1/documents/999999/"), 404)
+    problem_of(api.get("/api/v1/documents/nine/"), 404)
+    problem_of(api.get("/api/v1/tasks/no-task/"), 404)
+    problem_of(api.get("/nothing"), 404)
+
+
+def test_people_get_a_page_for_an_unknown_address(client):
+    assert client.get("/nothing", headers={"Accept": "text/html"})["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("body", ["{", '{"sections": }', "\0", "nul", '{"a": NaN', "[" * 100_000])
+def test_broken_json_is_a_problem_on_every_call_that_takes_a_body(api, plan, body):
+    for address in ("/api/v1/documents/", f"/api/v1/documents/{plan.pk}/pdf/", "/api/v1/projects/"):
+        answer = api.post(address, body, content_type="application/json")
+        assert answer.status_code in {400, 403}, (address, answer.content[:200])
+        problem_of(answer, answer.status_code)
+
+
+@pytest.mark.parametrize("body", ["[]", "5", '"text"', "null", '{"force": true}'])
+def test_a_body_of_a_wrong_shape_is_a_problem(api, plan, body):
+    answer = api.post("/api/v1/documents/", body, content_type="application/json")
+    problem_of(answer, 400)
+
+
+def test_other_methods_and_media_types_are_problems(api, plan):
+    assert problem_of(api.put(f"/api/v1/documents/{plan.pk}/", {}), 405)["type"].endswith("method-not-allowed")
+    answer = api.post("/api/v1/documents/", "kind=x", content_type="application/x-www-form-urlencoded")
+    assert problem_of(answer, 415)["type"].endswith("unsupported-media-type")
+
+
+def test_a_body_of_100_megabytes_is_refused_unread(api, settings):
+    answer = api.generic("POST", "/api/v1/documents/", b"", CONTENT_LENGTH=str(100_000_000))
+    assert problem_of(answer, 413)["type"].endswith("body-too-large")
+
+
+def test_whatever_is_accepted_the_answer_is_json(api, plan):
+    for accept in ("application/pdf", "text/html", "image/png;q=0.1"):
+        answer = api.get(f"/api/v1/documents/{plan.pk}/", headers={"Accept": accept})
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+
+
+def test_a_host_that_is_not_ours_is_a_problem(client):
+    problem_of(client.get("/api/v1/documents/", headers={"Host": "evil.example.org"}), 400)
+
+
+def test_the_schema_and_its_page_are_there(client):
+    assert b"/api/v1/documents/{id}/pdf/" in client.get("/api/schema/").content
+    page = client.get("/api/docs/").content.decode()
+    assert "https://" not in page  # nothing is fetched from elsewhere
+
+
+def test_health_says_what_is_missing(client, db, settings):
+    assert client.get("/healthz/live").json() == {"status": "ok"}
+    assert client.get("/healthz/ready").json()["checks"] == ["database", "data folder"]
+    settings.SPMS_DATA_DIR = "/proc/nowhere"
+    assert "data folder" in problem_of(client.get("/healthz/ready"), 503)["detail"]

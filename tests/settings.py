@@ -1,0 +1,20 @@
+"""The settings of the tests: the real ones in a data folder of this process's own."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_folder = tempfile.mkdtemp(prefix="spms-tests-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+os.environ["SPMS_DATA_DIR"] = _folder
+os.environ["SPMS_MODE"] = "inline"
+for _name in ("DATABASE_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "SPMS_RENDER_MEMORY"):
+    os.environ.pop(_name, None)
+
+from spms.settings import *  # noqa: E402, F403
+from spms.settings import STATIC_ROOT, STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+STATIC_ROOT.mkdir()  # WhiteNoise looks for it
