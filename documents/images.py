@@ -28,13 +28,15 @@ class Prepared:
 
     content: bytes
     suffix: str
+    size: tuple[int, int]
 
 
 def attach(document: Document, upload: File, *, caption: str = "") -> DocumentImage:  # type: ignore[type-arg]
     """Prepare an uploaded image and keep it with its document; raises ValidationError for a bad one."""
     prepared = prepare(upload)
     digest = hashlib.sha256(prepared.content).hexdigest()
-    image = DocumentImage(document=document, caption=caption, digest=digest)
+    width, height = prepared.size
+    image = DocumentImage(document=document, caption=caption, digest=digest, width=width, height=height)
     with store.plain_errors():
         image.file.save(f"image{prepared.suffix}", ContentFile(prepared.content), save=False)
     image.save()
@@ -105,6 +107,6 @@ def _encode(image: Image.Image) -> Prepared:
     buffer = io.BytesIO()
     if image.getcolors(MAX_COLOURS_OF_A_DRAWING) is None:
         image.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
-        return Prepared(content=buffer.getvalue(), suffix=".jpg")
+        return Prepared(content=buffer.getvalue(), suffix=".jpg", size=image.size)
     image.save(buffer, "PNG", optimize=True)
-    return Prepared(content=buffer.getvalue(), suffix=".png")
+    return Prepared(content=buffer.getvalue(), suffix=".png", size=image.size)

@@ -216,9 +216,9 @@ class DocumentImage(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="images")
-    file = models.ImageField(upload_to=image_path, width_field="width", height_field="height")
-    width = models.PositiveIntegerField(editable=False, default=0)
-    height = models.PositiveIntegerField(editable=False, default=0)
+    file = models.FileField(upload_to=image_path)
+    width = models.PositiveIntegerField("width in pixels", editable=False)
+    height = models.PositiveIntegerField("height in pixels", editable=False)
     digest = models.CharField("SHA-256 of the file", max_length=64, editable=False)
     caption = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

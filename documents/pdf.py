@@ -81,7 +81,7 @@ def write_draft(document: Document, path: Path) -> Draft:
             cover=recorder.note(content.cover(document)),
             contents=content.contents(document),
             blocks=map(recorder.note, content.blocks(document)),
-            generated_at=timezone.localtime(),
+            generated_at=timezone.localtime().replace(microsecond=0),
         )
     images = {url: default_storage.path(image.name) for url, image in recorder.images.items()}
     return Draft(path=path, images=images, fingerprint=recorder.fingerprint())

@@ -13,8 +13,10 @@ for _name in ("DATABASE_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "SPMS_REND
     os.environ.pop(_name, None)
 
 from spms.settings import *  # noqa: E402, F403
-from spms.settings import STATIC_ROOT, STORAGES  # noqa: E402
+from spms.settings import DATABASES, STATIC_ROOT, STORAGES  # noqa: E402
 
+# A file as in real life: threads of one process cannot share a database in memory as they do on a disk.
+DATABASES["default"]["TEST"] = {"NAME": f"{_folder}/test.sqlite3"}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 STATIC_ROOT.mkdir()  # WhiteNoise looks for it

@@ -79,6 +79,8 @@ class Renderer:
                 "detail": "It needs more memory than a render may take.",
             }
         except OSError as error:
+            if error.errno is None:  # WeasyPrint's own, of an address that it may not fetch
+                return {"failed": "document-unrenderable", "detail": _reason(error)}
             return {"failed": "os-error", "errno": error.errno, "detail": error.strerror or str(error)}
         except Exception as error:  # noqa: BLE001 (the boundary of the process)
             return {"failed": "document-unrenderable", "detail": _reason(error)}

@@ -3,13 +3,14 @@
 import math
 from random import Random
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw
 
 from documents.samples.paint import (
     HEIGHT,
     SIZE,
     WIDTH,
     Colour,
+    blurred,
     coloured,
     curve,
     finish,
@@ -23,11 +24,21 @@ from documents.samples.paint import (
 
 
 def salt_lake(random: Random) -> Image.Image:
-    """A chain of salt lakes from the air: pink brine, white rims, samphire and dunes."""
+    """Paint a chain of salt lakes from the air: pink brine, white rims, samphire and dunes."""
     height = noise(random, SIZE, (4, 3), 7, 0.5)
-    canvas = coloured(height, (0, (196, 104, 110)), (0.2, (222, 150, 146)), (0.34, (240, 206, 194)), (0.4, (250, 246, 238)),
-                      (0.43, (226, 214, 190)), (0.46, (150, 104, 84)), (0.5, (176, 140, 98)), (0.58, (122, 118, 80)),
-                      (0.75, (150, 128, 88)), (1, (188, 150, 108)))
+    canvas = coloured(
+        height,
+        (0, (196, 104, 110)),
+        (0.2, (222, 150, 146)),
+        (0.34, (240, 206, 194)),
+        (0.4, (250, 246, 238)),
+        (0.43, (226, 214, 190)),
+        (0.46, (150, 104, 84)),
+        (0.5, (176, 140, 98)),
+        (0.58, (122, 118, 80)),
+        (0.75, (150, 128, 88)),
+        (1, (188, 150, 108)),
+    )
     shore = curve(height, 104, 118)
     land = lit(canvas, relief(noise(random, SIZE, (24, 15), 6, 0.7), 0.5))
     tint(canvas, land, shore)
@@ -58,18 +69,29 @@ def _tracks(random: Random, canvas: Image.Image) -> None:
     points = [(WIDTH * t / 60, 120 + 7 * t + 46 * sway[t]) for t in range(61)]
     for shift in (-3, 3):
         draw.line([(x, y + shift) for x, y in points], fill=210, width=2)
-    tint(canvas, (214, 184, 146), mask.filter(ImageFilter.GaussianBlur(0.7)), 0.7)
+    tint(canvas, (214, 184, 146), blurred(mask, 0.7), 0.7)
 
 
 def mosaic(random: Random) -> Image.Image:
-    """Burnt patches of several ages in spinifex country, from the air."""
-    canvas = coloured(noise(random, SIZE, (60, 40), 5, 0.8), (0, (134, 92, 58)), (0.5, (164, 126, 76)), (1, (192, 160, 104)))
+    """Paint burnt patches of several ages in spinifex country, from the air."""
+    canvas = coloured(
+        noise(random, SIZE, (60, 40), 5, 0.8), (0, (134, 92, 58)), (0.5, (164, 126, 76)), (1, (192, 160, 104))
+    )
     ages: tuple[tuple[Colour, int], ...] = (
-        ((120, 116, 66), 128), ((174, 92, 56), 150), ((92, 96, 58), 158), ((150, 76, 50), 176), ((44, 36, 34), 178))
+        ((120, 116, 66), 128),
+        ((174, 92, 56), 150),
+        ((92, 96, 58), 158),
+        ((150, 76, 50), 176),
+        ((44, 36, 34), 178),
+    )
     for colour, level in ages:
         patches = noise(random, SIZE, (6, 4), 6, 0.6)
         mask = curve(patches, level, level + 10)
-        grain = coloured(noise(random, SIZE, (90, 60), 4, 0.85), (0, mix(colour, (0, 0, 0), 0.25)), (1, mix(colour, (230, 190, 140), 0.22)))
+        grain = coloured(
+            noise(random, SIZE, (90, 60), 4, 0.85),
+            (0, mix(colour, (0, 0, 0), 0.25)),
+            (1, mix(colour, (230, 190, 140), 0.22)),
+        )
         tint(canvas, grain, mask, 0.92)
     _creek(random, canvas)
     canvas = lit(canvas, relief(noise(random, SIZE, (10, 6), 7, 0.7), 0.4))
@@ -82,17 +104,20 @@ def _creek(random: Random, canvas: Image.Image) -> None:
     mask = Image.new("L", SIZE)
     draw = ImageDraw.Draw(mask)
     draw.line(points, fill=255, width=13, joint="curve")
-    tint(canvas, (222, 186, 142), mask.filter(ImageFilter.GaussianBlur(2)))
+    tint(canvas, (222, 186, 142), blurred(mask, 2))
     trees = ImageDraw.Draw(canvas)
     for x, y in points:
         for _ in range(9):
             px, py, size = random.gauss(x, 9), random.gauss(y, 13), random.uniform(2, 6)
             trees.ellipse((px - size + 3, py - size + 3, px + size + 3, py + size + 3), fill=(70, 52, 38))
-            trees.ellipse((px - size, py - size, px + size, py + size), fill=mix((52, 70, 40), (104, 118, 66), random.random()))
+            trees.ellipse(
+                (px - size, py - size, px + size, py + size),
+                fill=mix((52, 70, 40), (104, 118, 66), random.random()),
+            )
 
 
 def canopy(random: Random) -> Image.Image:
-    """A forest from above, with the pale front of dieback through it."""
+    """Paint a forest from above, with the pale front of dieback through it."""
     front = noise(random, SIZE, (3, 2), 5, 0.5)
     canvas = coloured(noise(random, SIZE, (40, 26), 5, 0.7), (0, (44, 38, 28)), (1, (112, 92, 66)))
     draw, levels = ImageDraw.Draw(canvas), front.load()
@@ -120,13 +145,13 @@ def _crown(random: Random, draw: ImageDraw.ImageDraw, x: float, y: float, health
 
 
 def herbarium(random: Random) -> Image.Image:
-    """A pressed banksia on its sheet, with label and scale."""
+    """Paint a pressed banksia on its sheet, with label and scale."""
     paper = noise(random, SIZE, (200, 120), 3, 0.9)
     canvas = coloured(paper, (0, (228, 218, 196)), (1, (246, 240, 224)))
     sheet = Image.new("L", SIZE)
     draw = ImageDraw.Draw(sheet)
     _branch(random, draw, (610.0, 860.0), -1.4, 250.0, 3)
-    shadow = ImageChops.offset(sheet.filter(ImageFilter.GaussianBlur(5)), 5, 7)
+    shadow = ImageChops.offset(blurred(sheet, 5), 5, 7)
     tint(canvas, (120, 104, 82), shadow, 0.55)
     plant = noise(random, SIZE, (120, 90), 4, 0.8)
     tint(canvas, coloured(plant, (0, (72, 74, 44)), (0.6, (118, 112, 68)), (1, (156, 140, 92))), sheet)
@@ -135,7 +160,14 @@ def herbarium(random: Random) -> Image.Image:
     return finish(random, canvas, grain=0.04, vignette=0.25)
 
 
-def _branch(random: Random, draw: ImageDraw.ImageDraw, start: tuple[float, float], angle: float, length: float, order: int) -> None:
+def _branch(
+    random: Random,
+    draw: ImageDraw.ImageDraw,
+    start: tuple[float, float],
+    angle: float,
+    length: float,
+    order: int,
+) -> None:
     end = (start[0] + math.cos(angle) * length, start[1] + math.sin(angle) * length)
     draw.line((*start, *end), fill=255, width=2 + order * 3)
     for step in range(3 if order == 3 else 7):
@@ -145,10 +177,19 @@ def _branch(random: Random, draw: ImageDraw.ImageDraw, start: tuple[float, float
             _leaf(random, draw, (x, y), angle + side * random.uniform(0.6, 1.1), random.uniform(70, 122))
     if order > 1:
         for turn in (-0.7, 0.62, 0.02):
-            _branch(random, draw, end, angle + turn + random.uniform(-0.1, 0.1), length * random.uniform(0.66, 0.84), order - 1)
+            _branch(
+                random,
+                draw,
+                end,
+                angle + turn + random.uniform(-0.1, 0.1),
+                length * random.uniform(0.66, 0.84),
+                order - 1,
+            )
 
 
-def _leaf(random: Random, draw: ImageDraw.ImageDraw, foot: tuple[float, float], angle: float, length: float) -> None:
+def _leaf(
+    random: Random, draw: ImageDraw.ImageDraw, foot: tuple[float, float], angle: float, length: float
+) -> None:
     across = angle + math.pi / 2
     bend = random.uniform(-10, 10)
     left, right = [], []
@@ -171,7 +212,11 @@ def _flower_spike(random: Random, canvas: Image.Image, centre: tuple[int, int]) 
             x = centre[0] + random.uniform(-half, half)
             light = 0.5 + (x - centre[0]) / 160 + random.uniform(-0.3, 0.3)
             colour = mix((132, 78, 34), (226, 178, 92), max(0.0, min(1.0, light)))
-            draw.line((x, y, x + random.uniform(-6, 6) + (x - centre[0]) * 0.2, y - random.uniform(6, 13)), fill=colour, width=2)
+            draw.line(
+                (x, y, x + random.uniform(-6, 6) + (x - centre[0]) * 0.2, y - random.uniform(6, 13)),
+                fill=colour,
+                width=2,
+            )
 
 
 def _label(random: Random, canvas: Image.Image) -> None:
@@ -183,6 +228,12 @@ def _label(random: Random, canvas: Image.Image) -> None:
         ink = (96, 88, 120) if row in {2, 4} else (140, 132, 116)
         draw.rectangle((1056, 704 + row * 19, 1056 + random.randint(150, 300), 708 + row * 19), fill=ink)
     for step in range(10):
-        draw.rectangle((60 + step * 36, 838, 96 + step * 36, 850), fill=(40, 38, 34) if step % 2 else (246, 242, 232), outline=(40, 38, 34))
-    for step, colour in enumerate(((190, 60, 50), (214, 150, 50), (80, 130, 70), (60, 100, 150), (110, 80, 130), (30, 30, 30))):
+        draw.rectangle(
+            (60 + step * 36, 838, 96 + step * 36, 850),
+            fill=(40, 38, 34) if step % 2 else (246, 242, 232),
+            outline=(40, 38, 34),
+        )
+    for step, colour in enumerate(
+        ((190, 60, 50), (214, 150, 50), (80, 130, 70), (60, 100, 150), (110, 80, 130), (30, 30, 30))
+    ):
         draw.rectangle((60 + step * 40, 800, 98 + step * 40, 826), fill=colour)

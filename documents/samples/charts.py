@@ -100,10 +100,14 @@ def _stack(pen: ImageDraw.ImageDraw, chart: Chart) -> None:
         for index, value in enumerate(series.values):
             x, low = _slot(chart, index), floors[index]
             floors[index] += value
-            pen.rectangle((x - half, _height(chart, floors[index]), x + half, _height(chart, low)), fill=colour)
+            pen.rectangle(
+                (x - half, _height(chart, floors[index]), x + half, _height(chart, low)), fill=colour
+            )
 
 
-def _whisker(pen: ImageDraw.ImageDraw, chart: Chart, x: float, value: float, error: float, colour: str) -> None:
+def _whisker(
+    pen: ImageDraw.ImageDraw, chart: Chart, x: float, value: float, error: float, colour: str
+) -> None:
     high, low = _height(chart, value + error), _height(chart, max(0.0, value - error))
     pen.line((x, high, x, low), fill=colour, width=5)
     for y in (high, low):

@@ -6,16 +6,16 @@ from random import Random
 
 from PIL import Image
 
-from documents.samples import aerials, charts, landscapes, waters
+from documents.samples import aerials, charts, forests, landscapes, waters
 from documents.samples.figures import CHARTS
 
 PAINTERS: dict[str, Callable[[Random], Image.Image]] = {
     "amphipod": waters.amphipod,
-    "burn": landscapes.burn,
+    "burn": forests.burn,
     "canopy": aerials.canopy,
     "dunes": landscapes.dunes,
     "dusk": waters.dusk,
-    "forest": landscapes.forest,
+    "forest": forests.forest,
     "heath": landscapes.heath,
     "herbarium": aerials.herbarium,
     "mosaic": aerials.mosaic,
@@ -37,9 +37,9 @@ def paint(name: str) -> Image.Image:
     return PAINTERS[name.partition(SEED_SEPARATOR)[0]](Random(name))  # noqa: S311
 
 
-def png(name: str) -> bytes:
-    """Return a picture as a PNG file."""
+def upload(name: str) -> bytes:
+    """Return a picture as the bytes of an image file."""
     buffer = BytesIO()
-    # It is read back at once: fast matters more than small.
-    paint(name).save(buffer, "PNG", compress_level=1)
+    # An upload is read back at once, so it is stored as it is; compressing it would cost more than painting.
+    paint(name).save(buffer, "TIFF")
     return buffer.getvalue()

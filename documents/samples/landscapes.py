@@ -10,9 +10,9 @@ from documents.samples.paint import (
     SIZE,
     WIDTH,
     Colour,
+    blurred,
     coloured,
     curve,
-    faded,
     finish,
     glow,
     gradient,
@@ -49,9 +49,16 @@ def _haze(canvas: Image.Image, horizon: int, colour: Colour, depth: int, share: 
 
 
 def dunes(random: Random) -> Image.Image:
-    """White dunes in late light, one crest behind the other."""
-    canvas = sky(random, (0, (74, 120, 170)), (0.7, (173, 199, 214)), (1, (240, 222, 196)),
-                 cloud=(255, 246, 232), cover=150, height=430)
+    """Paint white dunes in late light, one crest behind the other."""
+    canvas = sky(
+        random,
+        (0, (74, 120, 170)),
+        (0.7, (173, 199, 214)),
+        (1, (240, 222, 196)),
+        cloud=(255, 246, 232),
+        cover=150,
+        height=430,
+    )
     _haze(canvas, 430, (250, 230, 204), 160, 0.7)
     tint(canvas, (126, 138, 134), ridge(random, 402, 14, 7), 0.85)
     for index, base in enumerate((440, 500, 590, 720)):
@@ -65,11 +72,19 @@ def _dune(random: Random, canvas: Image.Image, base: int, index: int) -> None:
     slopes = [max(0.0, line[min(steps, step + 6)] - line[max(0, step - 6)]) for step in range(steps + 1)]
     lean = [y + (8 - 4 * near) * slope for y, slope in zip(line, slopes, strict=True)]
     top = min(line) / HEIGHT
-    sand = gradient(SIZE, (top, mix((238, 222, 198), (250, 236, 210), near)), (min(0.99, top + 0.3), (214, 186, 154)),
-                    (1, (170, 138, 108)))
+    sand = gradient(
+        SIZE,
+        (top, mix((238, 222, 198), (250, 236, 210), near)),
+        (min(0.99, top + 0.3), (214, 186, 154)),
+        (1, (170, 138, 108)),
+    )
     ripples = relief(noise(random, SIZE, (14, 40), 4, 0.6), 0.12 + 0.3 * near)
-    tint(canvas, lit(sand, ripples), _below(line, [float(HEIGHT)] * (steps + 1)).filter(ImageFilter.GaussianBlur(0.8)))
-    shadow = _below(line, lean).filter(ImageFilter.GaussianBlur(1 + 2 * near))
+    tint(
+        canvas,
+        lit(sand, ripples),
+        blurred(_below(line, [float(HEIGHT)] * (steps + 1)), 0.8),
+    )
+    shadow = blurred(_below(line, lean), 1 + 2 * near)
     tint(canvas, mix((176, 162, 158), (134, 112, 104), near), shadow, 0.85)
 
 
@@ -77,17 +92,23 @@ def _below(upper: list[float], lower: list[float]) -> Image.Image:
     """Return the mask between two lines over the whole width."""
     mask, stride = Image.new("L", SIZE), WIDTH / (len(upper) - 1)
     outline = [(step * stride, y) for step, y in enumerate(upper)]
-    ImageDraw.Draw(mask).polygon([*outline, *((step * stride, y) for step, y in reversed(list(enumerate(lower))))], fill=255)
+    ImageDraw.Draw(mask).polygon(
+        [*outline, *((step * stride, y) for step, y in reversed(list(enumerate(lower))))], fill=255
+    )
     return mask
 
 
 def heath(random: Random) -> Image.Image:
-    """Low coastal heath in flower, with a granite range behind it."""
+    """Paint low coastal heath in flower, with a granite range behind it."""
     horizon = 330
-    canvas = sky(random, (0, (88, 132, 184)), (1, (214, 224, 226)), cloud=(250, 250, 250), cover=112, height=horizon)
+    canvas = sky(
+        random, (0, (88, 132, 184)), (1, (214, 224, 226)), cloud=(250, 250, 250), cover=112, height=horizon
+    )
     for step, colour in enumerate(((138, 158, 176), (112, 134, 146), (92, 112, 112))):
         tint(canvas, colour, ridge(random, 250 + 32 * step, 34 - 8 * step, 4 + step))
-    canvas.paste(_ground(random, horizon, (0, (60, 68, 44)), (0.5, (112, 114, 72)), (1, (176, 166, 112))), (0, horizon))
+    canvas.paste(
+        _ground(random, horizon, (0, (60, 68, 44)), (0.5, (112, 114, 72)), (1, (176, 166, 112))), (0, horizon)
+    )
     _shrubs(random, canvas, horizon)
     _haze(canvas, horizon, (206, 214, 206), 90, 0.6)
     return finish(random, canvas)
@@ -111,15 +132,19 @@ def _shrubs(random: Random, canvas: Image.Image, horizon: int) -> None:
             colour = mix(green, (238, 232, 176), max(0.0, light)) if light > 0 else mix(green, BLACK, 0.25)
             if flower and random.random() < 0.16:
                 colour, leaf = flower, leaf * 0.8
-            draw.ellipse((x + dx - leaf, y + dy - leaf * 0.8, x + dx + leaf, y + dy + leaf * 0.8), fill=colour)
+            draw.ellipse(
+                (x + dx - leaf, y + dy - leaf * 0.8, x + dx + leaf, y + dy + leaf * 0.8), fill=colour
+            )
 
     scatter(random, 520, horizon, shrub)
 
 
 def spinifex(random: Random) -> Image.Image:
-    """Red sand with rounded spinifex and a far range."""
+    """Paint red sand with rounded spinifex and a far range."""
     horizon = 350
-    canvas = sky(random, (0, (58, 112, 180)), (1, (206, 220, 226)), cloud=(255, 252, 246), cover=158, height=horizon)
+    canvas = sky(
+        random, (0, (58, 112, 180)), (1, (206, 220, 226)), cloud=(255, 252, 246), cover=158, height=horizon
+    )
     tint(canvas, (150, 118, 124), ridge(random, 312, 16, 5))
     tint(canvas, (148, 92, 76), ridge(random, 336, 10, 6))
     ground = _ground(random, horizon, (0, (138, 62, 34)), (0.5, (184, 92, 54)), (1, (216, 132, 86)))
@@ -148,112 +173,16 @@ def _hummocks(random: Random, canvas: Image.Image, horizon: int) -> None:
     scatter(random, 270, horizon, hummock)
 
 
-def forest(random: Random) -> Image.Image:
-    """Tall trunks that fade into morning mist."""
-    canvas = gradient(SIZE, (0, (196, 206, 186)), (0.45, (240, 236, 210)), (0.8, (206, 200, 158)), (1, (120, 112, 76)))
-    tint(canvas, (255, 248, 216), glow(SIZE, (930, 330), (760, 620)), 0.9)
-    for step in range(7):
-        near = step / 6
-        _trunks(random, canvas, near)
-        if step < 6:
-            veil = curve(noise(random, SIZE, (4, 3), 3), 20, 240)
-            tint(canvas, (240, 236, 208), veil, 0.34 - 0.26 * near)
-    _bracken(random, canvas)
-    return finish(random, canvas, vignette=0.55)
-
-
-def _trunks(random: Random, canvas: Image.Image, near: float) -> None:
-    mask = Image.new("L", SIZE)
-    draw = ImageDraw.Draw(mask)
-    foot = 610 + 190 * near
-    for _ in range(round(22 - 17 * near)):
-        x, width = random.uniform(-20, WIDTH + 20), (5 + 58 * near**1.5) * random.uniform(0.7, 1.25)
-        lean = random.uniform(-40, 40)
-        sway = wave(random, 12, 2, 2)
-        left = [(x - lean * t / 12 - width * (1.1 - t / 30) / 2 + sway[t] * width * 0.25, foot * (1 - t / 12)) for t in range(13)]
-        right = [(px + width * (1.1 - t / 30), py) for t, (px, py) in enumerate(left)]
-        draw.polygon([*left, *reversed(right)], fill=255)
-        draw.ellipse((x - width * 1.1, foot - width * 0.4, x + width * 1.1, foot + width * 0.3), fill=255)
-    _crowns(random, draw, near)
-    bark = noise(random, SIZE, (160, 5), 3, 0.7)
-    dark = mix((176, 176, 140), (52, 44, 34), near**0.7)
-    picture = coloured(bark, (0, mix(dark, BLACK, 0.4 * near)), (1, mix(dark, (206, 178, 136), 0.15 + 0.3 * near)))
-    tint(canvas, picture, mask.filter(ImageFilter.GaussianBlur(2.5 - 1.7 * near)), 0.4 + 0.6 * near)
-    floor = ridge(random, foot - 12, 16, 5)
-    tint(canvas, mix((190, 186, 140), (58, 58, 32), near), floor, 0.75)
-
-
-def _crowns(random: Random, draw: ImageDraw.ImageDraw, near: float) -> None:
-    for _ in range(round(60 - 20 * near)):
-        x, y = random.uniform(0, WIDTH), random.uniform(-40, 60 + 150 * (1 - near))
-        for _ in range(26):
-            spread = 50 + 60 * near
-            cx, cy, leaf = random.gauss(x, spread), random.gauss(y, spread * 0.35), random.uniform(2, 5 + 6 * near)
-            draw.ellipse((cx - leaf, cy - leaf * 0.6, cx + leaf, cy + leaf * 0.6), fill=255)
-
-
-def _bracken(random: Random, canvas: Image.Image) -> None:
-    draw = ImageDraw.Draw(canvas)
-    for _ in range(240):
-        x, y = random.uniform(-30, WIDTH + 30), random.uniform(760, 960)
-        near = (y - 760) / 200
-        green = mix((112, 122, 62), (36, 50, 22), random.random() * 0.7 + 0.2 * near)
-        for _ in range(9):
-            bend, length = random.uniform(-1, 1), random.uniform(30, 60 + 60 * near)
-            points = [(x + bend * length * t * t, y - length * t * (1 - 0.35 * t)) for t in (0, 0.3, 0.6, 0.8, 1)]
-            draw.line(points, fill=mix(green, (206, 196, 110), random.random() * 0.35), width=1 + round(2 * near))
-
-
-def burn(random: Random) -> Image.Image:
-    """A prescribed burn at dusk: flames along the ground, smoke and trunks."""
-    canvas = gradient(SIZE, (0, (44, 38, 52)), (0.5, (122, 76, 58)), (0.78, (238, 148, 62)), (1, (52, 26, 18)))
-    smoke = noise(random, SIZE, (4, 3), 6, 0.55)
-    tint(canvas, (176, 150, 132), curve(smoke, 110, 250), 0.6)
-    tint(canvas, (255, 196, 96), glow(SIZE, (980, 700), (720, 330)), 0.9)
-    for step in range(5):
-        _trunks_dark(random, canvas, step / 4)
-        tint(canvas, (214, 128, 72), curve(noise(random, SIZE, (5, 3), 5), 120, 255), 0.42 - 0.09 * step)
-    _flames(random, canvas)
-    return finish(random, canvas, grain=0.09, vignette=0.6)
-
-
-def _trunks_dark(random: Random, canvas: Image.Image, near: float) -> None:
-    mask = Image.new("L", SIZE)
-    draw = ImageDraw.Draw(mask)
-    foot = 690 + 110 * near
-    for _ in range(round(20 - 14 * near)):
-        x, width = random.uniform(0, WIDTH), (4 + 34 * near**1.4) * random.uniform(0.7, 1.3)
-        lean = random.uniform(-30, 30)
-        draw.polygon([(x - width, foot), (x + lean - width * 0.5, -10), (x + lean + width * 0.5, -10), (x + width, foot)], fill=255)
-    draw.rectangle((0, foot - 4, WIDTH, HEIGHT), fill=255 if near == 1 else 120)
-    _crowns(random, draw, near)
-    dark = mix((120, 72, 56), (18, 12, 14), near**0.6)
-    tint(canvas, dark, mask.filter(ImageFilter.GaussianBlur(2 - near)), 0.5 + 0.5 * near)
-
-
-def _flames(random: Random, canvas: Image.Image) -> None:
-    heat = Image.new("L", SIZE)
-    draw = ImageDraw.Draw(heat)
-    front = wave(random, 240, 5)
-    for step in range(240):
-        x, y = WIDTH * step / 240, 790 + 34 * front[step]
-        strength = max(0.0, 0.45 + 0.55 * math.sin(step / 21 + front[step] * 3))
-        for _ in range(3):
-            tall = random.uniform(8, 66) * strength
-            lean, half = random.uniform(-10, 16), random.uniform(2, 7)
-            draw.polygon([(x - half, y), (x + lean, y - tall), (x + half, y + 4)], fill=random.randint(150, 255))
-    blaze = heat.filter(ImageFilter.GaussianBlur(2))
-    tint(canvas, (255, 120, 24), curve(heat.filter(ImageFilter.GaussianBlur(26)), 4, 110), 0.8)
-    tint(canvas, coloured(blaze, (0, (255, 96, 10)), (0.5, (255, 178, 50)), (1, (255, 246, 190))), curve(blaze, 14, 120))
-    draw = ImageDraw.Draw(canvas)
-    for _ in range(130):
-        x, y, size = random.uniform(0, WIDTH), random.uniform(240, 790), random.choice((1, 1, 2))
-        draw.ellipse((x, y, x + size, y + size), fill=(255, random.randint(120, 220), 60))
-
-
 def night(random: Random) -> Image.Image:
-    """The Milky Way above a survey line with one torch."""
-    canvas = gradient(SIZE, (0, (6, 10, 26)), (0.6, (20, 32, 62)), (0.82, (74, 70, 88)), (0.86, (128, 100, 90)), (1, (10, 10, 14)))
+    """Paint the Milky Way above a survey line with one torch."""
+    canvas = gradient(
+        SIZE,
+        (0, (6, 10, 26)),
+        (0.6, (20, 32, 62)),
+        (0.82, (74, 70, 88)),
+        (0.86, (128, 100, 90)),
+        (1, (10, 10, 14)),
+    )
     _milky_way(random, canvas)
     _stars(random, canvas)
     tint(canvas, (18, 18, 28), ridge(random, 752, 22, 6))
@@ -265,7 +194,7 @@ def night(random: Random) -> Image.Image:
 def _milky_way(random: Random, canvas: Image.Image) -> None:
     band = Image.new("L", SIZE)
     ImageDraw.Draw(band).line((160, 860, 1240, -60), fill=255, width=250)
-    band = band.filter(ImageFilter.BoxBlur(60)).filter(ImageFilter.GaussianBlur(40))
+    band = blurred(band.filter(ImageFilter.BoxBlur(60)), 40)
     cloud = noise(random, SIZE, (8, 5), 6, 0.65)
     light = Image.composite(cloud, Image.new("L", SIZE), band)
     tint(canvas, (190, 186, 214), curve(light, 40, 235), 0.62)
@@ -279,7 +208,11 @@ def _stars(random: Random, canvas: Image.Image) -> None:
     for _ in range(2600):
         x, y = random.uniform(0, WIDTH), random.uniform(0, 760)
         light = random.random() ** 5
-        tone = mix((120, 130, 160), random.choice(((255, 255, 255), (255, 226, 190), (200, 220, 255))), 0.3 + 0.7 * light)
+        tone = mix(
+            (120, 130, 160),
+            random.choice(((255, 255, 255), (255, 226, 190), (200, 220, 255))),
+            0.3 + 0.7 * light,
+        )
         size = 0.5 + 1.9 * light
         draw.ellipse((x - size / 2, y - size / 2, x + size / 2, y + size / 2), fill=tone)
 
@@ -291,8 +224,14 @@ def _transect(random: Random, canvas: Image.Image) -> None:
     for step in range(9):
         near = (step / 8) ** 2
         x, y = 900 - 760 * near, 806 + 84 * near
-        draw.line((x, y, x, y - 10 - 66 * near), fill=mix((120, 100, 70), (206, 190, 160), near), width=2 + round(4 * near))
-        draw.line((x, y - 10 - 66 * near, x, y - 7 - 48 * near), fill=(214, 70, 52), width=2 + round(4 * near))
+        draw.line(
+            (x, y, x, y - 10 - 66 * near),
+            fill=mix((120, 100, 70), (206, 190, 160), near),
+            width=2 + round(4 * near),
+        )
+        draw.line(
+            (x, y - 10 - 66 * near, x, y - 7 - 48 * near), fill=(214, 70, 52), width=2 + round(4 * near)
+        )
     draw.ellipse((1004, 766, 1018, 780), fill=(24, 20, 18))
     draw.polygon([(1000, 812), (1003, 780), (1018, 780), (1022, 812)], fill=(24, 20, 18))
     draw.ellipse((1006, 771, 1012, 777), fill=WHITE)

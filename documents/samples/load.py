@@ -62,7 +62,7 @@ def taken_names() -> list[str]:
 def load() -> Summary:
     """Store whatever is missing of the sample data, all of it or nothing."""
     created: Counter[str] = Counter()
-    uploads = cache(drawings.png)
+    uploads = cache(drawings.upload)
     with transaction.atomic():
         users = {person.username: _user(person, created) for person in PEOPLE}
         areas = {name: _area(name, users[leader], created) for name, leader in BUSINESS_AREAS.items()}
@@ -106,9 +106,7 @@ def _area(name: str, leader: User, created: Counter[str]) -> BusinessArea:
     return area
 
 
-def _project(
-    data: ProjectData, area: BusinessArea, users: dict[str, User], created: Counter[str]
-) -> Project:
+def _project(data: ProjectData, area: BusinessArea, users: dict[str, User], created: Counter[str]) -> Project:
     defaults = {
         "title": data.title,
         "year": data.year,
@@ -149,7 +147,7 @@ def _fill(document: Document, data: DocumentData, uploads: Uploads) -> int:
 
     def attached(name: str, caption: str) -> DocumentImage:
         if name not in pictures:
-            upload = ContentFile(uploads(name), name=f"{name}.png")
+            upload = ContentFile(uploads(name), name=f"{name}.tiff")
             pictures[name] = images.attach(document, upload, caption=caption)
         return pictures[name]
 

@@ -12,7 +12,7 @@ ANNUAL_REPORT = TEXTS / "annual-report.toml"
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentData:
-    """A document; ``sections`` name their pictures as ``<img src="picture:NAME">``, ``cover`` is such a name."""
+    """A document; ``cover`` names a picture, and ``sections`` do: ``<img src="picture:NAME" alt="…">``."""
 
     kind: str
     year: int

@@ -32,17 +32,21 @@ class Command(BaseCommand):
 
 def _refuse_if_in_use(*, really: bool) -> None:
     if taken := taken_names():
-        raise CommandError(f"The user names {', '.join(taken)} belong to other people here; rename those users first.")
+        raise CommandError(
+            f"The user names {', '.join(taken)} belong to other people here; rename those users first."
+        )
     if (others := other_users()) and not really:
         raise CommandError(
-            f"This database has {len(others)} user(s) of its own ({others[0]}), and the sample passwords are known to"
-            " everyone: use another SPMS_DATA_DIR or DATABASE_URL, or repeat with --really."
+            f"This database has {len(others)} user(s) of its own ({others[0]}), and everybody knows the sample"
+            " passwords: use another SPMS_DATA_DIR or DATABASE_URL, or repeat with --really."
         )
 
 
 def _changes(summary: Summary) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in summary.created.items() if count)
-    return f"Sample data loaded: {counts}." if counts else "The sample data was there already; nothing changed."
+    return (
+        f"Sample data loaded: {counts}." if counts else "The sample data was there already; nothing changed."
+    )
 
 
 def _how_to_try(summary: Summary) -> str:

@@ -1,0 +1,252 @@
+"""POST …/pdf/ makes a PDF once; GET …/pdf/ sends the one of the document as it is now."""
+
+import io
+import threading
+import uuid
+
+import pikepdf
+import pypdfium2
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from documents.models import Document, Task
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def text_of(answer):
+    pdf = pypdfium2.PdfDocument(b"".join(answer.streaming_content))
+    return "\n".join(page.get_textpage().get_text_range() for page in pdf)
+
+
+def address(document):
+    return f"/api/v1/documents/{document.pk}/pdf/"
+
+
+def test_a_post_renders_and_a_get_sends_the_pdf(api, plan):
+    made = api.post(address(plan))
+    assert (made.status_code, made.data["status"], made.data["mode"]) == (201, "succeeded", "inline")
+    assert made["Location"] == f"/api/v1/tasks/{made.data['task_id']}/"
+    sent = api.get(address(plan))
+    assert sent["Content-Type"] == "application/pdf"
+    assert sent["Content-Disposition"] == f'inline; filename="{plan.project.tag} Concept Plan.pdf"'
+    text = text_of(sent)
+    for printed in ("Seagrass meadows are nurseries.", plan.project.title, plan.project.tag, "Owner Example"):
+        assert printed in text
+
+
+def test_the_task_tells_what_was_made(api, plan):
+    task = api.post(address(plan)).json()
+    result = task["result"]
+    assert {"task_id", "kind", "document", "status", "mode", "attempts", "progress", "message"} <= set(task)
+    assert {"result", "error", "created_at", "started_at", "finished_at"} <= set(task)
+    assert (result["pages"], result["version"], result["warnings"], task["attempts"]) == (1, 1, [], 1)
+    assert result["bytes"] == len(b"".join(api.get(result["url"]).streaming_content))
+    assert api.get(f"/api/v1/tasks/{task['task_id']}/").json() == task
+    assert api.get("/api/v1/tasks/", {"status": "succeeded"}).json()["count"] == 1
+
+
+def test_an_unchanged_document_is_not_rendered_again(api, plan):
+    first = api.post(address(plan)).data
+    again = api.post(address(plan))
+    assert (again.status_code, again.data["task_id"]) == (200, first["task_id"])
+    forced = api.post(f"{address(plan)}?force=true")
+    assert (forced.status_code, forced.data["task_id"] != first["task_id"]) == (201, True)
+
+
+def test_there_is_no_pdf_before_the_post_nor_after_a_change(api, plan):
+    missing = api.get(address(plan))
+    assert (missing.status_code, missing.json()["type"]) == (404, "urn:spms:problem:pdf-missing")
+    assert f"POST {address(plan)}" in missing.json()["detail"]
+    first = api.post(address(plan)).data
+    api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>Count them.</p>"}})
+    assert api.get(address(plan)).status_code == 404
+    assert "Map them." in text_of(api.get(address(plan), {"task": first["task_id"]}))
+    assert api.post(address(plan)).status_code == 201
+    assert "Count them." in text_of(api.get(address(plan)))
+
+
+@pytest.mark.parametrize("what", ["title", "team", "status", "approval", "image"])
+def test_a_change_of_anything_printed_makes_another_pdf(api, plan, owner, what):
+    image = factories.image(plan)
+    Document.objects.filter(pk=plan.pk).update(sections={"aims": f'<img src="{image.url}" alt="a">'})
+    api.post(address(plan))
+    assert api.post(address(plan)).status_code == 200
+    match what:
+        case "title":
+            type(plan.project).objects.update(title="Another")
+        case "team":
+            type(owner).objects.filter(pk=owner.pk).update(last_name="Renamed")
+        case "status":
+            Document.objects.update(status="revising")
+        case "approval":
+            Document.objects.update(lead_approved=True)
+        case "image":
+            type(image).objects.update(digest="another")
+    assert api.post(address(plan)).status_code == 201
+
+
+def test_a_pdf_is_sent_conditionally_and_in_ranges(api, plan):
+    api.post(address(plan))
+    whole = api.get(address(plan))
+    content = b"".join(whole.streaming_content)
+    same = api.get(address(plan), headers={"If-None-Match": whole["ETag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    other = api.get(address(plan), headers={"If-None-Match": '"other"'})
+    assert b"".join(other.streaming_content) == content
+    size = len(content)
+    for asked, first, last in (("0-99", 0, 99), ("100-", 100, size - 1), ("-50", size - 50, size - 1)):
+        part = api.get(address(plan), headers={"Range": f"bytes={asked}"})
+        assert (part.status_code, part["Content-Range"]) == (206, f"bytes {first}-{last}/{size}")
+        assert b"".join(part.streaming_content) == content[first : last + 1]
+    assert api.get(address(plan), headers={"Range": f"bytes={size}-"}).status_code == 416
+    for odd in ("bytes=a-b", "bytes=0-1,5-9", "pages=1-2", "bytes=-"):
+        whole = api.get(address(plan), headers={"Range": odd})
+        assert (whole.status_code, len(b"".join(whole.streaming_content))) == (200, size)
+    stale = api.get(address(plan), headers={"Range": "bytes=0-9", "If-Range": '"other"'})
+    assert (stale.status_code, len(b"".join(stale.streaming_content))) == (200, size)
+
+
+@pytest.mark.parametrize("query", ["task=nonsense", f"task={uuid.UUID(int=5)}"])
+def test_a_task_that_has_no_pdf_of_this_document_is_an_error(api, plan, query):
+    answer = api.get(f"{address(plan)}?{query}")
+    assert (answer.status_code, answer["Content-Type"]) == (
+        400 if "nonsense" in query else 404,
+        "application/problem+json",
+    )
+
+
+def test_the_pdf_of_another_document_is_not_had_through_its_task(api, plan, stranger, client_of):
+    other = factories.document(stranger)
+    task = client_of(stranger).post(address(other)).data
+    assert api.get(address(plan), {"task": task["task_id"]}).status_code == 404
+
+
+def test_two_posts_at_once_make_one_render_and_both_get_it(plan, owner):
+    Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(60)})
+    answers = []
+
+    def post():
+        client = APIClient()
+        client.force_authenticate(owner)
+        answers.append(client.post(address(plan)))
+        connection.close()
+
+    threads = [threading.Thread(target=post) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
+    assert len({answer.data["task_id"] for answer in answers}) == 1
+    assert Task.objects.count() == 1
+
+
+def test_a_document_deleted_while_it_renders_ends_in_404(plan, owner, client_of):
+    Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(100)})
+    answers = []
+
+    def post():
+        answers.append(client_of(owner).post(address(plan)))
+        connection.close()
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    wait_until(lambda: Task.objects.filter(phase="layout").exists())
+    Document.objects.filter(pk=plan.pk).delete()
+    thread.join()
+    assert (answers[0].status_code, answers[0].json()["type"]) == (404, "urn:spms:problem:document-gone")
+    task = Task.objects.get()
+    assert (task.status, task.file) == ("failed", "")
+
+
+def test_a_document_changed_while_it_renders_gives_a_pdf_that_says_its_version(plan, owner, client_of):
+    Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(100)})
+    answers = []
+
+    def post():
+        answers.append(client_of(owner).post(address(plan)))
+        connection.close()
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    wait_until(lambda: Task.objects.filter(phase="layout").exists())
+    changed = client_of(owner).patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>Short.</p>"}})
+    thread.join()
+    assert (answers[0].status_code, answers[0].data["result"]["version"], changed.data["version"]) == (201, 1, 2)
+    assert client_of(owner).get(address(plan)).status_code == 404
+    assert "version 1" in text_of(client_of(owner).get(answers[0].data["result"]["url"]))
+
+
+def test_a_render_past_the_inline_deadline_ends_in_504_and_the_next_works(api, plan, settings):
+    Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(900)})
+    settings.SPMS_INLINE_DEADLINE = 2.0
+    answer = api.post(address(plan))
+    problem = answer.json()
+    assert (answer.status_code, problem["type"]) == (504, "urn:spms:problem:render-timeout")
+    task = api.get(f"/api/v1/tasks/{problem['task_id']}/").json()
+    assert (task["status"], task["error"]["status"], task["result"]) == ("failed", 504, None)
+    Document.objects.filter(pk=plan.pk).update(sections={"aims": "<p>Short.</p>"})
+    settings.SPMS_INLINE_DEADLINE = 30.0
+    assert api.post(address(plan)).status_code == 201
+
+
+def test_progress_is_readable_while_it_renders(api, plan, owner, client_of):
+    Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(150)})
+
+    def post():
+        client_of(owner).post(address(plan))
+        connection.close()
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    seen = []
+    while thread.is_alive():
+        [task] = api.get("/api/v1/tasks/", {"document": plan.pk}).json()["results"] or [None]
+        if task and task["status"] == "running":
+            seen.append((task["progress"]["phase"], task["progress"]["pages"]))
+    thread.join()
+    assert {"layout", "draw"} <= {phase for phase, _ in seen}
+    assert max(pages for _, pages in seen) > 3
+
+
+def test_the_pdf_is_tagged_outlined_and_described(api, plan):
+    api.post(address(plan))
+    pdf = pikepdf.open(io.BytesIO(b"".join(api.get(address(plan)).streaming_content)))
+    assert pdf.Root.MarkInfo.Marked
+    assert str(pdf.Root.Lang) == "en-AU"
+    assert str(pdf.docinfo.Title) == f"{plan.project.title}: Concept Plan"
+    assert "Owner Example" in str(pdf.docinfo.Author)
+    assert str(pdf.docinfo.CreationDate).startswith("D:20")
+    assert pdf.open_metadata()["pdfuaid:part"] == "1"
+    with pdf.open_outline() as outline:
+        assert [item.title for item in outline.root[0].children][:2] == ["Background", "Aims"]
+
+
+def test_an_annual_report_takes_in_the_years_approved_reports(maintainer, client_of, owner):
+    for number, status in ((1, "approved"), (2, "approved"), (3, "in_review")):
+        factories.document(
+            owner, kind="progress_report", status=status, sections={"progress": f"<p>Result {number}.</p>"}
+        )
+    factories.document(owner, kind="student_report", status="approved", sections={"progress_report": "Thesis."})
+    factories.document(owner, kind="progress_report", year=2025, status="approved", sections={"aims": "Old."})
+    factories.project(owner, kind="external", status="active", title="A partnership")
+    report = factories.document(kind="annual_report", sections={"directors_message": "<p>Welcome.</p>"})
+    client = client_of(maintainer)
+    made = client.post(address(report))
+    assert (made.status_code, made.data["result"]["warnings"]) == (201, [])
+    text = text_of(client.get(address(report)))
+    for printed in ("Welcome.", "Result 1.", "Result 2.", "Thesis.", "A partnership", "Contents", "Marine Science"):
+        assert printed in text
+    assert "Result 3." not in text
+    assert "Old." not in text
+
+
+def wait_until(condition):
+    for _ in range(2000):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it never came true")
