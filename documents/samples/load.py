@@ -48,7 +48,7 @@ class Summary:
 
 
 def other_users() -> list[str]:
-    """Return the names of the first few users that are no sample users."""
+    """Return the names of the users that are no sample users, the oldest first."""
     sample = {(person.username, person.email) for person in PEOPLE}
     names = User.objects.order_by("pk").values_list("username", "email")
     return [username for username, email in names if (username, email) not in sample]
@@ -56,7 +56,7 @@ def other_users() -> list[str]:
 
 def taken_names() -> list[str]:
     """Return the user names of the sample data that belong to somebody else here."""
-    return [person.username for person in PEOPLE if person.username in set(other_users())]
+    return sorted({person.username for person in PEOPLE}.intersection(other_users()))
 
 
 def load() -> Summary:

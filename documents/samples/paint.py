@@ -34,8 +34,12 @@ def colour_at(place: float, stops: Sequence[tuple[float, Colour]]) -> Colour:
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
     """Return a colour between two others; share 0 is the first."""
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
-    return red, green, blue
+    (red, green, blue), (to_red, to_green, to_blue) = first, second
+    return (
+        round(red + (to_red - red) * share),
+        round(green + (to_green - green) * share),
+        round(blue + (to_blue - blue) * share),
+    )
 
 
 def noise(random: Random, size: Size, cells: Size, octaves: int = 5, fade: float = 0.55) -> Image.Image:
@@ -53,11 +57,10 @@ def noise(random: Random, size: Size, cells: Size, octaves: int = 5, fade: float
 
 def blurred(picture: Image.Image, radius: float) -> Image.Image:
     """Return the picture out of focus: as a Gaussian blur, but several times as fast."""
-    if radius < 1.5:
-        return picture.filter(ImageFilter.BoxBlur(radius))
-    if radius < 6:
-        return picture.filter(ImageFilter.GaussianBlur(radius))
-    small = picture.reduce(4).filter(ImageFilter.GaussianBlur(radius / 4))
+    if radius < 1.3:
+        return picture.filter(ImageFilter.BoxBlur(1))
+    step = 2 if radius < 6 else 4
+    small = picture.reduce(step).filter(ImageFilter.GaussianBlur(radius / step))
     return small.resize(picture.size, Image.Resampling.BILINEAR)
 
 
@@ -117,11 +120,10 @@ def glow(size: Size, centre: Point, radius: Point, power: float = 2.0) -> Image.
 
 def tint(canvas: Image.Image, colour: Colour | Image.Image, mask: Image.Image, share: float = 1.0) -> None:
     """Lay a colour, or another picture, over the canvas where the mask is."""
-    weights = mask if share >= 1 else faded(mask, share)
-    if isinstance(colour, Image.Image):
-        canvas.paste(colour, (0, 0), weights)
-    else:
-        canvas.paste(colour, (0, 0, *canvas.size), weights)
+    if (box := mask.getbbox()) is None:
+        return
+    weights = mask.crop(box) if share >= 1 else faded(mask.crop(box), share)
+    canvas.paste(colour.crop(box) if isinstance(colour, Image.Image) else colour, box, weights)
 
 
 def relief(heights: Image.Image, strength: float = 1.0) -> Image.Image:

@@ -31,7 +31,7 @@ from documents.samples.paint import (
 
 def dusk(random: Random) -> Image.Image:
     """Paint a calm sea with the sun low above it and its glitter."""
-    horizon = 420
+    horizon, sun = 420, random.randint(420, 1040)
     canvas = sky(
         random,
         (0, (52, 74, 118)),
@@ -42,10 +42,10 @@ def dusk(random: Random) -> Image.Image:
         cover=126,
         height=horizon,
     )
-    tint(canvas, (255, 222, 160), glow(SIZE, (880, 372), (640, 330), 2.4), 0.95)
-    ImageDraw.Draw(canvas).ellipse((846, 338, 914, 406), fill=(255, 248, 222))
+    tint(canvas, (255, 222, 160), glow(SIZE, (sun, 372), (640, 330), 2.4), 0.95)
+    ImageDraw.Draw(canvas).ellipse((sun - 34, 338, sun + 34, 406), fill=(255, 248, 222))
     canvas.paste(_sea(random, (WIDTH, HEIGHT - horizon)), (0, horizon))
-    _glitter(random, canvas, horizon, 880)
+    _glitter(random, canvas, horizon, sun)
     tint(canvas, (86, 66, 86), _headland(random, horizon), 0.92)
     return finish(random, canvas, vignette=0.5)
 
@@ -83,8 +83,13 @@ def _headland(random: Random, horizon: int) -> Image.Image:
 
 def seagrass(random: Random) -> Image.Image:
     """Paint a meadow under water, with light falling through the surface."""
+    clear = random.random()
     canvas = gradient(
-        SIZE, (0, (176, 230, 224)), (0.16, (84, 178, 188)), (0.55, (32, 122, 142)), (1, (10, 54, 66))
+        SIZE,
+        (0, (176, 230, 224)),
+        (0.16, mix((96, 178, 168), (76, 176, 204), clear)),
+        (0.55, mix((40, 122, 122), (24, 116, 156), clear)),
+        (1, (10, 54, 66)),
     )
     _sun_rays(random, canvas)
     for step in range(7):
@@ -102,9 +107,10 @@ def seagrass(random: Random) -> Image.Image:
 def _sun_rays(random: Random, canvas: Image.Image) -> None:
     rays = Image.new("L", SIZE)
     draw = ImageDraw.Draw(rays)
+    sun = random.uniform(300, 1150)
     for _ in range(34):
-        top, width, lean = random.uniform(200, 1150), random.uniform(4, 40), random.gauss(0, 160)
-        foot = top + (top - 700) * 0.8 + lean
+        top, width, lean = random.gauss(sun, 290), random.uniform(4, 40), random.gauss(0, 160)
+        foot = top + (top - sun) * 0.8 + lean
         draw.polygon(
             [(top, -10), (top + width, -10), (foot + width * 3.4, 760), (foot, 760)],
             fill=random.randint(50, 190),
@@ -133,7 +139,7 @@ def _blades(random: Random, canvas: Image.Image, floor: float, near: float) -> N
         paint.polygon(blade, fill=mix(colour, (8, 30, 24), 0.34 * random.random()))
         cut.polygon(blade, fill=255)
     focus = 1.4 if near < 0.7 else 0.6 + 9 * (near - 0.7)
-    tint(canvas, blurred(layer, focus), blurred(mask, focus), 0.55 + 0.45 * near)
+    tint(canvas, blurred(layer, focus) if focus > 2 else layer, blurred(mask, focus), 0.55 + 0.45 * near)
 
 
 def _blade(x: float, foot: float, length: float, bend: float, width: float) -> list[tuple[float, float]]:
@@ -148,8 +154,9 @@ def _blade(x: float, foot: float, length: float, bend: float, width: float) -> l
 def _fish(random: Random, canvas: Image.Image) -> None:
     mask = Image.new("L", SIZE)
     draw = ImageDraw.Draw(mask)
-    for _ in range(26):
-        x, y, size = random.gauss(420, 110), random.gauss(330, 42), random.uniform(7, 13)
+    centre, depth = random.uniform(200, 1240), random.uniform(270, 420)
+    for _ in range(random.randint(9, 40)):
+        x, y, size = random.gauss(centre, 110), random.gauss(depth, 42), random.uniform(7, 13)
         draw.ellipse((x - size, y - size * 0.3, x + size, y + size * 0.3), fill=235)
         draw.polygon(
             [(x + size * 0.8, y), (x + size * 1.5, y - size * 0.36), (x + size * 1.5, y + size * 0.36)],

@@ -37,7 +37,7 @@ def _refuse_if_in_use(*, really: bool) -> None:
         )
     if (others := other_users()) and not really:
         raise CommandError(
-            f"This database has {len(others)} user(s) of its own ({others[0]}), and everybody knows the sample"
+            f"This database has {len(others)} user(s) of its own ({others[0]}), and everyone knows the sample"
             " passwords: use another SPMS_DATA_DIR or DATABASE_URL, or repeat with --really."
         )
 

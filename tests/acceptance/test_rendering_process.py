@@ -1,0 +1,460 @@
+"""The rendering processes: killed, starved, worn out, shared, orphaned; real ones, each time."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import pikepdf
+import psutil
+import pytest
+from fontTools.ttLib import TTFont
+
+from documents import errors
+from documents.rendering import pool
+from documents.rendering.messages import Job
+
+ROOT = Path(__file__).parents[2]
+MIB = 1024**2
+PLAIN = "<title>Plain</title><p>A plain page."
+LONG = "<title>Long</title>" + "<p>The survey covered forty transects of the meadow.</p>" * 20_000
+SHORT = "<title>Short</title>" + "<p>The survey covered forty transects of the meadow.</p>" * 400
+GREEDY = "<style>@page{size:60mm 60mm}</style>" + "<p>" + "much <b>of</b> it " * 200_000
+
+
+@pytest.fixture
+def make_pool(tmp_path):
+    made = []
+
+    def make_pool(slot_count=1, memory_mib=400, renders=100, folder=tmp_path):
+        limits = pool.Limits(memory_bytes=memory_mib * MIB, renders=renders)
+        made.append(pool.Pool(folder, slot_count=slot_count, limits=limits))
+        return made[-1]
+
+    yield make_pool
+    for one in made:
+        one.close()
+    wait_for(lambda: not children(tmp_path))
+
+
+def render(rooms, folder, html=PLAIN, *, name="page", seconds=20.0, cpu_seconds=60, report=None, images=None):
+    page = folder / f"{name}.html"
+    page.write_text(html)
+    job = Job(
+        html_path=str(page),
+        pdf_path=str(page.with_suffix(".pdf")),
+        images=images or {},
+        cpu_seconds=cpu_seconds,
+    )
+    quiet = lambda phase, pages: None  # noqa: E731
+    return rooms.render(job, deadline=time.monotonic() + seconds, report=report or quiet)
+
+
+def children(folder):
+    """Return our rendering processes that work in ``folder``, dead ones that nobody waited for included."""
+    found = []
+    for child in psutil.Process().children():
+        if child.status() == psutil.STATUS_ZOMBIE or child.cwd().startswith(str(folder)):
+            found.append(child)
+    return found
+
+
+def wait_for(condition, seconds=15.0):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+def is_gone(pid):
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def only_child(folder):
+    [child] = children(folder)
+    return child.pid
+
+
+def when_it_lays_out(action):
+    """Return a report that acts once, in the middle of the render."""
+    done = []
+
+    def report(phase, pages):
+        if phase == "layout" and not done:
+            done.append(pages)
+            action()
+
+    return report
+
+
+def test_a_child_that_is_killed_in_the_middle_fails_its_render_only(make_pool, tmp_path):
+    rooms = make_pool()
+    kill = when_it_lays_out(lambda: os.kill(only_child(tmp_path), signal.SIGKILL))
+    with pytest.raises(errors.RenderKilled) as caught:
+        render(rooms, tmp_path, LONG, report=kill)
+    assert (caught.value.status, caught.value.retry_after_seconds) == (503, 5)
+    assert render(rooms, tmp_path).pages == 1
+
+
+def test_a_child_that_is_killed_while_it_waits_is_not_noticed_by_anybody(make_pool, tmp_path):
+    rooms = make_pool()
+    rooms.warm()
+    os.kill(only_child(tmp_path), signal.SIGKILL)
+    wait_for(lambda: is_gone(children(tmp_path)[0].pid))
+    assert render(rooms, tmp_path).pages == 1
+    assert len(children(tmp_path)) == 1
+
+
+def test_a_render_that_takes_too_much_memory_is_ended(make_pool, tmp_path):
+    rooms = make_pool(memory_mib=150)
+    with pytest.raises(errors.RenderOutOfMemory) as caught:
+        render(rooms, tmp_path, GREEDY, seconds=60)
+    assert caught.value.status == 503
+    assert "150 MiB" in str(caught.value)
+    assert render(rooms, tmp_path).pages == 1
+
+
+def test_a_render_past_its_deadline_is_ended_at_once(make_pool, tmp_path):
+    rooms = make_pool()
+    rooms.warm()
+    started = time.monotonic()
+    with pytest.raises(errors.RenderTimeout) as caught:
+        render(rooms, tmp_path, LONG, seconds=1.0)
+    assert 1.0 <= time.monotonic() - started < 2.0
+    assert caught.value.status == 504
+    assert render(rooms, tmp_path).pages == 1
+
+
+def test_a_render_past_its_computing_time_is_ended(make_pool, tmp_path):
+    rooms = make_pool()
+    with pytest.raises(errors.RenderCpuLimit) as caught:
+        render(rooms, tmp_path, LONG, cpu_seconds=1)
+    assert caught.value.status == 504
+    assert render(rooms, tmp_path).pages == 1
+
+
+def test_computing_time_is_counted_for_each_render_alone(make_pool, tmp_path):
+    rooms = make_pool()
+    pids = set()
+    for _ in range(8):
+        render(rooms, tmp_path, SHORT, cpu_seconds=1)
+        pids.add(only_child(tmp_path))
+    assert len(pids) == 1
+
+
+def test_a_child_is_replaced_after_its_share_of_renders(make_pool, tmp_path):
+    rooms = make_pool(renders=2)
+    pids = []
+    for _ in range(4):
+        pids.append(only_child(tmp_path) if children(tmp_path) else None)
+        render(rooms, tmp_path)
+    pids.append(only_child(tmp_path))
+    assert pids[0] is None
+    assert pids[1] != pids[2] == pids[3] != pids[4]
+
+
+def test_no_folder_and_no_process_is_left_after_kills_and_close(make_pool, tmp_path):
+    rooms = make_pool(slot_count=2, renders=1)
+    rooms.warm()
+    render(rooms, tmp_path)
+    with pytest.raises(errors.RenderTimeout):
+        render(rooms, tmp_path, LONG, seconds=0.7)
+    assert all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children())
+    rooms.close()
+    assert children(tmp_path) == []
+    assert list(tmp_path.glob("child-*")) == []
+
+
+def test_an_error_of_the_reporter_ends_the_render_and_its_child(make_pool, tmp_path):
+    rooms = make_pool()
+    busy = []
+
+    def unwanted():
+        busy.append(only_child(tmp_path))
+        raise InterruptedError("nobody wants it any more")
+
+    with pytest.raises(InterruptedError):
+        render(rooms, tmp_path, LONG, report=when_it_lays_out(unwanted))
+    assert is_gone(busy[0])
+    assert render(rooms, tmp_path).pages == 1
+
+
+def test_progress_goes_through_the_phases_and_the_pages_grow(make_pool, tmp_path):
+    seen = []
+    rendered = render(make_pool(), tmp_path, SHORT * 6, report=lambda *told: seen.append(told))
+    phases = [phase for phase, _ in seen]
+    order = ["wait", "fetch", "layout", "draw"]
+    assert [phase for phase in order if phase in phases] == list(dict.fromkeys(phases))
+    assert {"fetch", "layout"} <= set(phases)
+    pages = [pages for phase, pages in seen if phase in {"layout", "draw"}]
+    assert all(one <= two for one, two in pairwise(pages))
+    assert len(set(pages)) > 3
+    assert max(pages) <= rendered.pages
+
+
+def test_eight_threads_share_two_children(make_pool, tmp_path):
+    rooms = make_pool(slot_count=2)
+    rooms.warm()
+    spans, counts = [], []
+
+    def one(number):
+        working = []
+
+        def report(phase, pages):
+            if phase != "wait":
+                working.append(time.monotonic())
+                counts.append(len(list(tmp_path.glob("child-*"))))
+
+        rendered = render(rooms, tmp_path, SHORT, name=f"page-{number}", seconds=60, report=report)
+        spans.append((working[0], working[-1]))
+        return rendered.digest
+
+    with ThreadPoolExecutor(8) as threads:
+        digests = set(threads.map(one, range(8)))
+    assert len(digests) == 1
+    assert len(spans) == 8
+    at_once = [sum(first <= moment <= last for first, last in spans) for moment, _ in spans]
+    assert max(at_once) == 2
+    assert max(counts) == 2, "there are more children than slots"
+    assert len(children(tmp_path)) == 2
+
+
+def test_who_gets_no_slot_in_time_is_told_that_it_is_busy(make_pool, tmp_path):
+    first, second = make_pool(), make_pool()
+    is_working, is_enough = threading.Event(), threading.Event()
+
+    def hold(phase, pages):
+        is_working.set()
+        if is_enough.is_set():
+            raise InterruptedError
+
+    with ThreadPoolExecutor(1) as threads:
+        holder = threads.submit(render, first, tmp_path, LONG, name="long", seconds=60, report=hold)
+        assert is_working.wait(10)
+        waited = []
+        with pytest.raises(errors.RenderBusy) as caught:
+            render(second, tmp_path, seconds=0.5, report=lambda *told: waited.append(told))
+        assert (caught.value.status, set(waited)) == (503, {("wait", 0)})
+        is_enough.set()
+        assert isinstance(holder.exception(), InterruptedError)
+    assert render(second, tmp_path).pages == 1
+
+
+def test_the_same_html_gives_the_same_file_in_every_child(make_pool, tmp_path):
+    html = SHORT + "<h1>A title</h1><table><tr><th>a<td>b</table><ul><li>c</ul>"
+    made = [render(make_pool(), tmp_path, html, name=f"page-{number}") for number in range(2)]
+    assert made[0] == made[1]
+    assert (tmp_path / "page-0.pdf").read_bytes() == (tmp_path / "page-1.pdf").read_bytes()
+
+
+def test_only_fonts_of_the_project_are_embedded(make_pool, tmp_path):
+    families = (
+        "Arial",
+        "Times New Roman",
+        "DejaVu Serif",
+        "Noto Sans CJK JP",
+        "monospace",
+        "cursive",
+        "Ubuntu",
+    )
+    text = "Seagrass — ångström 12 ± 3 %, ✓ <b>bold</b> <i>italic</i> <b><i>both</i></b> Ελληνικά 海草"
+    html = "".join(f"<p style='font-family:\"{family}\"'>{text}" for family in families)
+    render(make_pool(), tmp_path, html)
+    ours = {
+        TTFont(path)["name"].getDebugName(6)
+        for path in (ROOT / "documents" / "rendering" / "fonts").iterdir()
+        if path.suffix in {".ttf", ".otf"}
+    }
+    with pikepdf.open(tmp_path / "page.pdf") as document:
+        fonts = [
+            item for item in document.objects if isinstance(item, pikepdf.Dictionary) and "/FontName" in item
+        ]
+        names = {re.sub(r"^/[A-Z]{6}\+", "", str(font.FontName)) for font in fonts}
+        assert names
+        assert all({"/FontFile", "/FontFile2", "/FontFile3"} & set(font.keys()) for font in fonts)
+    assert {name.split("-")[0] for name in names} <= {name.split("-")[0] for name in ours}
+
+
+def test_a_lost_image_and_a_missing_glyph_are_told(make_pool, tmp_path):
+    html = "<p>\U00012345 x</p><img src='/api/v1/images/1/'><img src='https://example.org/x.png'>"
+    warnings = render(make_pool(), tmp_path, html).warnings
+    assert any(warning.startswith("2 image(s)") for warning in warnings), warnings
+    assert any("character(s)" in warning for warning in warnings), warnings
+    assert render(make_pool(), tmp_path).warnings == ()
+
+
+def test_an_image_that_is_cut_off_is_told_too(make_pool, tmp_path):
+    (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 20)
+    images = {"/a/": str(tmp_path / "cut.png"), "/b/": str(tmp_path / "gone.png")}
+    rendered = render(make_pool(), tmp_path, "<p>x<img src='/a/'><img src='/b/'>", images=images)
+    assert [warning.split()[0] for warning in rendered.warnings] == ["2"]
+
+
+def test_a_child_has_no_secrets_in_its_environment_and_a_folder_of_its_own(make_pool, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "very secret")
+    monkeypatch.setenv("DATABASE_URL", "postgres://u:p@h/d")
+    make_pool().warm()
+    [child] = children(tmp_path)
+    environment = wait_for(child.environ)
+    assert not {"SECRET_KEY", "DATABASE_URL", "SPMS_DATA_DIR", "DJANGO_SETTINGS_MODULE"} & set(environment)
+    assert "very secret" not in str(environment)
+    assert environment["TMPDIR"] == child.cwd()
+
+
+def test_what_is_printed_while_it_renders_does_not_disturb_the_messages(make_pool, tmp_path):
+    pdf = render(make_pool(), tmp_path, '<title>{"done": 1}</title><p>{"failed": "x"}\n{}\n')
+    assert pdf.pages == 1
+    with pikepdf.open(io.BytesIO((tmp_path / "page.pdf").read_bytes())) as document:
+        assert document.docinfo["/Title"] == '{"done": 1}'
+
+
+# Programs of their own, with Django set up and a data folder of their own.
+
+PROGRAM = """
+    import json, multiprocessing, os, sys, time
+    from pathlib import Path
+    import django
+    django.setup()
+    import psutil
+    from django.conf import settings
+    from documents import store
+    from documents.rendering import pool
+    from documents.rendering.messages import Job
+
+    folder = Path(settings.SPMS_DATA_DIR)
+
+    def render(name, html="<p>x", report=lambda phase, pages: None):
+        page = folder / f"{name}.html"
+        page.write_text(html)
+        job = Job(html_path=str(page), pdf_path=str(page.with_suffix(".pdf")))
+        return pool.get_pool().render(job, deadline=time.monotonic() + 60, report=report)
+
+    def pids():
+        return [child.pid for child in psutil.Process().children() if "documents.rendering.child" in child.cmdline()]
+
+    def tell(**facts):
+        print(json.dumps(facts), flush=True)
+"""
+
+
+def start(folder, body):
+    """Start a program that has the helpers above, in a data folder of its own."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "SPMS_DATA_DIR": str(folder),
+        "SPMS_RENDER_SLOTS": "2",
+        "DJANGO_SETTINGS_MODULE": "spms.settings",
+        "PYTHONPATH": str(ROOT),
+    }
+    program = textwrap.dedent(PROGRAM) + textwrap.dedent(body)
+    return subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def told_by(folder, body):
+    with start(folder, body) as program:
+        told, _ = program.communicate(timeout=60)
+    assert program.returncode == 0
+    return [json.loads(line) for line in told.splitlines()]
+
+
+RENDER_FOR_LONG = """
+    def report(phase, pages):
+        if phase == "layout" and pages == 1:
+            tell(pids=pids())
+
+    with store.workspace() as work:
+        (work / "document.pdf").write_bytes(b"half of it")
+        render("long", "<p>The survey covered forty transects of the meadow.</p>" * 20_000, report)
+"""
+
+
+@pytest.fixture
+def killed_parent(tmp_path):
+    """The data folder and the children of a program that was killed in the middle of a render."""
+    with start(tmp_path, RENDER_FOR_LONG) as program:
+        pids = json.loads(program.stdout.readline())["pids"]
+        program.kill()
+    return tmp_path, pids
+
+
+def test_no_child_outlives_a_parent_that_is_killed(killed_parent):
+    _, pids = killed_parent
+    assert pids
+    wait_for(lambda: all(map(is_gone, pids)), seconds=3)
+
+
+def test_the_folders_of_children_of_a_killed_parent_are_swept(killed_parent):
+    folder, _ = killed_parent
+    assert list(folder.glob("run/*/child-*"))
+    told_by(folder, "render('next')")
+    assert not list(folder.glob("run/*/child-*"))
+
+
+def test_what_a_killed_parent_left_half_done_is_swept(killed_parent):
+    folder, _ = killed_parent
+    assert list(folder.glob("work/*/document.pdf"))
+    told_by(folder, "render('next')")
+    assert not list(folder.glob("work/*"))
+
+
+def test_a_slot_of_a_killed_parent_is_free_again(killed_parent):
+    folder, _ = killed_parent
+    assert told_by(folder, "tell(pages=[render(str(n)).pages for n in range(3)])") == [{"pages": [1, 1, 1]}]
+
+
+def test_a_program_that_ends_takes_its_children_and_folders_with_it(tmp_path):
+    [told] = told_by(tmp_path, "pool.get_pool().warm(); render('page'); tell(pids=pids())")
+    assert len(told["pids"]) == 2
+    assert all(map(is_gone, told["pids"]))
+    assert not list(tmp_path.glob("run/*/child-*"))
+
+
+def test_a_daemonic_process_renders_as_the_workers_of_a_queue_do(tmp_path):
+    body = """
+        def work():
+            assert multiprocessing.current_process().daemon
+            tell(pages=render("daemonic").pages, pids=pids())
+
+        worker = multiprocessing.get_context("fork").Process(target=work, daemon=True)
+        worker.start()
+        worker.join(30)
+        assert worker.exitcode == 0
+    """
+    [told] = told_by(tmp_path, body)
+    assert told["pages"] == 1
+    assert len(told["pids"]) == 1
+    wait_for(lambda: all(map(is_gone, told["pids"])), seconds=3)
+
+
+def test_a_forked_process_gets_children_of_its_own(tmp_path):
+    body = """
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking beside threads is what is tried here
+        render("parent")
+        before = pids()
+        if (forked := os.fork()) == 0:
+            pages = [render(f"forked-{n}").pages for n in range(2)]
+            tell(who="forked", pages=pages, pids=pids())
+            pool.close_pool()
+            os._exit(0)
+        os.waitpid(forked, 0)
+        render("parent")
+        tell(who="parent", before=before, pids=pids())
+    """
+    forked, parent = told_by(tmp_path, body)
+    assert forked["pages"] == [1, 1]
+    assert len(forked["pids"]) == 1
+    assert parent["before"] == parent["pids"]
+    assert not set(forked["pids"]) & set(parent["pids"])
