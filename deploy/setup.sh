@@ -4,7 +4,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 lock="requirements/$1.txt"
-stamp=".venv/installed-$1"
 
 fail() {
     echo "spms: $*" >&2
@@ -54,12 +53,17 @@ if ! is_new_enough .venv/bin/python; then
     rm -rf .venv
     "$python" -m venv .venv || fail "$python cannot make a virtual environment. On Debian: apt-get install python3-venv"
 fi
-if ! cmp -s "$lock" "$stamp"; then
+# What the tests need includes what a run needs.
+is_installed() {
+    cmp -s "requirements/$1.txt" ".venv/installed-$1"
+}
+
+if ! is_installed "$1" && ! is_installed dev; then
     echo "spms: installing $lock into .venv/"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" 2>&1 |
         { grep -v '^WARNING: Location' || true; }
     .venv/bin/python -c 'import django, weasyprint' 2>/dev/null || has_libraries || install_libraries
     .venv/bin/python -c 'import django' || fail "the packages of $lock could not be installed"
-    cp "$lock" "$stamp"
+    cp "$lock" ".venv/installed-$1"
 fi
 has_libraries || install_libraries

@@ -16,6 +16,8 @@ MAX_DATA_URI_CHARACTERS = 500_000
 
 IMAGE_URL = re.compile(r"^(?:https?://[^/]+)?(/api/v1/images/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/)$")
 DATA_URI = re.compile(r"^data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$")
+# A screen reader skips an image with an empty alternative and spells out the address of one with none.
+IMAGE_WITHOUT_ALT = re.compile(r"<img(?![^>]* alt=)")
 START_OR_END_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 # Elements whose end tag may be left out: they close each other, so an open one is no depth.
 SELF_CLOSING = frozenset(
@@ -142,7 +144,7 @@ def clean_html(html: str) -> str:
     text = html.replace("\0", "").encode("utf-8", "replace").decode()
     if _raw_depth(text) > MAX_RAW_DEPTH:
         raise ValidationError(f"nests elements more than {MAX_DEPTH} deep.")
-    clean = _cleaner.clean(text)
+    clean = IMAGE_WITHOUT_ALT.sub('<img alt=""', _cleaner.clean(text))
     if problem := _problem(clean):
         raise ValidationError(f"{problem}.")
     return clean

@@ -105,7 +105,7 @@ def ridge(random: Random, base: float, swing: float, bumps: int, octaves: int = 
     mask = Image.new("L", SIZE)
     points = [(WIDTH * step / steps, base + swing * value) for step, value in enumerate(line)]
     ImageDraw.Draw(mask).polygon([(0, HEIGHT), *points, (WIDTH, HEIGHT)], fill=255)
-    return blurred(mask, 0.8)
+    return mask
 
 
 def glow(size: Size, centre: Point, radius: Point, power: float = 2.0) -> Image.Image:
@@ -169,12 +169,12 @@ def finish(random: Random, picture: Image.Image, grain: float = 0.06, vignette: 
     soft = blurred(picture.crop((4, 4, picture.width - 4, picture.height - 4)), 0.7)
     size = (soft.width // 2, soft.height // 2)
     speckle = Image.frombytes("L", size, random.randbytes(size[0] * size[1]))
-    speckle = speckle.resize(soft.size, Image.Resampling.BICUBIC)
+    speckle = speckle.resize(soft.size, Image.Resampling.BILINEAR)
     speckle = speckle.point([round(128 + (grey - 128) * grain) for grey in range(256)])
-    edge = Image.radial_gradient("L").resize(soft.size, Image.Resampling.BICUBIC)
+    edge = Image.radial_gradient("L").resize(soft.size, Image.Resampling.BILINEAR)
     edge = edge.point(
         [round(255 - 255 * vignette * max(0.0, grey / 255 - 0.35) ** 1.5) for grey in range(256)]
     )
     developed = ImageChops.multiply(lit(soft, speckle), Image.merge("RGB", (edge,) * 3))
     # No larger than what is kept of an upload.
-    return developed.resize(PRINT_SIZE, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return developed.resize(PRINT_SIZE, Image.Resampling.BICUBIC)

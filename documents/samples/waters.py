@@ -78,7 +78,7 @@ def _headland(random: Random, horizon: int) -> Image.Image:
     heights = wave(random, 60, 4)
     outline = [(step * 9.0, horizon - max(0.0, (60 - step) * 1.3 + 9 * heights[step])) for step in range(61)]
     ImageDraw.Draw(mask).polygon([(0, horizon + 3), *outline, (560, horizon + 3)], fill=255)
-    return blurred(mask, 0.8)
+    return mask
 
 
 def seagrass(random: Random) -> Image.Image:
@@ -194,7 +194,9 @@ def turtle_beach(random: Random) -> Image.Image:
     beach = Image.new("RGB", SIZE)
     beach.paste(sand, (0, shore - 40))
     tint(canvas, (250, 252, 246), blurred(edge, 5), 0.9)
-    tint(canvas, beach, ImageChops.offset(edge, 0, 10))
+    dry = Image.new("L", SIZE)
+    dry.paste(edge, (0, 10))
+    tint(canvas, beach, dry)
     return finish(random, canvas, vignette=0.4)
 
 
@@ -204,7 +206,7 @@ def _shoreline(random: Random, shore: int) -> Image.Image:
     points = [(WIDTH * step / steps, shore + 10 * line[step] - 0.03 * step) for step in range(steps + 1)]
     ImageDraw.Draw(mask).polygon([(0, HEIGHT), *points, (WIDTH, HEIGHT)], fill=255)
     ImageDraw.Draw(mask).rectangle((0, HEIGHT - 20, WIDTH, HEIGHT), fill=255)
-    return blurred(mask, 1)
+    return mask
 
 
 def _beach(random: Random, size: tuple[int, int]) -> Image.Image:

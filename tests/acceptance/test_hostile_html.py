@@ -295,8 +295,7 @@ HOSTILE = {
         "<div style='height:200mm;background:repeating-radial-gradient(red 0, blue 0.00001px)'></div>"
     ),
     "a background of tiny tiles": (
-        f"<style>p {{ height: 200mm; background: url('{data_uri(png(1, 1))}'); background-size: .001px .001px }}"
-        "</style><p>x"
+        f"<style>p {{ height: 200mm; background: url('{data_uri(png(1, 1))}') 0 0 / .001px .001px }}</style><p>"
     ),
     "chains of :not(*)": f"<style>{':not(*)' * 5000} {{}} {'* ' * 3000}{{}}</style>" + "<div>" * 40,
     ":has() and siblings": (
@@ -306,7 +305,7 @@ HOSTILE = {
         f"<style>{''.join(f'.a{n} .b{n} * ~ p {{color:red}}' for n in range(10_000))}</style>"
         + "<p class=a1>x" * 200
     ),
-    "brackets without end": f"<style>p{{width:{'calc(' * 50_000}}}</style><style>{'{[(' * 50_000}</style><p>x",
+    "brackets without end": f"<style>p{{width:{'calc(' * 50_000}</style><style>{'{[(' * 50_000}</style><p>x",
     "an svg that uses itself": svg(SELF_USE),
     "an svg that doubles itself": svg(USES),
     "an svg of 5,000 nested groups": svg("<g>" * 5_000 + "</g>" * 5_000),

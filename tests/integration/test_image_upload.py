@@ -5,12 +5,14 @@ import resource
 import struct
 import time
 import zlib
+from pathlib import Path
 
 import pikepdf
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import ExifTags, Image, ImageCms
 
+from documents import images
 from documents.models import DocumentImage
 from tests import factories
 
@@ -48,6 +50,10 @@ def kept(client, document, file):
     return image
 
 
+def content_kept():
+    return Path(DocumentImage.objects.get().file.path).read_bytes()
+
+
 def file_of(image, image_format="PNG", **options):
     stream = io.BytesIO()
     image.save(stream, image_format, **options)
@@ -66,10 +72,10 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def huge_png(width, height):
-    """Return a whole PNG of one-bit pixels, all black: some hundred kB for a thousand million pixels."""
+def huge_png(width, height, rows=None):
+    """Return a PNG of one-bit pixels, all black: about 100 kB for a thousand million pixels."""
     packer, row = zlib.compressobj(9), b"\0" * (1 + width // 8)
-    rows = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    rows = rows or b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
@@ -92,7 +98,7 @@ BAD_FILES = {
     "a png with a wrong checksum": bytes_of("PNG")[:300] + b"\xff" * 50 + bytes_of("PNG")[350:],
     "text called png": b"This is no image.",
     "html": HTML,
-    "an svg": b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><rect width='9' height='9'/></svg>",
+    "an svg": b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><path d='M0 0h9v9z'/></svg>",
     "a pdf": b"%PDF-1.7\n1 0 obj\n<<>>\nendobj",
     "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
     "a bitmap of windows": bytes_of("BMP"),
@@ -110,24 +116,21 @@ def test_what_is_no_whole_image_is_refused(api, plan, name):
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "content"),
+    "content",
     [
-        (30_000, 30_000, huge_png(30_000, 30_000)),
-        (13_000, 13_000, huge_png(13_000, 13_000)),
-        (2_000_000_000, 2_000_000_000, huge_png(8, 8).replace(b"\0\0\0\x08" * 2, b"\x77\x35\x94\0" * 2)),
+        huge_png(30_000, 30_000),
+        huge_png(13_000, 13_000),
+        huge_png(2_000_000_000, 2_000_000_000, rows=b"none"),
     ],
     ids=["30,000 x 30,000", "13,000 x 13,000", "a huge header alone"],
 )
-def test_an_image_of_too_many_pixels_is_refused_before_it_is_unpacked(api, plan, width, height, content):
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_unpacked(api, plan, content):
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     problem = problem_of(send(api, plan, named(content)), 400)
-    assert "pixels" in problem["detail"] or height > 30_000
+    assert "pixels" in problem["detail"]
+    assert "40 million" in problem["detail"]
     assert time.process_time() - started < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
-
-
-def test_many_pixels_are_said_with_their_number(api, plan):
-    assert "30,000 × 30,000" in problem_of(send(api, plan, named(huge_png(30_000, 30_000))), 400)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -144,14 +147,14 @@ def test_a_wrong_extension_does_not_matter(api, plan, name, image_format):
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF"])
 def test_of_a_file_that_is_two_things_only_the_pixels_are_kept(api, plan, image_format, tail):
     kept(api, plan, named(bytes_of(image_format) + tail))
-    content = DocumentImage.objects.get().file.read()
+    content = content_kept()
     assert HTML not in content
     assert b"PK\x03\x04" not in content
 
 
 def test_comments_and_text_chunks_are_dropped(api, plan):
     kept(api, plan, file_of(Image.effect_noise((300, 300), 60), "JPEG", comment=HTML))
-    assert HTML not in DocumentImage.objects.get().file.read()
+    assert HTML not in content_kept()
 
 
 def test_cmyk_becomes_rgb(api, plan):
@@ -201,7 +204,7 @@ def test_where_and_with_what_a_photograph_was_taken_is_dropped(api, plan):
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (31.0, 57.0, 8.0)
     image = kept(api, plan, file_of(Image.effect_noise((900, 600), 60).convert("RGB"), "JPEG", exif=exif))
     assert not dict(image.getexif())
-    content = DocumentImage.objects.get().file.read()
+    content = content_kept()
     assert b"Exif" not in content
     assert b"Somebody" not in content
 
@@ -214,7 +217,7 @@ def test_of_an_animation_the_first_frame_is_kept(api, plan):
     assert_close(colour_at(image), (255, 0, 0))
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_what_is_transparent_becomes_white(api, plan, mode):
     picture = Image.new("RGBA", (200, 200), (0, 0, 0, 0))
     picture.paste((0, 0, 0, 255), (0, 0, 100, 200))
@@ -268,7 +271,7 @@ def test_a_photograph_of_20_megabytes_works(api, plan):
     content += b"\0" * (20 * 1024**2 - len(content))  # cameras append previews behind the picture
     image = kept(api, plan, named(content, "DSC_0001.JPG"))
     assert image.size == (1240, 930)
-    assert DocumentImage.objects.get().file.size < 2 * 1024**2
+    assert len(content_kept()) < 2 * 1024**2
 
 
 def test_an_upload_over_the_limit_is_refused(api, plan, settings):
@@ -327,10 +330,7 @@ def test_images_are_for_readers_of_the_document(plan, member, stranger, client_o
 
 
 def test_an_image_of_another_document_is_not_drawn(api, plan, owner, stranger):
-    noise = bytes_of("JPEG", size=(600, 600), mode="RGB")
-    theirs = factories.document(stranger)
-    image = factories.image(theirs)
-    image.file.save("image.jpg", io.BytesIO(noise))
+    image = images.attach(factories.document(stranger), factories.image_file(size=(600, 600)))
     own = factories.image(plan)
     sections = {"aims": f'<p>x</p><img src="{image.url}"><img src="{own.url}">'}
     assert api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": sections}).status_code == 200
@@ -339,7 +339,6 @@ def test_an_image_of_another_document_is_not_drawn(api, plan, owner, stranger):
     assert any("1 image" in warning for warning in made.data["result"]["warnings"])
     pdf = b"".join(api.get(f"/api/v1/documents/{plan.pk}/pdf/").streaming_content)
     with pikepdf.open(io.BytesIO(pdf)) as document:
-        sizes = {
-            (int(found.Width), int(found.Height)) for page in document.pages for found in page.images.values()
-        }
+        found = [item for item in document.objects if isinstance(item, pikepdf.Stream) and "/Width" in item]
+        sizes = {(int(item.Width), int(item.Height)) for item in found}
     assert sizes == {(400, 300)}

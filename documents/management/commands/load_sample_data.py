@@ -33,7 +33,7 @@ class Command(BaseCommand):
 def _refuse_if_in_use(*, really: bool) -> None:
     if taken := taken_names():
         raise CommandError(
-            f"The user names {', '.join(taken)} belong to other people here; rename those users first."
+            f"User names of the sample data are taken here ({', '.join(taken)}): rename those users first."
         )
     if (others := other_users()) and not really:
         raise CommandError(
@@ -63,5 +63,5 @@ def _how_to_try(summary: Summary) -> str:
 def _curl(authorization: str, document_id: int) -> str:
     port = os.environ.get("PORT", "8000")
     url = f"http://127.0.0.1:{port}/api/v1/documents/{document_id}/pdf/"
-    ask = f"curl -fsS -X POST -H '{authorization}' -H 'Prefer: wait=60' -o /dev/null {url}"
+    ask = f"curl -fsS -X POST -H '{authorization}' -o /dev/null {url}"
     return f"{ask} && curl -fsS -H '{authorization}' -o sample.pdf {url}"
