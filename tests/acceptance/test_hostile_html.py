@@ -295,7 +295,7 @@ HOSTILE = {
         "<div style='height:200mm;background:repeating-radial-gradient(red 0, blue 0.00001px)'></div>"
     ),
     "a background of tiny tiles": (
-        f"<style>p {{ height: 200mm; background: url('{data_uri(png(1, 1))}') 0 0 / .001px .001px }}</style><p>"
+        f"<style>p {{ height: 200mm; background: url('{data_uri(png(1, 1))}') 0 0 / .01px .01px }}</style><p>"
     ),
     "chains of :not(*)": f"<style>{':not(*)' * 5000} {{}} {'* ' * 3000}{{}}</style>" + "<div>" * 40,
     ":has() and siblings": (

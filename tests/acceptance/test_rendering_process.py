@@ -29,7 +29,10 @@ MIB = 1024**2
 PLAIN = "<title>Plain</title><p>A plain page."
 LONG = "<title>Long</title>" + f"<p>{'The survey covered forty transects of the meadow. ' * 20}</p>" * 600
 SHORT = "<title>Short</title>" + "<p>The survey covered forty transects of the meadow.</p>" * 400
-GREEDY = "<pre>" + "much of it\n" * 400_000
+GREEDY = (
+    "<style>@counter-style s { system: symbolic; symbols: x } p { counter-reset: c 20000000 }"
+    "p::before { content: counter(c, s) }</style><p>x"
+)
 
 
 @pytest.fixture

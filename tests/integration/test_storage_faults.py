@@ -1,4 +1,4 @@
-"""A full disk, a folder that cannot be written, a file that has vanished: said plainly, and then it goes on."""
+"""A full disk, a folder that cannot be written, a file that vanished: said plainly, and then it goes on."""
 
 import contextlib
 import errno
@@ -252,7 +252,9 @@ def test_results_may_lie_on_a_disk_of_their_own(api, plan, data_folder):
         assert pdf_of(api, plan).startswith(b"%PDF-")
         leave(4 * KIB)
         problem_of(render(api, plan), 507, "storage-full")
-        assert len(files_below(data_folder / "results")) == 2  # the first PDF and the ballast: no half of the second
+        assert (
+            len(files_below(data_folder / "results")) == 2
+        )  # the first PDF and the ballast: no half of the second
 
 
 def manage(folder, *arguments, **environment):
