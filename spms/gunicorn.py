@@ -15,17 +15,18 @@ threads = settings.SPMS_WEB_WORKERS
 timeout = 60
 graceful_timeout = int(settings.SPMS_INLINE_DEADLINE) + 5
 keepalive = 5
+control_socket_disable = True
 
 
 def post_worker_init(worker: Worker) -> None:
     """Start the rendering processes, so that the first PDF need not wait for them."""
-    from documents.rendering import pool  # noqa: PLC0415 (Django is not set up before)
+    from documents.rendering import pool  # Django is not set up before
 
     pool.get_pool().warm()
 
 
 def worker_exit(server: object, worker: Worker) -> None:
     """End the rendering processes."""
-    from documents.rendering import pool  # noqa: PLC0415 (Django is not set up before)
+    from documents.rendering import pool  # Django is not set up before
 
     pool.close_pool()

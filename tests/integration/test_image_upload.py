@@ -1,6 +1,5 @@
 """Images are checked, turned upright, stripped and scaled once, when they are uploaded."""
 
-import contextlib
 import io
 import resource
 import struct
@@ -325,8 +324,8 @@ def test_images_are_for_readers_of_the_document(plan, member, stranger, client_o
     problem_of(anonymous, 401)
     assert not DocumentImage.objects.exists()
     url = factories.image(plan).url
-    with contextlib.closing(client_of(member).get(url)) as answer:
-        assert answer.status_code == 200
+    answer = client_of(member).get(url)
+    assert (answer.status_code, b"".join(answer.streaming_content)[:4]) == (200, b"\x89PNG")
     problem_of(client_of(stranger).get(url), 404)
     problem_of(client.get(url), 401)
 
