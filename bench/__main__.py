@@ -2,53 +2,83 @@
 
 import argparse
 import os
+import signal
+import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import django
 
 from bench import report
-from bench.server import running
+
+NAMES = ("bare", "cold", "unchanged", "parallel", "health", "memory", "parts")
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with an option."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with that line."""
+        self.exit(2, f"bench: {message} (--help lists the options)\n")
 
 
 def main() -> None:
     """Measure what was asked for and print the table."""
-    names = ("bare", "cold", "unchanged", "parallel", "health", "memory")
-    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description="Measure speed and memory.")
-    parser.add_argument(
-        "--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names)
-    )
-    parser.add_argument("--quick", action="store_true", help="few repetitions")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="spms-bench-") as folder:
-        os.environ |= {
-            "SPMS_DATA_DIR": folder,
-            "DJANGO_SETTINGS_MODULE": "spms.settings",
-            "SPMS_MODE": "inline",
-        }
-        os.environ.pop("DATABASE_URL", None)
-        rows = _measure(options.only, Path(folder), repetitions=3 if options.quick else 15)
-    text = report.table(rows)
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    with tempfile.TemporaryDirectory(prefix="spms-bench-", ignore_cleanup_errors=True) as folder:
+        _set_environment(folder)
+        machine = report.machine()
+        rows = _measure(options.only, Path(folder), is_quick=options.quick)
+    text = report.table(rows, machine)
     print(text)
     if options.write:
         report.write(text)
 
 
-def _measure(names: list[str], folder: Path, *, repetitions: int) -> list[report.Row]:
+def _options() -> argparse.Namespace:
+    parser = Parser(prog="python -m bench", description="Measure speed and memory on the running system.")
+    names = ", ".join(NAMES)
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=names)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, no report of 400 pages")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    options = parser.parse_args()
+    if options.write and (options.quick or set(options.only) != set(NAMES)):
+        parser.error("--write is for the whole table: leave out --only and --quick")
+    if options.write and not report.PAGE.exists():
+        parser.error(f"--write needs {report.PAGE}, which is not there")
+    return options
+
+
+def _set_environment(folder: str) -> None:
+    """Use a database and folder of our own whatever the environment or ``.env`` say, and defaults else."""
+    for name in [name for name in os.environ if name.startswith(("SPMS_", "GUNICORN_", "WEB_CONCURRENCY"))]:
+        del os.environ[name]
+    os.environ |= {
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "DATABASE_URL": f"sqlite:///{folder}/spms.sqlite3",
+        "DEBUG": "false",
+        "DJANGO_SETTINGS_MODULE": "spms.settings",
+        "SPMS_DATA_DIR": folder,
+        "SPMS_MODE": "inline",
+    }
+
+
+def _measure(names: list[str], folder: Path, *, is_quick: bool) -> list[report.Row]:
     django.setup()
     from django.core.management import call_command
 
-    from bench import data, measures
+    from bench import clients, data, measures, server
 
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     documents = data.make()
     rows: list[report.Row] = []
-    with running() as server:
-        bench = measures.Bench(server=server, documents=documents, folder=folder, repetitions=repetitions)
+    with server.running(folder) as running:
+        bench = clients.Bench(server=running, documents=documents, folder=folder, is_quick=is_quick)
         for name in names:
-            print(f"measuring: {name}", flush=True)
+            print(f"measuring: {name}", file=sys.stderr, flush=True)
             rows.extend(measures.MEASURES[name](bench))
     return rows
 

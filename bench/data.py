@@ -68,7 +68,8 @@ def _project(area: BusinessArea, number: int) -> Project:
 
 def _short(area: BusinessArea, random: Random) -> Document:
     keys = kinds.CONCEPT_PLAN.section_keys()
-    sections = {key: text(random, 2) for key in keys} | {"budget": table(random, 8)}
+    sections = {key: text(random, 2, 75) for key in keys}
+    sections["budget"] += table(random, 8)
     return Document.objects.create(
         project=_project(area, 1), kind="concept_plan", year=2026, sections=sections
     )

@@ -1,4 +1,4 @@
-"""The real server, started for the measurements and ended after them."""
+"""The processes that are measured: the real server, and bare WeasyPrint; ended whatever happens."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ import psutil
 import requests
 
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 60.0
+STOP_SECONDS = 45.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,30 +28,75 @@ class Server:
     def session(self, token: str) -> requests.Session:
         """Return a client that keeps its connection."""
         client = requests.Session()
+        client.trust_env = False  # neither proxies nor a netrc of this machine
         client.headers["Authorization"] = f"Token {token}"
         return client
 
 
 @contextlib.contextmanager
-def running(**settings: str) -> Iterator[Server]:
+def running(folder: Path, **settings: str) -> Iterator[Server]:
     """Start gunicorn as ``make run`` does, on a free port of this machine; end it afterwards."""
     port = _free_port()
     command = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi"]
     environment = {**os.environ, **settings, "PORT": str(port)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    log = folder / f"server-{port}.log"
+    with log.open("w") as stream:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stream, stderr=stream)
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(url)
-        time.sleep(2)  # its rendering processes warm up
-        [worker] = [
-            child
-            for child in psutil.Process(process.pid).children()
-            if "gunicorn" in " ".join(child.cmdline())
-        ]
+        _wait_until_ready(process, url, log)
+        worker = _worker(process)
+        _wait_until_quiet(worker)
         yield Server(url=url, worker=worker)
     finally:
-        process.terminate()
-        process.wait(60)
+        _end(process)
+
+
+@contextlib.contextmanager
+def bare_weasyprint(environment: dict[str, str]) -> Iterator[Callable[[Path], tuple[float, int]]]:
+    """Run bare WeasyPrint in a warm process; call with an HTML file to get seconds and pages."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.bare"],
+        cwd=ROOT,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    stdin, stdout = process.stdin, process.stdout
+
+    def render(html: Path) -> tuple[float, int]:
+        stdin.write(f"{html}\n")
+        stdin.flush()
+        seconds, pages = stdout.readline().split()
+        return float(seconds), int(pages)
+
+    try:
+        yield render
+    finally:
+        _end(process)
+        stdout.close()
+
+
+def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    """End a process and what it started, by their ids."""
+    started: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        started = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    finally:
+        for left in started:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
 
 
 def _free_port() -> int:
@@ -59,11 +105,26 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(url: str) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(requests.ConnectionError):
             if requests.get(f"{url}/healthz/ready", timeout=5).ok:
                 return
         time.sleep(0.1)
-    raise SystemExit("bench: the server did not start")
+    last = (log.read_text().strip().splitlines() or ["it said nothing"])[-1]
+    raise SystemExit(f"bench: the server did not start: {last}")
+
+
+def _worker(master: subprocess.Popen[bytes]) -> psutil.Process:
+    [worker] = psutil.Process(master.pid).children()
+    return worker
+
+
+def _wait_until_quiet(worker: psutil.Process) -> None:
+    """Wait until the rendering processes are warm: they compute no more."""
+    deadline = time.monotonic() + START_SECONDS
+    before, now = -1.0, 0.0
+    while before != now and time.monotonic() < deadline:
+        time.sleep(0.5)
+        before, now = now, sum(sum(child.cpu_times()[:2]) for child in worker.children())

@@ -1,5 +1,6 @@
 """Images that people send: checked, turned upright and scaled once, at upload, to what print needs."""
 
+import contextlib
 import hashlib
 import io
 import warnings
@@ -11,10 +12,11 @@ from django.core.files.base import ContentFile, File
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from documents import store
-from documents.models import Document, DocumentImage
+from documents.models import Document, DocumentImage, image_path
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
 MAX_PIXELS = 40_000_000
+PIXELS_ALLOWED = f"{MAX_PIXELS // 1_000_000} million"
 # A4 at 150 dots an inch: more only makes the file larger (DESIGN section 5).
 PRINT_SIZE_PIXELS = (1240, 1754)
 JPEG_QUALITY = 85
@@ -37,8 +39,14 @@ def attach(document: Document, upload: File, *, caption: str = "") -> DocumentIm
     digest = hashlib.sha256(prepared.content).hexdigest()
     width, height = prepared.size
     image = DocumentImage(document=document, caption=caption, digest=digest, width=width, height=height)
+    name = f"image{prepared.suffix}"
     with store.plain_errors():
-        image.file.save(f"image{prepared.suffix}", ContentFile(prepared.content), save=False)
+        try:
+            image.file.save(name, ContentFile(prepared.content), save=False)
+        except OSError:
+            with contextlib.suppress(OSError):
+                image.file.storage.delete(image_path(image, name))  # the part of it that found room
+            raise
     image.save()
     return image
 
@@ -58,7 +66,11 @@ def prepare(upload: IO[bytes] | File) -> Prepared:  # type: ignore[type-arg]
         raise ValidationError(
             "This is no image that can be read; send a JPEG, PNG, GIF, WebP or TIFF."
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ValidationError(
+            f"This image has too many pixels; at most {PIXELS_ALLOWED} are allowed."
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise ValidationError("This image is cut off or damaged; export it again and send that.") from error
 
 
@@ -76,8 +88,7 @@ def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ValidationError(
-            f"This image has {width:,} × {height:,} pixels; "
-            f"at most {MAX_PIXELS // 1_000_000} million are allowed."
+            f"This image has {width:,} × {height:,} pixels; at most {PIXELS_ALLOWED} are allowed."
         )
 
 

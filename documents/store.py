@@ -3,6 +3,8 @@
 import contextlib
 import errno
 import os
+import platform
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+import psutil
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
@@ -41,11 +44,29 @@ def storage_error(error: OSError) -> errors.SpmsError:
     return errors.StorageUnavailable(f"The data folder cannot be read or written: {reason.lower()}.")
 
 
+def host() -> str:
+    """Return this machine's name: a data folder may be shared, and process ids belong to one machine."""
+    return platform.node() or "localhost"
+
+
+def work_folder() -> Path:
+    """Return where this machine's processes keep what is not finished."""
+    return Path(settings.SPMS_DATA_DIR) / "work" / host()
+
+
+def sweep(parent: Path, prefix: str = "") -> None:
+    """Remove the folders ``{prefix}{pid}-…`` of processes that were killed."""
+    for folder in parent.glob(f"{prefix}*-*"):
+        pid = folder.name.removeprefix(prefix).split("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def workspace() -> Iterator[Path]:
     """Give a private folder on the disk of the results, which is gone afterwards."""
     with plain_errors():
-        parent = Path(settings.SPMS_DATA_DIR) / "work"
+        parent = work_folder()
         parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(dir=parent, prefix=f"{os.getpid()}-", ignore_cleanup_errors=True)
     with folder as name:
@@ -66,7 +87,7 @@ def save(finished: Path, *, suffix: str) -> str:
             with finished.open("rb") as stream:
                 return results().save(name, File(stream))
         target.parent.mkdir(parents=True, exist_ok=True)
-        finished.replace(target)
+        _move(finished, target)
         _sync_folder(target.parent)
     return name
 
@@ -85,6 +106,24 @@ def delete(name: str) -> None:
     """Delete a kept file; one that is gone already is fine."""
     with contextlib.suppress(FileNotFoundError):
         results().delete(name)
+
+
+def _move(finished: Path, target: Path) -> None:
+    """Move a file; to another disk it goes under another name first, so that no half of it is seen."""
+    try:
+        finished.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        partial = target.with_suffix(".part")
+        try:
+            with finished.open("rb") as source, partial.open("wb") as copy:
+                shutil.copyfileobj(source, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -167,13 +167,13 @@ def _claim(task_id: uuid.UUID) -> Task | None:
 
 def _attempt(task: Task, deadline: float) -> Attempt:
     """Return an attempt whose ``report`` writes progress and renews the lease, neither too often."""
-    written_at = 0.0
+    written_at = time.monotonic()  # a render that is over in a moment writes no progress at all
     written = ("", 0)
 
     def report(phase: str, pages: int) -> None:
         nonlocal written_at, written
         age = time.monotonic() - written_at
-        is_news = (phase, pages) != written and (age > PROGRESS_SECONDS or phase != written[0])
+        is_news = (phase, pages) != written and age > PROGRESS_SECONDS
         if is_news or age > HEARTBEAT_SECONDS:
             _write_progress(task, phase, pages)
             written_at, written = time.monotonic(), (phase, pages)

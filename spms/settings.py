@@ -1,7 +1,9 @@
 """The settings, from the environment; a wrong value is a one-line error at start."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +45,31 @@ def _choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 def _secret_key(folder: Path) -> str:
     """Return this installation's own key, made at its first start."""
     path = folder / "secret_key"
+    if not path.exists():
+        # Linked when it is whole: two processes that start at the same moment must agree on one key.
+        with tempfile.NamedTemporaryFile("w", dir=folder) as stream, contextlib.suppress(FileExistsError):
+            stream.write(secrets.token_urlsafe(50))
+            stream.flush()
+            path.hardlink_to(stream.name)
+    return path.read_text()
+
+
+def _data_folder() -> Path:
+    """Return the folder of everything that is not code, made if need be."""
+    folder = Path(env.str("SPMS_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            stream.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise ImproperlyConfigured(
             f"SPMS_DATA_DIR={str(folder)!r} cannot be written ({error.strerror}); name a folder that can be"
         ) from error
-    return path.read_text()
+    return folder
 
 
 # Where everything lives that is not code: the database by default, images, results, the key.
-SPMS_DATA_DIR = Path(env.str("SPMS_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+SPMS_DATA_DIR = _data_folder()
 DEBUG = _flag("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or _secret_key(SPMS_DATA_DIR)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])

@@ -45,8 +45,12 @@ def document(*members: User, kind: str = "concept_plan", **values) -> Document:
 
 
 def image_file(
-    size: tuple[int, int] = (400, 300), image_format: str = "PNG", mode: str = "RGB", name: str = "", **options
-) -> ContentFile:
+    size: tuple[int, int] = (400, 300),
+    image_format: str = "PNG",
+    mode: str = "RGB",
+    name: str = "",
+    **options,
+) -> ContentFile[bytes]:
     stream = io.BytesIO()
     Image.effect_noise(size, 60).convert(mode).save(stream, image_format, **options)
     return ContentFile(stream.getvalue(), name=name or f"picture.{image_format.lower()}")

@@ -121,9 +121,12 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         if task is None:
             raise errors.PdfMissing(f"Make it with POST {request.path} first.")
         facts = task.result or {}
-        return downloads.send(
-            request, task.file, size_bytes=facts["bytes"], digest=task.digest, filename=document.filename
-        )
+        try:
+            return downloads.send(
+                request, task.file, size_bytes=facts["bytes"], digest=task.digest, filename=document.filename
+            )
+        except FileNotFoundError as error:
+            raise errors.PdfMissing(f"Its file is gone. Make it with POST {request.path} again.") from error
 
     @extend_schema(
         request={"multipart/form-data": ImageUploadSerializer},
@@ -141,7 +144,10 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         """Keep an image for use in this document's sections."""
         document = self.get_object()
         # Whatever a client calls its file, there is one.
-        upload = next(iter(request.FILES.values()), None)
+        uploads = [upload for _, found in request.FILES.lists() for upload in found]
+        if len(uploads) > 1:
+            raise exceptions.ValidationError({"file": "Send one image at a time."})
+        upload = next(iter(uploads), None)
         form = ImageUploadSerializer(data={"file": upload, "caption": request.POST.get("caption", "")})
         form.is_valid(raise_exception=True)
         image = images.attach(document, form.validated_data["file"], caption=form.validated_data["caption"])
@@ -179,7 +185,11 @@ class ImageFileView(APIView):
         """Send the file."""
         visible = DocumentImage.objects.filter(document__in=Document.objects.for_user(request.user))
         image = get_object_or_404(visible, pk=pk)
-        return FileResponse(image.file.open("rb"), headers={"Cache-Control": "private, max-age=86400"})
+        try:
+            file = image.file.open("rb")
+        except FileNotFoundError as error:
+            raise exceptions.NotFound("The file of this image is gone; upload it again.") from error
+        return FileResponse(file, headers={"Cache-Control": "private, max-age=86400"})
 
 
 class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Task]):

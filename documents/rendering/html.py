@@ -1,4 +1,4 @@
-"""Write the HTML of one document: templates, stylesheet and texts in one self-contained file."""
+"""Write the HTML of one document, from templates and texts; its look is in ``report.css``."""
 
 import functools
 import hashlib
@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.template.loader import render_to_string
-from django.utils.safestring import SafeString, mark_safe
 
 HERE = Path(__file__).parent
-STYLESHEET = HERE / "report.css"
 
 
 @functools.cache
@@ -24,12 +22,6 @@ def design_version() -> str:
     return sha256.hexdigest()
 
 
-@functools.cache
-def stylesheet() -> SafeString:
-    """Return our stylesheet, for a ``<style>`` element."""
-    return mark_safe(STYLESHEET.read_text())  # noqa: S308 (a file of this project)
-
-
 def write(
     stream: IO[str], *, cover: Any, contents: Iterable[Any], blocks: Iterable[Any], generated_at: datetime
 ) -> None:
@@ -37,7 +29,7 @@ def write(
 
     ``cover``, ``contents`` and ``blocks`` are values of ``documents.content``; a block names its template.
     """
-    context = {"cover": cover, "generated_at": generated_at, "stylesheet": stylesheet()}
+    context = {"cover": cover, "generated_at": generated_at}
     stream.write(render_to_string("pdf/head.html", {**context, "contents": contents}))
     for block in blocks:
         stream.write(render_to_string(block.template, {**context, "block": block}))

@@ -6,7 +6,6 @@ import errno
 import json
 import logging
 import os
-import platform
 import selectors
 import shutil
 import signal
@@ -50,7 +49,8 @@ class Child:
 
     def __init__(self, run_folder: Path, limits: Limits) -> None:
         self._limits = limits
-        self._folder = Path(tempfile.mkdtemp(dir=run_folder, prefix=f"child-{os.getpid()}-"))
+        with store.plain_errors():
+            self._folder = Path(tempfile.mkdtemp(dir=run_folder, prefix=f"child-{os.getpid()}-"))
         self._process = subprocess.Popen(
             # Twice the limit: address space that is never used counts here too.
             [sys.executable, "-m", MODULE, str(os.getpid()), str(2 * limits.memory_bytes)],
@@ -95,7 +95,7 @@ class Child:
                 elif "done" in message:
                     return Rendered(**{**message["done"], "warnings": tuple(message["done"]["warnings"])})
                 elif "failed" in message:
-                    raise _failure(message)
+                    raise _failure(message, self._limits)
                 else:
                     phase, pages = message["phase"], message["pages"]
             self._watch(deadline)
@@ -120,11 +120,11 @@ class Child:
 
     def _watch(self, deadline: float) -> None:
         if (code := self._process.poll()) is not None:
-            raise _death(code)
+            raise _death(code, self._limits)
         if time.monotonic() > deadline:
             raise errors.RenderTimeout("The PDF was not finished in the time that a render may take.")
         if self._used_bytes() > self._limits.memory_bytes:
-            raise _too_much_memory()
+            raise _too_much_memory(self._limits)
 
     def _used_bytes(self) -> int:
         with contextlib.suppress(psutil.Error):
@@ -183,7 +183,8 @@ class Pool:
                 child.close()
                 self._replace()
                 raise
-        self._give_back(child)
+            # While the slot is held: whoever takes it next finds this child and starts no other.
+            self._give_back(child)
         return rendered
 
     def close(self) -> None:
@@ -214,7 +215,7 @@ class Pool:
     def _replace(self) -> None:
         try:
             self._put(self._start())
-        except OSError as error:  # the next render tries again and tells its user
+        except (OSError, errors.SpmsError) as error:  # the next render tries again and tells its user
             logger.warning("no new rendering process: %s", error)
 
     def _put(self, child: Child) -> None:
@@ -249,21 +250,14 @@ def close_pool() -> None:
 
 def _new_pool() -> Pool:
     # Children belong to one machine; a data folder may be shared by several.
-    run_folder = Path(settings.SPMS_DATA_DIR) / "run" / (platform.node() or "localhost")
+    run_folder = Path(settings.SPMS_DATA_DIR) / "run" / store.host()
     with store.plain_errors():
         run_folder.mkdir(parents=True, exist_ok=True)
-        _sweep(run_folder)
+        store.sweep(run_folder, "child-")
+        store.sweep(store.work_folder())
     limits = Limits(memory_bytes=settings.SPMS_RENDER_MEMORY, renders=settings.SPMS_RENDER_RECYCLE)
     atexit.register(close_pool)
     return Pool(run_folder, slot_count=settings.SPMS_RENDER_SLOTS, limits=limits)
-
-
-def _sweep(run_folder: Path) -> None:
-    """Remove the folders of children whose parent was killed."""
-    for folder in run_folder.glob("child-*"):
-        parent_pid = int(folder.name.split("-")[1])
-        if not psutil.pid_exists(parent_pid):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _environment(folder: Path, run_folder: Path) -> dict[str, str]:
@@ -279,24 +273,24 @@ def _environment(folder: Path, run_folder: Path) -> dict[str, str]:
     }
 
 
-def _failure(message: dict[str, Any]) -> errors.SpmsError:
+def _failure(message: dict[str, Any], limits: Limits) -> errors.SpmsError:
     if message["failed"] == "os-error":
         return store.storage_error(OSError(message["errno"] or errno.EIO, message["detail"]))
     if message["failed"] == errors.RenderOutOfMemory.slug:
-        return _too_much_memory()
+        return _too_much_memory(limits)
     return errors.Unrenderable(message["detail"])
 
 
-def _death(code: int) -> errors.RenderError:
+def _death(code: int, limits: Limits) -> errors.RenderError:
     if code == -signal.SIGXCPU:
         return errors.RenderCpuLimit("The PDF was not finished in the computing time that a render may take.")
     if code in {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS}:
-        return _too_much_memory()
+        return _too_much_memory(limits)
     return errors.RenderKilled(f"The rendering process ended early (exit status {code}). Try again.")
 
 
-def _too_much_memory() -> errors.RenderOutOfMemory:
-    limit = settings.SPMS_RENDER_MEMORY / 1024**2
+def _too_much_memory(limits: Limits) -> errors.RenderOutOfMemory:
+    limit = limits.memory_bytes / 1024**2
     return errors.RenderOutOfMemory(
         f"This document needs more than the {limit:,.0f} MiB that a render may take (SPMS_RENDER_MEMORY)."
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from documents import errors
+from documents import errors, store
 
 POLL_SECONDS = 0.02
 
@@ -18,7 +18,8 @@ def slot(folder: Path, count: int, *, deadline: float, tick: Callable[[], None])
 
     Waits until ``deadline`` (``time.monotonic``), calling ``tick`` meanwhile; raises RenderBusy after that.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with store.plain_errors():
+        folder.mkdir(parents=True, exist_ok=True)
     while (held := _try_any(folder, count)) is None:
         if time.monotonic() > deadline:
             raise errors.RenderBusy("Other PDFs are being made at the moment. Try again in a few seconds.")
@@ -33,7 +34,8 @@ def slot(folder: Path, count: int, *, deadline: float, tick: Callable[[], None])
 
 def _try_any(folder: Path, count: int) -> tuple[int, int] | None:
     for number in range(count):
-        descriptor = os.open(folder / f"slot-{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with store.plain_errors():
+            descriptor = os.open(folder / f"slot-{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -88,7 +88,7 @@ def only_child(folder):
 
 def when_it_lays_out(action):
     """Return a report that acts once, in the middle of the render."""
-    done = []
+    done: list[int] = []
 
     def report(phase, pages):
         if phase == "layout" and not done:

@@ -14,9 +14,14 @@ def test_a_document_has_the_members_of_the_contract(api, plan):
 
 
 def test_a_patch_merges_sections_and_counts_the_version(api, plan):
-    answer = api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>New.</p><script>x</script>"}})
+    answer = api.patch(
+        f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>New.</p><script>x</script>"}}
+    )
     assert answer.status_code == 200
-    assert answer.data["sections"] == {"background": "<p>Seagrass meadows are nurseries.</p>", "aims": "<p>New.</p>"}
+    assert answer.data["sections"] == {
+        "background": "<p>Seagrass meadows are nurseries.</p>",
+        "aims": "<p>New.</p>",
+    }
     assert answer.data["version"] == 2
 
 
@@ -64,7 +69,9 @@ def test_every_kind_can_be_created_with_each_of_its_sections(kind, maintainer, c
 )
 def test_bad_values_get_a_problem_that_points_at_them(values, pointer, owner, api):
     project = factories.project(owner)
-    answer = api.post("/api/v1/documents/", {"kind": "concept_plan", "year": 2026, "project": project.pk} | values)
+    answer = api.post(
+        "/api/v1/documents/", {"kind": "concept_plan", "year": 2026, "project": project.pk} | values
+    )
     problem = answer.json()
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
     assert (problem["type"], problem["status"]) == ("urn:spms:problem:validation-error", 400)

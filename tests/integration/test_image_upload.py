@@ -44,7 +44,7 @@ def kept(client, document, file):
     fetched = client.get(answer.data["url"])
     assert fetched.status_code == 200
     image = Image.open(io.BytesIO(b"".join(fetched.streaming_content)))
-    assert fetched["Content-Type"] == f"image/{image.format.lower()}"
+    assert fetched["Content-Type"] == f"image/{(image.format or '').lower()}"
     assert (answer.data["width"], answer.data["height"]) == image.size
     assert (image.format, image.mode) in {("PNG", "RGB"), ("JPEG", "RGB")}
     return image

@@ -175,7 +175,11 @@ def test_a_document_changed_while_it_renders_gives_a_pdf_that_says_its_version(p
     wait_until(lambda: Task.objects.filter(phase="layout").exists())
     changed = client_of(owner).patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>Short.</p>"}})
     thread.join()
-    assert (answers[0].status_code, answers[0].data["result"]["version"], changed.data["version"]) == (201, 1, 2)
+    assert (answers[0].status_code, answers[0].data["result"]["version"], changed.data["version"]) == (
+        201,
+        1,
+        2,
+    )
     assert client_of(owner).get(address(plan)).status_code == 404
     assert "version 1" in text_of(client_of(owner).get(answers[0].data["result"]["url"]))
 
@@ -230,7 +234,9 @@ def test_an_annual_report_takes_in_the_years_approved_reports(maintainer, client
         factories.document(
             owner, kind="progress_report", status=status, sections={"progress": f"<p>Result {number}.</p>"}
         )
-    factories.document(owner, kind="student_report", status="approved", sections={"progress_report": "Thesis."})
+    factories.document(
+        owner, kind="student_report", status="approved", sections={"progress_report": "Thesis."}
+    )
     factories.document(owner, kind="progress_report", year=2025, status="approved", sections={"aims": "Old."})
     factories.project(owner, kind="external", status="active", title="A partnership")
     report = factories.document(kind="annual_report", sections={"directors_message": "<p>Welcome.</p>"})
@@ -238,7 +244,15 @@ def test_an_annual_report_takes_in_the_years_approved_reports(maintainer, client
     made = client.post(address(report))
     assert (made.status_code, made.data["result"]["warnings"]) == (201, [])
     text = text_of(client.get(address(report)))
-    for printed in ("Welcome.", "Result 1.", "Result 2.", "Thesis.", "A partnership", "Contents", "Marine Science"):
+    for printed in (
+        "Welcome.",
+        "Result 1.",
+        "Result 2.",
+        "Thesis.",
+        "A partnership",
+        "Contents",
+        "Marine Science",
+    ):
         assert printed in text
     assert "Result 3." not in text
     assert "Old." not in text

@@ -41,7 +41,9 @@ def test_a_body_of_a_wrong_shape_is_a_problem(api, plan, body):
 
 
 def test_other_methods_and_media_types_are_problems(api, plan):
-    assert problem_of(api.put(f"/api/v1/documents/{plan.pk}/", {}), 405)["type"].endswith("method-not-allowed")
+    assert problem_of(api.put(f"/api/v1/documents/{plan.pk}/", {}), 405)["type"].endswith(
+        "method-not-allowed"
+    )
     answer = api.post("/api/v1/documents/", "kind=x", content_type="application/x-www-form-urlencoded")
     assert problem_of(answer, 415)["type"].endswith("unsupported-media-type")
 

@@ -180,7 +180,7 @@ def test_whichever_file_cannot_be_made_it_is_the_same_problem(api, plan, setting
     with small_disk(tmp_path):
         move_data_to(settings, tmp_path)
         fill_with_files(tmp_path)
-        statuses = []
+        statuses: list[int] = []
         while not statuses or statuses[-1] != 201:
             assert len(statuses) < 30, statuses
             answer = render(api, plan)
