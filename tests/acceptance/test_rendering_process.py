@@ -378,7 +378,7 @@ def told_by(folder, body):
 
 RENDER_FOR_LONG = """
     def report(phase, pages):
-        if phase == "layout" and pages == 1:
+        if phase == "layout":
             tell(pids=pids())
 
     with store.workspace() as work:

@@ -1,0 +1,73 @@
+"""What the documentation says agrees with the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from documents import kinds, richtext
+from documents.errors import SpmsError
+from documents.rendering import fetcher
+
+ROOT = Path(__file__).parent.parent.parent
+DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def errors_below(error):
+    for child in error.__subclasses__():
+        yield child
+        yield from errors_below(child)
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_links_and_pictures_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_setting_is_documented_and_every_documented_one_exists():
+    pattern = r'(?:env\.\w+|_positive|_flag|_choice)\(\s*"([A-Z_]+)"'
+    read = set(re.findall(pattern, (ROOT / "spms" / "settings.py").read_text()))
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    documented = set(re.findall(r"^\| `([A-Z_]+)`", page, re.MULTILINE))
+    example = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert read == documented == example
+
+
+def test_every_kind_is_documented_with_its_sections():
+    text = (ROOT / "docs" / "api.md").read_text()
+    for kind in kinds.KINDS.values():
+        assert f"| `{kind.key}` | `{' '.join(kind.section_keys())}` |" in text
+
+
+def test_every_problem_of_a_render_is_documented():
+    text = (ROOT / "docs" / "rendering.md").read_text() + (ROOT / "docs" / "api.md").read_text()
+    for error in errors_below(SpmsError):
+        is_base = error.slug == "render-failed"
+        assert is_base or f"`{error.slug}`" in text, error.slug
+
+
+def test_slugs_are_unique_and_found_again():
+    slugs = [error.slug for error in errors_below(SpmsError)]
+    assert len(slugs) == len(set(slugs))
+    for error in errors_below(SpmsError):
+        assert SpmsError.by_slug(error.slug) is error
+    assert SpmsError.by_slug("nonsense") is SpmsError
+
+
+def test_the_bounds_of_rich_text_are_documented():
+    text = (ROOT / "docs" / "api.md").read_text()
+    assert f"{richtext.MAX_SECTION_CHARACTERS:,}" in text
+    for bound in (richtext.MAX_DEPTH, richtext.MAX_SPAN):
+        assert f"{bound}" in text
+    assert f"{richtext.MAX_TABLE_ROWS:,} rows" in text
+    assert richtext.MAX_DATA_URI_CHARACTERS <= fetcher.MAX_DATA_URI_CHARACTERS
+
+
+def test_the_lock_files_have_hashes_and_name_no_index():
+    for path in (ROOT / "requirements").glob("*.txt"):
+        lines = path.read_text().splitlines()
+        assert not [line for line in lines if "://" in line or line.startswith("--index")]
+        pinned = [number for number, line in enumerate(lines) if re.match(r"[a-z0-9.\[\]-]+==", line)]
+        assert len(pinned) > 20
+        assert all("--hash=sha256:" in lines[number + 1] for number in pinned)

@@ -1,0 +1,76 @@
+"""Settings are read from the environment; a wrong one stops the start with one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spms import units
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30", 30), ("30s", 30), ("2m", 120), ("1.5h", 5400), ("250ms", 0.25), (" 5 s ", 5)]
+)
+def test_durations_are_read_with_their_unit(text, seconds):
+    assert units.seconds("X", text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1024", 1024), ("1k", 1024), ("1500M", 1500 * 1024**2), ("1.5GiB", 1610612736), ("2gb", 2**31)],
+)
+def test_sizes_are_read_with_their_unit(text, size):
+    assert units.size_bytes("X", text) == size
+
+
+@given(st.text(max_size=12))
+def test_whatever_else_is_refused_by_name(text):
+    for read in (units.seconds, units.size_bytes):
+        message = ""
+        try:
+            value = read("SPMS_X", text)
+        except ImproperlyConfigured as error:
+            message = str(error)
+        assert "SPMS_X" in message if message else value > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SPMS_MODE", "queue"),
+        ("SPMS_MODE", "fast"),
+        ("SPMS_INLINE_DEADLINE", "soon"),
+        ("SPMS_RENDER_TIMEOUT", "0"),
+        ("SPMS_RENDER_MEMORY", "-1"),
+        ("SPMS_RENDER_SLOTS", "two"),
+        ("SPMS_WEB_WORKERS", "0"),
+        ("DEBUG", "perhaps"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_setting(name, value, tmp_path):
+    environment = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path), name: value}
+    command = [sys.executable, "manage.py", "check"]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode != 0
+    [line] = ended.stderr.strip().splitlines()
+    assert name in line
+    assert value in line
+
+
+def test_every_installation_makes_a_key_of_its_own(tmp_path):
+    keys = set()
+    for folder in ("one", "two", "one"):
+        environment = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path / folder)}
+        command = [sys.executable, "manage.py", "check"]
+        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        keys.add((tmp_path / folder / "secret_key").read_text())
+    assert len(keys) == 2
+    assert min(map(len, keys)) > 50
+    assert (tmp_path / "one" / "secret_key").stat().st_mode & 0o077 == 0
