@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 from rest_framework.authtoken.models import Token
 
 from documents import images, kinds
-from documents.models import BusinessArea, Document, Project
+from documents.models import BusinessArea, Document, Membership, Project
 
 WORDS = (
     *("the", "survey", "of", "seagrass", "meadows", "along", "western", "coast", "shows", "that", "cover"),
@@ -28,18 +28,22 @@ class Documents:
     short: int
     medium: tuple[int, ...]
     annual: int
+    annual_short: int
 
 
 def make() -> Documents:
     """Store everything that the measurements need."""
     staff = User.objects.create_user("bench", is_staff=True)
+    for name in ("ada", "grace", "rachel"):
+        User.objects.create_user(name, first_name=name.title(), last_name="Example")
     area = BusinessArea.objects.create(name="Marine Science", leader=staff)
     random = Random(7)
     return Documents(
         token=Token.objects.create(user=staff).key,
         short=_short(area, random).pk,
         medium=tuple(_medium(area, random, number).pk for number in range(4)),
-        annual=_annual(area, random).pk,
+        annual=_annual(area, random, year=2026, chapters=CHAPTERS).pk,
+        annual_short=_annual(area, random, year=2025, chapters=1).pk,
     )
 
 
@@ -61,9 +65,12 @@ def table(random: Random, rows: int) -> str:
     return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def _project(area: BusinessArea, number: int) -> Project:
-    tag = f"SP-2026-{number:03d}"
-    return Project.objects.create(title=f"Project number {number}", tag=tag, year=2026, business_area=area)
+def _project(area: BusinessArea, number: int, year: int = 2026) -> Project:
+    tag, title = f"SP-{year}-{number:03d}", f"Seagrass of bay {number}"
+    project = Project.objects.create(title=title, tag=tag, year=year, business_area=area)
+    for position, user in enumerate(User.objects.all()):
+        Membership.objects.create(project=project, user=user, position=position)
+    return project
 
 
 def _short(area: BusinessArea, random: Random) -> Document:
@@ -99,11 +106,11 @@ def _photograph(random: Random, seed: int) -> ContentFile[bytes]:
     return ContentFile(stream.getvalue(), name=f"photograph-{random.randint(1, 999)}.jpg")
 
 
-def _annual(area: BusinessArea, random: Random) -> Document:
-    values = {"kind": "progress_report", "year": 2026, "status": "approved"}
+def _annual(area: BusinessArea, random: Random, *, year: int, chapters: int) -> Document:
+    values = {"kind": "progress_report", "year": year, "status": "approved"}
     reports = []
-    for number in range(100, 100 + CHAPTERS):
+    for number in range(100, 100 + chapters):
         sections = {key: text(random, 2, 110) for key in kinds.PROGRESS_REPORT.section_keys()}
-        reports.append(Document(project=_project(area, number), sections=sections, **values))
+        reports.append(Document(project=_project(area, number, year), sections=sections, **values))
     Document.objects.bulk_create(reports)
-    return Document.objects.create(kind="annual_report", year=2026)
+    return Document.objects.create(kind="annual_report", year=year)

@@ -9,7 +9,7 @@ from typing import IO
 
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile, File
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from documents import store
 from documents.models import Document, DocumentImage, image_path
@@ -56,6 +56,8 @@ def prepare(upload: IO[bytes] | File) -> Prepared:  # type: ignore[type-arg]
 
     Only its first frame is kept and everything but the pixels is dropped. Raises ValidationError.
     """
+    # WeasyPrint sets this to True for its whole process, so that half an image passes for one.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, which is dropped anyway
