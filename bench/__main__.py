@@ -29,9 +29,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     with tempfile.TemporaryDirectory(prefix="spms-bench-", ignore_cleanup_errors=True) as folder:
         _set_environment(folder)
-        machine = report.machine()
+        strangers = report.Strangers()
         rows = _measure(options.only, Path(folder), is_quick=options.quick)
-    text = report.table(rows, machine)
+    text = report.table(rows, report.machine(strangers))
     print(text)
     if options.write:
         report.write(text)

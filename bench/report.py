@@ -2,11 +2,14 @@
 
 import os
 import platform
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+
+import psutil
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 START, END = "<!-- table -->", "<!-- end of table -->"
@@ -23,11 +26,27 @@ class Row:
     is_met: bool | None = None
 
 
-def machine() -> str:
-    """Return what somebody must know of the machine to compare figures; call it before the load begins."""
+class Strangers:
+    """Watches how much of the machine others take: figures of a busy machine are not worth much."""
+
+    def __init__(self) -> None:
+        self._started, self._before = time.monotonic(), self._seconds()
+
+    def cores(self) -> float:
+        """Return how many cores were busy with other work since the start, on average."""
+        return max(0.0, (self._seconds() - self._before) / (time.monotonic() - self._started))
+
+    def _seconds(self) -> float:
+        """Return the computing time so far of all processes but this one and those that it has ended."""
+        machine, own = psutil.cpu_times(), os.times()
+        return float(machine.user + machine.nice + machine.system) - sum(own[:4])
+
+
+def machine(strangers: Strangers) -> str:
+    """Return what somebody must know of the machine to compare figures."""
     return (
-        f"{os.cpu_count()} cores (load {os.getloadavg()[0]:.1f} at the start), {platform.system()}, "
-        f"Python {platform.python_version()}, WeasyPrint {version('weasyprint')}, "
+        f"{os.cpu_count()} cores (other work kept {strangers.cores():.2f} of them busy meanwhile), "
+        f"{platform.system()}, Python {platform.python_version()}, WeasyPrint {version('weasyprint')}, "
         f"{datetime.now(UTC):%Y-%m-%d}"
     )
 
