@@ -145,43 +145,26 @@ def test_two_posts_at_once_make_one_render_and_both_get_it(plan, owner):
 
 
 def test_a_document_deleted_while_it_renders_ends_in_404(plan, owner, client_of):
-    Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(100)})
-    answers = []
+    def delete():
+        Document.objects.filter(pk=plan.pk).delete()
 
-    def post():
-        answers.append(client_of(owner).post(address(plan)))
-        connection.close()
-
-    thread = threading.Thread(target=post)
-    thread.start()
-    wait_until(lambda: Task.objects.filter(phase="layout").exists())
-    Document.objects.filter(pk=plan.pk).delete()
-    thread.join()
-    assert (answers[0].status_code, answers[0].json()["type"]) == (404, "urn:spms:problem:document-gone")
+    answer = post_and_meanwhile(delete, plan, client_of(owner))
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:spms:problem:document-gone")
     task = Task.objects.get()
     assert (task.status, task.file) == ("failed", "")
 
 
 def test_a_document_changed_while_it_renders_gives_a_pdf_that_says_its_version(plan, owner, client_of):
-    Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(100)})
-    answers = []
+    client = client_of(owner)
 
-    def post():
-        answers.append(client_of(owner).post(address(plan)))
-        connection.close()
+    def change():
+        changed = client.patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>Short.</p>"}})
+        assert changed.data["version"] == 2
 
-    thread = threading.Thread(target=post)
-    thread.start()
-    wait_until(lambda: Task.objects.filter(phase="layout").exists())
-    changed = client_of(owner).patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>Short.</p>"}})
-    thread.join()
-    assert (answers[0].status_code, answers[0].data["result"]["version"], changed.data["version"]) == (
-        201,
-        1,
-        2,
-    )
-    assert client_of(owner).get(address(plan)).status_code == 404
-    assert "version 1" in text_of(client_of(owner).get(answers[0].data["result"]["url"]))
+    answer = post_and_meanwhile(change, plan, client_of(owner))
+    assert (answer.status_code, answer.data["result"]["version"]) == (201, 1)
+    assert client.get(address(plan)).status_code == 404
+    assert "version 1" in text_of(client.get(answer.data["result"]["url"]))
 
 
 def test_a_render_past_the_inline_deadline_ends_in_504_and_the_next_works(api, plan, settings):
@@ -256,6 +239,23 @@ def test_an_annual_report_takes_in_the_years_approved_reports(maintainer, client
         assert printed in text
     assert "Result 3." not in text
     assert "Old." not in text
+
+
+def post_and_meanwhile(action, document, client):
+    """Ask for the PDF of a long text, act while it is laid out, and return the answer."""
+    Document.objects.filter(pk=document.pk).update(sections={"aims": factories.long_text(100)})
+    answers = []
+
+    def post():
+        answers.append(client.post(address(document)))
+        connection.close()
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    wait_until(lambda: Task.objects.filter(phase="layout").exists())
+    action()
+    thread.join()
+    return answers[0]
 
 
 def wait_until(condition):
