@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import batched, groupby
 
 from django.db.models import Prefetch, QuerySet
 
@@ -16,7 +16,7 @@ from documents import kinds
 from documents.models import BusinessArea, Document, DocumentImage, Membership, Project
 
 IMAGE_IN_HTML = re.compile(r'src="/api/v1/images/([0-9a-f-]{36})/"')
-CHAPTERS_AT_A_TIME = 20
+CHAPTERS_AT_A_TIME = 5
 LISTED_STATUSES = (Project.Status.ACTIVE, Project.Status.UPDATE, Project.Status.CLOSURE)
 
 
@@ -297,12 +297,15 @@ def _reports(document: Document, kind: kinds.Kind) -> QuerySet[Document]:
 
 
 def _chapters(document: Document, kind: kinds.Kind) -> Iterator[Document]:
-    return with_related(_reports(document, kind)).iterator(chunk_size=CHAPTERS_AT_A_TIME)
+    # First the ids in order: sorting whole rows would lay all their texts in the database's memory.
+    for some in batched(_reports(document, kind).values_list("pk", flat=True), CHAPTERS_AT_A_TIME):
+        found = with_related(Document.objects.filter(pk__in=some)).in_bulk()
+        yield from (found[pk] for pk in some if pk in found)
 
 
 def _outline(document: Document, kind: kinds.Kind) -> Iterator[Document]:
     reports = _reports(document, kind).select_related("project__business_area").defer("sections")
-    return reports.iterator(chunk_size=500)
+    return reports.iterator(chunk_size=50)
 
 
 def _project_of(report: Document) -> Project:
