@@ -16,6 +16,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from documents import store
 from documents.errors import SpmsError
 
 CONTENT_TYPE = "application/problem+json"
@@ -49,6 +50,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, OSError) and error.errno in store.NO_ROOM:
+        error = store.storage_error(error)
     if isinstance(error, SpmsError):
         return _from_spms(error)
     if isinstance(error, exceptions.APIException):

@@ -51,14 +51,7 @@ class Child:
         self._limits = limits
         with store.plain_errors():
             self._folder = Path(tempfile.mkdtemp(dir=run_folder, prefix=f"child-{os.getpid()}-"))
-        self._process = subprocess.Popen(
-            # Twice the limit: address space that is never used counts here too.
-            [sys.executable, "-m", MODULE, str(os.getpid()), str(2 * limits.memory_bytes)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=self._folder,
-            env=_environment(self._folder, run_folder),
-        )
+        self._process = self._start(run_folder)
         self._lines = LineReader(self._process)
         self._memory = psutil.Process(self._process.pid)
         self._renders = 0
@@ -100,6 +93,18 @@ class Child:
                     phase, pages = message["phase"], message["pages"]
             self._watch(deadline)
             report(phase if sent else "wait", pages)
+
+    def _start(self, run_folder: Path) -> subprocess.Popen[bytes]:
+        # Twice the limit: address space that is never used counts here too.
+        command = [sys.executable, "-m", MODULE, str(os.getpid()), str(2 * self._limits.memory_bytes)]
+        pipe = subprocess.PIPE
+        environment = _environment(self._folder, run_folder)
+        try:
+            return subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=self._folder, env=environment)
+        except OSError as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            reason = (error.strerror or str(error)).lower()
+            raise errors.RenderBusy(f"No rendering process could be started: {reason}.") from error
 
     def close(self) -> None:
         """End the process, wait for it, and remove its folder."""
@@ -215,7 +220,7 @@ class Pool:
     def _replace(self) -> None:
         try:
             self._put(self._start())
-        except (OSError, errors.SpmsError) as error:  # the next render tries again and tells its user
+        except (errors.SpmsError, RuntimeError) as error:  # the next render tries again and tells its user
             logger.warning("no new rendering process: %s", error)
 
     def _put(self, child: Child) -> None:

@@ -117,6 +117,7 @@ def small_files(folder):
 def leave_room(request, settings, tmp_path, own_pool):
     with request.param(tmp_path) as leave:
         move_data_to(settings, tmp_path)
+        settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
         yield leave
         pool.close_pool()
 
@@ -305,3 +306,19 @@ def test_an_image_that_vanished_is_a_problem_and_a_warning_on_the_pdf(api, plan,
     assert made.status_code == 201
     assert ["1 image" in warning for warning in made.data["result"]["warnings"]] == [True]
     problem_of(api.get(image.url), 404, "not-found")
+
+
+def test_a_large_upload_on_a_full_disk_is_a_plain_problem(leave_room, api, plan):
+    large = factories.image_file((1600, 1200), "TIFF")
+    assert large.size > 2_500_000  # below that Django keeps an upload in memory
+    leave_room(64 * KIB)
+    answer = api.post(f"/api/v1/documents/{plan.pk}/images/", {"file": large}, format="multipart")
+    problem_of(answer, 507, "storage-full")
+    assert not DocumentImage.objects.exists()
+
+
+def test_a_machine_that_can_start_no_process_says_so(api, plan, data_folder, own_pool, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    problem = problem_of(render(api, plan), 503, "render-busy")
+    assert "could be started" in problem["detail"]
+    assert not list(data_folder.glob("run/*/child-*"))
