@@ -1,5 +1,6 @@
 """Errors over HTTP: RFC 9457 problem details with a stable type, whatever goes wrong and wherever."""
 
+import contextlib
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -51,6 +52,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     elif isinstance(error, OSError) and error.errno in store.NO_ROOM:
+        _drop_uploads(context["request"])
         error = store.storage_error(error)
     if isinstance(error, SpmsError):
         return _from_spms(error)
@@ -154,6 +156,13 @@ def _messages(error: DjangoValidationError) -> Any:
             for key, value in error.message_dict.items()
         }
     return error.messages
+
+
+def _drop_uploads(request: HttpRequest) -> None:
+    """Close the file that was being received: Django closes only those that arrived whole."""
+    for handler in request.upload_handlers:
+        with contextlib.suppress(OSError):  # what it still holds in memory does not fit either
+            handler.upload_interrupted()
 
 
 def _from_database(error: DatabaseError) -> Response:
