@@ -15,14 +15,14 @@ from rest_framework.authentication import TokenAuthentication
 
 from bench.clients import Bench
 from bench.report import Row
-from documents import content, pdf, store, tasks
+from documents import claims, content, pdf, store, tasks
 from documents.rendering import pool
 
 PARTS: tuple[tuple[Any, str, str], ...] = (
     (TokenAuthentication, "authenticate", "sign-in"),
     (pdf, "fingerprint", "fingerprint"),
     (tasks, "begin", "task row"),
-    (tasks, "_claim", "task row"),
+    (claims, "claim", "task row"),
     (tasks, "_write_progress", "task row"),
     (tasks, "_finish", "task row"),
     (content, "get", "reading the document"),

@@ -10,7 +10,11 @@ class DocumentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the kinds of task that this app runs."""
-        from documents import pdf
+        """Register the kinds of task that this app runs, and warm each worker of the queue when it starts."""
+        from django_q.signals import post_spawn
+
+        from documents import maintenance, pdf
 
         pdf.register()
+        maintenance.register()
+        post_spawn.connect(pdf.warm, dispatch_uid="documents.pdf.warm")

@@ -15,10 +15,16 @@ class SpmsError(Exception):
     title: ClassVar[str] = "Something went wrong on the server"
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     retry_after_seconds: ClassVar[int | None] = None
+    # Whether the same may well succeed when it is tried again later: the queue does so by itself.
+    can_pass: ClassVar[bool] = False
 
     def __init__(self, detail: str = "", **extra: object) -> None:
         super().__init__(detail)
         self.extra = extra
+
+    def as_kept(self) -> dict[str, object]:
+        """Return the members of this error as a task keeps them."""
+        return {"type": self.slug, "title": self.title, "status": int(self.status), "detail": str(self)}
 
     @classmethod
     def by_slug(cls, slug: str) -> type["SpmsError"]:
@@ -75,6 +81,7 @@ class RenderKilled(RenderError):
     title = "The rendering process was ended"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds = 5
+    can_pass = True
 
 
 class RenderBusy(RenderError):
@@ -84,6 +91,7 @@ class RenderBusy(RenderError):
     title = "All rendering processes are busy"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds = 10
+    can_pass = True
 
 
 class StorageFull(SpmsError):
@@ -116,3 +124,55 @@ class PdfMissing(SpmsError):
     slug = "pdf-missing"
     title = "There is no PDF of this document as it is now"
     status = HTTPStatus.NOT_FOUND
+
+
+class DatabaseUnavailable(SpmsError):
+    """The database was locked or away while a task ran."""
+
+    slug = "database-unavailable"
+    title = "The database could not be used"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds = 5
+    can_pass = True
+
+
+class WorkerLost(SpmsError):
+    """The worker of a task died in every attempt."""
+
+    slug = "worker-lost"
+    title = "The worker ended before the task did"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class TaskCancelled(SpmsError):
+    """Somebody cancelled the task while others waited for it."""
+
+    slug = "task-cancelled"
+    title = "The task was cancelled"
+    status = HTTPStatus.CONFLICT
+
+
+class TaskState(SpmsError):
+    """What was asked does not go with the state that the task is in."""
+
+    slug = "task-state"
+    title = "The task is in another state"
+    status = HTTPStatus.CONFLICT
+
+
+class QueueFull(SpmsError):
+    """So many tasks wait that a further one would wait too long."""
+
+    slug = "queue-full"
+    title = "The queue is full"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds = 60
+
+
+class TooManyTasks(SpmsError):
+    """One person's tasks would fill the queue."""
+
+    slug = "too-many-tasks"
+    title = "Too many of your tasks are waiting"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    retry_after_seconds = 30

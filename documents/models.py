@@ -11,8 +11,10 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils import timezone
 
 from documents import kinds, richtext
+from documents.clusters import Cluster as Cluster
 
 type Viewer = User | AnonymousUser
 
@@ -249,12 +251,17 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Return the tasks that have not ended."""
         return self.filter(status__in=Task.IN_FLIGHT)
 
+    def waiting(self) -> Self:
+        """Return the tasks that wait for a worker, or for their next attempt."""
+        return self.filter(status__in=Task.WAITING, mode=Task.Mode.QUEUE)
+
 
 class Task(models.Model):
     """One piece of work that may run in the background, its state and its result.
 
     This row is the truth about the work. ``token`` names the claim that runs it now: who holds another one
-    may not write. ``lease_until`` is when that claim lapses unless it is renewed.
+    may not write. ``lease_until`` is when that claim lapses unless it is renewed. ``hinted_at`` is when the
+    queue was last told of it: the queue's entry is only a hint, and may be lost or repeated.
     """
 
     class Status(models.TextChoices):
@@ -269,7 +276,8 @@ class Task(models.Model):
         INLINE = "inline", "Inline"
         QUEUE = "queue", "Queue"
 
-    IN_FLIGHT = (Status.QUEUED, Status.RUNNING, Status.RETRYING)
+    WAITING = (Status.QUEUED, Status.RETRYING)
+    IN_FLIGHT = (*WAITING, Status.RUNNING)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=20)
@@ -285,6 +293,9 @@ class Task(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField("who ran it last", max_length=150, blank=True)
+    claimable_at = models.DateTimeField("when it may run", default=timezone.now)
+    hinted_at = models.DateTimeField(null=True, blank=True)
     phase = models.CharField(max_length=20, blank=True)
     pages_done = models.PositiveIntegerField(default=0)
     message = models.CharField(max_length=500, blank=True)
@@ -310,6 +321,13 @@ class Task(models.Model):
         indexes = (
             models.Index(fields=("fingerprint", "status"), name="task_reuse"),
             models.Index(fields=("-created_at",), name="task_newest"),
+            models.Index(fields=("-finished_at",), name="task_finished"),
+            # Small however many tasks have ended: what the recoverer and the queue's bounds look at.
+            models.Index(
+                fields=("status", "claimable_at"),
+                condition=Q(status__in=("queued", "running", "retrying")),
+                name="task_in_flight",
+            ),
         )
 
     def __str__(self) -> str:

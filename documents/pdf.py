@@ -31,6 +31,11 @@ def register() -> None:
     tasks.register(KIND, render)
 
 
+def warm(**_: object) -> None:
+    """Start a rendering process of this worker, so that its first PDF need not wait for it."""
+    pool.get_pool().warm(1)
+
+
 def fingerprint(document: Document) -> str:
     """Return the SHA-256 of all that goes into the PDF of a document as it is now."""
     recorder = _recorder(document)

@@ -1,29 +1,34 @@
-"""The life of a task: begin or join, claim, run, finish or fail.
+"""The life of a task: begin or join, claim, run, finish, retry, fail or cancel.
 
 Free of any knowledge about PDF: a kind of task is a handler that somebody registers. Every change of state is
 one compare-and-set UPDATE, so whoever lost a claim can neither publish a result nor undo another's.
 """
 
+import functools
 import logging
+import os
+import random
 import time
 import uuid
 from collections.abc import Callable
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.conf import settings
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from documents import errors, store
+from documents import claims, errors, store
 from documents.models import Document, Task, Viewer
 
-LEASE = timedelta(seconds=60)
-HEARTBEAT_SECONDS = LEASE.total_seconds() / 3
+HEARTBEAT_SECONDS = claims.LEASE.total_seconds() / 3
 PROGRESS_SECONDS = 0.5
+WANTED_SECONDS = 1.0
 POLL_SECONDS = 0.1
 BEGIN_ATTEMPTS = 5
+INSIST_SECONDS = 20.0
 
 logger = logging.getLogger(__name__)
 
@@ -97,19 +102,23 @@ def begin(
     raise errors.SpmsError("The task could not be begun. Try again.")
 
 
-def run(task_id: uuid.UUID, *, deadline: float) -> None:
+def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
     """Claim a task and run it to its end; does nothing when somebody else has it or it has ended.
 
-    ``deadline`` is in seconds of ``time.monotonic``. What goes wrong is written to the row, not raised.
+    ``deadline`` is in seconds of ``time.monotonic``; ``worker`` says who runs it. What goes wrong is written
+    to the row, not raised; only a database that stays away raises, and then the lease lapses.
     """
-    if (task := _claim(task_id)) is None:
+    if (task := claims.claim(task_id, worker)) is None:
         return
     try:
         outcome = _handlers[task.kind](_attempt(task, deadline))
     except ClaimLost:
         logger.info("task %s was taken away while it ran", task.pk)
     except errors.SpmsError as error:
-        _fail(task, error)
+        _retry_or_fail(task, error)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("task %s met the database: %s", task.pk, error)
+        _retry_or_fail(task, errors.DatabaseUnavailable("The database was busy or away. Try again."))
     except Exception:
         logger.exception("task %s failed", task.pk)
         _fail(task, errors.SpmsError("An error that nobody foresaw; it is in the log under this task's id."))
@@ -117,25 +126,73 @@ def run(task_id: uuid.UUID, *, deadline: float) -> None:
         _finish(task, outcome)
 
 
+def start(task_id: uuid.UUID, *, deadline: float) -> Future[None]:
+    """Run a task in a thread of this process, so that its requester may stop waiting while it goes on."""
+    return _threads().submit(_run_in_thread, task_id, deadline)
+
+
 def run_or_wait(task_id: uuid.UUID, *, deadline: float) -> Task:
     """Run a task, or wait for whoever runs it, until it has ended or ``deadline`` has passed.
 
-    A claim whose process died is taken over as soon as its lease has lapsed.
+    What runs then goes on; a claim whose process died is taken over as soon as its lease has lapsed.
     """
     while True:
+        if claims.claimable().filter(pk=task_id).exists():
+            run_deadline = time.monotonic() + settings.SPMS_RENDER_TIMEOUT
+            running = start(task_id, deadline=run_deadline)
+            futures.wait([running], timeout=deadline - time.monotonic())
         task = Task.objects.get(pk=task_id)
         if task.has_ended or time.monotonic() > deadline:
             return task
-        if _is_claimable(task):
-            run(task_id, deadline=deadline)
-        else:
-            time.sleep(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
-def problem(error: errors.SpmsError) -> dict[str, object]:
-    """Return the members of an error as a task keeps them."""
-    kind = type(error)
-    return {"type": kind.slug, "title": kind.title, "status": int(kind.status), "detail": str(error)}
+def wait(task_id: uuid.UUID, *, deadline: float) -> Task:
+    """Return the task when it has ended, or as it is when ``deadline`` (``time.monotonic``) has passed."""
+    while time.monotonic() < deadline and Task.objects.in_flight().filter(pk=task_id).exists():
+        time.sleep(POLL_SECONDS)
+    return Task.objects.get(pk=task_id)
+
+
+def cancel(task_id: uuid.UUID, *, by: str) -> None:
+    """End a task that has not ended; whoever runs it notices within two seconds. Raises TaskState."""
+    cancelled = claims.ended(Task.Status.CANCELLED) | {"message": f"Cancelled by {by}."}
+    if not Task.objects.in_flight().filter(pk=task_id).update(**cancelled):
+        raise errors.TaskState("It has ended already, so there is nothing to cancel.")
+
+
+def retry(task_id: uuid.UUID, *, mode: str) -> None:
+    """Let a failed or cancelled task run again, with all its attempts. Raises TaskState."""
+    again = Task.objects.filter(pk=task_id, status__in=(Task.Status.FAILED, Task.Status.CANCELLED))
+    try:
+        with transaction.atomic():
+            changed = again.update(
+                status=Task.Status.QUEUED,
+                mode=mode,
+                attempts=0,
+                error=None,
+                message="",
+                claimable_at=timezone.now(),
+                hinted_at=None,
+                started_at=None,
+                finished_at=None,
+            )
+    except IntegrityError as error:
+        raise errors.TaskState("Another task makes the same at this moment; wait for that one.") from error
+    if not changed:
+        raise errors.TaskState("Only a failed or a cancelled task can be tried again.")
+
+
+def hand_over(task_id: uuid.UUID) -> None:
+    """Make an inline task one of the queue: nobody waits for it any more, whoever runs it may go on."""
+    Task.objects.in_flight().filter(pk=task_id).update(mode=Task.Mode.QUEUE)
+
+
+def expire(task_id: uuid.UUID) -> None:
+    """Fail an inline task whose requester has waited long enough; whoever runs it stops."""
+    error = errors.RenderTimeout("The PDF was not finished in the time that a request may wait for it.")
+    late = Task.objects.in_flight().filter(pk=task_id, mode=Task.Mode.INLINE)
+    late.update(error=error.as_kept(), message=str(error), **claims.ended(Task.Status.FAILED))
 
 
 def error_of(task: Task) -> errors.SpmsError:
@@ -144,51 +201,55 @@ def error_of(task: Task) -> errors.SpmsError:
     return errors.SpmsError.by_slug(kept.get("type", ""))(kept.get("detail", ""), task_id=str(task.pk))
 
 
-def _is_claimable(task: Task) -> bool:
-    lapsed = task.lease_until is not None and task.lease_until < timezone.now()
-    return task.status != Task.Status.RUNNING or lapsed
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(settings.SPMS_WEB_WORKERS, thread_name_prefix="inline-task")
 
 
-def _claim(task_id: uuid.UUID) -> Task | None:
-    now, token = timezone.now(), uuid.uuid4()
-    waiting = Q(status__in=(Task.Status.QUEUED, Task.Status.RETRYING))
-    lapsed = Q(status=Task.Status.RUNNING, lease_until__lt=now)
-    claimed = Task.objects.filter(waiting | lapsed, pk=task_id).update(
-        status=Task.Status.RUNNING,
-        token=token,
-        attempts=F("attempts") + 1,
-        lease_until=now + LEASE,
-        started_at=Coalesce("started_at", now),
-        phase="",
-        pages_done=0,
-    )
-    return Task.objects.get(pk=task_id) if claimed else None
+def _run_in_thread(task_id: uuid.UUID, deadline: float) -> None:
+    try:
+        run(task_id, deadline=deadline, worker=f"{store.host()}:web/{os.getpid()}")
+    finally:
+        connection.close()
 
 
 def _attempt(task: Task, deadline: float) -> Attempt:
-    """Return an attempt whose ``report`` writes progress and renews the lease, neither too often."""
-    written_at = time.monotonic()  # a render that is over in a moment writes no progress at all
+    """Return an attempt whose ``report`` writes progress, renews the lease, and asks whether to go on."""
+    written_at = asked_at = time.monotonic()  # a render that is over in a moment writes no progress at all
     written = ("", 0)
 
     def report(phase: str, pages: int) -> None:
-        nonlocal written_at, written
-        age = time.monotonic() - written_at
+        nonlocal written_at, asked_at, written
+        now = time.monotonic()
+        age = now - written_at
         is_news = (phase, pages) != written and age > PROGRESS_SECONDS
         if is_news or age > HEARTBEAT_SECONDS:
             _write_progress(task, phase, pages)
-            written_at, written = time.monotonic(), (phase, pages)
+            written_at, asked_at, written = now, now, (phase, pages)
+        elif now - asked_at > WANTED_SECONDS:
+            _require_wanted(task)
+            asked_at = now
 
     return Attempt(task=task, deadline=deadline, report=report)
 
 
 def _write_progress(task: Task, phase: str, pages: int) -> None:
-    lease_until = timezone.now() + LEASE
+    lease_until = timezone.now() + claims.LEASE
     try:
-        kept = _mine(task).update(phase=phase, pages_done=pages, lease_until=lease_until)
+        kept = claims.mine(task).update(phase=phase, pages_done=pages, lease_until=lease_until)
     except OperationalError as error:  # the render goes on; only its progress is not seen
         logger.warning("no progress written for task %s: %s", task.pk, error)
         return
     if not kept:
+        raise ClaimLost
+
+
+def _require_wanted(task: Task) -> None:
+    try:
+        is_mine = claims.mine(task).exists()
+    except OperationalError:
+        return
+    if not is_mine:
         raise ClaimLost
 
 
@@ -201,20 +262,51 @@ def _finish(task: Task, outcome: Outcome) -> None:
         fingerprint=outcome.fingerprint,
         result=outcome.facts,
         message=outcome.message,
+        error=None,
     )
     if not published:
         store.delete(outcome.file)
 
 
+def _retry_or_fail(task: Task, error: errors.SpmsError) -> None:
+    """Let the queue try again later what may pass; a person who waits inline is told at once."""
+    if not (error.can_pass and task.attempts < claims.max_attempts() and _retry_later(task, error)):
+        _fail(task, error)
+
+
+def _retry_later(task: Task, error: errors.SpmsError) -> bool:
+    backoff_seconds = settings.SPMS_RETRY_BACKOFF * 2 ** (task.attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311
+    queued = claims.mine(task).filter(mode=Task.Mode.QUEUE)
+    return _insist(
+        lambda: queued.update(
+            status=Task.Status.RETRYING,
+            claimable_at=timezone.now() + timedelta(seconds=backoff_seconds),
+            hinted_at=None,
+            token=None,
+            lease_until=None,
+            phase="",
+            error=error.as_kept(),
+            message=str(error)[:500],
+        )
+    )
+
+
 def _fail(task: Task, error: errors.SpmsError) -> None:
-    _end(task, Task.Status.FAILED, error=problem(error), message=str(error)[:500])
+    _end(task, Task.Status.FAILED, error=error.as_kept(), message=str(error)[:500])
 
 
 def _end(task: Task, status: Task.Status, **values: object) -> bool:
-    ended = {"status": status, "finished_at": timezone.now(), "token": None, "lease_until": None, "phase": ""}
-    return bool(_mine(task).update(**ended, **values))
+    return _insist(lambda: claims.mine(task).update(**claims.ended(status), **values))
 
 
-def _mine(task: Task) -> QuerySet[Task]:
-    """Return the row only while this claim holds it."""
-    return Task.objects.filter(pk=task.pk, token=task.token, status=Task.Status.RUNNING)
+def _insist(write: Callable[[], int]) -> bool:
+    """Write even though the database is away for some seconds: the work that was done should not be lost."""
+    give_up_at = time.monotonic() + INSIST_SECONDS
+    while True:
+        try:
+            return bool(write())
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() > give_up_at:
+                raise
+            connection.close()
+            time.sleep(1)

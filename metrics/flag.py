@@ -8,9 +8,6 @@ type Mode = Literal["inline", "queue"]
 
 
 def mode() -> Mode:
-    """Return the mode in force.
-
-    While there is no queue, the settings accept ``auto`` and ``inline`` only, and both mean inline.
-    """
+    """Return the mode in force: nothing is measured yet, so ``auto`` means inline."""
     chosen: Mode = "queue" if settings.SPMS_MODE == "queue" else "inline"
     return chosen

@@ -68,6 +68,15 @@ def _data_folder() -> Path:
     return folder
 
 
+def _mail_options(mail: dict[str, Any]) -> dict[str, Any]:
+    """Return what the SMTP backend needs of an address of mail; the console needs nothing."""
+    if not mail["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
+        return {}
+    names = {"EMAIL_HOST": "host", "EMAIL_PORT": "port", "EMAIL_HOST_USER": "username"}
+    names |= {"EMAIL_HOST_PASSWORD": "password", "EMAIL_USE_TLS": "use_tls", "EMAIL_USE_SSL": "use_ssl"}
+    return {option: mail[name] for name, option in names.items() if mail.get(name)}
+
+
 # Where everything lives that is not code: the database by default, images, results, the key.
 SPMS_DATA_DIR = _data_folder()
 DEBUG = _flag("DEBUG", default=False)
@@ -75,8 +84,8 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or _secret_key(SPMS_DATA_DIR)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-# How a PDF is served while no override is in force. The queue is not built yet, so it cannot be chosen.
-SPMS_MODE = _choice("SPMS_MODE", "auto", ("auto", "inline"))
+# How a PDF is served while no override is in force.
+SPMS_MODE = _choice("SPMS_MODE", "auto", ("auto", "inline", "queue"))
 # Requests that one web process serves at once.
 SPMS_WEB_WORKERS = _positive("SPMS_WEB_WORKERS", 8)
 # Rendering processes that work at once on this machine, whoever asks; more than cores lose time.
@@ -91,6 +100,21 @@ SPMS_RENDER_RECYCLE = _positive("SPMS_RENDER_RECYCLE", 100)
 SPMS_MAX_UPLOAD_BYTES = units.size_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
 
+# Which engine carries the queue's entries.
+SPMS_QUEUE = _choice("SPMS_QUEUE", "django-q", ("django-q",))
+# Tasks that one cluster runs at once; more than cores lose time.
+SPMS_QUEUE_WORKERS = _positive("SPMS_QUEUE_WORKERS", os.cpu_count() or 1)
+# How many tasks may wait, of all people and of one, before the next is refused (503, 429).
+SPMS_QUEUE_LIMIT = _positive("SPMS_QUEUE_LIMIT", 1000)
+SPMS_QUEUE_LIMIT_PER_USER = _positive("SPMS_QUEUE_LIMIT_PER_USER", 250)
+# A fault that can pass (a killed process, a locked database) is retried so often: after 60, 120, 240 s.
+SPMS_RETRIES = _positive("SPMS_RETRIES", 3)
+SPMS_RETRY_BACKOFF = units.seconds("SPMS_RETRY_BACKOFF", env.str("SPMS_RETRY_BACKOFF", default="60s"))
+# Task rows and their PDFs are removed so long after their end; a document's newest PDF stays.
+SPMS_KEEP_TASKS = units.seconds("SPMS_KEEP_TASKS", env.str("SPMS_KEEP_TASKS", default="90d"))
+# What running tasks get to finish when the cluster is told to stop; Docker kills after 10 s.
+SPMS_STOP_GRACE = units.seconds("SPMS_STOP_GRACE", env.str("SPMS_STOP_GRACE", default="8s"))
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -103,7 +127,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "rest_framework",
     "rest_framework.authtoken",
-    "documents",
+    "documents",  # before django_q: its qcluster command takes the place of Django-Q2's
+    "django_q",
 ]
 
 MIDDLEWARE = [
@@ -151,10 +176,46 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512;",
     }
 
+TASKS = {
+    "default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
+    "queue": {"BACKEND": "spms.task_backends.django_q.DjangoQBackend"},
+}
+
+# The task row counts attempts and knows leases; Django-Q2 only carries hints that a task may be run.
+Q_CLUSTER = {
+    "name": "spms",
+    "orm": "default",
+    "broker_class": "spms.task_backends.broker.WakingOrm",
+    "workers": SPMS_QUEUE_WORKERS,
+    # The backstop for a worker that hangs: renders end by themselves at SPMS_RENDER_TIMEOUT.
+    "timeout": int(SPMS_RENDER_TIMEOUT) + 30,
+    # When an entry that nobody acknowledged is delivered again; below timeout it would run twice.
+    "retry": 3 * int(SPMS_RENDER_TIMEOUT) + 120,
+    # One delivery is enough: what is lost with it, the recoverer enqueues again.
+    "max_attempts": 1,
+    "ack_failures": True,
+    # A worker takes one entry at a time, so that none waits behind a long render while another is free.
+    "queue_limit": 1,
+    "bulk": 1,
+    # A worker process is replaced after so many tasks, so that no leak can grow.
+    "recycle": 50,
+    # Results live in the task rows. Keeping Django-Q2's as well slows the monitor until entries run twice.
+    "save_limit": -1,
+    # A schedule missed while the cluster was down runs once, not once for each time.
+    "catch_up": False,
+    "log_level": "WARNING",
+    "label": "Queue",
+}
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+
+# Mail goes to the console until there is a server: smtp+tls://user:password@host:587
+_mail: dict[str, Any] = env.email("EMAIL_URL", default="consolemail://")
+MAILERS = {"default": {"BACKEND": _mail["EMAIL_BACKEND"], "OPTIONS": _mail_options(_mail)}}
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="spms@localhost")
 
 LANGUAGE_CODE = "en-au"
 TIME_ZONE = env.str("TIME_ZONE", default="Australia/Perth")

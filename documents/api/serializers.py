@@ -1,5 +1,6 @@
 """How projects, documents, images and tasks look in JSON."""
 
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, transaction
@@ -8,7 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 
-from documents import kinds, richtext
+from documents import kinds, queue, richtext
 from documents.api.conventions import StrictSerializer
 from documents.models import Document, DocumentImage, Membership, Project, Task
 
@@ -209,6 +210,13 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
+class PlaceSerializer(serializers.Serializer[Any]):
+    """Where a task stands in the queue, and in how many seconds it will probably be done."""
+
+    position = serializers.IntegerField()
+    estimated_seconds = serializers.IntegerField()
+
+
 class TaskSerializer(serializers.ModelSerializer[Task]):
     """A task, its state and its result."""
 
@@ -216,13 +224,20 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
     progress = serializers.SerializerMethodField()
     result = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
+    queue = serializers.SerializerMethodField()
 
     class Meta:
         model = Task
         fields = (
             *("task_id", "kind", "document", "status", "mode", "attempts", "progress", "message"),
-            *("result", "error", "created_at", "started_at", "finished_at"),
+            *("queue", "result", "error", "created_at", "started_at", "finished_at"),
         )
+
+    @extend_schema_field(PlaceSerializer(allow_null=True))
+    def get_queue(self, task: Task) -> dict[str, int] | None:
+        """Return its place in the queue, or None when it does not wait there."""
+        place = queue.place(task)
+        return asdict(place) if place else None
 
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, task: Task) -> dict[str, object]:

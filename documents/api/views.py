@@ -1,5 +1,6 @@
 """The endpoints: who may, what is asked, which status; the work is done elsewhere."""
 
+import threading
 import time
 import uuid
 from typing import Any
@@ -17,8 +18,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import content, errors, images, pdf, tasks
-from documents.api import downloads
+from documents import content, dispatch, errors, images, pdf, tasks
+from documents.api import downloads, preferences
 from documents.api.filters import DocumentFilter, ProjectFilter, TaskFilter
 from documents.api.serializers import (
     PDF_FILE,
@@ -30,9 +31,11 @@ from documents.api.serializers import (
     TaskSerializer,
 )
 from documents.models import Document, DocumentImage, Project, Task
-from metrics import flag
 
 JOINED_RETRY_SECONDS = 2
+LONGEST_RETRY_SECONDS = 30
+LONGEST_WAIT_SECONDS = 60
+WAIT = OpenApiParameter("wait", int, description="Answer when the task has ended, or after so many seconds.")
 FORCE = OpenApiParameter("force", bool, description="Render again although nothing has changed.")
 OF_TASK = OpenApiParameter(
     "task", uuid.UUID, description="The PDF that this task made, instead of the present one."
@@ -87,7 +90,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
             200: TaskSerializer,
             201: TaskSerializer,
             202: TaskSerializer,
-            **dict.fromkeys((404, 422, 503, 504, 507), ProblemSerializer),
+            **dict.fromkeys((404, 409, 422, 429, 503, 504, 507), ProblemSerializer),
         },
     )
     @action(detail=True, methods=["post"], url_path="pdf", url_name="pdf", serializer_class=TaskSerializer)
@@ -95,19 +98,21 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         """Make the PDF of the document as it is now, unless it is there already."""
         _require_no_body(request)
         document = self._printable()
-        force = _bool_parameter(request, "force")
-        if not force and (done := pdf.stored(document)) is not None:
-            return self._task(done, 200)
-        deadline = time.monotonic() + settings.SPMS_INLINE_DEADLINE
-        task, is_new = tasks.begin(
+        if not _bool_parameter(request, "force") and (done := pdf.stored(document)) is not None:
+            return _task_response(done, 200)
+        wish = preferences.of(request)
+        task, is_new = dispatch.make(
             kind=pdf.KIND,
             fingerprint=pdf.fingerprint(document),
             document=document,
             user=request.user,
-            mode=flag.mode(),
+            wish=wish,
         )
-        ended = tasks.run_or_wait(task.pk, deadline=deadline)
-        return self._ended(ended, 201 if is_new else 200)
+        if task.status == Task.Status.FAILED:
+            raise tasks.error_of(task)
+        if task.status == Task.Status.CANCELLED:
+            raise errors.TaskCancelled(task.message, task_id=str(task.pk))
+        return _task_response(task, 201 if is_new else 200, preferences.applied(wish, task))
 
     @extend_schema(
         parameters=[OF_TASK],
@@ -165,17 +170,6 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         document: Document = get_object_or_404(visible, pk=self.kwargs["pk"])
         return document
 
-    def _ended(self, task: Task, status: int) -> Response:
-        if task.status == Task.Status.FAILED:
-            raise tasks.error_of(task)
-        return self._task(task, status if task.has_ended else 202)
-
-    def _task(self, task: Task, status: int) -> Response:
-        headers = {"Location": task.get_absolute_url()}
-        if status == 202:
-            headers["Retry-After"] = str(JOINED_RETRY_SECONDS)
-        return Response(TaskSerializer(task).data, status=status, headers=headers)
-
 
 class ImageFileView(APIView):
     """The file of an image, for whoever may read its document."""
@@ -198,10 +192,69 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     serializer_class = TaskSerializer
     filterset_class = TaskFilter
     lookup_value_regex = "[0-9a-f-]{36}"
+    # Who waits here holds a thread: the others stay free for everybody else.
+    _waiters = threading.BoundedSemaphore(max(1, settings.SPMS_WEB_WORKERS // 2))
 
     def get_queryset(self) -> QuerySet[Task]:
         """Return the tasks that the sender may see."""
         return Task.objects.for_user(self.request.user)
+
+    @extend_schema(parameters=[WAIT])
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Return a task; with ``wait``, as soon as it has ended or the time is over."""
+        wait_seconds = _wait_parameter(request)
+        task = self.get_object()
+        if wait_seconds and not task.has_ended and self._waiters.acquire(blocking=False):
+            try:
+                task = tasks.wait(task.pk, deadline=time.monotonic() + wait_seconds)
+            finally:
+                self._waiters.release()
+        return Response(TaskSerializer(task).data)
+
+    @extend_schema(request=None, responses={200: TaskSerializer, 409: ProblemSerializer})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """End a task that has not ended yet."""
+        _require_no_body(request)
+        task = self.get_object()
+        tasks.cancel(task.pk, by=request.user.get_username())
+        return Response(TaskSerializer(self.get_object()).data)
+
+    @extend_schema(
+        request=None,
+        responses={
+            200: TaskSerializer,
+            202: TaskSerializer,
+            **dict.fromkeys((409, 429, 503), ProblemSerializer),
+        },
+    )
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Let a failed or cancelled task run again, with all its attempts."""
+        _require_no_body(request)
+        wish = preferences.of(request)
+        task = dispatch.again(self.get_object(), wish=wish, user=request.user)
+        return _task_response(task, 200, preferences.applied(wish, task))
+
+
+def _task_response(task: Task, status: int, headers: dict[str, str] | None = None) -> Response:
+    """Return a task, as 202 while it has not ended."""
+    data = TaskSerializer(task).data
+    headers = {"Location": task.get_absolute_url(), **(headers or {})}
+    if task.has_ended:
+        return Response(data, status=status, headers=headers)
+    seconds = data["queue"]["estimated_seconds"] if data["queue"] else JOINED_RETRY_SECONDS
+    headers["Retry-After"] = str(min(max(seconds, 1), LONGEST_RETRY_SECONDS))
+    return Response(data, status=202, headers=headers)
+
+
+def _wait_parameter(request: Request) -> float:
+    text = request.query_params.get("wait", "0")
+    if not preferences.is_whole_number(text) or int(text) > LONGEST_WAIT_SECONDS:
+        raise exceptions.ValidationError(
+            {"wait": f"Send a whole number of seconds from 0 to {LONGEST_WAIT_SECONDS}."}
+        )
+    return float(text)
 
 
 def _require_no_body(request: Request) -> None:

@@ -171,9 +171,9 @@ class Pool:
         # The kernel ends a child with the *thread* that started it, so one lasting thread starts them all.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="render-starter")
 
-    def warm(self) -> None:
-        """Start the children, so that the first render need not wait for one."""
-        for _ in range(self._slot_count):
+    def warm(self, count: int | None = None) -> None:
+        """Start ``count`` children, or one a slot, so that the first render need not wait for one."""
+        for _ in range(count or self._slot_count):
             self._put(self._start())
 
     def render(self, job: Job, *, deadline: float, report: Report) -> Rendered:

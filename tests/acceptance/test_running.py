@@ -33,13 +33,17 @@ def running(tmp_path_factory):
             check=True,
             capture_output=True,
         )
-    server = subprocess.Popen(SERVE, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    started = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+        for command in (SERVE, [sys.executable, "manage.py", "qcluster"])
+    ]
     try:
         wait_for(lambda: status(port, "/healthz/ready") == "200")
-        yield port, server
+        yield port, started[0]
     finally:
-        server.kill()
-        server.wait()
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def status(port, path):
@@ -66,6 +70,8 @@ def test_the_session_of_the_readme_works_as_printed(running, tmp_path):
     )
     assert ended.returncode == 0, ended.stderr
     assert "HTTP 201" in ended.stdout
+    assert "HTTP 202" in ended.stderr
+    assert '"status":"succeeded"' in ended.stdout
     pdf = pypdfium2.PdfDocument(tmp_path / "plan.pdf")
     assert "Count every turtle, twice." in "".join(page.get_textpage().get_text_range() for page in pdf)
 

@@ -330,6 +330,7 @@ def test_images_are_for_readers_of_the_document(plan, member, stranger, client_o
     problem_of(client.get(url), 401)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_image_of_another_document_is_not_drawn(api, plan, owner, stranger):
     image = images.attach(factories.document(stranger), factories.image_file(size=(600, 600)))
     own = factories.image(plan)

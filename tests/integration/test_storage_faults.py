@@ -8,14 +8,29 @@ import resource
 import shutil
 import subprocess
 import sys
+from concurrent import futures
 from pathlib import Path
 
 import pytest
 
-from documents import pdf, store
+from documents import pdf, store, tasks
 from documents.models import DocumentImage, Task
 from documents.rendering import pool
 from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def _renders_in_this_thread(monkeypatch):
+    """Keep the database in the test's own transaction: the disk that fills up is that of the files."""
+
+    def start(task_id, *, deadline):
+        tasks.run(task_id, deadline=deadline)
+        ended: futures.Future[None] = futures.Future()
+        ended.set_result(None)
+        return ended
+
+    monkeypatch.setattr(tasks, "start", start)
+
 
 ROOT = Path(__file__).parents[2]
 KIB = 1024

@@ -44,7 +44,6 @@ def test_whatever_else_is_refused_by_name(text):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("SPMS_MODE", "queue"),
         ("SPMS_MODE", "fast"),
         ("SPMS_INLINE_DEADLINE", "soon"),
         ("SPMS_RENDER_TIMEOUT", "0"),

@@ -1,0 +1,97 @@
+"""Who holds a task: claims with a token and a lease, given back or taken over when their holder dies.
+
+Every change is one compare-and-set UPDATE, so whoever lost a claim can neither publish nor undo another's.
+"""
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from documents import errors
+from documents.models import Task
+
+LEASE = timedelta(seconds=30)
+
+
+def lapsed() -> Q:
+    """Return the condition for a claim that nobody holds any more; a lease cannot end far in the future."""
+    now = timezone.now()
+    return Q(status=Task.Status.RUNNING) & (Q(lease_until__lt=now) | Q(lease_until__gt=now + 2 * LEASE))
+
+
+def claimable() -> QuerySet[Task]:
+    """Return the tasks that may be claimed now; a wait that is impossibly long is over (the clock jumped)."""
+    now = timezone.now()
+    due = Q(claimable_at__lte=now) | Q(claimable_at__gt=now + longest_backoff())
+    taken_over = lapsed() & Q(attempts__lt=max_attempts())
+    return Task.objects.filter(
+        Q(status=Task.Status.QUEUED) | (Q(status=Task.Status.RETRYING) & due) | taken_over
+    )
+
+
+def claim(task_id: uuid.UUID, worker: str) -> Task | None:
+    """Take a task for ``worker`` and return it with its token; None when somebody else has it."""
+    now = timezone.now()
+    claimed = (
+        claimable()
+        .filter(pk=task_id)
+        .update(
+            status=Task.Status.RUNNING,
+            token=uuid.uuid4(),
+            worker=worker,
+            attempts=F("attempts") + 1,
+            lease_until=now + LEASE,
+            started_at=Coalesce("started_at", now),
+            phase="",
+            pages_done=0,
+        )
+    )
+    return Task.objects.get(pk=task_id) if claimed else None
+
+
+def mine(task: Task) -> QuerySet[Task]:
+    """Return the row only while this claim holds it."""
+    return Task.objects.filter(pk=task.pk, token=task.token, status=Task.Status.RUNNING)
+
+
+def ended(status: Task.Status) -> dict[str, object]:
+    """Return the columns of a task that ends now in this status."""
+    return {"status": status, "finished_at": timezone.now(), "token": None, "lease_until": None, "phase": ""}
+
+
+def give_back(worker_prefix: str) -> int:
+    """Let others claim at once what the workers of an ended cluster were running; return how many."""
+    theirs = Task.objects.filter(status=Task.Status.RUNNING, worker__startswith=worker_prefix)
+    return theirs.update(
+        status=Task.Status.QUEUED, token=None, lease_until=None, hinted_at=None, attempts=F("attempts") - 1
+    )
+
+
+def return_lapsed() -> None:
+    """Let others claim what a dead process was running, and fail what has killed every worker it had."""
+    gone = Task.objects.filter(lapsed())
+    lost = errors.WorkerLost(f"Its worker ended in each of {max_attempts()} attempts.")
+    spent = gone.filter(attempts__gte=max_attempts())
+    spent.update(error=lost.as_kept(), message=str(lost), **ended(Task.Status.FAILED))
+    gone.update(
+        status=Task.Status.QUEUED,
+        mode=Task.Mode.QUEUE,
+        token=None,
+        lease_until=None,
+        claimable_at=timezone.now(),
+        hinted_at=None,
+    )
+
+
+def max_attempts() -> int:
+    """Return how often a task may be run before it fails for good."""
+    return int(settings.SPMS_RETRIES) + 1
+
+
+def longest_backoff() -> timedelta:
+    """Return the longest wait between two attempts."""
+    return timedelta(seconds=settings.SPMS_RETRY_BACKOFF * 2**settings.SPMS_RETRIES)

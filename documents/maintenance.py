@@ -1,0 +1,111 @@
+"""Kinds of task that run by the clock: nightly removal of what nobody needs, the weekly summary."""
+
+import math
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import batched
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.storage import Storage, default_storage
+from django.core.mail import EmailMessage
+from django.db.models import Count, Exists, OuterRef, Q
+from django.utils import timezone
+
+from documents import pdf, store, tasks
+from documents.models import DocumentImage, Task
+
+CLEANUP, SUMMARY = "cleanup", "summary"
+# A file is written before the row that names it: what is younger may still get one.
+UNFINISHED = timedelta(hours=1)
+BATCH = 500
+WEEK = timedelta(days=7)
+
+
+def register() -> None:
+    """Let tasks of these kinds be run."""
+    tasks.register(CLEANUP, remove_old)
+    tasks.register(SUMMARY, send_summary)
+
+
+def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:
+    """Remove old task rows, and then every file that no row names."""
+    rows = remove_rows()
+    attempt.report("files", 0)
+    files = remove_files(store.results(), Task) + remove_files(default_storage, DocumentImage)
+    return _nothing_to_keep(f"{rows} task rows and {files} files were removed.", rows=rows, files=files)
+
+
+def remove_rows() -> int:
+    """Delete tasks that ended longer ago than ``SPMS_KEEP_TASKS``, but never a document's newest PDF.
+
+    PDFs of deleted documents go at once.
+    """
+    ended = Task.objects.exclude(status__in=Task.IN_FLIGHT)
+    newer = Task.objects.filter(
+        kind=OuterRef("kind"),
+        document=OuterRef("document"),
+        status=Task.Status.SUCCEEDED,
+        finished_at__gt=OuterRef("finished_at"),
+    )
+    newest = Q(status=Task.Status.SUCCEEDED, document__isnull=False) & ~Exists(newer)
+    old = ended.filter(finished_at__lt=timezone.now() - timedelta(seconds=settings.SPMS_KEEP_TASKS))
+    orphaned = ended.filter(kind=pdf.KIND, document=None)
+    return old.exclude(newest).delete()[0] + orphaned.delete()[0]
+
+
+def remove_files(storage: Storage, model: type[Task] | type[DocumentImage]) -> int:
+    """Delete the files of a storage that no row of the model names; return how many."""
+    removed = 0
+    before = timezone.now() - UNFINISHED
+    for names in batched(walk(storage), BATCH):
+        kept = set(model._default_manager.filter(file__in=names).values_list("file", flat=True))
+        for name in names:
+            if name not in kept and storage.get_modified_time(name) < before:
+                storage.delete(name)
+                removed += 1
+    return removed
+
+
+def walk(storage: Storage, folder: str = "") -> Iterator[str]:
+    """Yield the names of all files of a storage."""
+    try:
+        folders, files = storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    prefix = f"{folder}/" if folder else ""
+    yield from (f"{prefix}{name}" for name in files)
+    for name in folders:
+        yield from walk(storage, f"{prefix}{name}")
+
+
+def send_summary(attempt: tasks.Attempt) -> tasks.Outcome:
+    """Mail the week's figures to every maintainer who has an address."""
+    maintainers = User.objects.filter(is_staff=True, is_active=True).exclude(email="")
+    receivers = list(maintainers.values_list("email", flat=True))
+    if receivers:
+        EmailMessage("SPMS: the last seven days", summary(), bcc=receivers).send()
+    return _nothing_to_keep(f"Sent to {len(receivers)} maintainers.", receivers=len(receivers))
+
+
+def summary() -> str:
+    """Return the week's renders, failures and times in plain words."""
+    week = Task.objects.filter(kind=pdf.KIND, finished_at__gt=timezone.now() - WEEK)
+    counts = dict(week.values_list("status").annotate(Count("pk")))
+    modes = dict(week.filter(status=Task.Status.SUCCEEDED).values_list("mode").annotate(Count("pk")))
+    seconds = sorted(week.filter(status=Task.Status.SUCCEEDED).values_list("result__seconds", flat=True))
+    p95 = f"{seconds[math.ceil(0.95 * len(seconds)) - 1]:.1f} s" if seconds else "none rendered"
+    made = counts.get(Task.Status.SUCCEEDED, 0)
+    inline, queued = modes.get(Task.Mode.INLINE, 0), modes.get(Task.Mode.QUEUE, 0)
+    lines = (
+        f"PDFs rendered: {made} ({inline} inline, {queued} through the queue)",
+        f"Failed: {counts.get(Task.Status.FAILED, 0)}",
+        f"Cancelled: {counts.get(Task.Status.CANCELLED, 0)}",
+        f"Rendering time, p95: {p95}",
+        f"Waiting now: {Task.objects.waiting().count()}",
+    )
+    return "\n".join(lines)
+
+
+def _nothing_to_keep(message: str, **facts: object) -> tasks.Outcome:
+    return tasks.Outcome(file="", digest="", fingerprint="", facts=facts, message=message)

@@ -1,0 +1,133 @@
+"""The queue: tells workers of tasks, bounds how many wait, and tells them again when a hint was lost.
+
+The one module that knows ``django.tasks``. A queue's entry carries an id and is only a hint: the task row is
+the truth, so entries may be lost, repeated or late without harm.
+"""
+
+import math
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.db.models import Avg, F, Q, QuerySet, Sum
+from django.tasks import task
+from django.utils import timezone
+
+from documents import claims, errors, tasks, workers
+from documents.models import Cluster, Task, Viewer
+
+HINTS_PER_ROUND = 50
+LOST_HINT = timedelta(seconds=5)
+RECENT_TASKS = 20
+USUAL_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a task stands in the queue, from 1, and in how many seconds it will probably be done."""
+
+    position: int
+    estimated_seconds: int
+
+
+@task(backend="queue")
+def run_task(task_id: str) -> None:
+    """Run a task in a worker."""
+    deadline = time.monotonic() + settings.SPMS_RENDER_TIMEOUT
+    tasks.run(uuid.UUID(task_id), deadline=deadline, worker=workers.worker_name())
+
+
+def enqueue(waiting: Task) -> None:
+    """Tell the workers of a task, in the transaction that made it."""
+    with transaction.atomic():
+        Task.objects.filter(pk=waiting.pk).update(hinted_at=timezone.now())
+        run_task.enqueue(str(waiting.pk))
+
+
+def begin_scheduled(kind: str) -> None:
+    """Begin a task that nobody asked for, unless one of its kind is in flight: what a schedule calls."""
+    with transaction.atomic():
+        begun, is_new = tasks.begin(
+            kind=kind, fingerprint=kind, document=None, user=AnonymousUser(), mode=Task.Mode.QUEUE
+        )
+        if is_new:
+            enqueue(begun)
+
+
+def require_room(user: Viewer) -> None:
+    """Raise QueueFull or TooManyTasks when the tasks that wait, one's own included, are too many."""
+    waiting = Task.objects.waiting()
+    if waiting.count() > settings.SPMS_QUEUE_LIMIT:
+        raise errors.QueueFull(f"{settings.SPMS_QUEUE_LIMIT} tasks wait already. Try again in a minute.")
+    limit = settings.SPMS_QUEUE_LIMIT_PER_USER
+    if waiting.filter(requested_by_id=user.pk).count() > limit:
+        raise errors.TooManyTasks(f"{limit} of your tasks wait already. Wait until some of them are done.")
+
+
+def is_alive() -> bool:
+    """Say whether a cluster of workers is there."""
+    return Cluster.objects.alive().exists()
+
+
+def place(waiting: Task) -> Place | None:
+    """Return where a task stands, or None when it does not wait in the queue."""
+    if waiting.mode != Task.Mode.QUEUE or waiting.status not in Task.WAITING:
+        return None
+    ahead = Task.objects.waiting().filter(claimable_at__lt=waiting.claimable_at).count()
+    own_wait_seconds = max(0.0, (waiting.claimable_at - timezone.now()).total_seconds())
+    rounds = (ahead + _running().count() + 1) / max(1, _worker_count())
+    return Place(
+        position=ahead + 1, estimated_seconds=math.ceil(own_wait_seconds + rounds * _usual_seconds())
+    )
+
+
+def recover() -> None:
+    """Return what dead workers held, and tell the workers of what they may not know; safe to run anywhere."""
+    claims.return_lapsed()
+    for waiting in [*_never_hinted()[:HINTS_PER_ROUND], *_perhaps_lost()]:
+        _hint_once(waiting)
+
+
+def _hint_once(waiting: Task) -> None:
+    """Enqueue a task unless another recoverer just did."""
+    with transaction.atomic():
+        same = Task.objects.waiting().filter(pk=waiting.pk, hinted_at=waiting.hinted_at)
+        if same.update(hinted_at=timezone.now()):
+            run_task.enqueue(str(waiting.pk))
+
+
+def _never_hinted() -> QuerySet[Task]:
+    """Return the tasks that may run and that no worker was told of since."""
+    unhinted = Q(hinted_at=None) | Q(hinted_at__lt=F("claimable_at"))
+    return _due().filter(unhinted)
+
+
+def _perhaps_lost() -> list[Task]:
+    """Return what waits although a worker is free: its hint was lost, or is just on its way."""
+    free = _worker_count() - _running().count()
+    old = Q(hinted_at__lt=timezone.now() - LOST_HINT) | Q(hinted_at__gt=timezone.now() + LOST_HINT)
+    return list(_due().filter(old)[:free]) if free > 0 else []
+
+
+def _due() -> QuerySet[Task]:
+    return claims.claimable().filter(mode=Task.Mode.QUEUE, status__in=Task.WAITING).order_by("claimable_at")
+
+
+def _running() -> QuerySet[Task]:
+    return Task.objects.filter(status=Task.Status.RUNNING, mode=Task.Mode.QUEUE)
+
+
+def _worker_count() -> int:
+    return Cluster.objects.alive().aggregate(total=Sum("workers"))["total"] or 0
+
+
+def _usual_seconds() -> float:
+    """Return how long the last tasks took to run."""
+    done = Task.objects.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")
+    took = done.annotate(took=F("finished_at") - F("started_at"))[:RECENT_TASKS]
+    mean = took.aggregate(mean=Avg("took"))["mean"]
+    return mean.total_seconds() if mean else USUAL_SECONDS

@@ -1,0 +1,30 @@
+"""What runs by the clock: rows of Django-Q2's schedule, made once and then the maintainer's to change."""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django_q.models import Schedule
+
+from documents import maintenance
+
+ENTRY = "documents.queue.begin_scheduled"
+CLEANUP_HOUR, SUMMARY_HOUR, MONDAY = 2, 7, 0
+
+
+def ensure() -> None:
+    """Make the schedules that are not there yet."""
+    now = timezone.localtime()
+    for kind, schedule_type, next_run in (
+        (maintenance.CLEANUP, Schedule.DAILY, next_at(now, CLEANUP_HOUR)),
+        (maintenance.SUMMARY, Schedule.WEEKLY, next_at(now, SUMMARY_HOUR, weekday=MONDAY)),
+    ):
+        values = {"func": ENTRY, "args": repr(kind), "schedule_type": schedule_type, "next_run": next_run}
+        Schedule.objects.get_or_create(name=kind, defaults=values)
+
+
+def next_at(now: datetime, hour: int, *, weekday: int | None = None) -> datetime:
+    """Return the next time that it is this hour, on this day of the week (Monday is 0) if one is given."""
+    day = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+    while day <= now or (weekday is not None and day.weekday() != weekday):
+        day += timedelta(days=1)  # in local time: the hour stays the same through a change of the clock
+    return day

@@ -1,0 +1,98 @@
+"""The cluster that this process belongs to: its name, heartbeat, and the watch over its health."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import time
+from datetime import timedelta
+
+import psutil
+from django.db.models import Q
+from django.utils import timezone
+
+from documents import claims, store
+from documents.models import Cluster, Task
+
+STALLED_SECONDS = 8.0
+STALLED = timedelta(seconds=STALLED_SECONDS)
+PR_SET_PDEATHSIG = 1
+
+logger = logging.getLogger(__name__)
+
+_cluster_name = ""
+
+
+def name_cluster() -> str:
+    """Give this process and all that it forks the name of a new cluster."""
+    global _cluster_name  # noqa: PLW0603 (one process, one cluster)
+    _cluster_name = f"{store.host()}:{os.getpid()}:{time.time_ns() // 1_000_000:x}"
+    return _cluster_name
+
+
+def worker_name() -> str:
+    """Return the name of this worker process, which begins with its cluster's."""
+    return f"{_cluster_name or store.host()}/{os.getpid()}"
+
+
+def die_with_the_main_process() -> None:
+    """Have the kernel end every process that this one forks as soon as its parent ends, killed or not."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        os.register_at_fork(after_in_child=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+
+
+def beat(name: str, workers: int) -> bool:
+    """Say that the cluster is there; return whether this was its first heartbeat."""
+    now = timezone.now()
+    if Cluster.objects.filter(pk=name).update(seen_at=now):
+        return False
+    Cluster.objects.create(name=name, workers=workers)
+    Cluster.objects.filter(seen_at__lt=now - timedelta(hours=1)).delete()
+    return True
+
+
+def leave(name: str) -> None:
+    """Let others have what the cluster was running, and forget it."""
+    returned = claims.give_back(f"{name}/")
+    if returned:
+        logger.warning("%d running tasks of %s go back to the queue", returned, name)
+    Cluster.objects.filter(pk=name).delete()
+
+
+class Watchdog:
+    """Notices a cluster that does nothing although there is work: Django-Q2 cannot mend itself then.
+
+    A worker that is killed while it waits for work takes the lock of the shared pipe with it; no other worker
+    ever gets anything again, and the cluster looks alive.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._well_at = time.monotonic()
+
+    def is_stalled(self) -> bool:
+        """Say whether work has waited for some seconds in which none of the cluster's workers did any."""
+        if not self._is_work_waiting() or self._is_working():
+            self._well_at = time.monotonic()
+        return time.monotonic() - self._well_at > STALLED_SECONDS
+
+    def reset(self) -> None:
+        """Begin anew: the database was away, so nobody could work."""
+        self._well_at = time.monotonic()
+
+    def _is_work_waiting(self) -> bool:
+        return claims.claimable().filter(mode=Task.Mode.QUEUE, status__in=Task.WAITING).exists()
+
+    def _is_working(self) -> bool:
+        recent = Q(status=Task.Status.RUNNING) | Q(finished_at__gt=timezone.now() - STALLED)
+        return Task.objects.filter(recent, worker__startswith=f"{self._name}/").exists()
+
+
+def end_children() -> None:
+    """Kill all that this process has started."""
+    family = psutil.Process().children(recursive=True)
+    for one in family:
+        one.kill()
+    psutil.wait_procs(family, timeout=5)

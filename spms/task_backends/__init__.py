@@ -1,0 +1,1 @@
+"""Backends of ``django.tasks`` for the engines that this project runs on."""

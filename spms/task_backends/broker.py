@@ -1,0 +1,129 @@
+"""Django-Q2's database broker, waking its workers at once instead of polling.
+
+PostgreSQL: an entry is taken with ``FOR UPDATE SKIP LOCKED`` and announced with NOTIFY in the transaction
+that writes it. SQLite: ``PRAGMA data_version`` tells a connection that another one has written.
+"""
+
+import logging
+import os
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connections
+from django.utils import timezone
+from django_q.brokers.orm import ORM
+from django_q.conf import Conf
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
+
+CHANNEL = "spms_queue"
+WAKE_SECONDS = 2.0  # the longest sleep: an entry whose lock has lapsed announces itself to nobody
+SQLITE_LOOK_SECONDS = 0.02
+DATABASE_AWAY_SECONDS = 1.0
+TAKE = """
+UPDATE django_q_ormq SET lock = %s WHERE id = (
+    SELECT id FROM django_q_ormq WHERE key = %s AND (lock <= %s OR lock > %s)
+    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+) RETURNING id, payload
+"""
+
+logger = logging.getLogger(__name__)
+
+type Entry = tuple[int, str]
+
+
+class WakingOrm(ORM):
+    """The broker of ``Q_CLUSTER["broker_class"]``."""
+
+    _listener: Any = None
+    _listener_pid = 0
+
+    def enqueue(self, task: str) -> int:
+        """Write an entry, and announce it when the transaction commits."""
+        entry_id: int = super().enqueue(task)
+        if self._is_postgresql():
+            with connections[Conf.ORM].cursor() as cursor:
+                cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+        return entry_id
+
+    def dequeue(self) -> list[Entry] | None:
+        """Return the next entry, or None after waiting for one for a while or when the database is away."""
+        try:
+            listener = self._listening()
+            before = _version(listener)
+            entry = self._take()
+            if entry is None:
+                _wait(listener, before)
+                entry = self._take()
+        except (DatabaseError, InterfaceError, OSError) as error:
+            logger.warning("the queue cannot be read: %s", str(error).strip())
+            self._forget()
+            time.sleep(DATABASE_AWAY_SECONDS)
+            return None
+        return [entry] if entry and self._is_readable(entry) else None
+
+    def _take(self) -> Entry | None:
+        now = timezone.now()
+        lock = now + timedelta(seconds=Conf.RETRY)
+        impossible = lock + timedelta(seconds=Conf.RETRY)  # a lock that long was set before the clock jumped
+        if self._is_postgresql():
+            with connections[Conf.ORM].cursor() as cursor:
+                cursor.execute(TAKE, [lock, self.list_key, now, impossible])
+                return cursor.fetchone()  # type: ignore[no-any-return]
+        free = OrmQ.objects.using(Conf.ORM).filter(key=self.list_key)
+        free = free.filter(lock__lte=now) | free.filter(lock__gt=impossible)
+        for entry in free.order_by("id")[:1]:
+            if free.filter(pk=entry.pk, lock=entry.lock).update(lock=lock):
+                return entry.pk, entry.payload
+        return None
+
+    def _is_readable(self, entry: Entry) -> bool:
+        """Say whether the entry can be unpacked; drop it otherwise: it would kill the pusher each time."""
+        try:
+            SignedPackage.loads(entry[1])
+        except Exception:
+            logger.exception("a broken entry was dropped from the queue")
+            self.delete(entry[0])
+            return False
+        return True
+
+    def _is_postgresql(self) -> bool:
+        return connections[Conf.ORM].vendor == "postgresql"
+
+    def _listening(self) -> Any:
+        """Return this process's own connection that hears of new entries, opened before the queue is read."""
+        if self._listener is None or self._listener_pid != os.getpid():
+            connection = connections.create_connection(Conf.ORM)
+            connection.inc_thread_sharing()
+            connection.ensure_connection()
+            if connection.vendor == "postgresql":
+                connection.set_autocommit(True)
+                connection.cursor().execute(f"LISTEN {CHANNEL}")
+            self._listener, self._listener_pid = connection, os.getpid()
+        return self._listener
+
+    def _forget(self) -> None:
+        for connection in (self._listener, connections[Conf.ORM]):
+            if connection is not None:
+                connection.close()
+        self._listener = None
+
+
+def _version(listener: Any) -> int | None:
+    """Return a number that grows when another connection has written to a SQLite database."""
+    if listener.vendor != "sqlite":
+        return None
+    with listener.cursor() as cursor:
+        return int(cursor.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _wait(listener: Any, before: int | None) -> None:
+    """Wait for a new entry, for a while."""
+    if before is None:
+        with listener.wrap_database_errors:
+            for _ in listener.connection.notifies(timeout=WAKE_SECONDS, stop_after=1):
+                return
+    give_up_at = time.monotonic() + WAKE_SECONDS
+    while before is not None and _version(listener) == before and time.monotonic() < give_up_at:
+        time.sleep(SQLITE_LOOK_SECONDS)

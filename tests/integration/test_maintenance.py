@@ -1,0 +1,123 @@
+"""What runs by the clock: the nightly removal and the weekly summary."""
+
+import os
+import time
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+
+from documents import maintenance, queue, schedules, store, tasks
+from documents.models import Task
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = timedelta(days=200)
+
+
+def kept_file(age=LONG_AGO, storage=None):
+    storage = storage or store.results()
+    name = storage.save("2026/11/x.pdf", ContentFile(b"%PDF"))
+    then = time.time() - age.total_seconds()
+    os.utime(storage.path(name), (then, then))
+    return name
+
+
+def ended(owner, age, **values):
+    defaults = {"kind": "pdf", "fingerprint": "f", "status": "succeeded", "file": kept_file()}
+    return Task.objects.create(requested_by=owner, finished_at=timezone.now() - age, **(defaults | values))
+
+
+def run(kind):
+    queue.begin_scheduled(kind)
+    task = Task.objects.get(kind=kind)
+    tasks.run(task.pk, deadline=time.monotonic() + 30)
+    task.refresh_from_db()
+    return task
+
+
+def test_old_tasks_go_with_their_files_but_the_newest_pdf_of_a_document_stays(owner, plan):
+    oldest = ended(owner, LONG_AGO * 2, document=plan)
+    newest = ended(owner, LONG_AGO, document=plan)
+    failed = ended(owner, LONG_AGO, document=plan, status="failed", file="")
+    recent = ended(owner, timedelta(days=1), document=factories.document(owner))
+    waiting = Task.objects.create(kind="pdf", fingerprint="w", status="queued", document=plan)
+    task = run("cleanup")
+    assert (task.status, task.result["rows"]) == ("succeeded", 2)
+    assert set(Task.objects.exclude(pk=task.pk)) == {newest, recent, waiting}
+    assert not store.exists(oldest.file)
+    assert store.exists(newest.file)
+    assert failed.pk not in Task.objects.values_list("pk", flat=True)
+
+
+def test_what_no_row_names_goes_unless_it_is_being_written(owner, plan):
+    image = factories.image(plan)
+    stray, fresh = kept_file(), kept_file(timedelta(minutes=5))
+    stray_image = kept_file(storage=default_storage)
+    os.utime(image.file.path, (0, 0))
+    run("cleanup")
+    assert (store.exists(stray), store.exists(fresh)) == (False, True)
+    assert not default_storage.exists(stray_image)
+    assert default_storage.exists(str(image.file.name))
+
+
+def test_pdfs_of_a_deleted_document_go_at_the_next_night(owner, plan):
+    task = ended(owner, timedelta(minutes=1), document=plan)
+    plan.delete()
+    run("cleanup")
+    assert not Task.objects.filter(pk=task.pk).exists()
+    assert not store.exists(task.file)
+
+
+def test_the_summary_counts_the_week_and_goes_to_staff_with_an_address(owner, maintainer, mailoutbox):
+    factories.user("silent", is_staff=True, email="")
+    for seconds in range(1, 21):
+        ended(owner, timedelta(days=1), result={"seconds": float(seconds)}, mode="queue")
+    ended(owner, timedelta(days=1), status="failed")
+    ended(owner, timedelta(days=9), result={"seconds": 99.0})
+    assert run("summary").status == "succeeded"
+    [mail] = mailoutbox
+    assert mail.recipients() == [maintainer.email]
+    assert "PDFs rendered: 20 (0 inline, 20 through the queue)" in mail.body
+    assert "Failed: 1" in mail.body
+    assert "p95: 19.0 s" in mail.body
+
+
+def test_a_week_without_work_has_a_summary_too():
+    assert "none rendered" in maintenance.summary()
+
+
+def test_a_schedule_begins_one_task_at_a_time():
+    queue.begin_scheduled("cleanup")
+    queue.begin_scheduled("cleanup")
+    assert (Task.objects.count(), OrmQ.objects.count()) == (1, 1)
+
+
+def test_schedules_are_made_once_and_then_left_alone():
+    schedules.ensure()
+    Schedule.objects.filter(name="cleanup").update(next_run=timezone.now())
+    schedules.ensure()
+    assert Schedule.objects.count() == 2
+    assert Schedule.objects.get(name="cleanup").next_run < timezone.now()
+
+
+@pytest.mark.parametrize(
+    ("now", "hour", "weekday", "expected"),
+    [
+        ("2026-11-23 01:59", 2, None, "2026-11-23 02:00"),
+        ("2026-11-23 02:00", 2, None, "2026-11-24 02:00"),
+        ("2026-11-23 08:00", 7, 0, "2026-11-30 07:00"),
+        ("2026-12-31 03:00", 2, None, "2027-01-01 02:00"),
+    ],
+)
+def test_the_next_time_is_in_local_time(now, hour, weekday, expected):
+    zone = ZoneInfo("Australia/Perth")
+    moment = datetime.fromisoformat(now).replace(tzinfo=zone)
+    assert schedules.next_at(moment, hour, weekday=weekday) == datetime.fromisoformat(expected).replace(
+        tzinfo=zone
+    )
