@@ -5,7 +5,16 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from documents.models import BusinessArea, Document, DocumentImage, Membership, Project, Task
+from documents.models import (
+    BusinessArea,
+    Delivery,
+    Document,
+    DocumentImage,
+    Membership,
+    Notice,
+    Project,
+    Task,
+)
 
 
 class MembershipInline(admin.TabularInline[Membership, Project]):
@@ -80,4 +89,31 @@ class TaskAdmin(admin.ModelAdmin[Task]):
 
     def has_change_permission(self, request: HttpRequest, obj: Task | None = None) -> bool:
         """Refuse: a change by hand would undo what happens meanwhile."""
+        return False
+
+
+class DeliveryInline(admin.TabularInline[Delivery, Notice]):
+    """Every try to send a notice, to look at."""
+
+    model = Delivery
+    extra = 0
+    can_delete = False
+    readonly_fields = ("at", "status_code", "error", "seconds")
+
+    def has_add_permission(self, request: HttpRequest, obj: Notice | None = None) -> bool:
+        """Refuse: what was not sent cannot be logged."""
+        return False
+
+
+@admin.register(Notice)
+class NoticeAdmin(admin.ModelAdmin[Notice]):
+    """Who is told of a task's end; sent again through the API."""
+
+    list_display = ("id", "channel", "target", "task", "requested_by", "created_at")
+    list_filter = ("channel",)
+    readonly_fields = ("task", "channel", "target", "requested_by", "sender", "created_at")
+    inlines = (DeliveryInline,)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: notices are asked for through the API."""
         return False

@@ -13,8 +13,9 @@ class DocumentsConfig(AppConfig):
         """Register the kinds of task that this app runs, and warm each worker of the queue when it starts."""
         from django_q.signals import post_spawn
 
-        from documents import maintenance, pdf
+        from documents import maintenance, notices, pdf
 
         pdf.register()
         maintenance.register()
+        notices.register()
         post_spawn.connect(pdf.warm, dispatch_uid="documents.pdf.warm")

@@ -4,6 +4,7 @@ Inline and queue differ only in who calls ``tasks.run``: a thread of the web pro
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -23,10 +24,17 @@ class Wish:
 
 
 def make(
-    *, kind: str, fingerprint: str, document: Document | None, user: Viewer, wish: Wish
+    *,
+    kind: str,
+    fingerprint: str,
+    document: Document | None,
+    user: Viewer,
+    wish: Wish,
+    on_begin: Callable[[Task], None],
 ) -> tuple[Task, bool]:
     """Return the task for this input, ended if it could be in the time, and whether it is new.
 
+    ``on_begin`` gets the task, new or joined, before anybody can have ended it.
     Raises QueueFull and TooManyTasks.
     """
     mode = _mode(wish)
@@ -37,6 +45,7 @@ def make(
         if is_new and mode == Task.Mode.QUEUE:
             queue.require_room(user)
             queue.enqueue(task)
+        on_begin(task)
     return follow(task, wish=wish, is_owner=is_new), is_new
 
 

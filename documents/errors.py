@@ -176,3 +176,26 @@ class TooManyTasks(SpmsError):
     title = "Too many of your tasks are waiting"
     status = HTTPStatus.TOO_MANY_REQUESTS
     retry_after_seconds = 30
+
+
+class NoticeError(SpmsError):
+    """A notice that did not reach its receiver."""
+
+    slug = "notice-error"
+    title = "The notice was not sent"
+
+
+class NoticeRefused(NoticeError):
+    """The receiver or the rules refuse it: trying again is useless."""
+
+    slug = "notice-refused"
+    title = "The notice was refused"
+
+
+class NoticeFailed(NoticeError):
+    """The receiver could not be reached or had a fault of its own."""
+
+    slug = "notice-failed"
+    title = "The notice did not arrive"
+    status = HTTPStatus.BAD_GATEWAY
+    can_pass = True

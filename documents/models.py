@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from documents import kinds, richtext
 from documents.clusters import Cluster as Cluster
+from documents.notice_models import Delivery as Delivery, Notice as Notice
 
 type Viewer = User | AnonymousUser
 

@@ -25,7 +25,7 @@ from documents.models import Document, Task, Viewer
 
 HEARTBEAT_SECONDS = claims.LEASE.total_seconds() / 3
 PROGRESS_SECONDS = 0.5
-WANTED_SECONDS = 1.0
+WANTED_SECONDS = 0.7
 POLL_SECONDS = 0.1
 BEGIN_ATTEMPTS = 5
 INSIST_SECONDS = 20.0

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import tempfile
 from pathlib import Path
@@ -167,6 +168,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db("DATABASE_URL", default=f"sqlite:///{SPMS_DATA_DIR / 'spms.sqlite3'}"),
 }
 DATABASES["default"]["CONN_MAX_AGE"] = 600
+# One cheap question before a connection is used again: it may have died with its server.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Half a megabyte of cache a connection, and there is one a thread: the system caches the file anyway.
     # Readers go on while one writes; a writer takes the lock at its start and waits for it, so none fails.
@@ -216,6 +219,17 @@ AUTH_PASSWORD_VALIDATORS = [
 _mail: dict[str, Any] = env.email("EMAIL_URL", default="consolemail://")
 MAILERS = {"default": {"BACKEND": _mail["EMAIL_BACKEND"], "OPTIONS": _mail_options(_mail)}}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="spms@localhost")
+
+# Where people reach the site: the links in notices begin so.
+SPMS_URL = env.str("SPMS_URL", default="http://127.0.0.1:8000").rstrip("/")
+# Hosts to which webhooks may be sent, none by default, and the key that signs them.
+SPMS_WEBHOOK_HOSTS: list[str] = env.list("SPMS_WEBHOOK_HOSTS", default=[])
+SPMS_WEBHOOK_SECRET = env.str("SPMS_WEBHOOK_SECRET", default="")
+SPMS_WEBHOOK_ALLOW_PRIVATE = _flag("SPMS_WEBHOOK_ALLOW_PRIVATE", default=False)
+if SPMS_WEBHOOK_HOSTS and not re.fullmatch(r"whsec_[A-Za-z0-9+/]{32,}=*", SPMS_WEBHOOK_SECRET):
+    raise ImproperlyConfigured(
+        "SPMS_WEBHOOK_SECRET: SPMS_WEBHOOK_HOSTS needs it; expected whsec_ and at least 24 bytes in base64"
+    )
 
 LANGUAGE_CODE = "en-au"
 TIME_ZONE = env.str("TIME_ZONE", default="Australia/Perth")

@@ -9,9 +9,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 
-from documents import kinds, queue, richtext
+from documents import kinds, queue, richtext, webhooks
 from documents.api.conventions import StrictSerializer
-from documents.models import Document, DocumentImage, Membership, Project, Task
+from documents.models import Delivery, Document, DocumentImage, Membership, Notice, Project, Task
 
 APPROVALS = {
     "project_lead": "lead_approved",
@@ -208,6 +208,45 @@ class ProblemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
+
+
+class NoticeRequestSerializer(StrictSerializer, serializers.Serializer[Any]):
+    """Who is told when the task has ended: the sender by mail, an allowed address by webhook."""
+
+    notify = serializers.BooleanField(default=False)
+    webhook = serializers.CharField(max_length=500, default="", allow_blank=True)
+
+    def validate_notify(self, value: bool) -> bool:
+        """Refuse a mail to nobody."""
+        if value and not self.context["request"].user.email:
+            raise serializers.ValidationError("You have no e-mail address; ask the maintainer to add it.")
+        return value
+
+    def validate_webhook(self, value: str) -> str:
+        """Refuse an address to which nothing is sent."""
+        if value and (reason := webhooks.problem_with(value)):
+            raise serializers.ValidationError(reason)
+        return value
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    """One try to send a notice."""
+
+    class Meta:
+        model = Delivery
+        fields = ("at", "status_code", "error", "seconds")
+
+
+class NoticeSerializer(serializers.ModelSerializer[Notice]):
+    """A notice with every try to send it."""
+
+    notice_id = serializers.UUIDField(source="pk", read_only=True)
+    status = serializers.CharField(source="sender.status", default="waiting", read_only=True)
+    deliveries = DeliverySerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Notice
+        fields = ("notice_id", "channel", "target", "status", "deliveries")
 
 
 class PlaceSerializer(serializers.Serializer[Any]):

@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.routers import SimpleRouter
 
+from documents.api.notices import NoticesView, ResendView
 from documents.api.views import DocumentViewSet, ImageFileView, ProjectViewSet, TaskViewSet
 
 router = SimpleRouter()
@@ -14,5 +15,7 @@ router.register("tasks", TaskViewSet, basename="task")
 urlpatterns = [
     path("auth/token/", ObtainAuthToken.as_view(), name="token"),
     path("images/<uuid:pk>/", ImageFileView.as_view(), name="image-file"),
+    path("tasks/<uuid:task_id>/notices/", NoticesView.as_view(), name="task-notices"),
+    path("tasks/<uuid:task_id>/notices/<uuid:notice_id>/resend/", ResendView.as_view(), name="notice-resend"),
     *router.urls,
 ]

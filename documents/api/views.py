@@ -3,9 +3,11 @@
 import threading
 import time
 import uuid
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
@@ -18,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import content, dispatch, errors, images, pdf, tasks
+from documents import content, dispatch, errors, images, notices, pdf, tasks
 from documents.api import downloads, preferences
 from documents.api.filters import DocumentFilter, ProjectFilter, TaskFilter
 from documents.api.serializers import (
@@ -26,6 +28,7 @@ from documents.api.serializers import (
     DocumentSerializer,
     ImageSerializer,
     ImageUploadSerializer,
+    NoticeRequestSerializer,
     ProblemSerializer,
     ProjectSerializer,
     TaskSerializer,
@@ -85,7 +88,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
 
     @extend_schema(
         parameters=[FORCE],
-        request=None,
+        request=NoticeRequestSerializer,
         responses={
             200: TaskSerializer,
             201: TaskSerializer,
@@ -96,9 +99,13 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     @action(detail=True, methods=["post"], url_path="pdf", url_name="pdf", serializer_class=TaskSerializer)
     def pdf(self, request: Request, pk: str) -> Response:
         """Make the PDF of the document as it is now, unless it is there already."""
-        _require_no_body(request)
+        form = NoticeRequestSerializer(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        user, wanted = cast("User", request.user), form.validated_data
+        subscribe = partial(notices.subscribe, user=user, notify=wanted["notify"], webhook=wanted["webhook"])
         document = self._printable()
         if not _bool_parameter(request, "force") and (done := pdf.stored(document)) is not None:
+            subscribe(done)
             return _task_response(done, 200)
         wish = preferences.of(request)
         task, is_new = dispatch.make(
@@ -107,6 +114,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
             document=document,
             user=request.user,
             wish=wish,
+            on_begin=subscribe,
         )
         if task.status == Task.Status.FAILED:
             raise tasks.error_of(task)
@@ -233,7 +241,9 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         """Let a failed or cancelled task run again, with all its attempts."""
         _require_no_body(request)
         wish = preferences.of(request)
-        task = dispatch.again(self.get_object(), wish=wish, user=request.user)
+        failed = self.get_object()
+        task = dispatch.again(failed, wish=wish, user=request.user)
+        notices.renew(task)
         return _task_response(task, 200, preferences.applied(wish, task))
 
 

@@ -63,6 +63,13 @@ class WakingOrm(ORM):
             return None
         return [entry] if entry and self._is_readable(entry) else None
 
+    def acknowledge(self, task_id: int) -> None:
+        """Remove an entry that was worked on; while the database is away it stays, and does nothing later."""
+        try:
+            super().acknowledge(task_id)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("entry %s could not be acknowledged: %s", task_id, str(error).strip())
+
     def _take(self) -> Entry | None:
         now = timezone.now()
         lock = now + timedelta(seconds=Conf.RETRY)

@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django_q.cluster import Cluster
 from django_q.management.commands import qcluster
 
-from documents import queue, schedules, workers
+from documents import notices, queue, schedules, workers
 
 ROUND_SECONDS = 1.0
 
@@ -52,6 +52,7 @@ class Command(qcluster.Command):
                 if workers.beat(name, settings.SPMS_QUEUE_WORKERS):
                     schedules.ensure()
                 queue.recover()
+                notices.send_due()
                 is_stalled = watchdog.is_stalled()
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("the database cannot be used: %s", str(error).strip())

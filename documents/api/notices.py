@@ -1,0 +1,43 @@
+"""The notices of a task: for whoever asked for them, and for staff."""
+
+import uuid
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from documents import notices
+from documents.api.serializers import NoticeSerializer, ProblemSerializer
+from documents.models import Notice, Task, Viewer
+
+
+def visible(user: Viewer, task_id: uuid.UUID) -> QuerySet[Notice]:
+    """Return the notices of a task that a person may see."""
+    task = get_object_or_404(Task.objects.for_user(user), pk=task_id)
+    found = task.notices.select_related("sender").prefetch_related("deliveries")
+    return found if user.is_staff else found.filter(requested_by_id=user.pk)
+
+
+class NoticesView(APIView):
+    """Who is told of a task's end, and every try to tell them."""
+
+    @extend_schema(responses={200: NoticeSerializer(many=True), 404: ProblemSerializer})
+    def get(self, request: Request, task_id: uuid.UUID) -> Response:
+        """List the notices that the sender asked for; staff see all."""
+        return Response(NoticeSerializer(visible(request.user, task_id), many=True).data)
+
+
+class ResendView(APIView):
+    """Sends a notice again."""
+
+    @extend_schema(request=None, responses={202: NoticeSerializer, 404: ProblemSerializer})
+    def post(self, request: Request, task_id: uuid.UUID, notice_id: uuid.UUID) -> Response:
+        """Send a notice again; while it is being sent, nothing more happens."""
+        notice = get_object_or_404(visible(request.user, task_id), pk=notice_id)
+        if notice.task.has_ended:
+            notices.send(notice)
+        again = get_object_or_404(visible(request.user, task_id), pk=notice_id)
+        return Response(NoticeSerializer(again).data, status=202)

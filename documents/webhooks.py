@@ -1,0 +1,93 @@
+"""Send a signed message to an allowed address, as the Standard Webhooks specification says.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import ipaddress
+import json
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+
+from documents import errors
+
+TIMEOUT_SECONDS = 10.0
+LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+def problem_with(url: str) -> str:
+    """Return why nothing is sent to this address, or an empty text."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "This is no address."
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        return "This is no address: it may only have visible ASCII characters."
+    if parts.scheme != "https" and not (parts.scheme == "http" and settings.SPMS_WEBHOOK_ALLOW_PRIVATE):
+        return "The address must begin with https://."
+    if parts.username or parts.password or parts.fragment:
+        return "The address must have no user, password or fragment."
+    if not host or host not in settings.SPMS_WEBHOOK_HOSTS:
+        return "This host is not allowed; the maintainer names the allowed ones in SPMS_WEBHOOK_HOSTS."
+    return ""
+
+
+def sign(message_id: str, timestamp: int, body: str) -> str:
+    """Return the signature: HMAC-SHA256 of id, time and body with ``SPMS_WEBHOOK_SECRET``."""
+    key = base64.b64decode(settings.SPMS_WEBHOOK_SECRET.removeprefix("whsec_"))
+    digest = hmac.digest(key, f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256)
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+def send(url: str, message_id: str, payload: Mapping[str, object]) -> int:
+    """Send a message once and return the status that came back, always a good one.
+
+    Raises NoticeRefused when trying again is useless, NoticeFailed otherwise. Redirects are not followed.
+    """
+    if reason := problem_with(url):
+        raise errors.NoticeRefused(reason)
+    body, timestamp = json.dumps(payload), int(time.time())
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "SPMS",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(message_id, timestamp, body),
+    }
+    try:
+        status = _post(urlsplit(url), body, headers)
+    except (OSError, http.client.HTTPException) as error:
+        raise errors.NoticeFailed(f"It could not be reached: {error}"[:250]) from error
+    if 200 <= status < 300:
+        return status
+    is_final = 300 <= status < 500 and status not in LATER
+    raise (errors.NoticeRefused if is_final else errors.NoticeFailed)(f"It answered {status}.")
+
+
+def _post(parts: SplitResult, body: str, headers: Mapping[str, str]) -> int:
+    secure = parts.scheme == "https"
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    connection = kind(str(parts.hostname), parts.port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.connect()
+        _require_public(connection.sock.getpeername()[0])
+        connection.request(
+            "POST", f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}", body, headers
+        )
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def _require_public(address: str) -> None:
+    """Refuse a private address, by what we are connected to: a name may change its meaning at any time."""
+    if not (ipaddress.ip_address(address).is_global or settings.SPMS_WEBHOOK_ALLOW_PRIVATE):
+        raise errors.NoticeRefused("The host has a private address.")
