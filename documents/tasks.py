@@ -264,7 +264,8 @@ def _finish(task: Task, outcome: Outcome) -> None:
         message=outcome.message,
         error=None,
     )
-    if not published:
+    # A database that went away in the middle may have kept the first write: then the file is the task's.
+    if not published and not Task.objects.filter(pk=task.pk, file=outcome.file).exists():
         store.delete(outcome.file)
 
 

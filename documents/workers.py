@@ -1,14 +1,10 @@
 """The cluster that this process belongs to: its name, heartbeat, and the watch over its health."""
 
-import ctypes
 import logging
 import os
-import signal
-import sys
 import time
 from datetime import timedelta
 
-import psutil
 from django.db.models import Q
 from django.utils import timezone
 
@@ -17,7 +13,6 @@ from documents.models import Cluster, Task
 
 STALLED_SECONDS = 8.0
 STALLED = timedelta(seconds=STALLED_SECONDS)
-PR_SET_PDEATHSIG = 1
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +29,6 @@ def name_cluster() -> str:
 def worker_name() -> str:
     """Return the name of this worker process, which begins with its cluster's."""
     return f"{_cluster_name or store.host()}/{os.getpid()}"
-
-
-def die_with_the_main_process() -> None:
-    """Have the kernel end every process that this one forks as soon as its parent ends, killed or not."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        os.register_at_fork(after_in_child=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
 
 
 def beat(name: str, workers: int) -> bool:
@@ -88,11 +76,3 @@ class Watchdog:
     def _is_working(self) -> bool:
         recent = Q(status=Task.Status.RUNNING) | Q(finished_at__gt=timezone.now() - STALLED)
         return Task.objects.filter(recent, worker__startswith=f"{self._name}/").exists()
-
-
-def end_children() -> None:
-    """Kill all that this process has started."""
-    family = psutil.Process().children(recursive=True)
-    for one in family:
-        one.kill()
-    psutil.wait_procs(family, timeout=5)

@@ -53,3 +53,15 @@ def plan(owner, member):
     """A concept plan of two people."""
     sections = {"background": "<p>Seagrass meadows are nurseries.</p>", "aims": "<p>Map them.</p>"}
     return factories.document(owner, member, sections=sections)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--chaos-seconds", type=float, default=100.0, help="how long test_chaos.py kills")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Show the counts of the chaos test, whichever process ran it."""
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        for name, value in report.user_properties:
+            if report.when == "call":
+                terminalreporter.write_line(f"{name}: {value}")

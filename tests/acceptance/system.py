@@ -102,8 +102,9 @@ class System:
         self.processes.append(process)
         return process
 
-    def start_web(self):
-        web = self.start(sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi")
+    def start_web(self, *, kept=False):
+        command = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi"]
+        web = self.start(*(["deploy/keep.sh"] if kept else []), *command)
         wait_for(self.is_up)
         return web
 

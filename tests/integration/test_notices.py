@@ -173,8 +173,8 @@ def test_the_signature_is_that_of_the_specifications_example(settings):
 @pytest.mark.parametrize(
     ("answer", "status", "error"),
     [
-        (500, "retrying", None),
-        (429, "retrying", None),
+        (500, "retrying", "notice-failed"),
+        (429, "retrying", "notice-failed"),
         (404, "failed", "notice-refused"),
         (302, "failed", "notice-refused"),
     ],

@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django_q.cluster import Cluster
 from django_q.management.commands import qcluster
 
-from documents import notices, queue, schedules, workers
+from documents import notices, processes, queue, schedules, workers
 
 ROUND_SECONDS = 1.0
 
@@ -30,7 +30,7 @@ class Command(qcluster.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the cluster to its end."""
         stop = threading.Event()
-        workers.die_with_the_main_process()
+        processes.die_with_the_main_process()
         name = workers.name_cluster()
         cluster = Cluster()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,7 +67,7 @@ class Command(qcluster.Command):
     def _end(self, cluster: Any, name: str, *, grace_seconds: float) -> None:
         cluster.stop_event.set()
         cluster.sentinel.join(timeout=grace_seconds)
-        workers.end_children()
+        processes.end_children()
         try:
             workers.leave(name)
         except (DatabaseError, InterfaceError) as error:

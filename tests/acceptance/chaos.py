@@ -1,0 +1,158 @@
+"""Kills processes of a system at random while clients ask it for PDFs, and counts what became of each."""
+
+import contextlib
+import itertools
+import random
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import psutil
+import requests
+
+from tests.acceptance.system import cmdline, wait_for
+
+ASKED_A_SECOND = 4.5
+KILL_EVERY_SECONDS = 3.0
+FILLER = "<p>" + "The survey covered forty transects of the meadow. " * 60 + "</p>"
+
+
+class Clients(threading.Thread):
+    """Asks for one new document after the other and remembers each task that was accepted."""
+
+    def __init__(self, system):
+        super().__init__(daemon=True)
+        self._system = system
+        self._stop_asking = threading.Event()
+        self.accepted = {}  # task_id: the text that its PDF must have
+        self.refused: Counter[object] = Counter()
+
+    def run(self):
+        projects = self._system.call("GET", "projects/", params={"page_size": 100}).json()["results"]
+        periods = itertools.product(range(1980, 2025), [one["id"] for one in projects])
+        for number, (year, project) in enumerate(periods):
+            if self._stop_asking.wait(1 / ASKED_A_SECOND):
+                return
+            self._ask(project, year, f"Marker {number} of {year}")
+
+    def _ask(self, project, year, text):
+        sections = {"context": text, "progress": FILLER * random.randrange(8)}
+        values = {"kind": "progress_report", "project": project, "year": year, "sections": sections}
+        made = self._insist("documents/", json=values)
+        if made is None:
+            return
+        answer = self._insist(f"documents/{made['id']}/pdf/")
+        if answer is not None:
+            self.accepted[answer["task_id"]] = text
+
+    def _insist(self, path, **options):
+        """Post until it is answered well, as a client does that was told to try again."""
+        for _ in range(60):
+            try:
+                answer = self._system.call("POST", path, **options)
+            except requests.RequestException as error:
+                self.refused[type(error).__name__] += 1
+            else:
+                if answer.ok:
+                    return answer.json()
+                if answer.status_code == 400:  # its first try got through, only the answer was lost
+                    return None
+                self.refused[answer.status_code] += 1
+            time.sleep(0.5)
+        raise AssertionError(f"{path} was never answered")
+
+    def finish(self):
+        self._stop_asking.set()
+        self.join()
+
+
+class Killer:
+    """Kills processes of a system with -9, and counts them."""
+
+    def __init__(self, system, seed):
+        self._system = system
+        self._random = random.Random(seed)
+        self.killed: Counter[str] = Counter()
+
+    def strike(self):
+        """Kill one process of a kind that there is."""
+        found = {
+            "web process": self._web_workers(),
+            "web server": self._web_servers(),
+            "busy worker": self._busy_workers(),
+            "idle worker": self._idle_workers(),
+            "rendering process": self._rendering(),
+            "cluster": self._clusters(),
+        }
+        name = self._random.choice([name for name, processes in found.items() if processes])
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._random.choice(found[name]).kill()
+            self.killed[name] += 1
+
+    def _named(self, *words):
+        return [one for one in self._system.descendants() if words == tuple(cmdline(one)[1 : len(words) + 1])]
+
+    def _outermost(self, processes):
+        return [one for one in processes if not any(parent in processes for parent in one.parents())]
+
+    def _web_servers(self):
+        return self._outermost(self._named("-m", "gunicorn"))
+
+    def _web_workers(self):
+        return [one for one in self._named("-m", "gunicorn") if one not in self._web_servers()]
+
+    def _clusters(self):
+        return self._outermost(self._named("manage.py", "qcluster"))
+
+    def _busy_workers(self):
+        return [one for one in self._system.workers() if one in self._rendering_parents()]
+
+    def _idle_workers(self):
+        return [one for one in self._system.workers() if one not in self._rendering_parents()]
+
+    def _rendering(self):
+        """Return the rendering processes of the workers that compute at this moment."""
+        children = [child for one in self._system.workers() for child in children_of(one)]
+        return [one for one in children if is_computing(one)]
+
+    def _rendering_parents(self):
+        return {parent for one in self._rendering() if (parent := parent_of(one))}
+
+
+def children_of(process):
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def parent_of(process):
+    try:
+        return process.parent()
+    except psutil.Error:
+        return None
+
+
+def is_computing(process):
+    try:
+        return process.status() in {psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP}
+    except psutil.Error:
+        return False
+
+
+def all_ended(system, task_ids, seconds):
+    """Return what the API says of each task once all have ended."""
+    ended: dict[str, dict[str, Any]] = {}
+
+    def look():
+        for task_id in task_ids - ended.keys():
+            task = system.call("GET", f"tasks/{task_id}/").json()
+            if task["status"] in {"succeeded", "failed", "cancelled"}:
+                ended[task_id] = task
+            else:
+                return False
+        return True
+
+    wait_for(look, seconds)
+    return ended

@@ -1,0 +1,108 @@
+"""Whatever is killed, and when: nothing accepted is lost or stored twice, and work goes on by itself."""
+
+import io
+import random
+import time
+from collections import Counter
+
+import psycopg
+import pypdfium2
+import pytest
+
+from tests.acceptance.chaos import KILL_EVERY_SECONDS, Clients, Killer, all_ended
+from tests.acceptance.system import Postgres, System, wait_for
+
+pytestmark = pytest.mark.xdist_group("chaos")
+
+OUTAGE_SECONDS = 10.0
+# Writes down each time that a task becomes succeeded, so that a second time could not hide.
+WATCH = """
+CREATE TABLE published (task_id uuid, at timestamptz DEFAULT now());
+CREATE FUNCTION note_published() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO published (task_id) VALUES (NEW.id); RETURN NEW; END $$;
+CREATE TRIGGER watch AFTER UPDATE ON documents_task FOR EACH ROW
+WHEN (NEW.status = 'succeeded' AND (OLD.status, OLD.file) IS DISTINCT FROM (NEW.status, NEW.file))
+EXECUTE FUNCTION note_published();
+"""
+COUNT = "SELECT task_id::text, count(*) FROM published GROUP BY 1"
+
+
+@pytest.fixture
+def postgres():
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def system(postgres, tmp_path):
+    made = System(
+        tmp_path, postgres.new_database(), SPMS_RETRY_BACKOFF="1s", SPMS_QUEUE_LIMIT_PER_USER="1000"
+    )
+    made.prepare()
+    made.start_web(kept=True)
+    made.start_workers()
+    wait_for(lambda: len(made.workers()) >= 2)
+    yield made
+    made.stop()
+
+
+def text_of(system, task):
+    answer = system.session.get(system.address + task["result"]["url"], timeout=60)
+    assert answer.ok, answer.text
+    pdf = pypdfium2.PdfDocument(io.BytesIO(answer.content))
+    return " ".join(" ".join(page.get_textpage().get_text_range().split()) for page in pdf)
+
+
+def test_nothing_is_lost_or_made_twice_while_processes_are_killed(system, postgres, request, record_property):
+    seconds, seed = request.config.getoption("--chaos-seconds"), random.randrange(10_000)
+    url = system.environment["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute(WATCH)
+    clients, killer = Clients(system), Killer(system, seed)
+    clients.start()
+    _wreak_havoc(killer, postgres, seconds)
+    clients.finish()
+    settled_at = time.monotonic()
+    with psycopg.connect(url, autocommit=True) as database:
+        assert _is_at_work_again(system, database) - settled_at < 30
+        ended = all_ended(system, clients.accepted.keys(), seconds=180)
+        published: dict[str, int] = dict(database.execute(COUNT).fetchall())
+    statuses = Counter(task["status"] for task in ended.values())
+    attempts = Counter(task["attempts"] for task in ended.values())
+    record_property(
+        "chaos",
+        f"{len(ended)} tasks accepted: {dict(statuses)}, attempts {dict(sorted(attempts.items()))}; "
+        f"killed with -9: {dict(killer.killed)}; failures that clients saw: {dict(clients.refused)}; "
+        f"seed {seed}",
+    )
+    assert len(ended) >= 2 * seconds
+    assert set(statuses) <= {"succeeded", "failed"}
+    for task_id, task in ended.items():
+        assert published.get(task_id, 0) == (task["status"] == "succeeded"), task
+        if task["status"] == "failed":
+            assert task["error"]["detail"], task
+        else:
+            assert clients.accepted[task_id] in text_of(system, task)
+
+
+def _wreak_havoc(killer, postgres, seconds):
+    """Kill something every few seconds, and stop the database for ten of them half way."""
+    begun_at, was_away = time.monotonic(), False
+    while time.monotonic() < begun_at + seconds:
+        time.sleep(KILL_EVERY_SECONDS)
+        killer.strike()
+        if not was_away and time.monotonic() > begun_at + seconds / 2:
+            postgres.stop()
+            time.sleep(OUTAGE_SECONDS)
+            postgres.start()
+            was_away = True
+
+
+def _is_at_work_again(system, database):
+    """Wait until a new task is accepted and some task succeeds; return when."""
+    plan = wait_for(lambda: system.documents(kind="concept_plan"))[0]
+    wait_for(lambda: system.make(plan).status_code == 202)
+    accepted = database.execute("SELECT now()").fetchone()
+    wait_for(lambda: database.execute("SELECT 1 FROM published WHERE at > %s", accepted).fetchone())
+    return time.monotonic()
