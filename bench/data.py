@@ -40,7 +40,7 @@ def make() -> Documents:
     random = Random(7)
     return Documents(
         token=Token.objects.create(user=staff).key,
-        short=_short(area, random).pk,
+        short=short(area, random, 1).pk,
         medium=tuple(_medium(area, random, number).pk for number in range(4)),
         annual=_annual(area, random, year=2026, chapters=CHAPTERS).pk,
         annual_short=_annual(area, random, year=2025, chapters=1).pk,
@@ -73,12 +73,13 @@ def _project(area: BusinessArea, number: int, year: int = 2026) -> Project:
     return project
 
 
-def _short(area: BusinessArea, random: Random) -> Document:
+def short(area: BusinessArea, random: Random, number: int) -> Document:
+    """Store a concept plan of 3 pages."""
     keys = kinds.CONCEPT_PLAN.section_keys()
     sections = {key: text(random, 2, 75) for key in keys}
     sections["budget"] += table(random, 8)
     return Document.objects.create(
-        project=_project(area, 1), kind="concept_plan", year=2026, sections=sections
+        project=_project(area, number), kind="concept_plan", year=2026, sections=sections
     )
 
 

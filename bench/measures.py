@@ -12,6 +12,7 @@ from bench.clients import FONTS, Bench, html_file, render, seconds
 from bench.load import four_at_once, health_under_load
 from bench.memory import memory
 from bench.parts import parts
+from bench.queue import queue, status
 from bench.report import Row, medians, milliseconds, ratio
 from bench.server import bare_weasyprint
 
@@ -102,4 +103,6 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "health": health_under_load,
     "memory": memory,
     "parts": parts,
+    "queue": queue,
+    "status": status,
 }

@@ -53,6 +53,26 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
+def workers(folder: Path, settings: dict[str, str]) -> Iterator[psutil.Process]:
+    """Start a cluster of the queue; end it afterwards."""
+    log = folder / "workers.log"
+    with log.open("w") as stream:
+        command = [sys.executable, "manage.py", "qcluster"]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **settings}, stdout=stream, stderr=stream
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while "running." not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        cluster = psutil.Process(process.pid)
+        _wait_until_quiet(cluster)
+        yield cluster
+    finally:
+        _end(process)
+
+
+@contextlib.contextmanager
 def bare_weasyprint(environment: dict[str, str]) -> Iterator[Callable[[Path], tuple[float, int]]]:
     """Run bare WeasyPrint in a warm process; call with an HTML file to get seconds and pages."""
     pipe = subprocess.PIPE
@@ -127,4 +147,12 @@ def _wait_until_quiet(worker: psutil.Process) -> None:
     before, now = -1.0, 0.0
     while before != now and time.monotonic() < deadline:
         time.sleep(0.5)
-        before, now = now, sum(sum(child.cpu_times()[:2]) for child in worker.children())
+        before, now = now, sum(map(cpu_seconds, worker.children(recursive=True)))
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the computing time of a process; none of one that has ended."""
+    try:
+        return float(sum(process.cpu_times()[:2]))
+    except psutil.NoSuchProcess:
+        return 0.0

@@ -62,6 +62,8 @@ def again(task: Task, *, wish: Wish, user: Viewer) -> Task:
 
 def follow(task: Task, *, wish: Wish, is_owner: bool) -> Task:
     """Run or wait for a task as its mode and the wish say, and return it as it is then."""
+    if task.mode == Task.Mode.QUEUE and not wish.wait_seconds:
+        return task
     if _mode(wish) == Task.Mode.QUEUE:
         return tasks.wait(task.pk, deadline=time.monotonic() + (wish.wait_seconds or 0))
     deadline = time.monotonic() + _patience_seconds(wish)

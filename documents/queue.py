@@ -4,6 +4,7 @@ The one module that knows ``django.tasks``. A queue's entry carries an id and is
 the truth, so entries may be lost, repeated or late without harm.
 """
 
+import functools
 import math
 import time
 import uuid
@@ -13,7 +14,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import Avg, F, Q, QuerySet, Sum
+from django.db.models import Avg, Count, F, Q, QuerySet, Sum
 from django.tasks import task
 from django.utils import timezone
 
@@ -24,6 +25,7 @@ HINTS_PER_ROUND = 50
 LOST_HINT = timedelta(seconds=5)
 RECENT_TASKS = 20
 USUAL_SECONDS = 2.0
+PACE_HOLDS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +45,9 @@ def run_task(task_id: str) -> None:
 
 def enqueue(waiting: Task) -> None:
     """Tell the workers of a task, in the transaction that made it."""
-    with transaction.atomic():
-        Task.objects.filter(pk=waiting.pk).update(hinted_at=timezone.now())
+    with transaction.atomic(savepoint=False):
+        if waiting.hinted_at is None:
+            Task.objects.filter(pk=waiting.pk).update(hinted_at=timezone.now())
         run_task.enqueue(str(waiting.pk))
 
 
@@ -60,11 +63,13 @@ def begin_scheduled(kind: str) -> None:
 
 def require_room(user: Viewer) -> None:
     """Raise QueueFull or TooManyTasks when the tasks that wait, one's own included, are too many."""
-    waiting = Task.objects.waiting()
-    if waiting.count() > settings.SPMS_QUEUE_LIMIT:
+    waiting = Task.objects.waiting().aggregate(
+        everybody=Count("pk"), own=Count("pk", filter=Q(requested_by_id=user.pk))
+    )
+    if waiting["everybody"] > settings.SPMS_QUEUE_LIMIT:
         raise errors.QueueFull(f"{settings.SPMS_QUEUE_LIMIT} tasks wait already. Try again in a minute.")
     limit = settings.SPMS_QUEUE_LIMIT_PER_USER
-    if waiting.filter(requested_by_id=user.pk).count() > limit:
+    if waiting["own"] > limit:
         raise errors.TooManyTasks(f"{limit} of your tasks wait already. Wait until some of them are done.")
 
 
@@ -77,19 +82,30 @@ def place(waiting: Task) -> Place | None:
     """Return where a task stands, or None when it does not wait in the queue."""
     if waiting.mode != Task.Mode.QUEUE or waiting.status not in Task.WAITING:
         return None
-    ahead = Task.objects.waiting().filter(claimable_at__lt=waiting.claimable_at).count()
-    own_wait_seconds = max(0.0, (waiting.claimable_at - timezone.now()).total_seconds())
-    rounds = (ahead + _running().count() + 1) / max(1, _worker_count())
-    return Place(
-        position=ahead + 1, estimated_seconds=math.ceil(own_wait_seconds + rounds * _usual_seconds())
+    is_running = Q(status=Task.Status.RUNNING)
+    is_before = Q(status__in=Task.WAITING, claimable_at__lt=waiting.claimable_at)
+    others = (
+        Task.objects.in_flight()
+        .filter(mode=Task.Mode.QUEUE)
+        .aggregate(ahead=Count("pk", filter=is_before), running=Count("pk", filter=is_running))
     )
+    own_wait_seconds = max(0.0, (waiting.claimable_at - timezone.now()).total_seconds())
+    seconds_each = pace_seconds(int(time.monotonic() / PACE_HOLDS_SECONDS))
+    work_seconds = (others["ahead"] + others["running"] + 1) * seconds_each
+    return Place(position=others["ahead"] + 1, estimated_seconds=math.ceil(own_wait_seconds + work_seconds))
 
 
-def recover() -> None:
-    """Return what dead workers held, and tell the workers of what they may not know; safe to run anywhere."""
+def recover() -> bool:
+    """Return what dead workers held, and tell the workers of what they may not know; safe to run anywhere.
+
+    Returns whether any task is in flight at all.
+    """
+    if not Task.objects.in_flight().exists():
+        return False
     claims.return_lapsed()
     for waiting in [*_never_hinted()[:HINTS_PER_ROUND], *_perhaps_lost()]:
         _hint_once(waiting)
+    return True
 
 
 def _hint_once(waiting: Task) -> None:
@@ -125,9 +141,10 @@ def _worker_count() -> int:
     return Cluster.objects.alive().aggregate(total=Sum("workers"))["total"] or 0
 
 
-def _usual_seconds() -> float:
-    """Return how long the last tasks took to run."""
+@functools.lru_cache(maxsize=1)
+def pace_seconds(_period: int) -> float:
+    """Return the seconds in which all workers together do one task, as the last ones took."""
     done = Task.objects.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")
     took = done.annotate(took=F("finished_at") - F("started_at"))[:RECENT_TASKS]
     mean = took.aggregate(mean=Avg("took"))["mean"]
-    return mean.total_seconds() if mean else USUAL_SECONDS
+    return (mean.total_seconds() if mean else USUAL_SECONDS) / max(1, _worker_count())

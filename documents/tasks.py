@@ -85,20 +85,27 @@ def begin(
 ) -> tuple[Task, bool]:
     """Return the task in flight for this input, or a new one, and whether it is new.
 
-    There are never two at once for the same input: a unique constraint sees to it.
+    There are never two at once for the same input: a unique constraint sees to it. A new one of the queue
+    counts as hinted: enqueue it in the same transaction.
     """
     for _ in range(BEGIN_ATTEMPTS):
-        joined = Task.objects.in_flight().filter(kind=kind, fingerprint=fingerprint).first()
-        if joined is not None:
-            return joined, False
+        hinted_at = timezone.now() if mode == Task.Mode.QUEUE else None
         try:
             with transaction.atomic():
                 task = Task.objects.create(
-                    kind=kind, fingerprint=fingerprint, document=document, requested_by_id=user.pk, mode=mode
+                    kind=kind,
+                    fingerprint=fingerprint,
+                    document=document,
+                    requested_by_id=user.pk,
+                    mode=mode,
+                    hinted_at=hinted_at,
                 )
         except IntegrityError:
-            continue  # somebody began the same at the same moment: join theirs
-        return task, True
+            joined = Task.objects.in_flight().filter(kind=kind, fingerprint=fingerprint).first()
+            if joined is not None:
+                return joined, False
+        else:
+            return task, True
     raise errors.SpmsError("The task could not be begun. Try again.")
 
 

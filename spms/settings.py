@@ -201,7 +201,7 @@ Q_CLUSTER = {
     "queue_limit": 1,
     "bulk": 1,
     # A worker process is replaced after so many tasks, so that no leak can grow.
-    "recycle": 50,
+    "recycle": 500,
     # Results live in the task rows. Keeping Django-Q2's as well slows the monitor until entries run twice.
     "save_limit": -1,
     # A schedule missed while the cluster was down runs once, not once for each time.

@@ -3,6 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
+from documents import queue
 from documents.rendering import pool
 from tests import factories
 
@@ -11,6 +12,11 @@ from tests import factories
 def _end_children():
     yield
     pool.close_pool()
+
+
+@pytest.fixture(autouse=True)
+def _forget_the_pace():
+    queue.pace_seconds.cache_clear()
 
 
 @pytest.fixture

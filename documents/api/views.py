@@ -104,13 +104,14 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         user, wanted = cast("User", request.user), form.validated_data
         subscribe = partial(notices.subscribe, user=user, notify=wanted["notify"], webhook=wanted["webhook"])
         document = self._printable()
-        if not _bool_parameter(request, "force") and (done := pdf.stored(document)) is not None:
+        fingerprint, is_forced = pdf.fingerprint(document), _bool_parameter(request, "force")
+        if not is_forced and (done := tasks.newest_succeeded(pdf.KIND, fingerprint)) is not None:
             subscribe(done)
             return _task_response(done, 200)
         wish = preferences.of(request)
         task, is_new = dispatch.make(
             kind=pdf.KIND,
-            fingerprint=pdf.fingerprint(document),
+            fingerprint=fingerprint,
             document=document,
             user=request.user,
             wish=wish,

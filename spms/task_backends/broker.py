@@ -19,8 +19,9 @@ from django_q.signing import SignedPackage
 
 CHANNEL = "spms_queue"
 WAKE_SECONDS = 2.0  # the longest sleep: an entry whose lock has lapsed announces itself to nobody
-SQLITE_LOOK_SECONDS = 0.02
+SQLITE_LOOK_SECONDS = 0.03
 DATABASE_AWAY_SECONDS = 1.0
+DATA_VERSION = "PRAGMA data_version"
 TAKE = """
 UPDATE django_q_ormq SET lock = %s WHERE id = (
     SELECT id FROM django_q_ormq WHERE key = %s AND (lock <= %s OR lock > %s)
@@ -121,16 +122,18 @@ def _version(listener: Any) -> int | None:
     """Return a number that grows when another connection has written to a SQLite database."""
     if listener.vendor != "sqlite":
         return None
-    with listener.cursor() as cursor:
-        return int(cursor.execute("PRAGMA data_version").fetchone()[0])
+    with listener.wrap_database_errors:
+        return int(listener.connection.execute(DATA_VERSION).fetchone()[0])
 
 
 def _wait(listener: Any, before: int | None) -> None:
     """Wait for a new entry, for a while."""
-    if before is None:
-        with listener.wrap_database_errors:
+    with listener.wrap_database_errors:
+        if before is None:
             for _ in listener.connection.notifies(timeout=WAKE_SECONDS, stop_after=1):
                 return
-    give_up_at = time.monotonic() + WAKE_SECONDS
-    while before is not None and _version(listener) == before and time.monotonic() < give_up_at:
-        time.sleep(SQLITE_LOOK_SECONDS)
+            return
+        # Asked thirty times a second, so nothing but the question itself.
+        ask, give_up_at = listener.connection.execute, time.monotonic() + WAKE_SECONDS
+        while ask(DATA_VERSION).fetchone()[0] == before and time.monotonic() < give_up_at:
+            time.sleep(SQLITE_LOOK_SECONDS)

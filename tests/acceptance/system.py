@@ -46,6 +46,10 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="spms-pg-"))
         self._server = postgres_server.get_server(self._folder / "data", cleanup_mode="delete")
 
+    @property
+    def pid(self):
+        return self._server.get_postmaster_info().pid
+
     def new_database(self):
         name = f"spms_{uuid.uuid4().hex[:12]}"
         self._server.psql(f"CREATE DATABASE {name};")

@@ -1,5 +1,6 @@
 """``manage.py qcluster``: Django-Q2's cluster, watched over by its main process."""
 
+import itertools
 import logging
 import signal
 import sys
@@ -14,6 +15,7 @@ from django_q.management.commands import qcluster
 from documents import notices, processes, queue, schedules, workers
 
 ROUND_SECONDS = 1.0
+ROUNDS_PER_BEAT = 3
 
 logger = logging.getLogger("spms.qcluster")
 
@@ -44,16 +46,15 @@ class Command(qcluster.Command):
     def _watch(self, cluster: Any, name: str, stop: threading.Event) -> bool:
         """Beat, recover and watch until told to stop; return whether the cluster was well to the end."""
         watchdog = workers.Watchdog(name)
+        rounds = itertools.cycle(range(ROUNDS_PER_BEAT))
         while not stop.wait(ROUND_SECONDS):
             if not cluster.sentinel.is_alive():
                 logger.error("the cluster has died; ending, so that it is started again")
                 return stop.is_set()
             try:
-                if workers.beat(name, settings.SPMS_QUEUE_WORKERS):
-                    schedules.ensure()
-                queue.recover()
-                notices.send_due()
-                is_stalled = watchdog.is_stalled()
+                if next(rounds) == 0:
+                    self._beat(name)
+                is_stalled = queue.recover() and watchdog.is_stalled()
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("the database cannot be used: %s", str(error).strip())
                 connection.close()
@@ -63,6 +64,11 @@ class Command(qcluster.Command):
                 logger.error("tasks wait and no worker takes them; ending, so that it is started again")
                 return False
         return True
+
+    def _beat(self, name: str) -> None:
+        if workers.beat(name, settings.SPMS_QUEUE_WORKERS):
+            schedules.ensure()
+        notices.send_due()
 
     def _end(self, cluster: Any, name: str, *, grace_seconds: float) -> None:
         cluster.stop_event.set()

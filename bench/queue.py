@@ -1,0 +1,239 @@
+"""The measurements of the queue, each on SQLite and on a real PostgreSQL."""
+
+import contextlib
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import mean, median, quantiles
+from typing import Any
+
+import psutil
+import requests
+
+from bench.clients import Bench, render, seconds
+from bench.report import Row, medians, milliseconds, ratio
+from bench.server import ROOT, cpu_seconds, running, workers
+
+ENGINES = ("SQLite", "PostgreSQL")
+PLANS = 200
+IDLE_SECONDS = 20.0
+TASKS_IN_FLIGHT = frozenset({"queued", "running", "retrying"})
+MANY = 100_000
+SETTINGS = {"SPMS_QUEUE_LIMIT": "1000000", "SPMS_QUEUE_LIMIT_PER_USER": "1000000", "SPMS_QUEUE_WORKERS": "2"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A database with plans, its environment, and the process ids of its server, if it has one."""
+
+    engine: str
+    folder: Path
+    environment: dict[str, str]
+    plans: list[int]
+    token: str
+    server_pids: list[int]
+
+
+@contextlib.contextmanager
+def place(engine: str, plans: int) -> Iterator[Place]:
+    """Make a database of this engine with so many plans; gone afterwards."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        url, pids = f"sqlite:///{folder}/spms.sqlite3", []
+        if engine == "PostgreSQL":
+            from tests.acceptance.system import Postgres
+
+            postgres = Postgres()
+            stack.callback(postgres.remove)
+            url, pids = postgres.new_database(), [postgres.pid]
+        environment = {"DATABASE_URL": url, "SPMS_DATA_DIR": str(folder), **SETTINGS}
+        command = [sys.executable, "-m", "bench.prepare", str(plans)]
+        made = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE
+        )
+        yield Place(
+            engine=engine, folder=folder, environment=environment, server_pids=pids, **json.loads(made.stdout)
+        )
+
+
+def queue(bench: Bench) -> Iterator[Row]:
+    """Measure what a client waits for, how soon a worker begins, what idling costs, how fast it drains."""
+    plans = PLANS // 5 if bench.is_quick else PLANS
+    for engine in ENGINES:
+        with place(engine, plans) as here:
+            yield from _idle_queue(here, times=bench.times(60))
+        with place(engine, plans) as here:
+            yield from _full_queue(here)
+
+
+def _idle_queue(here: Place, times: int) -> Iterator[Row]:
+    with (
+        running(here.folder, **here.environment, SPMS_MODE="inline") as server,
+        workers(here.folder, here.environment) as cluster,
+    ):
+        client = server.session(here.token)
+        yield _pick_up(here, client, f"{server.url}/api/v1/documents/", times)
+        yield _idle(here, cluster)
+
+
+def _full_queue(here: Place) -> Iterator[Row]:
+    """Measure one render alone and every POST, then let two workers do what was asked for."""
+    with running(here.folder, **here.environment, SPMS_MODE="inline") as server:
+        client, documents = server.session(here.token), f"{server.url}/api/v1/documents/"
+        alone = [render(client, f"{documents}{plan}/pdf/")["seconds"] for plan in here.plans[:40]]
+    with running(here.folder, **here.environment, SPMS_MODE="queue") as server:
+        client, documents = server.session(here.token), f"{server.url}/api/v1/documents/"
+        yield _posts(here, client, documents)
+        with workers(here.folder, here.environment):
+            yield _drain(here, client, f"{server.url}/api/v1/tasks/", seconds_each=mean(alone))
+
+
+def _posts(here: Place, client: requests.Session, documents: str) -> Row:
+    """Measure the POST that queues beside a GET of the same document, with no worker to disturb either."""
+    pairs = [
+        (
+            _timed(client, "POST", f"{documents}{plan}/pdf/?force=true"),
+            _timed(client, "GET", f"{documents}{plan}/"),
+        )
+        for plan in here.plans
+    ]
+    p95 = _p95([post for post, _ in pairs])
+    return Row(
+        criterion=f"{here.engine}: `POST …/pdf/` in queue mode, p95; beside `GET` of the document",
+        goal="≤ 50 ms; ≤ 1.5 ×",
+        measured=f"{milliseconds(p95)}; {ratio(pairs):.2f} × ({medians(pairs)})",
+        is_met=p95 <= 0.05 and ratio(pairs) <= 1.5,
+    )
+
+
+def _pick_up(here: Place, client: requests.Session, address: str, times: int) -> Row:
+    waits = []
+    for number in range(times):
+        time.sleep(random.uniform(0.1, 0.4))
+        task = _ask(client, f"{address}{here.plans[number % len(here.plans)]}/pdf/")
+        waits.append(_between(_ended(client, address, task["task_id"]), "created_at", "started_at"))
+    goal = 0.015 if here.engine == "PostgreSQL" else 0.030
+    return Row(
+        criterion=f"{here.engine}: from the task's row to its claim by an idle worker",
+        goal=f"p50 ≤ {goal * 1000:.0f} ms, p95 ≤ 50 ms",
+        measured=f"p50 {milliseconds(median(waits))}, p95 {milliseconds(_p95(waits))}",
+        is_met=median(waits) <= goal and _p95(waits) <= 0.05,
+    )
+
+
+def _idle(here: Place, cluster: psutil.Process) -> Row:
+    """Measure the computing time of the cluster and of the database's server while nothing happens."""
+    time.sleep(5)
+    family = [cluster, *cluster.children(recursive=True)]
+    for pid in here.server_pids:
+        server = psutil.Process(pid)
+        family += [server, *server.children(recursive=True)]
+    before, begun_at = [cpu_seconds(one) for one in family], time.monotonic()
+    time.sleep(IDLE_SECONDS)
+    used = sum(max(0.0, cpu_seconds(one) - then) for one, then in zip(family, before, strict=True))
+    share = used / (time.monotonic() - begun_at)
+    return Row(
+        criterion=f"{here.engine}: an idle cluster of two workers, and the database's server",
+        goal="≤ 1 % of a core",
+        measured=f"{share * 100:.2f} %",
+        is_met=share <= 0.01,
+    )
+
+
+def _drain(here: Place, client: requests.Session, tasks: str, *, seconds_each: float) -> Row:
+    """Measure how long the queued plans take two workers, beside the time of their renders divided by two."""
+    wanted: dict[str, str | int] = {"mode": "queue", "status": "succeeded", "page_size": 100}
+    while client.get(tasks, params=wanted, timeout=60).json()["count"] < len(here.plans):
+        time.sleep(1)
+    pages = math.ceil(len(here.plans) / 100)
+    found = [client.get(tasks, params={**wanted, "page": 1 + n}, timeout=60).json() for n in range(pages)]
+    done = [task for page in found for task in page["results"]]
+    first = min(datetime.fromisoformat(task["started_at"]) for task in done)
+    last = max(datetime.fromisoformat(task["finished_at"]) for task in done)
+    took, ideal = (last - first).total_seconds(), seconds_each * len(here.plans) / 2
+    return Row(
+        criterion=f"{here.engine}: {len(done)} queued documents of 3 pages on two workers, beside the ideal",
+        goal="≥ 0.90",
+        measured=f"{ideal / took:.2f} ({took:.1f} s; one alone takes {milliseconds(seconds_each)})",
+        is_met=ideal / took >= 0.9,
+    )
+
+
+def status(bench: Bench) -> Iterator[Row]:
+    """Measure the status call with few and with many task rows."""
+    for engine in ENGINES:
+        with place(engine, 1) as here, running(here.folder, **here.environment, SPMS_MODE="inline") as server:
+            client = server.session(here.token)
+            task_id = render_id(client, f"{server.url}/api/v1/documents/{here.plans[0]}/pdf/")
+            address, times = f"{server.url}/api/v1/tasks/{task_id}/", bench.times(500)
+            few = _median_of(client, address, times)
+            _add_rows(here, MANY)
+            many = _median_of(client, address, times)
+        yield Row(
+            criterion=f"{engine}: `GET tasks/{{task_id}}/` with {MANY:,} task rows beside 1",
+            goal="≤ 1.1 ×",
+            measured=f"{many / few:.2f} × ({milliseconds(many)} to {milliseconds(few)})",
+            is_met=many / few <= 1.1,
+        )
+
+
+def render_id(client: requests.Session, address: str) -> str:
+    """Render a document and return the id of its task."""
+    return str(client.post(address, timeout=60).json()["task_id"])
+
+
+def _add_rows(here: Place, count: int) -> None:
+    script = f"""
+from documents.models import Document, Task
+document = Document.objects.get()
+Task.objects.bulk_create((Task(kind="pdf", document=document, fingerprint=str(n), status="succeeded")
+                          for n in range({count})), batch_size=2000)
+"""
+    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", script]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **here.environment}, check=True)
+
+
+def _median_of(client: requests.Session, address: str, times: int) -> float:
+    for _ in range(20):
+        _timed(client, "GET", address)
+    return median(_timed(client, "GET", address) for _ in range(times))
+
+
+def _ask(client: requests.Session, address: str) -> dict[str, Any]:
+    """Queue a document, made anew."""
+    answer = client.post(f"{address}?force=true", headers={"Prefer": "respond-async"}, timeout=60)
+    if answer.status_code != 202:
+        raise SystemExit(f"bench: {address} answered {answer.status_code}: {answer.text[:300]}")
+    task: dict[str, Any] = answer.json()
+    return task
+
+
+def _ended(client: requests.Session, address: str, task_id: str) -> dict[str, Any]:
+    url = address.replace("documents/", f"tasks/{task_id}/")
+    while (task := client.get(url, params={"wait": 20}, timeout=60).json())["status"] in TASKS_IN_FLIGHT:
+        time.sleep(0.05)
+    if task["status"] != "succeeded":
+        raise SystemExit(f"bench: task {task_id} is {task['status']}: {task['message']}")
+    found: dict[str, Any] = task
+    return found
+
+
+def _timed(client: requests.Session, method: str, address: str) -> float:
+    return seconds(lambda: client.request(method, address, timeout=60).raise_for_status())
+
+
+def _between(task: dict[str, Any], first: str, second: str) -> float:
+    return (datetime.fromisoformat(task[second]) - datetime.fromisoformat(task[first])).total_seconds()
+
+
+def _p95(figures: list[float]) -> float:
+    return quantiles(figures, n=20, method="inclusive")[18]

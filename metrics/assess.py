@@ -1,0 +1,132 @@
+"""One evaluation, from what was observed to the decision; pure, so that recorded days can be replayed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import pstdev
+
+from metrics.decide import Course, Decision, Queue, decide
+from metrics.evaluate import Judged, Memory, Reading, Verdict, judge
+from metrics.shadow import Inline, Shadow, Work, shadow
+from metrics.thresholds import Limits, Threshold
+from metrics.windows import Window, read
+
+OFFERED_LOAD = "offered_load"
+
+
+# A firing threshold that has too few samples in its window is judged on one so many times as long.
+LONGER = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """All that an evaluation looks at.
+
+    ``windows`` has a window for each length in seconds that a threshold asks for, and for ``LONGER`` times that;
+    ``work`` is what came in during ``LONGER * work_seconds``, in order of arrival; ``is_queued``: some of the last
+    ``work_seconds`` went to the queue.
+    """
+
+    now: float
+    windows: Mapping[float, Window | None]
+    work: Sequence[Work]
+    work_seconds: float
+    is_queued: bool
+    machine: Inline
+    queue: Queue
+
+    def recent(self) -> list[Work]:
+        """Return what came in during the last ``work_seconds``."""
+        return [one for one in self.work if one.arrived_at > self.now - self.work_seconds]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """What an evaluation found: each threshold, the shadow, what it takes inline, and the decision."""
+
+    judged: tuple[Judged, ...]
+    shadow: Shadow | None
+    shadows: Mapping[str, Reading]
+    decision: Decision
+
+
+def assess(
+    limits: Limits, seen: Observation, memories: Mapping[str, Memory], course: Course
+) -> Assessment:
+    """Judge every threshold and decide about the mode."""
+    recent = shadow(seen.recent(), seen.machine)
+    readers = [_Reader(limits, seen, recent), _Reader(limits, seen, None, longer=True)]
+    judged = tuple(
+        _judge(threshold, readers, memories.get(threshold.name, Memory(since=seen.now)), seen.now, course)
+        for threshold in limits.thresholds
+    )
+    decision = decide(judged, course, seen.queue, seen.now)
+    return Assessment(judged=judged, shadow=recent, shadows=readers[0].shadows(), decision=decision)
+
+
+def _judge(
+    threshold: Threshold, readers: Sequence["_Reader"], memory: Memory, now: float, course: Course
+) -> Judged:
+    found = judge(threshold, readers[0].read(threshold), memory, now, hold_factor=course.hold_factor)
+    if found.verdict == Verdict.TOO_THIN and found.is_firing:
+        reading = readers[1].read(threshold)
+        return judge(threshold, reading, memory, now, hold_factor=course.hold_factor)
+    return found
+
+
+class _Reader:
+    """Reads thresholds over their window, or one ``LONGER`` times as long."""
+
+    def __init__(
+        self, limits: Limits, seen: Observation, known: Shadow | None, *, longer: bool = False
+    ) -> None:
+        self._limits, self._seen, self._longer = limits, seen, longer
+        self._shadow = known
+
+    def read(self, threshold: Threshold) -> Reading:
+        """Return what a threshold is judged on: the shadow while requests do not wait for their own work."""
+        seen = self._seen
+        window = seen.windows.get(threshold.window_seconds * (LONGER if self._longer else 1))
+        if threshold.name == OFFERED_LOAD:
+            return Reading(value=offered_load(seen), at=window.at) if window else Reading(value=None)
+        observed = read(threshold, window)
+        # While the source is away, nothing is known of the other requests either.
+        if not (threshold.criterion.is_latency and seen.is_queued) or observed.value is None:
+            return observed
+        shadows = self.shadows()
+        return replace(shadows[threshold.name], at=observed.at) if threshold.name in shadows else observed
+
+    def shadows(self) -> dict[str, Reading]:
+        """Return what the latency thresholds read inline."""
+        if self._shadow is None and self._longer:
+            self._shadow = shadow(self._seen.work, self._seen.machine)
+        return {} if self._shadow is None else _readings(self._limits, self._shadow, self._seen)
+
+
+def _readings(limits: Limits, found: Shadow, seen: Observation) -> dict[str, Reading]:
+    values: dict[str, tuple[float, float | None]] = {
+        "p95_response_time": (found.p95_seconds, None),
+        "average_response_time": (found.mean_seconds, None),
+        "request_timeout_rate": (found.timeout_rate, seen.machine.deadline_seconds),
+    }
+    spread = pstdev(found.latencies)
+    return {
+        one.name: Reading(
+            value=values[one.name][0],
+            samples=found.requests,
+            events_over=found.count_over(values[one.name][1] or one.limit),
+            deviation=spread,
+            at=seen.now,
+        )
+        for one in limits.thresholds
+        if one.name in values
+    }
+
+
+def offered_load(seen: Observation) -> float:
+    """Return the work that came in as a share of what the machine can do inline: 1 is all that it can."""
+    recent = seen.recent()
+    every = sum(one.service_seconds for one in recent)
+    renders = sum(one.service_seconds for one in recent if one.is_pdf)
+    machine = seen.machine
+    slots = min(machine.render_slots, machine.web_workers)
+    return max(every / machine.web_workers, renders / slots) / seen.work_seconds

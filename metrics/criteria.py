@@ -1,0 +1,153 @@
+"""What can be judged: each criterion's meaning, unit, and where its value comes from (data, not code)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+# Bounds of every histogram of durations, in seconds. A limit must be one of them, so that "over the limit" is
+# exact; 0.7, 0.75 and 0.8 of the usual limits are there too, and bounds above each of them.
+DURATION_BUCKETS = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.4, 1.5, 1.6, 2.0, 2.5, 3.0, 3.5, 3.75, 4.0, 5.0),
+    *(6.0, 7.0, 7.5, 8.0, 10.0, 12.0, 15.0, 20.0, 24.0, 30.0, 45.0, 60.0, 120.0, 300.0, 600.0),
+)
+
+
+class Unit(StrEnum):
+    """What a limit is measured in."""
+
+    SECONDS = "s"
+    SHARE = "%"
+    COUNT = ""
+    PER_DAY = "/day"
+    PER_MONTH = "/month"
+
+
+class Kind(StrEnum):
+    """How a value is read."""
+
+    QUANTILE = "quantile"  # of a histogram of durations
+    MEAN = "mean"  # of a histogram of durations
+    SHARE_OVER = "share over"  # of a histogram's samples over a bound
+    COUNT_OVER = "count over"  # of a histogram's samples over a bound
+    RATIO = "ratio"  # of two counters
+    GAUGE = "gauge"  # a number of this moment, from rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """Something that may have a limit.
+
+    ``metrics`` names the histogram, the two counters, or the gauge. ``is_latency``: while work is queued it is
+    judged on what the same requests would have taken inline.
+    """
+
+    name: str
+    description: str
+    unit: Unit
+    kind: Kind
+    metrics: tuple[str, ...]
+    quantile: float = 0.0
+    is_latency: bool = False
+
+    @property
+    def has_over(self) -> bool:
+        """Whether a limit needs the bound above which a sample counts."""
+        return self.kind in {Kind.SHARE_OVER, Kind.COUNT_OVER}
+
+
+REQUESTS = "spms_http_request_duration_seconds"
+RENDERS = "spms_render_duration_seconds"
+
+CRITERIA = {
+    one.name: one
+    for one in (
+        Criterion(
+            name="p95_response_time",
+            description="95 of 100 requests are answered within this time",
+            unit=Unit.SECONDS,
+            kind=Kind.QUANTILE,
+            metrics=(REQUESTS,),
+            quantile=0.95,
+            is_latency=True,
+        ),
+        Criterion(
+            name="average_response_time",
+            description="mean time until a request is answered",
+            unit=Unit.SECONDS,
+            kind=Kind.MEAN,
+            metrics=(REQUESTS,),
+            is_latency=True,
+        ),
+        Criterion(
+            name="request_timeout_rate",
+            description="share of requests past the deadline, cut off with their process, or given up by the client",
+            unit=Unit.SHARE,
+            kind=Kind.RATIO,
+            metrics=("spms_http_requests_timed_out_total", "spms_http_requests_started_total"),
+            is_latency=True,
+        ),
+        Criterion(
+            name="error_rate",
+            description="share of requests answered with 500 or above, deadlines excepted",
+            unit=Unit.SHARE,
+            kind=Kind.RATIO,
+            metrics=("spms_http_requests_failed_total", "spms_http_requests_started_total"),
+        ),
+        Criterion(
+            name="pdf_generation_time",
+            description="95 of 100 PDFs are rendered within this time",
+            unit=Unit.SECONDS,
+            kind=Kind.QUANTILE,
+            metrics=(RENDERS,),
+            quantile=0.95,
+        ),
+        Criterion(
+            name="long_operations",
+            description="renders that took longer than `over`",
+            unit=Unit.PER_DAY,
+            kind=Kind.COUNT_OVER,
+            metrics=(RENDERS,),
+        ),
+        Criterion(
+            name="users_who_waited",
+            description="people who waited longer than ten seconds for a PDF",
+            unit=Unit.PER_DAY,
+            kind=Kind.GAUGE,
+            metrics=("spms_users_waited_last_day",),
+        ),
+        Criterion(
+            name="concurrent_users",
+            description="people active in the last five minutes",
+            unit=Unit.COUNT,
+            kind=Kind.GAUGE,
+            metrics=("spms_users_active",),
+        ),
+        Criterion(
+            name="pdf_generations",
+            description="PDFs rendered in the last 24 hours",
+            unit=Unit.PER_DAY,
+            kind=Kind.GAUGE,
+            metrics=("spms_pdfs_last_day",),
+        ),
+        Criterion(
+            name="user_complaints",
+            description="complaints of users in the last 30 days",
+            unit=Unit.PER_MONTH,
+            kind=Kind.GAUGE,
+            metrics=("spms_complaints_last_month",),
+        ),
+        Criterion(
+            name="worker_wait",
+            description="share of requests that waited longer than `over` for a free web worker (X-Request-Start)",
+            unit=Unit.SHARE,
+            kind=Kind.SHARE_OVER,
+            metrics=("spms_http_request_queue_seconds",),
+        ),
+        Criterion(
+            name="offered_load",
+            description="work that came in, as a share of what the web workers can do inline",
+            unit=Unit.SHARE,
+            kind=Kind.GAUGE,
+            metrics=("spms_offered_load_ratio",),
+        ),
+    )
+}

@@ -1,0 +1,86 @@
+"""From states to the mode, with reasons; pure: no clock, no input or output."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from metrics.evaluate import Judged
+
+type Mode = Literal["inline", "queue"]
+type Setting = Literal["auto", "inline", "queue"]
+
+REGRET_SECONDS = 7200.0
+LONGEST_KEEP_SECONDS = 4 * 3600.0
+MOST_BACKLOG = 2
+DRAINS_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """The target of a switch: live workers, waiting tasks, and how long the oldest waits while nothing runs."""
+
+    live_workers: int
+    waiting: int
+    stalled_seconds: float = 0.0
+
+    @property
+    def problem(self) -> str:
+        """Why no work should be sent there, or an empty text."""
+        if self.live_workers < 1:
+            return "no worker is alive"
+        if self.stalled_seconds > DRAINS_SECONDS:
+            return f"nothing was taken from it for {self.stalled_seconds:.0f} s"
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """What is remembered of the mode between two decisions; times in seconds since 1970."""
+
+    mode: Mode = "inline"
+    since: float = 0.0
+    hold_factor: float = 1.0
+    returned_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The mode that the limits ask for, why in one sentence, and what is to be remembered.
+
+    ``alarm`` says what keeps a decision from being carried out.
+    """
+
+    course: Course
+    reason: str
+    alarm: str = ""
+
+
+def decide(judged: Sequence[Judged], course: Course, queue: Queue, now: float) -> Decision:
+    """Return the mode after an evaluation."""
+    firing = [one for one in judged if one.threshold.routes_to_queue and one.is_firing]
+    if course.mode == "inline":
+        return _from_inline(firing, course, queue, now)
+    if firing:
+        return Decision(course=course, reason=f"queue, because of {_named(firing)}", alarm=queue.problem)
+    if queue.waiting > MOST_BACKLOG and not queue.problem:
+        return Decision(course=course, reason=f"queue, until the {queue.waiting} waiting tasks are done")
+    back = replace(course, mode="inline", since=now, returned_at=now)
+    return Decision(course=back, reason="inline again: every limit has been kept for long enough")
+
+
+def _from_inline(firing: Sequence[Judged], course: Course, queue: Queue, now: float) -> Decision:
+    if not firing:
+        return Decision(course=course, reason="inline, because no limit that moves work is crossed")
+    if queue.problem:
+        alarm = f"{_named(firing)}, but the queue is not used: {queue.problem}"
+        return Decision(course=course, reason=f"inline although {alarm}", alarm=alarm)
+    is_regretted = course.returned_at is not None and now - course.returned_at < REGRET_SECONDS
+    keep_seconds = max(one.threshold.keep_firing_for_seconds for one in firing)
+    most = max(1.0, LONGEST_KEEP_SECONDS / keep_seconds)
+    factor = min(course.hold_factor * 2, most) if is_regretted else 1.0
+    entered = replace(course, mode="queue", since=now, hold_factor=factor)
+    return Decision(course=entered, reason=f"queue, because of {_named(firing)}")
+
+
+def _named(firing: Sequence[Judged]) -> str:
+    return "; ".join(f"{one.threshold.name.replace('_', ' ')}: {one.reason}" for one in firing)

@@ -1,0 +1,213 @@
+"""From readings and limits to states; pure: no clock, no input or output.
+
+The states are Prometheus' own, with what it leaves to others: data that is missing, stale or too thin is a
+verdict of its own. It never counts as good, so it can neither raise nor lower the protection.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from metrics.criteria import Kind, Unit
+from metrics.statistics import Z_90, wilson_lower
+from metrics.thresholds import Threshold
+
+STALE_SECONDS = 60.0
+LEAST_EVENTS = 3
+NEAR_COSTS = 0.5
+LONGEST_HOLD_SECONDS = 7200.0
+
+
+class State(StrEnum):
+    """What a threshold is in."""
+
+    INACTIVE = "inactive"
+    PENDING = "pending"
+    FIRING = "firing"
+    NO_DATA = "no_data"
+    STALE = "stale"
+
+
+class Verdict(StrEnum):
+    """What one reading says."""
+
+    CROSSED = "crossed"
+    NEAR = "near the limit"
+    GOOD = "good"
+    TOO_THIN = "too few samples"
+    NO_DATA = "no data"
+    STALE = "stale data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A value over its window, with what speaks for it.
+
+    ``value`` is in the criterion's unit (None: no data), ``events_over`` counts the samples over the limit,
+    ``deviation`` is their standard deviation, ``at`` is when they were taken, in seconds since 1970.
+    """
+
+    value: float | None
+    samples: float = 0.0
+    events_over: float = 0.0
+    deviation: float = 0.0
+    at: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What is remembered of a threshold between two evaluations; times in seconds since 1970."""
+
+    phase: State = State.INACTIVE
+    since: float = 0.0
+    crossed_since: float | None = None
+    good_seconds: float = 0.0
+    seen_at: float = 0.0
+    unknown_since: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A threshold as it stands: its state, what was read, and what is remembered."""
+
+    threshold: Threshold
+    reading: Reading
+    state: State
+    verdict: Verdict
+    memory: Memory
+    reason: str
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether it fires, be it that nothing is known at the moment."""
+        return self.memory.phase == State.FIRING
+
+
+def judge(
+    threshold: Threshold, reading: Reading, memory: Memory, now: float, *, hold_factor: float = 1.0
+) -> Judged:
+    """Return the state of a threshold after a reading.
+
+    ``hold_factor`` lengthens ``keep_firing_for`` after a return that was regretted.
+    """
+    verdict = verdict_on(threshold, reading, now)
+    after = _remember(
+        threshold,
+        verdict,
+        memory,
+        now,
+        keep_seconds=threshold.keep_firing_for_seconds * hold_factor,
+        reading_is_over=reading.value is not None and reading.value > threshold.limit,
+    )
+    shown = {Verdict.NO_DATA: State.NO_DATA, Verdict.STALE: State.STALE}.get(verdict, after.phase)
+    return Judged(
+        threshold=threshold,
+        reading=reading,
+        state=shown,
+        verdict=verdict,
+        memory=after,
+        reason=_reason(threshold, reading, verdict, now),
+    )
+
+
+def verdict_on(threshold: Threshold, reading: Reading, now: float) -> Verdict:
+    """Return what one reading says about a limit."""
+    if reading.value is None:
+        return Verdict.NO_DATA
+    if abs(now - reading.at) > STALE_SECONDS:  # or from the future: a clock jumped
+        return Verdict.STALE
+    if is_sampled(threshold) and reading.samples < threshold.min_samples:
+        return Verdict.TOO_THIN
+    if reading.value > threshold.limit:
+        return Verdict.CROSSED if _is_sure(threshold, reading) else Verdict.NEAR
+    is_good = reading.value <= threshold.limit * threshold.recover_below
+    return Verdict.GOOD if is_good else Verdict.NEAR
+
+
+def is_sampled(threshold: Threshold) -> bool:
+    """Return whether the value is a statistic of samples, and not a count that is true as it is."""
+    return threshold.criterion.kind not in {Kind.GAUGE, Kind.COUNT_OVER}
+
+
+def _is_sure(threshold: Threshold, reading: Reading) -> bool:
+    """Say whether enough samples are over the limit, and more than chance would bring."""
+    if not is_sampled(threshold):
+        return True
+    if reading.events_over < LEAST_EVENTS:
+        return False
+    criterion = threshold.criterion
+    if criterion.kind == Kind.MEAN:
+        error = Z_90 * reading.deviation / math.sqrt(reading.samples)
+        return (reading.value or 0.0) - error > threshold.limit
+    allowed = 1 - criterion.quantile if criterion.kind == Kind.QUANTILE else threshold.limit
+    return wilson_lower(reading.events_over, reading.samples) > allowed
+
+
+def _remember(
+    threshold: Threshold,
+    verdict: Verdict,
+    memory: Memory,
+    now: float,
+    *,
+    keep_seconds: float,
+    reading_is_over: bool,
+) -> Memory:
+    if verdict == Verdict.CROSSED:
+        return _after_crossing(threshold, memory, now)
+    if verdict in {Verdict.TOO_THIN, Verdict.NO_DATA, Verdict.STALE}:
+        return _after_unknown(verdict, memory, now)
+    if memory.phase != State.FIRING:
+        return _entered(Memory(), State.INACTIVE, memory, now)
+    if reading_is_over:
+        return replace(memory, good_seconds=0.0, unknown_since=None, seen_at=now)
+    passed = min(now - memory.seen_at, STALE_SECONDS) if memory.seen_at else 0.0
+    good_seconds = max(0.0, memory.good_seconds + (passed if verdict == Verdict.GOOD else -passed * NEAR_COSTS))
+    if verdict == Verdict.GOOD and good_seconds >= keep_seconds:
+        return _entered(Memory(), State.INACTIVE, memory, now)
+    return replace(memory, good_seconds=good_seconds, unknown_since=None, seen_at=now)
+
+
+def _after_crossing(threshold: Threshold, memory: Memory, now: float) -> Memory:
+    crossed_since = memory.crossed_since if memory.crossed_since is not None else now
+    has_lasted = now - crossed_since >= threshold.for_seconds
+    phase = State.FIRING if has_lasted or memory.phase == State.FIRING else State.PENDING
+    return _entered(Memory(crossed_since=crossed_since, seen_at=now), phase, memory, now)
+
+
+def _after_unknown(verdict: Verdict, memory: Memory, now: float) -> Memory:
+    """Hold what was, for a while; a gap in the data begins the time of good data anew, thin data do not."""
+    unknown_since = memory.unknown_since if memory.unknown_since is not None else now
+    if now - unknown_since >= LONGEST_HOLD_SECONDS:
+        return replace(_entered(Memory(), State.INACTIVE, memory, now), unknown_since=unknown_since)
+    good_seconds = memory.good_seconds if verdict == Verdict.TOO_THIN else 0.0
+    phase = State.INACTIVE if memory.phase == State.PENDING else memory.phase
+    return _entered(Memory(good_seconds=good_seconds, seen_at=now, unknown_since=unknown_since), phase, memory, now)
+
+
+def _entered(values: Memory, phase: State, before: Memory, now: float) -> Memory:
+    return replace(values, phase=phase, since=before.since if phase == before.phase else now)
+
+
+def _reason(threshold: Threshold, reading: Reading, verdict: Verdict, now: float) -> str:
+    unit, limit = threshold.criterion.unit, threshold.limit
+    if reading.value is None:
+        return "nothing was measured"
+    value = f"{show(reading.value, unit)}, limit {show(limit, unit)}"
+    if verdict == Verdict.STALE:
+        return f"{value}, but measured {abs(now - reading.at):.0f} s ago"
+    if verdict == Verdict.TOO_THIN:
+        return f"{value}, but of {reading.samples:.0f} samples only (at least {threshold.min_samples})"
+    if verdict == Verdict.NEAR and reading.value > limit:
+        return (
+            f"{value}, but {reading.events_over:.0f} of {reading.samples:.0f} samples over it may be chance"
+        )
+    return value
+
+
+def show(value: float, unit: Unit) -> str:
+    """Return a value with its unit, to read."""
+    if unit == Unit.SHARE:
+        return f"{value * 100:.3g} %"
+    if unit == Unit.SECONDS:
+        return f"{value:.3g} s"
+    return f"{value:,.0f}{' a ' + unit[1:] if unit else ''}"

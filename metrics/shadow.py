@@ -1,0 +1,139 @@
+"""What the same work would have taken inline, and how much more of it would still do; pure.
+
+The first-come-first-served recursion for several servers (Kiefer and Wolfowitz, 1955): keep the times at which
+the servers become free in a heap; each piece of work starts at its arrival or when the earliest is free.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from metrics.statistics import quantile_of
+
+MOST_HEADROOM = 100.0
+
+
+class Work(NamedTuple):
+    """One request: when it came, what it took alone, and whether it renders a PDF. In seconds."""
+
+    arrived_at: float
+    service_seconds: float
+    is_pdf: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inline:
+    """The machine that serves inline: requests at once, renders at once, and a request's deadline."""
+
+    web_workers: int
+    render_slots: int
+    deadline_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shadow:
+    """What requests would have taken inline: quantiles and mean in seconds, the share past the deadline."""
+
+    requests: int
+    p95_seconds: float
+    mean_seconds: float
+    over_deadline: int
+    latencies: tuple[float, ...]
+
+    @property
+    def timeout_rate(self) -> float:
+        """The share of requests past the deadline."""
+        return self.over_deadline / self.requests if self.requests else 0.0
+
+    def count_over(self, seconds: float) -> int:
+        """Return how many requests would have taken longer."""
+        return sum(latency > seconds for latency in self.latencies)
+
+
+def latencies(work: Iterable[Work], machine: Inline) -> list[float]:
+    """Return what each request would have taken from its arrival, in order of arrival, in seconds.
+
+    A render holds its web worker while it waits for one of the render slots.
+    """
+    workers = [0.0] * machine.web_workers
+    slots = [0.0] * min(machine.render_slots, machine.web_workers)
+    taken = []
+    for arrived_at, service_seconds, is_pdf in work:
+        start = max(arrived_at, workers[0])
+        if is_pdf:
+            start = max(start, slots[0])
+            heapq.heapreplace(slots, start + service_seconds)
+        heapq.heapreplace(workers, start + service_seconds)
+        taken.append(start + service_seconds - arrived_at)
+    return taken
+
+
+def shadow(work: Sequence[Work], machine: Inline, *, since: float = float("-inf")) -> Shadow | None:
+    """Return what the requests that came after ``since`` would have taken; None when there are none.
+
+    Earlier work only fills the machine.
+    """
+    taken = [
+        latency
+        for one, latency in zip(work, latencies(work, machine), strict=True)
+        if one.arrived_at >= since
+    ]
+    p95 = quantile_of(taken, 0.95)
+    if p95 is None:
+        return None
+    return Shadow(
+        requests=len(taken),
+        p95_seconds=p95,
+        mean_seconds=sum(taken) / len(taken),
+        over_deadline=sum(latency > machine.deadline_seconds for latency in taken),
+        latencies=tuple(taken),
+    )
+
+
+def scaled(work: Sequence[Work], *, traffic: float = 1.0, render_time: float = 1.0) -> list[Work]:
+    """Return the same requests coming ``traffic`` times as fast, renders taking ``render_time`` times as long."""
+    if not work:
+        return []
+    first = work[0].arrived_at
+    return [
+        Work(
+            first + (one.arrived_at - first) / traffic,
+            one.service_seconds * (render_time if one.is_pdf else 1.0),
+            one.is_pdf,
+        )
+        for one in work
+    ]
+
+
+def headroom(work: Sequence[Work], machine: Inline, is_good: Callable[[Shadow], bool]) -> float | None:
+    """Return how many times the traffic would still be good, from 0 to 100; None without work."""
+    if not work:
+        return None
+
+    def holds(traffic: float) -> bool:
+        seen = shadow(scaled(work, traffic=traffic), machine)
+        return seen is None or is_good(seen)
+
+    low, high = 0.0, MOST_HEADROOM
+    if holds(high):
+        return high
+    for _ in range(12):
+        middle = (low * high) ** 0.5 if low else high / 8
+        low, high = (middle, high) if holds(middle) else (low, middle)
+        if low and high / low < 1.03:
+            break
+    return low
+
+
+def what_if(
+    work: Sequence[Work],
+    machine: Inline,
+    *,
+    traffic: float = 1.0,
+    render_time: float = 1.0,
+    web_workers: int | None = None,
+) -> Shadow | None:
+    """Return the shadow of other traffic, slower renders or another number of web workers."""
+    other = replace(machine, web_workers=web_workers) if web_workers else machine
+    return shadow(scaled(work, traffic=traffic, render_time=render_time), other)

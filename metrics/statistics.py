@@ -1,0 +1,77 @@
+"""The few statistics that decisions rest on; pure."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+Z_90 = 2.3263
+
+
+def wilson_lower(events: float, samples: float, z: float = Z_90) -> float:
+    """Return the lower bound of the share that ``events`` of ``samples`` speak for (Wilson, 1927)."""
+    if samples <= 0:
+        return 0.0
+    share = min(1.0, events / samples)
+    spread = z * math.sqrt(share * (1 - share) / samples + z * z / (4 * samples * samples))
+    return max(0.0, (share + z * z / (2 * samples) - spread) / (1 + z * z / samples))
+
+
+def quantile(buckets: Mapping[float, float], q: float) -> float | None:
+    """Return a quantile of a histogram, as PromQL's ``histogram_quantile`` does; None without samples.
+
+    ``buckets`` maps each upper bound, ``inf`` included, to the cumulative count up to it. A quantile beyond
+    the last finite bound is that bound.
+    """
+    bounds = sorted(buckets)
+    total = buckets[bounds[-1]] if bounds else 0.0
+    if total <= 0:
+        return None
+    rank, low, below = q * total, 0.0, 0.0
+    for bound in bounds:
+        if buckets[bound] >= rank and buckets[bound] > below:
+            if math.isinf(bound):
+                return low
+            return low + (bound - low) * (rank - below) / (buckets[bound] - below)
+        low, below = bound, buckets[bound]
+    return low
+
+
+def count_over(buckets: Mapping[float, float], bound: float) -> float:
+    """Return how many samples lie above a bucket's bound; ``bound`` must be one. Raises KeyError."""
+    return buckets[max(buckets)] - buckets[bound]
+
+
+def deviation(buckets: Mapping[float, float]) -> float:
+    """Return about the standard deviation of a histogram's samples, taking each as the middle of its bucket."""
+    low, below, count, total, squares = 0.0, 0.0, 0.0, 0.0, 0.0
+    for bound in sorted(buckets):
+        number, middle = buckets[bound] - below, low if math.isinf(bound) else (low + bound) / 2
+        count, total, squares = count + number, total + number * middle, squares + number * middle**2
+        low, below = bound, buckets[bound]
+    return math.sqrt(max(0.0, squares / count - (total / count) ** 2)) if count else 0.0
+
+
+def quantile_of(values: Sequence[float], q: float) -> float | None:
+    """Return a quantile of raw values: the smallest that at least the share ``q`` do not exceed."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, math.ceil(q * len(ordered)) - 1))]
+
+
+def seconds_until(points: Sequence[tuple[float, float]], limit: float, *, fit: float = 0.5) -> float | None:
+    """Return in how many seconds a straight line through (seconds, value) reaches ``limit``.
+
+    None when it does not rise, or explains less than the share ``fit`` of the variance. 0 when it is there.
+    """
+    count = len(points)
+    if count < 8:
+        return None
+    mean_x, mean_y = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
+    xx = sum((x - mean_x) ** 2 for x, _ in points)
+    yy = sum((y - mean_y) ** 2 for _, y in points)
+    xy = sum((x - mean_x) * (y - mean_y) for x, y in points)
+    if xx <= 0 or yy <= 0 or xy <= 0 or xy * xy / (xx * yy) < fit:
+        return None
+    slope = xy / xx
+    now = points[-1][0]
+    return max(0.0, mean_x + (limit - mean_y) / slope - now)
