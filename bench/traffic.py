@@ -72,9 +72,7 @@ def outlier(seed: int) -> list[Work]:
 
 def overload(seed: int) -> list[Work]:
     """Return a day with more PDFs than four workers can do, from nine to five."""
-    return day(
-        seed, lambda t: (110 / 60 if between(t, 9, 17) else 5 / 60), lambda t: 0.5 * office(t)
-    )
+    return day(seed, lambda t: 110 / 60 if between(t, 9, 17) else 5 / 60, lambda t: 0.5 * office(t))
 
 
 def slow(seed: int) -> list[Work]:

@@ -13,9 +13,10 @@ class DocumentsConfig(AppConfig):
         """Register the kinds of task that this app runs, and warm each worker of the queue when it starts."""
         from django_q.signals import post_spawn
 
-        from documents import maintenance, notices, pdf
+        from documents import facts, maintenance, notices, pdf
 
         pdf.register()
         maintenance.register()
         notices.register()
+        facts.supply()
         post_spawn.connect(pdf.warm, dispatch_uid="documents.pdf.warm")

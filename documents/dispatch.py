@@ -3,8 +3,10 @@
 Inline and queue differ only in who calls ``tasks.run``: a thread of the web process, or a worker.
 """
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -12,7 +14,11 @@ from django.db import transaction
 
 from documents import queue, tasks
 from documents.models import Document, Task, Viewer
-from metrics import flag
+from metrics import flag, instruments
+
+SPILL_SECONDS = 60.0
+
+_inline_slots = threading.BoundedSemaphore(settings.SPMS_INLINE_SLOTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +29,14 @@ class Wish:
     wait_seconds: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """Who runs a task, and by which rule."""
+
+    mode: str
+    rule: str
+
+
 def make(
     *,
     kind: str,
@@ -30,6 +44,7 @@ def make(
     document: Document | None,
     user: Viewer,
     wish: Wish,
+    estimate_seconds: float,
     on_begin: Callable[[Task], None],
 ) -> tuple[Task, bool]:
     """Return the task for this input, ended if it could be in the time, and whether it is new.
@@ -37,47 +52,86 @@ def make(
     ``on_begin`` gets the task, new or joined, before anybody can have ended it.
     Raises QueueFull and TooManyTasks.
     """
-    mode = _mode(wish)
-    with transaction.atomic():
-        task, is_new = tasks.begin(
-            kind=kind, fingerprint=fingerprint, document=document, user=user, mode=mode
-        )
-        if is_new and mode == Task.Mode.QUEUE:
-            queue.require_room(user)
-            queue.enqueue(task)
-        on_begin(task)
-    return follow(task, wish=wish, is_owner=is_new), is_new
+    with _routed(wish, estimate_seconds) as route:
+        with transaction.atomic():
+            task, is_new = tasks.begin(
+                kind=kind,
+                fingerprint=fingerprint,
+                document=document,
+                user=user,
+                mode=route.mode,
+                rule=route.rule,
+            )
+            if is_new and route.mode == Task.Mode.QUEUE:
+                queue.require_room(user)
+                queue.enqueue(task)
+            on_begin(task)
+        return _follow(task, route, wish=wish, is_owner=is_new), is_new
 
 
 def again(task: Task, *, wish: Wish, user: Viewer) -> Task:
     """Let a failed or cancelled task run again. Raises TaskState, QueueFull and TooManyTasks."""
-    mode = _mode(wish)
-    with transaction.atomic():
-        tasks.retry(task.pk, mode=mode)
-        if mode == Task.Mode.QUEUE:
-            queue.require_room(user)
-            queue.enqueue(task)
-    return follow(Task.objects.get(pk=task.pk), wish=wish, is_owner=True)
+    with _routed(wish, 0.0) as route:
+        with transaction.atomic():
+            tasks.retry(task.pk, mode=route.mode)
+            if route.mode == Task.Mode.QUEUE:
+                queue.require_room(user)
+                queue.enqueue(Task.objects.get(pk=task.pk))
+        return _follow(Task.objects.get(pk=task.pk), route, wish=wish, is_owner=True)
 
 
-def follow(task: Task, *, wish: Wish, is_owner: bool) -> Task:
-    """Run or wait for a task as its mode and the wish say, and return it as it is then."""
-    if task.mode == Task.Mode.QUEUE and not wish.wait_seconds:
-        return task
-    if _mode(wish) == Task.Mode.QUEUE:
+@contextlib.contextmanager
+def _routed(wish: Wish, estimate_seconds: float) -> Iterator[Route]:
+    """Give the route of a task; who renders inline holds one of the inline slots meanwhile, if one was free."""
+    has_slot = _inline_slots.acquire(blocking=False)
+    try:
+        route = _route(wish, estimate_seconds, has_slot=has_slot)
+        if has_slot and route.mode == Task.Mode.QUEUE:
+            _inline_slots.release()
+            has_slot = False
+        instruments.routed(route.mode, route.rule)
+        yield route
+    finally:
+        if has_slot:
+            _inline_slots.release()
+
+
+def _route(wish: Wish, estimate_seconds: float, *, has_slot: bool) -> Route:
+    """Return who is to run a task. The rules for a single request hold only while the limits decide (auto)."""
+    if wish.respond_async and queue.is_alive():
+        return Route(mode=Task.Mode.QUEUE, rule="client")
+    if flag.mode() == "queue":
+        return _route_in_queue_mode(estimate_seconds, has_slot=has_slot)
+    if not flag.is_auto():
+        return Route(mode=Task.Mode.INLINE, rule="mode")
+    if estimate_seconds > settings.SPMS_INLINE_DEADLINE and queue.is_alive():
+        return Route(mode=Task.Mode.QUEUE, rule="estimate")
+    if not has_slot and queue.is_alive():
+        return Route(mode=Task.Mode.QUEUE, rule="bulkhead")
+    return Route(mode=Task.Mode.INLINE, rule="mode")
+
+
+def _route_in_queue_mode(estimate_seconds: float, *, has_slot: bool) -> Route:
+    if not queue.is_alive():
+        # Better rendered here than never; what finds no slot waits until a worker comes.
+        return Route(mode=Task.Mode.INLINE if has_slot else Task.Mode.QUEUE, rule="no_worker")
+    is_short = estimate_seconds < settings.SPMS_INLINE_DEADLINE
+    if flag.is_auto() and has_slot and is_short and queue.expected_wait_seconds() > SPILL_SECONDS:
+        return Route(mode=Task.Mode.INLINE, rule="spill")
+    return Route(mode=Task.Mode.QUEUE, rule="mode")
+
+
+def _follow(task: Task, route: Route, *, wish: Wish, is_owner: bool) -> Task:
+    """Run or wait for a task as its route and the wish say, and return it as it is then."""
+    if route.mode == Task.Mode.QUEUE:
+        if task.mode == Task.Mode.QUEUE and not wish.wait_seconds:
+            return task
         return tasks.wait(task.pk, deadline=time.monotonic() + (wish.wait_seconds or 0))
     deadline = time.monotonic() + _patience_seconds(wish)
     task = tasks.run_or_wait(task.pk, deadline=deadline)
     if task.has_ended or not is_owner:
         return task
     return _hand_over_or_expire(task)
-
-
-def _mode(wish: Wish) -> str:
-    """Return who is to run it: a client's wish for the queue counts when there are workers."""
-    if flag.mode() == "queue" or (wish.respond_async and queue.is_alive()):
-        return Task.Mode.QUEUE
-    return Task.Mode.INLINE
 
 
 def _patience_seconds(wish: Wish) -> float:

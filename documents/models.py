@@ -297,6 +297,7 @@ class Task(models.Model):
     worker = models.CharField("who ran it last", max_length=150, blank=True)
     claimable_at = models.DateTimeField("when it may run", default=timezone.now)
     hinted_at = models.DateTimeField(null=True, blank=True)
+    routed_by = models.CharField("rule that chose its mode", max_length=20, blank=True)
     phase = models.CharField(max_length=20, blank=True)
     pages_done = models.PositiveIntegerField(default=0)
     message = models.CharField(max_length=500, blank=True)

@@ -9,12 +9,14 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from documents import content, errors, store, tasks
+from documents import content, errors, kinds, store, tasks
 from documents.models import Document, Task
 from documents.rendering import html, pool
 from documents.rendering.messages import Job, Rendered
+from metrics import instruments
 
 KIND = "pdf"
+SECONDS_PER_CHAPTER = 0.15  # two pages, as measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,18 @@ def stored(document: Document) -> Task | None:
     return tasks.newest_succeeded(KIND, fingerprint(document))
 
 
+def estimate_seconds(document: Document) -> float:
+    """Return what rendering a document takes, as it took last time; an annual report by its chapters."""
+    done = Task.objects.filter(document=document, kind=KIND, status=Task.Status.SUCCEEDED)
+    last = done.order_by("-finished_at").values_list("result", flat=True).first()
+    if last and "seconds" in last:
+        return float(last["seconds"])
+    if document.kind != kinds.ANNUAL_REPORT.key:
+        return 0.0
+    chapters = Document.objects.filter(year=document.year, status=Document.Status.APPROVED)
+    return SECONDS_PER_CHAPTER * chapters.count()
+
+
 def render(attempt: tasks.Attempt) -> tasks.Outcome:
     """Make the PDF of the task's document as it is at this moment."""
     started = time.monotonic()
@@ -68,6 +82,13 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
         "version": document.version,
         "warnings": list(rendered.warnings),
     }
+    instruments.rendered(
+        document.kind,
+        attempt.task.mode,
+        seconds=time.monotonic() - started,
+        pages=rendered.pages,
+        size_bytes=rendered.size_bytes,
+    )
     return tasks.Outcome(
         file=file,
         digest=rendered.digest,

@@ -90,9 +90,14 @@ def place(waiting: Task) -> Place | None:
         .aggregate(ahead=Count("pk", filter=is_before), running=Count("pk", filter=is_running))
     )
     own_wait_seconds = max(0.0, (waiting.claimable_at - timezone.now()).total_seconds())
-    seconds_each = pace_seconds(int(time.monotonic() / PACE_HOLDS_SECONDS))
+    seconds_each = pace_seconds(_period())
     work_seconds = (others["ahead"] + others["running"] + 1) * seconds_each
     return Place(position=others["ahead"] + 1, estimated_seconds=math.ceil(own_wait_seconds + work_seconds))
+
+
+def expected_wait_seconds() -> float:
+    """Return how long a new task would probably wait for a worker."""
+    return Task.objects.waiting().count() * pace_seconds(_period())
 
 
 def recover() -> bool:
@@ -139,6 +144,10 @@ def _running() -> QuerySet[Task]:
 
 def _worker_count() -> int:
     return Cluster.objects.alive().aggregate(total=Sum("workers"))["total"] or 0
+
+
+def _period() -> int:
+    return int(time.monotonic() / PACE_HOLDS_SECONDS)
 
 
 @functools.lru_cache(maxsize=1)

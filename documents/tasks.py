@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from documents import claims, errors, store
 from documents.models import Document, Task, Viewer
+from metrics import instruments
 
 HEARTBEAT_SECONDS = claims.LEASE.total_seconds() / 3
 PROGRESS_SECONDS = 0.5
@@ -81,7 +82,13 @@ def newest_succeeded(kind: str, fingerprint: str) -> Task | None:
 
 
 def begin(
-    *, kind: str, fingerprint: str, document: Document | None, user: Viewer, mode: str = Task.Mode.INLINE
+    *,
+    kind: str,
+    fingerprint: str,
+    document: Document | None,
+    user: Viewer,
+    mode: str = Task.Mode.INLINE,
+    rule: str = "",
 ) -> tuple[Task, bool]:
     """Return the task in flight for this input, or a new one, and whether it is new.
 
@@ -98,6 +105,7 @@ def begin(
                     document=document,
                     requested_by_id=user.pk,
                     mode=mode,
+                    routed_by=rule,
                     hinted_at=hinted_at,
                 )
         except IntegrityError:
@@ -117,6 +125,8 @@ def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
     """
     if (task := claims.claim(task_id, worker)) is None:
         return
+    if task.attempts == 1:
+        instruments.waited(task.kind, (timezone.now() - task.created_at).total_seconds())
     try:
         outcome = _handlers[task.kind](_attempt(task, deadline))
     except ClaimLost:
@@ -300,6 +310,7 @@ def _retry_later(task: Task, error: errors.SpmsError) -> bool:
 
 
 def _fail(task: Task, error: errors.SpmsError) -> None:
+    instruments.not_rendered(task.kind, task.mode, error.slug)
     _end(task, Task.Status.FAILED, error=error.as_kept(), message=str(error)[:500])
 
 

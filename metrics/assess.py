@@ -46,21 +46,22 @@ class Assessment:
     judged: tuple[Judged, ...]
     shadow: Shadow | None
     shadows: Mapping[str, Reading]
+    work: Sequence[Work]
     decision: Decision
 
 
-def assess(
-    limits: Limits, seen: Observation, memories: Mapping[str, Memory], course: Course
-) -> Assessment:
+def assess(limits: Limits, seen: Observation, memories: Mapping[str, Memory], course: Course) -> Assessment:
     """Judge every threshold and decide about the mode."""
-    recent = shadow(seen.recent(), seen.machine)
+    work = seen.recent()
+    recent = shadow(work, seen.machine)
     readers = [_Reader(limits, seen, recent), _Reader(limits, seen, None, longer=True)]
     judged = tuple(
         _judge(threshold, readers, memories.get(threshold.name, Memory(since=seen.now)), seen.now, course)
         for threshold in limits.thresholds
     )
     decision = decide(judged, course, seen.queue, seen.now)
-    return Assessment(judged=judged, shadow=recent, shadows=readers[0].shadows(), decision=decision)
+    shadows = readers[0].shadows()
+    return Assessment(judged=judged, shadow=recent, shadows=shadows, work=work, decision=decision)
 
 
 def _judge(

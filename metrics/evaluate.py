@@ -161,7 +161,9 @@ def _remember(
     if reading_is_over:
         return replace(memory, good_seconds=0.0, unknown_since=None, seen_at=now)
     passed = min(now - memory.seen_at, STALE_SECONDS) if memory.seen_at else 0.0
-    good_seconds = max(0.0, memory.good_seconds + (passed if verdict == Verdict.GOOD else -passed * NEAR_COSTS))
+    good_seconds = max(
+        0.0, memory.good_seconds + (passed if verdict == Verdict.GOOD else -passed * NEAR_COSTS)
+    )
     if verdict == Verdict.GOOD and good_seconds >= keep_seconds:
         return _entered(Memory(), State.INACTIVE, memory, now)
     return replace(memory, good_seconds=good_seconds, unknown_since=None, seen_at=now)
@@ -181,7 +183,9 @@ def _after_unknown(verdict: Verdict, memory: Memory, now: float) -> Memory:
         return replace(_entered(Memory(), State.INACTIVE, memory, now), unknown_since=unknown_since)
     good_seconds = memory.good_seconds if verdict == Verdict.TOO_THIN else 0.0
     phase = State.INACTIVE if memory.phase == State.PENDING else memory.phase
-    return _entered(Memory(good_seconds=good_seconds, seen_at=now, unknown_since=unknown_since), phase, memory, now)
+    return _entered(
+        Memory(good_seconds=good_seconds, seen_at=now, unknown_since=unknown_since), phase, memory, now
+    )
 
 
 def _entered(values: Memory, phase: State, before: Memory, now: float) -> Memory:

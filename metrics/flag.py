@@ -1,13 +1,140 @@
-"""The flag: how the next request for a PDF is served."""
+"""The flag: how the next request for a PDF is served, asked by everybody and set by the evaluator or by hand."""
 
-from typing import Literal
+import logging
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
 
 from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.utils import timezone
 
-type Mode = Literal["inline", "queue"]
+from metrics.decide import Mode as Mode, Setting as Setting
+from metrics.models import ModeChange, ModeState
+
+FRESH_SECONDS = 1.0
+DEFAULT_OVERRIDE = timedelta(hours=4)
+LONGEST_OVERRIDE = timedelta(days=7)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag:
+    """The mode in force: what was chosen, what follows from it, since when, why, and until when."""
+
+    setting: Setting
+    effective: Mode
+    since: datetime
+    reason: str
+    expires_at: datetime | None = None
+    by: str = ""
+
+
+_known: tuple[float, Flag] | None = None
+
+
+def current() -> Flag:
+    """Return the flag, at most a second old; the last known one while the database is away."""
+    global _known  # noqa: PLW0603 (one process, one memory of the row)
+    known, now = _known, time.monotonic()
+    if known is not None and now - known[0] < FRESH_SECONDS:
+        return known[1]
+    try:
+        flag = of(ModeState.objects.filter(pk=1).first() or ModeState())
+    except DatabaseError as error:
+        logger.warning("the mode cannot be read, so the last one stands: %s", str(error).strip())
+        if known is None:
+            raise
+        flag = known[1]
+    _known = now, flag
+    return flag
+
+
+def forget() -> None:
+    """Read the row again at the next question."""
+    global _known  # noqa: PLW0603
+    _known = None
 
 
 def mode() -> Mode:
-    """Return the mode in force: nothing is measured yet, so ``auto`` means inline."""
-    chosen: Mode = "queue" if settings.SPMS_MODE == "queue" else "inline"
-    return chosen
+    """Return the mode in force."""
+    return current().effective
+
+
+def is_auto() -> bool:
+    """Say whether the limits decide, and rules for a single request may do so too."""
+    return current().setting == "auto"
+
+
+def of(state: ModeState) -> Flag:
+    """Return the flag that a row stands for."""
+    if state.override and state.override_until and state.override_until > timezone.now():
+        setting = cast("Setting", state.override)
+        reason = f"{state.override_reason} (set by {state.override_by})"
+        since, expires_at = state.override_at or state.since, state.override_until
+    else:
+        setting, expires_at = cast("Setting", settings.SPMS_MODE), None
+        reason, since = f"SPMS_MODE is {setting}", state.since
+    if setting == "auto":
+        decided: Mode = "queue" if state.mode == "queue" else "inline"
+        return Flag(
+            setting=setting, effective=decided, since=state.since, reason=state.reason, expires_at=expires_at
+        )
+    return Flag(
+        setting=setting,
+        effective=setting,
+        since=since,
+        reason=reason,
+        expires_at=expires_at,
+        by=state.override_by,
+    )
+
+
+def override(setting: Setting, *, by: str, reason: str, until: datetime) -> Flag:
+    """Choose a setting by hand until a time; ends by itself, and is kept in the audit trail."""
+    with transaction.atomic():
+        state = _locked()
+        before = of(state)
+        state.override, state.override_by, state.override_reason = setting, by, reason
+        state.override_at, state.override_until = timezone.now(), until
+        state.save(update_fields=_OVERRIDE)
+        return _recorded(
+            before, of(state), by=by, reason=f"{reason} (until {until.isoformat(timespec='minutes')})"
+        )
+
+
+def end_override(*, by: str, reason: str) -> Flag:
+    """Return to ``SPMS_MODE``."""
+    with transaction.atomic():
+        state = _locked()
+        before = of(state)
+        if not state.override:
+            return before
+        state.override, state.override_by, state.override_reason = "", "", ""
+        state.override_at = state.override_until = None
+        state.save(update_fields=_OVERRIDE)
+        return _recorded(before, of(state), by=by, reason=reason)
+
+
+def end_expired_override() -> None:
+    """Note in the audit trail that an override is over."""
+    if ModeState.objects.filter(pk=1, override_until__lte=timezone.now()).exists():
+        end_override(by="evaluator", reason="the override has expired")
+
+
+_OVERRIDE = ["override", "override_by", "override_reason", "override_at", "override_until"]
+
+
+def _locked() -> ModeState:
+    ModeState.objects.get_or_create(pk=1)
+    return ModeState.objects.select_for_update().get(pk=1)
+
+
+def _recorded(before: Flag, after: Flag, *, by: str, reason: str) -> Flag:
+    ModeChange.objects.create(
+        before=before.effective, after=after.effective, setting=after.setting, actor=by, reason=reason[:500]
+    )
+    forget()
+    return after

@@ -258,7 +258,8 @@ def _tick(day: _Day, past: Sequence[_Past], recent: deque[Work], now: float, win
     lengths = {one.window_seconds for one in day.limits.thresholds}
     seen = Observation(
         now=now,
-        windows=dict.fromkeys((length * LONGER for length in lengths), longer) | dict.fromkeys(lengths, window),
+        windows=dict.fromkeys((length * LONGER for length in lengths), longer)
+        | dict.fromkeys(lengths, window),
         work=known,
         work_seconds=window_seconds,
         is_queued=day.course.mode == "queue" or bool(day.queued_at),

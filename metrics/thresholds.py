@@ -93,9 +93,14 @@ def load(path: Path) -> Limits:
     except UnicodeDecodeError as error:
         raise LimitsError(f"{path}: expected UTF-8, found other bytes at {error.start}") from error
     try:
-        return _limits(parse(text), digest=hashlib.sha256(raw).hexdigest()[:12])
+        return load_text(text)
     except LimitsError as error:
         raise LimitsError(f"{path}: {error}") from error
+
+
+def load_text(text: str) -> Limits:
+    """Read the text of a limits file. Raises LimitsError."""
+    return _limits(parse(text), digest=hashlib.sha256(text.encode()).hexdigest()[:12])
 
 
 def parse(text: str) -> dict[str, _Value]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import re
 import secrets
 import tempfile
@@ -12,7 +13,7 @@ import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from spms import units
+from metrics import units
 
 django_stubs_ext.monkeypatch()  # admin classes take type parameters
 
@@ -85,10 +86,24 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or _secret_key(SPMS_DATA_DIR)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
+# Where each process of this host counts; the library wants it named before it is imported.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(SPMS_DATA_DIR / "metrics" / (platform.node() or "localhost"))
+Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
+# The limits that decide between inline and queue; a Prometheus server to read from, if there is one; who scrapes.
+SPMS_THRESHOLDS = env.str("SPMS_THRESHOLDS", default=str(BASE_DIR / "thresholds.yaml"))
+PROMETHEUS_URL = env.str("PROMETHEUS_URL", default="")
+SPMS_METRICS_TOKEN = env.str("SPMS_METRICS_TOKEN", default="")
+if PROMETHEUS_URL and not PROMETHEUS_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured(
+        f"PROMETHEUS_URL={PROMETHEUS_URL!r}: expected an address such as http://127.0.0.1:9090"
+    )
+
 # How a PDF is served while no override is in force.
 SPMS_MODE = _choice("SPMS_MODE", "auto", ("auto", "inline", "queue"))
 # Requests that one web process serves at once.
 SPMS_WEB_WORKERS = _positive("SPMS_WEB_WORKERS", 8)
+# Requests that may render a PDF at once while the limits decide; what comes on top is queued.
+SPMS_INLINE_SLOTS = _positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_WORKERS // 2))
 # Rendering processes that work at once on this machine, whoever asks; more than cores lose time.
 SPMS_RENDER_SLOTS = _positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
 # How long a request waits for its PDF, and how long any render may take at all.
@@ -128,11 +143,13 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "rest_framework",
     "rest_framework.authtoken",
+    "metrics",
     "documents",  # before django_q: its qcluster command takes the place of Django-Q2's
     "django_q",
 ]
 
 MIDDLEWARE = [
+    "metrics.middleware.Measure",  # first: it times all that follows
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "spms.middleware.BodyLimit",

@@ -34,6 +34,7 @@ from documents.api.serializers import (
     TaskSerializer,
 )
 from documents.models import Document, DocumentImage, Project, Task
+from metrics import instruments
 
 JOINED_RETRY_SECONDS = 2
 LONGEST_RETRY_SECONDS = 30
@@ -108,15 +109,18 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         if not is_forced and (done := tasks.newest_succeeded(pdf.KIND, fingerprint)) is not None:
             subscribe(done)
             return _task_response(done, 200)
-        wish = preferences.of(request)
+        wish, begun_at = preferences.of(request), time.monotonic()
         task, is_new = dispatch.make(
             kind=pdf.KIND,
             fingerprint=fingerprint,
             document=document,
             user=request.user,
             wish=wish,
+            estimate_seconds=pdf.estimate_seconds(document),
             on_begin=subscribe,
         )
+        if wish.wait_seconds and task.mode == Task.Mode.QUEUE:
+            instruments.asked_to_wait(request._request, time.monotonic() - begun_at)
         if task.status == Task.Status.FAILED:
             raise tasks.error_of(task)
         if task.status == Task.Status.CANCELLED:
@@ -214,10 +218,12 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         wait_seconds = _wait_parameter(request)
         task = self.get_object()
         if wait_seconds and not task.has_ended and self._waiters.acquire(blocking=False):
+            begun_at = time.monotonic()
             try:
-                task = tasks.wait(task.pk, deadline=time.monotonic() + wait_seconds)
+                task = tasks.wait(task.pk, deadline=begun_at + wait_seconds)
             finally:
                 self._waiters.release()
+            instruments.asked_to_wait(request._request, time.monotonic() - begun_at)
         return Response(TaskSerializer(task).data)
 
     @extend_schema(request=None, responses={200: TaskSerializer, 409: ProblemSerializer})

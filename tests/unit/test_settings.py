@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given, strategies as st
 
-from spms import units
+from metrics import units
 
 ROOT = Path(__file__).parent.parent.parent
 

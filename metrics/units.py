@@ -37,3 +37,8 @@ def _parse(text: str, factors: Mapping[str, float]) -> float:
     if match is None or match[2].lower() not in factors:
         return 0.0
     return float(match[1]) * factors[match[2].lower()]
+
+
+def duration_seconds(text: str) -> float | None:
+    """Return a duration such as ``15s`` or ``2h`` in seconds; None for anything else and for zero."""
+    return _parse(text, SECONDS) or None

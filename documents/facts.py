@@ -1,0 +1,98 @@
+"""What the evaluation of the thresholds may know of the work: read from the task rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from statistics import mean
+from typing import Any
+
+from django.db.models import F, Min, Q, Sum
+from django.utils import timezone
+
+from documents import pdf
+from documents.models import Cluster, Task
+from metrics import instruments
+
+USUAL_SECONDS = 2.0
+DAY = timedelta(days=1)
+LONG_WAIT = timedelta(seconds=10)
+
+
+def supply() -> None:
+    """Give the evaluation these facts."""
+    instruments.supply(instruments.Facts(work=work, queue=queue, gauges=gauges))
+
+
+def work(since: float) -> tuple[Sequence[instruments.Work], bool]:
+    """Return the PDFs asked for since a time, in order, and whether any of them went to the queue.
+
+    One that is not finished counts with the mean of the others.
+    """
+    asked = Task.objects.filter(kind=pdf.KIND, created_at__gte=datetime.fromtimestamp(since, UTC))
+    rows = list(
+        asked.order_by("created_at").values("created_at", "mode", "result", "started_at", "finished_at")
+    )
+    known = [seconds for row in rows if (seconds := _seconds(row)) is not None]
+    usual = mean(known) if known else USUAL_SECONDS
+    found = [
+        instruments.Work(
+            row["created_at"].timestamp(), usual if (taken := _seconds(row)) is None else taken, True
+        )
+        for row in rows
+    ]
+    return found, any(row["mode"] == Task.Mode.QUEUE for row in rows)
+
+
+def _seconds(row: Mapping[str, Any]) -> float | None:
+    if row["result"] and "seconds" in row["result"]:
+        return float(row["result"]["seconds"])
+    if row["started_at"] and row["finished_at"]:
+        took: timedelta = row["finished_at"] - row["started_at"]
+        return max(0.0, took.total_seconds())
+    return None
+
+
+def queue() -> instruments.Queue:
+    """Return who works in the queue, how many tasks wait, and how long nothing was taken although some do."""
+    return instruments.Queue(
+        live_workers=live_workers(), waiting=_due().count(), stalled_seconds=_stalled_seconds()
+    )
+
+
+def live_workers() -> int:
+    """Return the workers of all live clusters."""
+    return int(Cluster.objects.alive().aggregate(total=Sum("workers"))["total"] or 0)
+
+
+def gauges() -> Mapping[str, float]:
+    """Return the numbers of this moment."""
+    ended = Task.objects.filter(kind=pdf.KIND, finished_at__gt=timezone.now() - DAY)
+    waited = ended.filter(finished_at__gt=F("created_at") + LONG_WAIT).exclude(requested_by=None)
+    return {
+        "spms_queue_depth": _due().count(),
+        "spms_queue_lag_seconds": lag_seconds(),
+        "spms_queue_workers": live_workers(),
+        "spms_pdfs_last_day": ended.filter(status=Task.Status.SUCCEEDED).count(),
+        "spms_users_waited_last_day": waited.values("requested_by").distinct().count(),
+    }
+
+
+def lag_seconds() -> float:
+    """Return how long the oldest task that may run has waited."""
+    oldest = _due().aggregate(oldest=Min("claimable_at"))["oldest"]
+    return max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0.0
+
+
+def _due() -> Any:
+    return Task.objects.waiting().filter(Q(status=Task.Status.QUEUED) | Q(claimable_at__lte=timezone.now()))
+
+
+def _stalled_seconds() -> float:
+    running = Task.objects.filter(status=Task.Status.RUNNING, mode=Task.Mode.QUEUE)
+    if running.exists():
+        return 0.0
+    lag = lag_seconds()
+    since = timezone.now() - timedelta(seconds=lag)
+    newest = Task.objects.filter(mode=Task.Mode.QUEUE, finished_at__gt=since).order_by("-finished_at").first()
+    if newest is None or newest.finished_at is None:
+        return lag
+    return min(lag, (timezone.now() - newest.finished_at).total_seconds())

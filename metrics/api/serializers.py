@@ -1,0 +1,83 @@
+"""JSON of the thresholds, the mode and feedback."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from metrics.flag import DEFAULT_OVERRIDE, LONGEST_OVERRIDE
+from metrics.models import Feedback
+
+SETTINGS = ("auto", "inline", "queue")
+
+
+class ThresholdSerializer(serializers.Serializer[Any]):
+    """A threshold as the last evaluation found it."""
+
+    name = serializers.CharField()
+    description = serializers.CharField()
+    value = serializers.FloatField(allow_null=True)
+    limit = serializers.FloatField()
+    unit = serializers.CharField()
+    state = serializers.ChoiceField(choices=("inactive", "pending", "firing", "no_data", "stale"))
+    since = serializers.DateTimeField(allow_null=True)
+    shadow = serializers.FloatField(allow_null=True)
+    headroom = serializers.FloatField(allow_null=True)
+    routes_to_queue = serializers.BooleanField()
+    severity = serializers.CharField()
+    samples = serializers.FloatField()
+    forecast_seconds = serializers.FloatField(allow_null=True)
+    reason = serializers.CharField()
+
+
+class ThresholdsSerializer(serializers.Serializer[Any]):
+    """The last evaluation."""
+
+    evaluated_at = serializers.DateTimeField(allow_null=True)
+    mode = serializers.ChoiceField(choices=("inline", "queue"))
+    source = serializers.CharField()  # type: ignore[assignment]
+    limits = serializers.CharField(help_text="start of the SHA-256 of the limits file")
+    limits_error = serializers.CharField()
+    alarm = serializers.CharField()
+    thresholds = ThresholdSerializer(many=True)
+
+
+class ModeSerializer(serializers.Serializer[Any]):
+    """The mode in force."""
+
+    setting = serializers.ChoiceField(choices=SETTINGS)
+    effective = serializers.ChoiceField(choices=("inline", "queue"))
+    since = serializers.DateTimeField()
+    reason = serializers.CharField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+
+
+class OverrideSerializer(serializers.Serializer[Any]):
+    """An operator's choice: needs a reason, and ends by itself after four hours or when it says so."""
+
+    setting = serializers.ChoiceField(choices=SETTINGS)
+    reason = serializers.CharField(max_length=300)
+    expires_at = serializers.DateTimeField(required=False)
+
+    def validate_expires_at(self, value: datetime) -> datetime:
+        """Refuse a time that is past or too far away."""
+        if not timezone.now() < value <= timezone.now() + LONGEST_OVERRIDE:
+            raise serializers.ValidationError(f"Send a time within the next {LONGEST_OVERRIDE.days} days.")
+        return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Add the usual end."""
+        return {"expires_at": timezone.now() + timedelta(seconds=DEFAULT_OVERRIDE.total_seconds()), **attrs}
+
+
+class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
+    """A complaint or praise, perhaps about one task."""
+
+    task = serializers.UUIDField(source="task_id", required=False, allow_null=True)
+    text = serializers.CharField(max_length=2000, required=False, allow_blank=True)
+
+    class Meta:
+        model = Feedback
+        fields = ("id", "kind", "text", "task", "created_at")
+        read_only_fields = ("created_at",)

@@ -1,0 +1,99 @@
+"""The endpoints of the measuring: what is found, the mode, and what users say."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import exceptions
+from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from metrics import flag
+from metrics.api.serializers import (
+    FeedbackSerializer,
+    ModeSerializer,
+    OverrideSerializer,
+    ThresholdsSerializer,
+)
+from metrics.models import Feedback, ModeState
+
+FEEDBACK_PER_DAY = 10
+
+
+class IsStaffOrReadOnly(BasePermission):
+    """Everybody who is signed in may look; only staff may change it."""
+
+    message = "Only staff may change the mode."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Say whether the method is allowed."""
+        return request.method in SAFE_METHODS or bool(request.user.is_staff)
+
+
+class ThresholdsView(APIView):
+    """Every threshold with its value, limit and state."""
+
+    @extend_schema(responses=ThresholdsSerializer)
+    def get(self, request: Request) -> Response:
+        """Return what the last evaluation found."""
+        state = ModeState.objects.filter(pk=1).first() or ModeState()
+        found = {
+            "evaluated_at": state.evaluated_at,
+            "mode": flag.of(state).effective,
+            "source": state.report.get("source", ""),
+            "limits": state.report.get("limits", ""),
+            "limits_error": state.limits_error,
+            "alarm": state.alarm,
+            "thresholds": state.report.get("thresholds", []),
+        }
+        return Response(ThresholdsSerializer(found).data)
+
+
+class ModeView(APIView):
+    """The mode in force."""
+
+    permission_classes = (IsAuthenticated, IsStaffOrReadOnly)
+
+    @extend_schema(responses=ModeSerializer)
+    def get(self, request: Request) -> Response:
+        """Return the setting, the mode that follows from it, and why."""
+        state = ModeState.objects.filter(pk=1).first() or ModeState()
+        return Response(ModeSerializer(flag.of(state)).data)
+
+    @extend_schema(request=OverrideSerializer, responses=ModeSerializer)
+    def put(self, request: Request) -> Response:
+        """Choose a setting until a time; staff only."""
+        form = OverrideSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        wanted: dict[str, Any] = form.validated_data
+        changed = flag.override(
+            wanted["setting"],
+            by=request.user.get_username(),
+            reason=wanted["reason"],
+            until=wanted["expires_at"],
+        )
+        return Response(ModeSerializer(changed).data)
+
+
+class FeedbackView(APIView):
+    """What users think; complaints are counted against their threshold."""
+
+    @extend_schema(request=FeedbackSerializer, responses={201: FeedbackSerializer})
+    def post(self, request: Request) -> Response:
+        """Keep a complaint or praise; ten a day from each person."""
+        form = FeedbackSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        day = timezone.now() - timedelta(days=1)
+        if (
+            Feedback.objects.filter(user=cast("User", request.user), created_at__gt=day).count()
+            >= FEEDBACK_PER_DAY
+        ):
+            raise exceptions.Throttled(
+                wait=3600, detail=f"At most {FEEDBACK_PER_DAY} messages a day are taken."
+            )
+        form.save(user_id=request.user.pk)
+        return Response(form.data, status=201)

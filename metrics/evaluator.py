@@ -1,0 +1,216 @@
+"""The tick: snapshot, read, assess, set the flag; one evaluator at a time across processes and hosts."""
+
+import dataclasses
+import logging
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from metrics import flag, forecasts, instruments, presence, report, snapshots
+from metrics.assess import LONGER, Assessment, Observation, assess
+from metrics.decide import Course
+from metrics.evaluate import Memory, State
+from metrics.models import Evaluation, Feedback, ModeChange, ModeState
+from metrics.shadow import Inline, Work
+from metrics.sources import Embedded, Impatient, Prometheus, Source
+from metrics.thresholds import Limits, LimitsError, load, load_text
+from metrics.windows import Window
+
+LEASE = timedelta(seconds=40)
+WORK_SECONDS = 300.0
+COMPLAINTS = timedelta(days=30)
+
+logger = logging.getLogger(__name__)
+
+
+def source() -> Source:
+    """Return the source that the settings name."""
+    return Impatient(Prometheus(settings.PROMETHEUS_URL)) if settings.PROMETHEUS_URL else Embedded()
+
+
+def holder() -> str:
+    """Return the name of this evaluator."""
+    return f"{platform.node() or 'localhost'}:{os.getpid()}"
+
+
+def machine() -> Inline:
+    """Return the machine that serves inline."""
+    return Inline(
+        web_workers=settings.SPMS_WEB_WORKERS,
+        render_slots=settings.SPMS_RENDER_SLOTS,
+        deadline_seconds=settings.SPMS_INLINE_DEADLINE,
+    )
+
+
+def tick(read_from: Source, *, now: float | None = None) -> bool:
+    """Evaluate once, unless another evaluator holds the lease; return whether it did.
+
+    Every host's evaluator keeps its own snapshot, whoever decides.
+    """
+    now = time.time() if now is None else now
+    snapshots.take(platform.node() or "localhost", now)
+    if not _lease(now):
+        return False
+    flag.end_expired_override()
+    state = ModeState.objects.get(pk=1)
+    limits = _limits(state)
+    found = assess(limits, observe(limits, read_from, now), memories_of(state), course_of(state))
+    _store(state, found, limits, read_from.name, now)
+    instruments.EVALUATIONS.labels("done").inc()
+    return True
+
+
+def tidy(now: float) -> None:
+    """Remove snapshots and evaluations that nobody needs any more."""
+    snapshots.thin(now)
+    at = datetime.fromtimestamp(now, UTC)
+    Evaluation.objects.filter(at__lt=at - timedelta(days=90)).delete()
+
+
+def _lease(now: float) -> bool:
+    """Take or renew the lease; one that ends impossibly late was written before the clock jumped."""
+    at, me = datetime.fromtimestamp(now, UTC), holder()
+    ModeState.objects.get_or_create(pk=1)
+    free = Q(lease_until=None) | Q(lease_until__lt=at) | Q(lease_until__gt=at + 2 * LEASE) | Q(holder=me)
+    return bool(ModeState.objects.filter(free, pk=1).update(holder=me, lease_until=at + LEASE))
+
+
+def _limits(state: ModeState) -> Limits:
+    """Return the limits of the file, or the last good ones, which are then kept and named as such.
+
+    Raises LimitsError when there never were good ones.
+    """
+    path = Path(settings.SPMS_THRESHOLDS)
+    try:
+        limits = load(path)
+    except LimitsError as error:
+        if not state.limits_text:
+            raise
+        if str(error)[:500] != state.limits_error:
+            logger.error("%s; the last good limits stay in force", error)  # noqa: TRY400
+        ModeState.objects.filter(pk=1).update(limits_error=str(error)[:500])
+        instruments.EVALUATIONS.labels("bad_limits").inc()
+        return load_text(state.limits_text)
+    text = path.read_text()
+    if text != state.limits_text or state.limits_error:
+        loaded = {"limits_text": text, "limits_error": "", "limits_loaded_at": timezone.now()}
+        ModeState.objects.filter(pk=1).update(**loaded)
+    return limits
+
+
+def observe(limits: Limits, read_from: Source, now: float) -> Observation:
+    """Return all that an evaluation looks at."""
+    facts = instruments.facts()
+    gauges = {
+        **facts.gauges(),
+        "spms_users_active": float(presence.active_count()),
+        "spms_complaints_last_month": float(complaints()),
+    }
+    lengths = {one.window_seconds for one in limits.thresholds}
+    lengths |= {length * LONGER for length in lengths if length <= 3600} | {WORK_SECONDS * LONGER}
+    windows = {length: _with(read_from.window(length, now), gauges, now) for length in lengths}
+    pdfs, _ = facts.work(now - LONGER * WORK_SECONDS)
+    _, is_queued = facts.work(now - WORK_SECONDS)
+    return Observation(
+        now=now,
+        windows=windows,
+        work=sorted([*pdfs, *_others(windows[WORK_SECONDS * LONGER], now)]),
+        work_seconds=WORK_SECONDS,
+        is_queued=is_queued or flag.mode() == "queue",
+        machine=machine(),
+        queue=facts.queue(),
+    )
+
+
+def complaints() -> int:
+    """Return the complaints of the last 30 days."""
+    return Feedback.objects.filter(
+        kind=Feedback.Kind.COMPLAINT, created_at__gt=timezone.now() - COMPLAINTS
+    ).count()
+
+
+def _with(window: Window | None, gauges: Mapping[str, float], now: float) -> Window:
+    """Return a window with the gauges, which are known also when the source is away."""
+    if window is None:
+        return Window(at=now, gauges=gauges)
+    return dataclasses.replace(window, gauges=gauges)
+
+
+def _others(window: Window, now: float) -> list[Work]:
+    """Return the requests that made no PDF, spread evenly over the window with their mean duration."""
+    histogram = window.histograms.get(snapshots.OTHER_REQUESTS)
+    number = round(histogram.count) if histogram else 0
+    if histogram is None or number < 1:
+        return []
+    length, each = LONGER * WORK_SECONDS, histogram.sum_seconds / histogram.count
+    return [Work(now - length + length * (n + 0.5) / number, each, False) for n in range(number)]
+
+
+def memories_of(state: ModeState) -> dict[str, Memory]:
+    """Return what is remembered of each threshold; what cannot be read is forgotten."""
+    found = {}
+    for name, values in state.memories.items():
+        try:
+            found[name] = Memory(**{**values, "phase": State(values["phase"])})
+        except (TypeError, ValueError, KeyError):
+            logger.warning("what was remembered of %s cannot be read", name)
+    return found
+
+
+def course_of(state: ModeState) -> Course:
+    """Return what is remembered of the mode."""
+    try:
+        return Course(**state.course)
+    except TypeError:
+        return Course()
+
+
+def _store(state: ModeState, found: Assessment, limits: Limits, source_name: str, now: float) -> None:
+    at = datetime.fromtimestamp(now, UTC)
+    course, before = found.decision.course, flag.of(state)
+    told = report.of(found, machine(), forecasts.seconds_until(found, at), now)
+    evidence = {"limits": limits.digest, "source": source_name, "thresholds": told}
+    is_change = course.mode != course_of(state).mode
+    acted = replace_mode(course, course_of(state)) if limits.dry_run else course
+    values = {
+        "memories": {one.threshold.name: asdict(one.memory) for one in found.judged},
+        "course": asdict(acted),
+        "report": {"thresholds": told, "source": source_name, "limits": limits.digest},
+        "evaluated_at": at,
+        "alarm": found.decision.alarm[:500],
+        "reason": found.decision.reason[:500],
+        "mode": acted.mode,
+    }
+    if acted.mode != state.mode:
+        values["since"] = at
+    with transaction.atomic():
+        ModeState.objects.filter(pk=1).update(**values)
+        Evaluation.objects.create(at=at, mode=before.effective, values=report.values(found))
+        if is_change:
+            ModeChange.objects.create(
+                at=at,
+                before=course_of(state).mode,
+                after=course.mode,
+                setting=before.setting,
+                actor="evaluator",
+                reason=found.decision.reason[:500],
+                evidence=evidence,
+                is_dry_run=limits.dry_run,
+            )
+    if is_change:
+        logger.warning("mode%s: %s", " (dry run)" if limits.dry_run else "", found.decision.reason)
+    flag.forget()
+
+
+def replace_mode(wanted: Course, kept: Course) -> Course:
+    """Return the course of a dry run: nothing changes."""
+    return dataclasses.replace(wanted, mode=kept.mode, since=kept.since, returned_at=kept.returned_at)

@@ -1,0 +1,149 @@
+"""Every metric, declared once; and the facts that other rooms supply. A fault here never breaks what is counted."""
+
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import Counter, Histogram, values
+
+from metrics import slots
+from metrics.criteria import DURATION_BUCKETS
+from metrics.decide import Queue as Queue
+from metrics.shadow import Work as Work
+
+# One set of files for each slot instead of each process id. It must be chosen before a metric is made.
+values.ValueClass = values.MultiProcessValue(process_identifier=slots.name)  # type: ignore[no-untyped-call]
+
+logger = logging.getLogger(__name__)
+
+REQUEST_SECONDS = Histogram(
+    "spms_http_request_duration_seconds",
+    "Time until a request was answered, without the time that its client asked to wait.",
+    ("method", "route", "status"),
+    buckets=DURATION_BUCKETS,
+)
+STARTED = Counter("spms_http_requests_started", "Requests of the API that came in.")
+FINISHED = Counter("spms_http_requests_finished", "Requests of the API that were answered.")
+LOST = Counter("spms_http_requests_lost", "Requests of the API that ended with their process.")
+TIMED_OUT = Counter(
+    "spms_http_requests_timed_out",
+    "Requests past the deadline, cut off with their process (killed), or given up by the client.",
+    ("reason",),
+)
+FAILED = Counter(
+    "spms_http_requests_failed", "Requests of the API answered with 500 or above, but 503 and 504."
+)
+QUEUE_SECONDS = Histogram(
+    "spms_http_request_queue_seconds",
+    "Time that a request waited for a free web worker, by the X-Request-Start of the proxy.",
+    buckets=DURATION_BUCKETS,
+)
+RENDER_SECONDS = Histogram(
+    "spms_render_duration_seconds", "Time to make a PDF.", ("kind", "mode"), buckets=DURATION_BUCKETS
+)
+RENDERS = Counter("spms_renders", "Renders that ended.", ("kind", "mode", "outcome"))
+PAGES = Counter("spms_rendered_pages", "Pages made.", ("kind",))
+BYTES = Counter("spms_rendered_bytes", "Bytes of PDF made.", ("kind",))
+TASK_WAIT_SECONDS = Histogram(
+    "spms_task_wait_seconds",
+    "Time that a task waited for its first worker.",
+    ("kind",),
+    buckets=DURATION_BUCKETS,
+)
+ROUTED = Counter(
+    "spms_tasks_routed", "PDFs by the rule that sent them inline or to the queue.", ("mode", "rule")
+)
+EVALUATIONS = Counter("spms_evaluations", "Evaluations of the thresholds.", ("outcome",))
+
+DEADLINE, KILLED, CLIENT = "deadline", "killed", "client"
+TIMEOUT_REASONS = (DEADLINE, KILLED, CLIENT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the rooms that do the work know of it; all times in seconds since 1970.
+
+    ``work(since)``: the PDFs asked for since then, in order, and whether any went to the queue. ``gauges``: numbers
+    of this moment by the names of their metrics.
+    """
+
+    work: Callable[[float], tuple[Sequence[Work], bool]]
+    queue: Callable[[], Queue]
+    gauges: Callable[[], Mapping[str, float]]
+
+
+_facts: list[Facts] = []
+
+
+def supply(facts: Facts) -> None:
+    """Let the evaluation know of the work; called once, when the app that does it is ready."""
+    _facts[:] = [facts]
+
+
+def facts() -> Facts:
+    """Return what was supplied."""
+    return _facts[0]
+
+
+@contextlib.contextmanager
+def harmless() -> Iterator[None]:
+    """Log what goes wrong while something is counted, and go on."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        logger.warning("not counted: %s", error)
+
+
+def start_process() -> None:
+    """Count the requests that the last process of this slot took with it, and create labels at zero."""
+    with harmless():
+        for reason in TIMEOUT_REASONS:
+            TIMED_OUT.labels(reason)
+        lost = _value(STARTED) - _value(FINISHED) - _value(LOST)
+        if lost > 0:
+            LOST.inc(lost)
+            TIMED_OUT.labels(KILLED).inc(lost)
+
+
+def _value(counter: Any) -> float:
+    return float(counter._value.get())
+
+
+def rendered(kind: str, mode: str, *, seconds: float, pages: int, size_bytes: int) -> None:
+    """Count a PDF that was made."""
+    with harmless():
+        _render_seconds(kind, mode).observe(seconds)
+        RENDERS.labels(kind, mode, "succeeded").inc()
+        PAGES.labels(kind).inc(pages)
+        BYTES.labels(kind).inc(size_bytes)
+
+
+def not_rendered(kind: str, mode: str, outcome: str) -> None:
+    """Count a render that failed, by the slug of its error."""
+    with harmless():
+        RENDERS.labels(kind, mode, outcome).inc()
+
+
+def waited(kind: str, seconds: float) -> None:
+    """Count the wait of a task for its first worker."""
+    with harmless():
+        TASK_WAIT_SECONDS.labels(kind).observe(seconds)
+
+
+def routed(mode: str, rule: str) -> None:
+    """Count where a PDF was sent, and by which rule."""
+    with harmless():
+        ROUTED.labels(mode, rule).inc()
+
+
+def asked_to_wait(request: Any, seconds: float) -> None:
+    """Leave out of a request's time what its client asked to wait (``?wait=``, ``Prefer: wait``)."""
+    request.spms_asked_seconds = getattr(request, "spms_asked_seconds", 0.0) + seconds
+
+
+@functools.cache
+def _render_seconds(kind: str, mode: str) -> Any:
+    return RENDER_SECONDS.labels(kind, mode)

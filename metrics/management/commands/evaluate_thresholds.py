@@ -1,0 +1,86 @@
+"""``manage.py evaluate_thresholds``: judge every threshold, once or again and again."""
+
+import json
+import logging
+import signal
+import threading
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, InterfaceError, connection
+
+from metrics import evaluator, flag, instruments, units
+from metrics.models import ModeState
+from metrics.thresholds import LimitsError
+
+TIDY_SECONDS = 900.0
+
+logger = logging.getLogger("spms.evaluator")
+
+
+class Command(BaseCommand):
+    """Evaluates the thresholds and sets the flag; one evaluator works at a time, however many run."""
+
+    help = "Evaluate the thresholds once and print them, or every so often until SIGTERM."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--every", help="go on, with this pause, such as 15s")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Evaluate once or until told to stop."""
+        if options["every"] is None:
+            try:
+                evaluator.tick(evaluator.source())
+            except LimitsError as error:
+                raise CommandError(str(error)) from error
+            self._print(as_json=options["json"])
+            return
+        seconds = units.duration_seconds(options["every"])
+        if seconds is None or seconds < 1:
+            raise CommandError(f"--every {options['every']}: expected a duration of at least 1s, such as 15s")
+        self._go_on(seconds, as_json=options["json"])
+
+    def _go_on(self, seconds: float, *, as_json: bool) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        read_from, tidied_at = evaluator.source(), float("-inf")
+        while not stop.is_set():
+            begun = time.monotonic()
+            try:
+                if evaluator.tick(read_from) and as_json:
+                    self._print(as_json=True)
+                if begun - tidied_at > TIDY_SECONDS:
+                    evaluator.tidy(time.time())
+                    tidied_at = begun
+            except LimitsError as error:
+                raise CommandError(str(error)) from error
+            except (DatabaseError, InterfaceError, OSError) as error:
+                logger.warning("not evaluated, so the mode stays as it is: %s", str(error).strip())
+                with instruments.harmless():
+                    instruments.EVALUATIONS.labels("failed").inc()
+                connection.close()
+            stop.wait(max(0.0, seconds - (time.monotonic() - begun)))
+
+    def _print(self, *, as_json: bool) -> None:
+        state = ModeState.objects.get(pk=1)
+        now = flag.of(state)
+        if as_json:
+            found = {
+                "evaluated_at": state.evaluated_at.isoformat() if state.evaluated_at else None,
+                "mode": now.effective,
+                "setting": now.setting,
+                "reason": now.reason,
+                "alarm": state.alarm,
+                "limits_error": state.limits_error,
+                **state.report,
+            }
+            self.stdout.write(json.dumps(found))
+            return
+        self.stdout.write(f"{now.effective} (setting {now.setting}): {now.reason}")
+        for one in state.report.get("thresholds", []):
+            self.stdout.write(f"{one['state']:9} {one['name']:24} {one['shown']:>12}  {one['reason']}")

@@ -1,0 +1,25 @@
+"""``manage.py export_prometheus_rules``: the limits as alert rules for Prometheus."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from metrics import rules
+from metrics.thresholds import LimitsError, load
+
+
+class Command(BaseCommand):
+    """Prints a rules file."""
+
+    help = "Print thresholds.yaml as Prometheus rules: export_prometheus_rules > rules.yml"
+    requires_system_checks: list[str] = []  # noqa: RUF012 (Django's own declaration)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print it."""
+        try:
+            limits = load(Path(settings.SPMS_THRESHOLDS))
+        except LimitsError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(rules.rules(limits), ending="")

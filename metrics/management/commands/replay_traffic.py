@@ -1,0 +1,59 @@
+"""``manage.py replay_traffic TRACE.csv``: what the switch would do on a recorded day."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from metrics import replay
+from metrics.thresholds import LimitsError, load
+
+
+class Command(BaseCommand):
+    """Serves a trace in simulated time, with the real evaluation and the real limits."""
+
+    help = "Replay a trace (columns arrived_at in seconds, kind = pdf or request, service_seconds)."
+    requires_system_checks: list[str] = []  # noqa: RUF012 (Django's own declaration)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("trace", type=Path)
+        parser.add_argument("--thresholds", type=Path, help="another limits file")
+        parser.add_argument("--web-workers", type=int, default=settings.SPMS_WEB_WORKERS)
+        parser.add_argument("--queue-workers", type=int, default=settings.SPMS_QUEUE_WORKERS)
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Replay and print."""
+        if options["web_workers"] < 1 or options["queue_workers"] < 0:
+            raise CommandError("expected at least one web worker, and 0 or more queue workers")
+        site = replay.Site(
+            web_workers=options["web_workers"],
+            queue_workers=options["queue_workers"],
+            inline_slots=max(1, options["web_workers"] // 2),
+            deadline_seconds=settings.SPMS_INLINE_DEADLINE,
+        )
+        try:
+            limits = load(options["thresholds"] or Path(settings.SPMS_THRESHOLDS))
+            found = replay.replay(replay.read_trace(options["trace"]), limits, site)
+        except (LimitsError, replay.TraceError) as error:
+            raise CommandError(str(error)) from error
+        figures = {
+            "switches": found.switches,
+            "p95_seconds": round(found.p95_seconds, 3),
+            "p99_seconds": round(found.p99_seconds, 3),
+            "timeouts": found.timeouts,
+            "queue_hours": round(found.queue_hours, 3),
+            "needless_queue_hours": round(found.needless_queue_hours, 3),
+            "requests": found.requests,
+        }
+        if options["json"]:
+            self.stdout.write(json.dumps(figures))
+            return
+        for name, figure in figures.items():
+            self.stdout.write(f"{name:22} {figure}")
+        for at, mode, reason in found.changes:
+            self.stdout.write(f"{at:10.0f} s  {mode:7} {reason}")

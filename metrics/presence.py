@@ -1,0 +1,45 @@
+"""Who was active when, to the minute: a row each, written at most once a minute."""
+
+import logging
+import time
+from datetime import timedelta
+
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.utils import timezone
+
+from metrics.models import Presence
+
+ACTIVE = timedelta(minutes=5)
+WRITTEN_SECONDS = 60.0
+MOST_REMEMBERED = 10_000
+
+logger = logging.getLogger(__name__)
+
+_written: dict[int, float] = {}
+
+
+def note(request: HttpRequest) -> None:
+    """Note that the request's user is active, if the request has one that is known already."""
+    user = request.__dict__.get("user")
+    user_id = getattr(user, "pk", None) if user is not None and _is_known(request) else None
+    now = time.monotonic()
+    if user_id is None or now - _written.get(user_id, float("-inf")) < WRITTEN_SECONDS:
+        return
+    if len(_written) > MOST_REMEMBERED:
+        _written.clear()
+    _written[user_id] = now
+    try:
+        Presence.objects.update_or_create(user_id=user_id, defaults={"seen_at": timezone.now()})
+    except DatabaseError as error:
+        logger.warning("presence of user %s was not noted: %s", user_id, error)
+
+
+def active_count() -> int:
+    """Return how many people were active in the last five minutes."""
+    return Presence.objects.filter(seen_at__gt=timezone.now() - ACTIVE).count()
+
+
+def _is_known(request: HttpRequest) -> bool:
+    """Say whether the user is there already: asking a lazy one would cost a query."""
+    return hasattr(request, "_cached_user") or not hasattr(request.__dict__["user"], "_wrapped")

@@ -1,0 +1,88 @@
+"""What an evaluation tells people: the entries of ``GET thresholds/``, of the dashboard and of the evidence."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from metrics import shadow
+from metrics.assess import Assessment
+from metrics.evaluate import Judged, Verdict, show
+from metrics.shadow import Inline, Shadow
+from metrics.thresholds import Threshold
+
+IS_GOOD: dict[str, Callable[[Shadow], float]] = {
+    "p95_response_time": lambda seen: seen.p95_seconds,
+    "average_response_time": lambda seen: seen.mean_seconds,
+    "request_timeout_rate": lambda seen: seen.timeout_rate,
+}
+
+
+def of(found: Assessment, machine: Inline, forecast: Mapping[str, float], now: float) -> list[dict[str, Any]]:
+    """Return an entry for each threshold; shares as 0.01 for 1 %, times in seconds."""
+    return [_entry(one, found, machine, forecast.get(one.threshold.name)) for one in found.judged]
+
+
+def _entry(one: Judged, found: Assessment, machine: Inline, seconds_until: float | None) -> dict[str, Any]:
+    threshold, seen = one.threshold, found.shadows.get(one.threshold.name)
+    unit = threshold.criterion.unit
+    reason = f"{one.verdict.value}: {one.reason}" if one.verdict != Verdict.GOOD else one.reason
+    if seconds_until is not None:
+        reason = f"{reason}; {forecast_text(seconds_until)}"
+    return {
+        "name": threshold.name,
+        "description": threshold.criterion.description,
+        "value": one.reading.value,
+        "limit": threshold.limit,
+        "unit": unit.value,
+        "state": one.state.value,
+        "since": datetime.fromtimestamp(one.memory.since, UTC).isoformat() if one.memory.since else None,
+        "shadow": seen.value if seen else None,
+        "headroom": headroom(threshold, one.reading.value, found, machine),
+        "routes_to_queue": threshold.routes_to_queue,
+        "severity": threshold.severity,
+        "samples": one.reading.samples,
+        "forecast_seconds": seconds_until,
+        "shown": "no data" if one.reading.value is None else show(one.reading.value, unit),
+        "shown_limit": show(threshold.limit, unit),
+        "reason": reason[:300],
+    }
+
+
+def headroom(threshold: Threshold, value: float | None, found: Assessment, machine: Inline) -> float | None:
+    """Return how many times the present traffic keeps the limit, by the shadow where that can be computed.
+
+    Other limits: how many times the value fits under it. At most 100; None when nothing is known.
+    """
+    still_good = IS_GOOD.get(threshold.name)
+    if still_good is not None and found.work:
+        most = shadow.headroom(found.work, machine, lambda seen: still_good(seen) <= threshold.limit)
+        return None if most is None else round(most, 2)
+    if value is None:
+        return None
+    return round(min(100.0, threshold.limit / value), 2) if value > 0 else 100.0
+
+
+def forecast_text(seconds: float) -> str:
+    """Return a forecast to read."""
+    if seconds < 90:
+        return "at the present trend the limit is reached within two minutes"
+    if seconds < 5400:
+        return f"at the present trend the limit is reached in about {seconds / 60:.0f} min"
+    return f"at the present trend the limit is reached in about {seconds / 3600:.0f} h"
+
+
+def values(found: Assessment) -> dict[str, list[float | None]]:
+    """Return the value and the shadow of each threshold, to be kept for charts."""
+    return {
+        one.threshold.name: [_rounded(one.reading.value), _rounded(_shadow_value(found, one))]
+        for one in found.judged
+    }
+
+
+def _shadow_value(found: Assessment, one: Judged) -> float | None:
+    seen = found.shadows.get(one.threshold.name)
+    return seen.value if seen else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")

@@ -1,0 +1,59 @@
+"""The same limits as Prometheus alert rules, so that its alerts and ours agree."""
+
+from typing import Any
+
+import yaml
+
+from metrics import sources
+from metrics.criteria import Kind
+from metrics.evaluate import show
+from metrics.thresholds import Limits, Threshold
+
+HEAD = "# Written by `manage.py export_prometheus_rules` from thresholds.yaml; change that file instead.\n"
+
+
+def rules(limits: Limits) -> str:
+    """Return a rules file for Prometheus: a recording and an alert for each threshold that it can judge."""
+    written: list[dict[str, Any]] = []
+    for threshold in limits.thresholds:
+        value = expression(threshold)
+        if value is not None:
+            written += [{"record": f"spms:{threshold.name}", "expr": value}, _alert(threshold)]
+    body = {"groups": [{"name": "spms", "interval": "15s", "rules": written}]}
+    return HEAD + yaml.safe_dump(body, sort_keys=False, width=110, allow_unicode=True)
+
+
+def expression(threshold: Threshold) -> str | None:
+    """Return the PromQL of a threshold's value; None for what only the evaluator can compute."""
+    criterion, length = threshold.criterion, f"[{round(threshold.window_seconds)}s]"
+    metric = criterion.metrics[0]
+    if criterion.kind == Kind.GAUGE:
+        return None if metric == "spms_offered_load_ratio" else f"max({metric})"
+    if criterion.kind == Kind.RATIO:
+        whole = criterion.metrics[1]
+        return f"sum(increase({metric}{length})) / (sum(increase({whole}{length})) > 0)"
+    labels = sources.HISTOGRAMS[metric][1]
+    buckets = f"sum by (le) (increase({metric}_bucket{{{labels}}}{length}))"
+    count = f"sum(increase({metric}_count{{{labels}}}{length}))"
+    if criterion.kind == Kind.QUANTILE:
+        return f"histogram_quantile({criterion.quantile}, {buckets})"
+    if criterion.kind == Kind.MEAN:
+        return f"sum(increase({metric}_sum{{{labels}}}{length})) / ({count} > 0)"
+    under = f'le="{float(threshold.over_seconds or 0)}"'
+    below = f"sum(increase({metric}_bucket{{{', '.join(filter(None, (labels, under)))}}}{length}))"
+    return f"{count} - {below}" if criterion.kind == Kind.COUNT_OVER else f"1 - {below} / ({count} > 0)"
+
+
+def _alert(threshold: Threshold) -> dict[str, Any]:
+    unit = threshold.criterion.unit
+    return {
+        "alert": "Spms" + "".join(word.title() for word in threshold.name.split("_")),
+        "expr": f"spms:{threshold.name} > {threshold.limit:g}",
+        "for": f"{round(threshold.for_seconds)}s",
+        "keep_firing_for": f"{round(threshold.keep_firing_for_seconds)}s",
+        "labels": {"severity": threshold.severity},
+        "annotations": {
+            "summary": f"{threshold.name.replace('_', ' ')} is above {show(threshold.limit, unit)}",
+            "description": f"{threshold.criterion.description}; now {{{{ $value }}}}",
+        },
+    }

@@ -1,0 +1,50 @@
+"""A name for each process that counts, leased and used again, so that files do not grow with process ids.
+
+The lease is a lock on a file, which the kernel gives back however the process ends: the next process goes on
+with the counts of the one that was killed.
+"""
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+from typing import IO
+
+MOST_SLOTS = 500
+
+_lock = threading.Lock()
+_held: tuple[int, str, IO[bytes]] | None = None
+
+
+def folder() -> Path:
+    """Return where this host's processes keep their counts."""
+    return Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+
+
+def name() -> str:
+    """Return the name that this process holds; takes the first free one after a start or a fork."""
+    held = _held
+    if held is None or held[0] != os.getpid():
+        return _take()
+    return held[1]
+
+
+def _take() -> str:
+    global _held  # noqa: PLW0603 (one process, one slot)
+    with _lock:
+        if _held is None or _held[0] != os.getpid():
+            _held = _first_free()
+        return _held[1]
+
+
+def _first_free() -> tuple[int, str, IO[bytes]]:
+    folder().mkdir(parents=True, exist_ok=True)
+    for number in range(MOST_SLOTS):
+        stream = (folder() / f"slot-{number}.lock").open("ab")
+        try:
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            stream.close()
+            continue
+        return os.getpid(), f"slot-{number}", stream
+    raise RuntimeError(f"{MOST_SLOTS} processes count already in {folder()}")

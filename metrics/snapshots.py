@@ -1,0 +1,173 @@
+"""The counts of this host as they stand, kept as rows, so that any window can be read, also after a restart."""
+
+import json
+import math
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from metrics import slots
+from metrics.criteria import RENDERS, REQUESTS
+from metrics.models import Snapshot
+from metrics.windows import Histogram, Window
+
+QUEUED = "spms_http_request_queue_seconds"
+OTHER_REQUESTS = "other requests"
+COUNTERS = (
+    "spms_http_requests_started_total",
+    "spms_http_requests_timed_out_total",
+    "spms_http_requests_failed_total",
+)
+API = "api/v1/"
+PDF_ROUTE = "/pdf/"
+READ_ATTEMPTS = 5
+FULL, THINNED, KEPT = timedelta(hours=1), timedelta(minutes=15), timedelta(days=31)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Everything counted so far on one host: cumulative buckets and sums of histograms, and counters."""
+
+    buckets: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+    sums: Mapping[str, float] = field(default_factory=dict)
+    counters: Mapping[str, float] = field(default_factory=dict)
+
+
+def samples() -> Iterable[Any]:
+    """Return the merged families of all processes of this host; a file in the making is tried again."""
+    for attempt in range(READ_ATTEMPTS):
+        try:
+            files = [str(path) for path in slots.folder().glob("*.db")]
+            return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]
+        except (OSError, ValueError, KeyError):
+            if attempt == READ_ATTEMPTS - 1:
+                raise
+            time.sleep(0.02)
+    return []
+
+
+def count() -> Counts:
+    """Return what the processes of this host have counted so far."""
+    cumulative: dict[str, dict[float, float]] = {}
+    sums: dict[str, float] = {}
+    counters = dict.fromkeys(COUNTERS, 0.0)
+    for family in samples():
+        for sample in family.samples:
+            for name in _names(family.name, sample.labels):
+                if sample.name.endswith("_bucket"):
+                    buckets = cumulative.setdefault(name, {})
+                    bound = float(sample.labels["le"])
+                    buckets[bound] = buckets.get(bound, 0.0) + sample.value
+                elif sample.name.endswith("_sum"):
+                    sums[name] = sums.get(name, 0.0) + sample.value
+            if sample.name in counters:
+                counters[sample.name] += sample.value
+    return Counts(buckets=cumulative, sums=sums, counters=counters)
+
+
+def _names(family: str, labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Return under which names a sample counts: requests outside of the API do not at all."""
+    if family != REQUESTS:
+        return (family,) if family in {RENDERS, QUEUED} else ()
+    route = labels["route"]
+    if not route.startswith(API):
+        return ()
+    return (REQUESTS,) if route.endswith(PDF_ROUTE) else (REQUESTS, OTHER_REQUESTS)
+
+
+def take(host: str, now: float) -> Counts:
+    """Keep this host's counts as a row."""
+    counts = count()
+    Snapshot.objects.create(host=host, at=datetime.fromtimestamp(now, UTC), counts=pack(counts))
+    return counts
+
+
+def pack(counts: Counts) -> bytes:
+    """Return counts as compressed JSON."""
+    buckets = {name: {str(bound): n for bound, n in one.items()} for name, one in counts.buckets.items()}
+    return zlib.compress(json.dumps([buckets, dict(counts.sums), dict(counts.counters)]).encode())
+
+
+def unpack(packed: bytes) -> Counts:
+    """Return what ``pack`` was given."""
+    buckets, sums, counters = json.loads(zlib.decompress(packed))
+    return Counts(
+        buckets={name: {float(bound): n for bound, n in one.items()} for name, one in buckets.items()},
+        sums=sums,
+        counters=counters,
+    )
+
+
+def window(seconds: float, now: float, *, longest_age_seconds: float = 60.0) -> Window | None:
+    """Return what all hosts counted in the last ``seconds``; None before the first two snapshots.
+
+    A host that stopped long ago counts for nothing; a window that began before the first snapshot begins there.
+    """
+    at = datetime.fromtimestamp(now, UTC)
+    hosts = Snapshot.objects.filter(at__lte=at + timedelta(seconds=5), at__gt=at - timedelta(seconds=seconds))
+    parts, newest_at = [], 0.0
+    for host in hosts.order_by().values_list("host", flat=True).distinct():
+        rows = Snapshot.objects.filter(host=host, at__lte=at + timedelta(seconds=5))
+        last = rows.order_by("-at").first()
+        first = rows.filter(at__lte=at - timedelta(seconds=seconds)).order_by("-at").first() or (
+            rows.order_by("at").first()
+        )
+        if last is None or first is None:
+            continue
+        newest_at = max(newest_at, last.at.timestamp())
+        parts.append(difference(unpack(bytes(first.counts)), unpack(bytes(last.counts))))
+    return _together(parts, newest_at) if parts else None
+
+
+def difference(first: Counts, last: Counts) -> Counts:
+    """Return what was counted between two snapshots; after a reset, what was counted since."""
+
+    def less(before: Mapping[Any, float], after: Mapping[Any, float]) -> dict[Any, float]:
+        is_reset = any(after.get(key, 0.0) < value for key, value in before.items())
+        return {key: value - (0.0 if is_reset else before.get(key, 0.0)) for key, value in after.items()}
+
+    buckets, sums = {}, {}
+    for name, after in last.buckets.items():
+        before = first.buckets.get(name, {})
+        buckets[name] = less(before, after)
+        is_reset = any(after.get(bound, 0.0) < value for bound, value in before.items())
+        sums[name] = last.sums.get(name, 0.0) - (0.0 if is_reset else first.sums.get(name, 0.0))
+    return Counts(buckets=buckets, sums=sums, counters=less(first.counters, last.counters))
+
+
+def _together(parts: Iterable[Counts], at: float) -> Window:
+    buckets: dict[str, dict[float, float]] = {}
+    sums: dict[str, float] = {}
+    counters: dict[str, float] = {}
+    for part in parts:
+        for name, one in part.buckets.items():
+            for bound, number in one.items():
+                buckets.setdefault(name, {})[bound] = buckets.get(name, {}).get(bound, 0.0) + number
+            sums[name] = sums.get(name, 0.0) + max(0.0, part.sums.get(name, 0.0))
+        for name, number in part.counters.items():
+            counters[name] = counters.get(name, 0.0) + number
+    histograms = {
+        name: Histogram(buckets=one or {math.inf: 0.0}, sum_seconds=sums[name])
+        for name, one in buckets.items()
+    }
+    return Window(at=at, histograms=histograms, counters=counters)
+
+
+def thin(now: float) -> None:
+    """Remove what no window needs: after an hour one snapshot a quarter of an hour stays, after a month none."""
+    at = datetime.fromtimestamp(now, UTC)
+    Snapshot.objects.filter(at__lt=at - KEPT).delete()
+    kept: set[tuple[str, int]] = set()
+    gone = []
+    old = Snapshot.objects.filter(at__lt=at - FULL, at__gt=at - FULL - timedelta(hours=3)).order_by("at")
+    for pk, host, taken_at in old.values_list("pk", "host", "at"):
+        slot = (host, int(taken_at.timestamp() // THINNED.total_seconds()))
+        if slot in kept:
+            gone.append(pk)
+        kept.add(slot)
+    Snapshot.objects.filter(pk__in=gone).delete()

@@ -1,0 +1,120 @@
+"""Where windows are read from: this installation's own snapshots, or a Prometheus server. No data is a value."""
+
+import json
+import logging
+import math
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from metrics import snapshots
+from metrics.criteria import RENDERS, REQUESTS
+from metrics.windows import Histogram, Window
+
+TIMEOUT_SECONDS = 3.0
+MOST_BYTES = 5_000_000
+API = 'route=~"api/v1/.+"'
+OTHER = f'{API},route!~".+/pdf/"'
+HISTOGRAMS = {REQUESTS: (REQUESTS, API), RENDERS: (RENDERS, ""), snapshots.QUEUED: (snapshots.QUEUED, "")}
+HISTOGRAMS[snapshots.OTHER_REQUESTS] = (REQUESTS, OTHER)
+
+logger = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Reads windows."""
+
+    name: str
+
+    def window(self, seconds: float, now: float) -> Window | None:
+        """Return what was counted in the last ``seconds``, or None when that cannot be known."""
+
+
+class Embedded:
+    """This installation's own snapshots."""
+
+    name = "embedded"
+
+    def window(self, seconds: float, now: float) -> Window | None:
+        """Return a window between two snapshots."""
+        return snapshots.window(seconds, now)
+
+
+class Prometheus:
+    """A Prometheus server that scrapes this installation."""
+
+    def __init__(self, url: str) -> None:
+        self.name = f"Prometheus at {url}"
+        self._url = f"{url.rstrip('/')}/api/v1/query"
+
+    def window(self, seconds: float, now: float) -> Window | None:
+        """Return the increases over the window; None when the server is away or answers nonsense."""
+        try:
+            return self._window(f"[{max(1, round(seconds))}s]", now)
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            logger.warning("%s gave no data: %s", self.name, error)
+            return None
+
+    def _window(self, length: str, now: float) -> Window | None:
+        started = snapshots.COUNTERS[0]
+        at = self._number(f"max(timestamp({started}))", now)
+        if at is None:
+            return None
+        counters = {
+            name: self._number(f"sum(increase({name}{length}))", now) or 0.0 for name in snapshots.COUNTERS
+        }
+        histograms = {
+            name: self._histogram(metric, labels, length, now)
+            for name, (metric, labels) in HISTOGRAMS.items()
+        }
+        return Window(at=at, histograms=histograms, counters=counters)
+
+    def _histogram(self, metric: str, labels: str, length: str, now: float) -> Histogram:
+        buckets = {
+            float(one["metric"]["le"]): _finite(one["value"][1])
+            for one in self._ask(f"sum by (le) (increase({metric}_bucket{{{labels}}}{length}))", now)
+        }
+        total = self._number(f"sum(increase({metric}_sum{{{labels}}}{length}))", now) or 0.0
+        return Histogram(buckets=buckets or {math.inf: 0.0}, sum_seconds=total)
+
+    def _number(self, query: str, now: float) -> float | None:
+        found = self._ask(query, now)
+        return _finite(found[0]["value"][1]) if found else None
+
+    def _ask(self, query: str, now: float) -> list[dict[str, Any]]:
+        form = urllib.parse.urlencode({"query": query, "time": f"{now:.3f}"})
+        with urllib.request.urlopen(f"{self._url}?{form}", timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            body = json.loads(answer.read(MOST_BYTES))
+        if body["status"] != "success":
+            raise ValueError(body.get("error", "it did not succeed"))
+        found = body["data"]["result"]
+        if not isinstance(found, list):
+            raise TypeError("the result is no list")
+        return found
+
+
+def _finite(text: object) -> float:
+    number = float(str(text))
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number")
+    return number
+
+
+class Impatient:
+    """Lets a source that was slow or away rest for a while, so that an evaluation stays short."""
+
+    def __init__(self, source: Source, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name = source.name
+        self._source, self._clock, self._rests_until = source, clock, 0.0
+
+    def window(self, seconds: float, now: float) -> Window | None:
+        """Return what the source says, or None while it rests."""
+        if self._clock() < self._rests_until:
+            return None
+        found = self._source.window(seconds, now)
+        if found is None:
+            self._rests_until = self._clock() + TIMEOUT_SECONDS
+        return found
