@@ -12,7 +12,7 @@ import django
 
 from bench import report
 
-NAMES = ("bare", "cold", "unchanged", "parallel", "health", "memory", "parts", "queue", "status")
+NAMES = ("bare", "cold", "unchanged", "parallel", "health", "memory", "parts", "queue", "status", "switch")
 
 
 class Parser(argparse.ArgumentParser):

@@ -15,6 +15,7 @@ from bench.parts import parts
 from bench.queue import queue, status
 from bench.report import Row, medians, milliseconds, ratio
 from bench.server import bare_weasyprint
+from bench.switch import switch
 
 
 def against_bare(bench: Bench) -> Iterator[Row]:
@@ -105,4 +106,5 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "parts": parts,
     "queue": queue,
     "status": status,
+    "switch": switch,
 }

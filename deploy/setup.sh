@@ -67,3 +67,14 @@ if ! is_installed "$1" && ! is_installed dev; then
     cp "$lock" ".venv/installed-$1"
 fi
 has_libraries || install_libraries
+
+# What the tests start besides Python: a real Prometheus and its promtool.
+if [ "$1" = dev ] && ! { command -v prometheus && command -v promtool; } >/dev/null; then
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        echo "spms: installing prometheus"
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; } >/dev/null 2>&1 ||
+            fail "installing Prometheus failed. Run: apt-get install prometheus"
+    else
+        fail "The tests need Prometheus. Run: sudo apt-get install -y prometheus (macOS: brew install prometheus)"
+    fi
+fi

@@ -1,5 +1,7 @@
 """Django's entry for the app."""
 
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -19,4 +21,12 @@ class DocumentsConfig(AppConfig):
         maintenance.register()
         notices.register()
         facts.supply()
-        post_spawn.connect(pdf.warm, dispatch_uid="documents.pdf.warm")
+        post_spawn.connect(_start_worker, dispatch_uid="documents.start_worker")
+
+
+def _start_worker(**_: Any) -> None:
+    from documents import pdf
+    from metrics import instruments
+
+    instruments.start_process()
+    pdf.warm()

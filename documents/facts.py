@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F, Min, Q, Sum
 from django.utils import timezone
 
-from documents import pdf
+from documents import kinds, pdf
 from documents.models import Cluster, Task
 from metrics import instruments
 
@@ -19,7 +19,7 @@ LONG_WAIT = timedelta(seconds=10)
 
 def supply() -> None:
     """Give the evaluation these facts."""
-    instruments.supply(instruments.Facts(work=work, queue=queue, gauges=gauges))
+    instruments.supply(instruments.Facts(kinds=tuple(kinds.KINDS), work=work, queue=queue, gauges=gauges))
 
 
 def work(since: float) -> tuple[Sequence[instruments.Work], bool]:

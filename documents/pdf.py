@@ -33,7 +33,7 @@ def register() -> None:
     tasks.register(KIND, render)
 
 
-def warm(**_: object) -> None:
+def warm() -> None:
     """Start a rendering process of this worker, so that its first PDF need not wait for it."""
     pool.get_pool().warm(1)
 

@@ -27,6 +27,7 @@ from metrics.windows import Window
 
 LEASE = timedelta(seconds=40)
 WORK_SECONDS = 300.0
+MOST_OTHERS = 20_000
 COMPLAINTS = timedelta(days=30)
 
 logger = logging.getLogger(__name__)
@@ -116,14 +117,15 @@ def observe(limits: Limits, read_from: Source, now: float) -> Observation:
         "spms_complaints_last_month": float(complaints()),
     }
     lengths = {one.window_seconds for one in limits.thresholds}
-    lengths |= {length * LONGER for length in lengths if length <= 3600} | {WORK_SECONDS * LONGER}
+    lengths |= {length * LONGER for length in lengths if length <= 3600}
+    lengths |= {WORK_SECONDS, WORK_SECONDS * LONGER}
     windows = {length: _with(read_from.window(length, now), gauges, now) for length in lengths}
     pdfs, _ = facts.work(now - LONGER * WORK_SECONDS)
     _, is_queued = facts.work(now - WORK_SECONDS)
     return Observation(
         now=now,
         windows=windows,
-        work=sorted([*pdfs, *_others(windows[WORK_SECONDS * LONGER], now)]),
+        work=sorted([*pdfs, *_others(windows, now)]),
         work_seconds=WORK_SECONDS,
         is_queued=is_queued or flag.mode() == "queue",
         machine=machine(),
@@ -145,14 +147,27 @@ def _with(window: Window | None, gauges: Mapping[str, float], now: float) -> Win
     return dataclasses.replace(window, gauges=gauges)
 
 
-def _others(window: Window, now: float) -> list[Work]:
-    """Return the requests that made no PDF, spread evenly over the window with their mean duration."""
+def _others(windows: Mapping[float, Window], now: float) -> list[Work]:
+    """Return the requests that made no PDF, spread evenly over the last five minutes and the ten before."""
+    counts = [_other_requests(windows[seconds]) for seconds in (WORK_SECONDS, WORK_SECONDS * LONGER)]
+    (recent, recent_seconds), (every, every_seconds) = counts
+    earlier = _spread(
+        every - recent, every_seconds - recent_seconds, now - WORK_SECONDS * LONGER, now - WORK_SECONDS
+    )
+    return [*earlier, *_spread(recent, recent_seconds, now - WORK_SECONDS, now)]
+
+
+def _other_requests(window: Window) -> tuple[float, float]:
     histogram = window.histograms.get(snapshots.OTHER_REQUESTS)
-    number = round(histogram.count) if histogram else 0
-    if histogram is None or number < 1:
+    return (histogram.count, histogram.sum_seconds) if histogram else (0.0, 0.0)
+
+
+def _spread(number: float, sum_seconds: float, begin: float, end: float) -> list[Work]:
+    count = min(MOST_OTHERS, round(number))
+    if count < 1:
         return []
-    length, each = LONGER * WORK_SECONDS, histogram.sum_seconds / histogram.count
-    return [Work(now - length + length * (n + 0.5) / number, each, False) for n in range(number)]
+    each = max(0.0, sum_seconds) / number
+    return [Work(begin + (end - begin) * (n + 0.5) / count, each, False) for n in range(count)]
 
 
 def memories_of(state: ModeState) -> dict[str, Memory]:

@@ -66,10 +66,12 @@ TIMEOUT_REASONS = (DEADLINE, KILLED, CLIENT)
 class Facts:
     """What the rooms that do the work know of it; all times in seconds since 1970.
 
+    ``kinds``: of documents, so that each is counted from 0 and not from its first.
     ``work(since)``: the PDFs asked for since then, in order, and whether any went to the queue. ``gauges``: numbers
     of this moment by the names of their metrics.
     """
 
+    kinds: Sequence[str]
     work: Callable[[float], tuple[Sequence[Work], bool]]
     queue: Callable[[], Queue]
     gauges: Callable[[], Mapping[str, float]]
@@ -88,13 +90,21 @@ def facts() -> Facts:
     return _facts[0]
 
 
+HARMLESS = (OSError, ValueError, RuntimeError)
+
+
+def not_counted(error: Exception) -> None:
+    """Log what went wrong while something was counted."""
+    logger.warning("not counted: %s", error)
+
+
 @contextlib.contextmanager
 def harmless() -> Iterator[None]:
     """Log what goes wrong while something is counted, and go on."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError) as error:
-        logger.warning("not counted: %s", error)
+    except HARMLESS as error:
+        not_counted(error)
 
 
 def start_process() -> None:
@@ -102,6 +112,10 @@ def start_process() -> None:
     with harmless():
         for reason in TIMEOUT_REASONS:
             TIMED_OUT.labels(reason)
+        for kind in facts().kinds if _facts else ():
+            for mode in ("inline", "queue"):
+                _render_seconds(kind, mode)
+                RENDERS.labels(kind, mode, "succeeded")
         lost = _value(STARTED) - _value(FINISHED) - _value(LOST)
         if lost > 0:
             LOST.inc(lost)

@@ -33,13 +33,18 @@ class Measure:
         """Pass the request on and note what it took."""
         is_api = request.path_info.startswith("/api/v1/")
         if is_api:
-            with instruments.harmless():
+            try:
                 instruments.STARTED.inc()
-                _note_queue(request)
+                if (sent := request.META.get("HTTP_X_REQUEST_START")) is not None:
+                    _note_queue(sent)
+            except instruments.HARMLESS as error:
+                instruments.not_counted(error)
         started = time.perf_counter()
         response = self._get_response(request)
-        with instruments.harmless():
+        try:
             _note(request, response.status_code, time.perf_counter() - started, is_api=is_api)
+        except instruments.HARMLESS as error:
+            instruments.not_counted(error)
         if is_api:
             presence.note(request)
         return response
@@ -61,11 +66,8 @@ def _note(request: HttpRequest, status: int, seconds: float, *, is_api: bool) ->
         instruments.TIMED_OUT.labels(instruments.CLIENT).inc()
 
 
-def _note_queue(request: HttpRequest) -> None:
+def _note_queue(sent: str) -> None:
     """Note how long ago the proxy took the request: ``X-Request-Start: t=1700000000.123`` (or ms, or us)."""
-    sent = request.META.get("HTTP_X_REQUEST_START")
-    if sent is None:
-        return
     digits = sent.removeprefix("t=")
     if re.fullmatch(r"\d{10,16}(\.\d{1,6})?", digits):
         at = float(digits)

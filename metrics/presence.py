@@ -22,7 +22,9 @@ _written: dict[int, float] = {}
 def note(request: HttpRequest) -> None:
     """Note that the request's user is active, if the request has one that is known already."""
     user = request.__dict__.get("user")
-    user_id = getattr(user, "pk", None) if user is not None and _is_known(request) else None
+    if user is None or not _is_known(request):
+        return
+    user_id = user.pk
     now = time.monotonic()
     if user_id is None or now - _written.get(user_id, float("-inf")) < WRITTEN_SECONDS:
         return

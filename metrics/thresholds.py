@@ -1,5 +1,6 @@
 """``thresholds.yaml``: read, checked with line and key, and kept as values."""
 
+import functools
 import hashlib
 import math
 import re
@@ -98,6 +99,7 @@ def load(path: Path) -> Limits:
         raise LimitsError(f"{path}: {error}") from error
 
 
+@functools.lru_cache(maxsize=4)
 def load_text(text: str) -> Limits:
     """Read the text of a limits file. Raises LimitsError."""
     return _limits(parse(text), digest=hashlib.sha256(text.encode()).hexdigest()[:12])

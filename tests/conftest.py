@@ -5,6 +5,7 @@ from rest_framework.test import APIClient
 
 from documents import queue
 from documents.rendering import pool
+from metrics import flag
 from tests import factories
 
 
@@ -15,8 +16,9 @@ def _end_children():
 
 
 @pytest.fixture(autouse=True)
-def _forget_the_pace():
+def _forget_what_was_known():
     queue.pace_seconds.cache_clear()
+    flag.forget()
 
 
 @pytest.fixture

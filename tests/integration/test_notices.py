@@ -12,7 +12,7 @@ from django.core import mail
 from django_q.models import OrmQ
 
 from documents import errors, notices, pdf, queue, tasks, webhooks
-from documents.models import Notice, Task
+from documents.models import Cluster, Notice, Task
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,6 +47,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
+
+
+@pytest.fixture
+def queued(settings):
+    settings.SPMS_MODE = "queue"
+    Cluster.objects.create(name="host:1:a", workers=2)
 
 
 @pytest.fixture
@@ -106,8 +112,7 @@ def test_nobody_is_told_who_did_not_ask(api, plan):
     assert (listed(api, made.data["task_id"]), mail.outbox) == ([], [])
 
 
-def test_who_joins_a_task_is_told_too(plan, owner, member, client_of, settings):
-    settings.SPMS_MODE = "queue"
+def test_who_joins_a_task_is_told_too(plan, owner, member, client_of, queued):
     for user in (owner, member):
         assert client_of(user).post(address(plan), {"notify": True}).status_code == 202
     work()
@@ -136,8 +141,7 @@ def test_a_failure_is_told_as_well(api, plan, monkeypatch):
     assert f"/api/v1/tasks/{refused.data['task_id']}/" in letter.body
 
 
-def test_a_cancelled_task_is_told_of_and_again_after_its_retry(api, plan, settings):
-    settings.SPMS_MODE = "queue"
+def test_a_cancelled_task_is_told_of_and_again_after_its_retry(api, plan, queued):
     task_id = api.post(address(plan), {"notify": True}).data["task_id"]
     api.post(f"/api/v1/tasks/{task_id}/cancel/")
     work()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def queued(settings):
+def queued(settings, cluster):
     settings.SPMS_MODE = "queue"
 
 
@@ -53,7 +53,7 @@ def state(task):
 def test_a_queued_task_is_one_row_and_one_hint_and_waits(api, plan, queued):
     answer = api.post(address(plan))
     assert (answer.status_code, answer.data["status"]) == (202, "queued")
-    assert answer.data["queue"] == {"position": 1, "estimated_seconds": 2}
+    assert answer.data["queue"] == {"position": 1, "estimated_seconds": 1}
     assert OrmQ.objects.count() == 1
     joined = api.post(address(plan))
     assert (joined.status_code, joined.data["task_id"]) == (202, answer.data["task_id"])

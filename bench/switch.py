@@ -1,0 +1,109 @@
+"""The measurements of the switch: what measuring costs, what an evaluation costs, and days of traffic."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from bench import traffic
+from bench.clients import Bench
+from bench.report import Row
+from bench.server import ROOT
+from metrics import replay, thresholds
+
+CALLS = 20_000
+
+
+def switch(bench: Bench) -> Iterator[Row]:
+    """Measure the middleware, an evaluation after a million requests, a replayed day, and every shape of day."""
+    yield _middleware()
+    yield _evaluation(bench)
+    yield from _days(bench)
+
+
+def _middleware() -> Row:
+    """Measure what the middleware adds to a request, beside an empty one of Django's own shape."""
+    from django.http import HttpResponse
+    from django.test import RequestFactory
+
+    from metrics.middleware import Measure
+
+    request, answer = RequestFactory().get("/api/v1/documents/7/"), HttpResponse()
+
+    class Match:
+        route = "api/v1/^documents/(?P<pk>[^/.]+)/$"
+
+    request.resolver_match = Match()  # type: ignore[assignment]
+    measured = Measure(lambda _: answer)
+
+    def microseconds(call: object) -> float:
+        started = time.perf_counter()
+        for _ in range(CALLS):
+            call(request)  # type: ignore[operator]
+        return (time.perf_counter() - started) / CALLS * 1e6
+
+    pairs = [(microseconds(measured), microseconds(lambda _: answer)) for _ in range(7)]
+    added = median(ours - bare for ours, bare in pairs)
+    return Row(
+        criterion="what the middleware adds to a request",
+        goal="≤ 10 µs",
+        measured=f"{added:.1f} µs",
+        is_met=added <= 10,
+    )
+
+
+def _evaluation(bench: Bench) -> Row:
+    """Measure a tick after a million observed requests."""
+    script = """
+import random, time, statistics
+from metrics import evaluator, instruments
+label = instruments.REQUEST_SECONDS.labels
+timers = [label(method, f"api/v1/{route}/", "2xx") for method in ("GET", "POST") for route in range(30)]
+for number in range(1_000_000):
+    timers[number % 60].observe(random.expovariate(4))
+taken = []
+for number in range(40):
+    begun = time.perf_counter()
+    evaluator.tick(evaluator.source(), now=time.time() + 15 * number)
+    taken.append(time.perf_counter() - begun)
+print(statistics.median(taken))
+"""
+    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", script]
+    printed = subprocess.run(
+        command, cwd=ROOT, env=os.environ, check=True, capture_output=True, text=True
+    ).stdout
+    seconds = float(printed.strip().splitlines()[-1])
+    return Row(
+        criterion="an evaluation after 1,000,000 observed requests",
+        goal="≤ 50 ms",
+        measured=f"{seconds * 1000:.0f} ms",
+        is_met=seconds <= 0.05,
+    )
+
+
+def _days(bench: Bench) -> Iterator[Row]:
+    limits = thresholds.load(Path(ROOT / "thresholds.yaml"))
+    site = replay.Site(web_workers=4, queue_workers=2, inline_slots=2, deadline_seconds=30.0)
+    for shape, make in traffic.SHAPES.items():
+        found, seconds = [], 0.0
+        for seed in range(1, 2 if bench.is_quick else 4):
+            work, begun = make(seed), time.perf_counter()
+            found.append(replay.replay(work, limits, site))
+            seconds = max(seconds, (time.perf_counter() - begun) / len(work) * 50_000)
+        switches, needless = (
+            max(one.switches for one in found),
+            max(one.needless_queue_hours for one in found),
+        )
+        late = max(one.timeouts_in_queue_mode for one in found)
+        is_calm = shape in {"quiet", "outlier", "burst"}
+        most, hours = (0 if shape in {"quiet", "outlier"} else 4), (0.5 if is_calm else 4.0)
+        yield Row(
+            criterion=f"a day of {shape} traffic, the worst of {len(found)}: switches, timeouts in queue mode, "
+            "needless hours in the queue, time to replay 50,000 requests",
+            goal=f"≤ {most}, 0, ≤ {hours:g} h, ≤ 60 s",
+            measured=f"{switches}, {late}, {needless:.2f} h, {seconds:.0f} s",
+            is_met=switches <= most and late == 0 and needless <= hours and seconds <= 60,
+        )

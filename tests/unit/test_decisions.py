@@ -1,0 +1,184 @@
+"""From readings to states to the mode: nothing but fresh, sufficient, good data lowers the protection."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, strategies as st
+
+from metrics.decide import Course, Queue, decide
+from metrics.evaluate import LONGEST_HOLD_SECONDS, Memory, Reading, State, Verdict, judge, verdict_on
+from metrics.thresholds import load_text
+
+LIMITS = """
+defaults: {routes_to_queue: true, for: 1m, keep_firing_for: 10m, min_samples: 20}
+thresholds:
+  p95_response_time: {limit: 5s}
+  average_response_time: {limit: 2s}
+  error_rate: {limit: 1%}
+  concurrent_users: {limit: 500, routes_to_queue: false}
+"""
+P95, MEAN, ERRORS, USERS = load_text(LIMITS).thresholds
+NOW = 1_800_000_000.0
+WORKERS = Queue(live_workers=2, waiting=0)
+CROSSED = Reading(value=7.0, samples=100, events_over=40, at=NOW)
+NEAR = Reading(value=4.5, samples=100, events_over=2, at=NOW)
+GOOD = Reading(value=1.0, samples=100, at=NOW)
+THIN = Reading(value=1.0, samples=3, at=NOW)
+NOTHING = Reading(value=None)
+FIRING = Memory(phase=State.FIRING, since=NOW - 1000, crossed_since=NOW - 1000, seen_at=NOW - 15)
+
+
+def course_of(readings, memory=None, threshold=P95, step=15.0):
+    """Judge one reading after the other, every 15 seconds, and return the last."""
+    found, memory = None, memory or Memory(since=NOW)
+    for number, reading in enumerate(readings):
+        at = NOW + number * step
+        taken = replace(reading, at=at) if reading.value is not None else reading
+        found = judge(threshold, taken, memory, at)
+        memory = found.memory
+    return found
+
+
+@pytest.mark.parametrize(
+    ("threshold", "reading", "verdict"),
+    [
+        (P95, CROSSED, Verdict.CROSSED),
+        (P95, NEAR, Verdict.NEAR),
+        (P95, GOOD, Verdict.GOOD),
+        (P95, THIN, Verdict.TOO_THIN),
+        (P95, NOTHING, Verdict.NO_DATA),
+        (P95, replace(GOOD, at=NOW - 61), Verdict.STALE),
+        (P95, replace(GOOD, at=NOW + 61), Verdict.STALE),
+        (P95, replace(CROSSED, samples=30, events_over=2), Verdict.NEAR),
+        (P95, replace(CROSSED, samples=100, events_over=7), Verdict.NEAR),
+        (MEAN, replace(CROSSED, value=2.1, deviation=4.0, events_over=30), Verdict.NEAR),
+        (MEAN, replace(CROSSED, value=4.0, deviation=4.0, events_over=30), Verdict.CROSSED),
+        (ERRORS, replace(CROSSED, value=0.02, samples=100, events_over=2), Verdict.NEAR),
+        (ERRORS, replace(CROSSED, value=0.1, samples=100, events_over=10), Verdict.CROSSED),
+        (USERS, Reading(value=501, at=NOW), Verdict.CROSSED),
+        (USERS, Reading(value=500, at=NOW), Verdict.NEAR),
+        (USERS, Reading(value=400, at=NOW), Verdict.GOOD),
+    ],
+)
+def test_what_one_reading_says(threshold, reading, verdict):
+    assert verdict_on(threshold, reading, NOW) == verdict
+
+
+def test_a_limit_fires_when_it_was_crossed_for_long_enough():
+    states = [course_of([CROSSED] * count).state for count in (1, 4, 5)]
+    assert states == [State.PENDING, State.PENDING, State.FIRING]
+
+
+def test_one_good_reading_ends_what_was_pending():
+    assert course_of([CROSSED, CROSSED, GOOD]).state == State.INACTIVE
+    assert course_of([CROSSED] * 3 + [GOOD] + [CROSSED] * 4).state == State.PENDING
+
+
+def test_it_stops_firing_after_good_readings_for_long_enough():
+    assert course_of([GOOD] * 39, FIRING).is_firing
+    assert not course_of([GOOD] * 41, FIRING).is_firing
+
+
+def test_near_the_limit_it_goes_on_firing():
+    assert course_of([NEAR] * 1000, FIRING).is_firing
+    assert course_of([GOOD] * 30 + [CROSSED] + [GOOD] * 30, FIRING).is_firing
+
+
+def test_a_return_that_was_regretted_takes_longer_the_next_time():
+    found, memory = None, FIRING
+    for number in range(45):
+        at = NOW + 15.0 * number
+        found = judge(P95, replace(GOOD, at=at), memory, at, hold_factor=2)
+        memory = found.memory
+    assert found is not None
+    assert found.is_firing
+
+
+@pytest.mark.parametrize(
+    ("reading", "shown"),
+    [(NOTHING, State.NO_DATA), (THIN, State.FIRING), (replace(GOOD, at=NOW - 99), State.STALE)],
+)
+def test_what_is_not_known_holds_and_is_named(reading, shown):
+    found = judge(P95, reading, FIRING, NOW)
+    assert (found.is_firing, found.state) == (True, shown)
+    waiting = judge(P95, reading, Memory(since=NOW), NOW)
+    assert not waiting.is_firing
+
+
+def test_what_is_not_known_holds_for_two_hours_at_most():
+    steps = int(LONGEST_HOLD_SECONDS / 15)
+    assert course_of([NOTHING] * (steps - 1), FIRING).is_firing
+    assert not course_of([NOTHING] * (steps + 2), FIRING).is_firing
+
+
+def test_a_gap_in_the_data_begins_the_good_time_anew():
+    assert course_of([GOOD] * 30 + [NOTHING] + [GOOD] * 30, FIRING).is_firing
+
+
+READINGS = st.lists(st.sampled_from([CROSSED, NEAR, GOOD, THIN, NOTHING]), min_size=1, max_size=60)
+
+
+@given(READINGS)
+def test_without_good_data_nothing_that_fires_ever_stops(readings):
+    kept = [reading for reading in readings if reading is not GOOD]
+    found = course_of(kept, FIRING)
+    assert found is None or found.is_firing
+
+
+@given(READINGS)
+def test_without_a_crossing_nothing_ever_fires(readings):
+    found = course_of([reading for reading in readings if reading is not CROSSED])
+    assert found is None or not found.is_firing
+
+
+def firing(threshold=P95):
+    return judge(threshold, CROSSED, FIRING, NOW)
+
+
+def calm(threshold=P95):
+    return judge(threshold, GOOD, Memory(), NOW)
+
+
+def test_what_fires_moves_work_to_the_queue_and_says_why():
+    found = decide([firing(), calm(MEAN)], Course(), WORKERS, NOW)
+    assert (found.course.mode, found.course.since) == ("queue", NOW)
+    assert found.reason == "queue, because of p95 response time: 7 s, limit 5 s"
+
+
+def test_a_limit_that_moves_no_work_moves_none():
+    high = judge(USERS, Reading(value=900, at=NOW), Memory(phase=State.FIRING), NOW)
+    assert high.is_firing
+    assert decide([high], Course(), WORKERS, NOW).course.mode == "inline"
+
+
+@pytest.mark.parametrize(
+    ("queue", "said"),
+    [
+        (Queue(live_workers=0, waiting=0), "no worker is alive"),
+        (Queue(live_workers=2, waiting=9, stalled_seconds=99), "nothing was taken from it for 99 s"),
+    ],
+)
+def test_a_queue_that_does_not_work_is_not_used_and_that_is_an_alarm(queue, said):
+    found = decide([firing()], Course(), queue, NOW)
+    assert found.course.mode == "inline"
+    assert said in found.alarm
+
+
+def test_it_returns_when_nothing_fires_and_the_backlog_is_gone():
+    queued = Course(mode="queue", since=NOW - 999)
+    busy = decide([calm()], queued, Queue(live_workers=2, waiting=3), NOW)
+    assert (busy.course.mode, "3 waiting" in busy.reason) == ("queue", True)
+    back = decide([calm()], queued, WORKERS, NOW)
+    assert (back.course.mode, back.course.returned_at) == ("inline", NOW)
+    assert decide([firing()], queued, WORKERS, NOW).course.mode == "queue"
+
+
+def test_each_regretted_return_doubles_the_time_before_the_next_up_to_four_hours():
+    course, factors = Course(), []
+    for _ in range(8):
+        course = decide([firing()], course, WORKERS, NOW).course
+        factors.append(course.hold_factor)
+        course = decide([calm()], course, WORKERS, NOW).course
+    assert factors == [1, 2, 4, 8, 16, 24, 24, 24]
+    later = decide([firing()], course, WORKERS, NOW + 8000).course
+    assert later.hold_factor == 1
