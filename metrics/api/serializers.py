@@ -35,7 +35,7 @@ class ThresholdsSerializer(serializers.Serializer[Any]):
     """The last evaluation."""
 
     evaluated_at = serializers.DateTimeField(allow_null=True)
-    mode = serializers.ChoiceField(choices=("inline", "queue"))
+    mode = serializers.CharField(help_text="inline or queue")
     source = serializers.CharField()  # type: ignore[assignment]
     limits = serializers.CharField(help_text="start of the SHA-256 of the limits file")
     limits_error = serializers.CharField()
@@ -47,7 +47,7 @@ class ModeSerializer(serializers.Serializer[Any]):
     """The mode in force."""
 
     setting = serializers.ChoiceField(choices=SETTINGS)
-    effective = serializers.ChoiceField(choices=("inline", "queue"))
+    effective = serializers.CharField(help_text="inline or queue")
     since = serializers.DateTimeField()
     reason = serializers.CharField()
     expires_at = serializers.DateTimeField(allow_null=True)
