@@ -56,6 +56,7 @@ TASK_WAIT_SECONDS = Histogram(
 ROUTED = Counter(
     "spms_tasks_routed", "PDFs by the rule that sent them inline or to the queue.", ("mode", "rule")
 )
+FEEDBACK = Counter("spms_feedback", "What users said, by kind.", ("kind",))
 EVALUATIONS = Counter("spms_evaluations", "Evaluations of the thresholds.", ("outcome",))
 
 DEADLINE, KILLED, CLIENT = "deadline", "killed", "client"

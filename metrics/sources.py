@@ -54,7 +54,7 @@ class Prometheus:
         """Return the increases over the window; None when the server is away or answers nonsense."""
         try:
             return self._window(f"[{max(1, round(seconds))}s]", now)
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
             logger.warning("%s gave no data: %s", self.name, error)
             return None
 

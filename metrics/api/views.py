@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from metrics import flag
+from metrics import flag, instruments
 from metrics.api.serializers import (
     FeedbackSerializer,
     ModeSerializer,
@@ -96,4 +96,6 @@ class FeedbackView(APIView):
                 wait=3600, detail=f"At most {FEEDBACK_PER_DAY} messages a day are taken."
             )
         form.save(user_id=request.user.pk)
+        with instruments.harmless():
+            instruments.FEEDBACK.labels(form.validated_data["kind"]).inc()
         return Response(form.data, status=201)

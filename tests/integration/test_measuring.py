@@ -189,11 +189,12 @@ def test_a_fault_in_counting_breaks_nothing(api, plan, monkeypatch):
     assert api.post(f"/api/v1/documents/{plan.pk}/pdf/").status_code == 201
 
 
-def test_feedback_is_kept_and_complaints_are_counted(api, owner):
+def test_feedback_is_kept_and_complaints_are_counted(api, client):
     answer = api.post("/api/v1/feedback/", {"kind": "complaint", "text": "It took a minute."})
     assert (answer.status_code, answer.data["kind"]) == (201, "complaint")
     api.post("/api/v1/feedback/", {"kind": "praise"})
     assert (evaluator.complaints(), Feedback.objects.count()) == (1, 2)
+    assert total(scraped(client), 'spms_feedback_total{kind="praise"}') >= 1
 
 
 @pytest.mark.parametrize(
