@@ -68,13 +68,19 @@ if ! is_installed "$1" && ! is_installed dev; then
 fi
 has_libraries || install_libraries
 
-# What the tests start besides Python: a real Prometheus and its promtool.
-if [ "$1" = dev ] && ! { command -v prometheus && command -v promtool; } >/dev/null; then
+# What the tests start besides Python: a real Prometheus with its promtool, and a real browser.
+install_for_tests() {
+    command -v "$1" >/dev/null && return
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-        echo "spms: installing prometheus"
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; } >/dev/null 2>&1 ||
-            fail "installing Prometheus failed. Run: apt-get install prometheus"
+        echo "spms: installing $1"
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$1"; } >/dev/null 2>&1 ||
+            fail "installing $1 failed. Run: apt-get install $1"
     else
-        fail "The tests need Prometheus. Run: sudo apt-get install -y prometheus (macOS: brew install prometheus)"
+        fail "The tests need $1. Run: sudo apt-get install -y $1"
     fi
+}
+
+if [ "$1" = dev ]; then
+    install_for_tests prometheus
+    install_for_tests chromium
 fi

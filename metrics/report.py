@@ -6,6 +6,7 @@ from typing import Any
 
 from metrics import shadow
 from metrics.assess import Assessment
+from metrics.criteria import Unit
 from metrics.evaluate import Judged, Verdict, show
 from metrics.shadow import Inline, Shadow
 from metrics.thresholds import Threshold
@@ -30,7 +31,7 @@ def _entry(one: Judged, found: Assessment, machine: Inline, seconds_until: float
         reason = f"{reason}; {forecast_text(seconds_until)}"
     return {
         "name": threshold.name,
-        "description": threshold.criterion.description,
+        "description": describe(threshold),
         "value": one.reading.value,
         "limit": threshold.limit,
         "unit": unit.value,
@@ -40,12 +41,20 @@ def _entry(one: Judged, found: Assessment, machine: Inline, seconds_until: float
         "headroom": headroom(threshold, one.reading.value, found, machine),
         "routes_to_queue": threshold.routes_to_queue,
         "severity": threshold.severity,
+        "recover_below": threshold.recover_below,
+        "keep_seconds": threshold.keep_firing_for_seconds,
         "samples": one.reading.samples,
         "forecast_seconds": seconds_until,
         "shown": "no data" if one.reading.value is None else show(one.reading.value, unit),
         "shown_limit": show(threshold.limit, unit),
         "reason": reason[:300],
     }
+
+
+def describe(threshold: Threshold) -> str:
+    """Return what a threshold is about, with the bound that it counts above."""
+    over = show(threshold.over_seconds or 0.0, Unit.SECONDS)
+    return threshold.criterion.description.replace("`over`", over)
 
 
 def headroom(threshold: Threshold, value: float | None, found: Assessment, machine: Inline) -> float | None:

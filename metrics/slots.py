@@ -8,12 +8,11 @@ import fcntl
 import os
 import threading
 from pathlib import Path
-from typing import IO
 
 MOST_SLOTS = 500
 
 _lock = threading.Lock()
-_held: tuple[int, str, IO[bytes]] | None = None
+_held: tuple[int, str] | None = None
 
 
 def folder() -> Path:
@@ -37,14 +36,15 @@ def _take() -> str:
         return _held[1]
 
 
-def _first_free() -> tuple[int, str, IO[bytes]]:
+def _first_free() -> tuple[int, str]:
     folder().mkdir(parents=True, exist_ok=True)
     for number in range(MOST_SLOTS):
-        stream = (folder() / f"slot-{number}.lock").open("ab")
+        # Never closed: the lock is held until the process ends.
+        descriptor = os.open(folder() / f"slot-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            stream.close()
+            os.close(descriptor)
             continue
-        return os.getpid(), f"slot-{number}", stream
+        return os.getpid(), f"slot-{number}"
     raise RuntimeError(f"{MOST_SLOTS} processes count already in {folder()}")

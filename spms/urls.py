@@ -1,20 +1,28 @@
 """Every address of the site."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.utils.csp import CSP
+from django.views.decorators.csp import csp_override
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from metrics import views
 from spms import health
+
+# The page of documentation starts itself with a script inside the page.
+INLINE: list[str] = [CSP.SELF, CSP.UNSAFE_INLINE]
+DOCS_CSP: dict[str, list[str]] = settings.SECURE_CSP | {"script-src": INLINE, "style-src": INLINE}
 
 urlpatterns = [
     path("api/v1/", include("documents.api.urls")),
     path("api/v1/", include("metrics.api.urls")),
     path("api/auth/", include("rest_framework.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", csp_override(DOCS_CSP)(SpectacularSwaggerView.as_view(url_name="schema")), name="docs"),
     path("healthz/live", health.live, name="live"),
     path("healthz/ready", health.ready, name="ready"),
+    path("dashboard/", include("metrics.dashboard.urls")),
     path("metrics", views.metrics, name="metrics"),
     path("admin/", admin.site.urls),
 ]

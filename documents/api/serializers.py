@@ -268,7 +268,17 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
     class Meta:
         model = Task
         fields = (
-            *("task_id", "kind", "document", "status", "mode", "attempts", "progress", "message"),
+            *(
+                "task_id",
+                "kind",
+                "document",
+                "status",
+                "mode",
+                "routed_by",
+                "attempts",
+                "progress",
+                "message",
+            ),
             *("queue", "result", "error", "created_at", "started_at", "finished_at"),
         )
 

@@ -3,6 +3,7 @@
 import pytest
 
 from documents.models import Document, Task
+from metrics.models import Evaluation, Feedback, ModeChange, ModeState
 from tests import factories
 
 MODELS = ("project", "document", "documentimage", "businessarea", "task")
@@ -22,6 +23,19 @@ def test_every_list_can_be_opened_and_searched(admin, plan, model):
     assert admin.get(address).status_code == 200
     if model in {"project", "document", "task"}:
         assert admin.get(address, {"q": "a"}).status_code == 200
+
+
+@pytest.mark.parametrize("model", ["modechange", "modestate", "evaluation", "feedback"])
+def test_what_was_measured_can_be_seen_and_not_changed(admin, maintainer, model):
+    change = ModeChange.objects.create(
+        before="inline", after="queue", setting="auto", actor="evaluator", reason="x"
+    )
+    Evaluation.objects.create(mode="inline")
+    ModeState.objects.create()
+    Feedback.objects.create(user=maintainer, kind="praise")
+    assert admin.get(f"/admin/metrics/{model}/").status_code == 200
+    assert admin.get(f"/admin/metrics/{model}/add/").status_code == 403
+    assert admin.post(f"/admin/metrics/modechange/{change.pk}/delete/").status_code == 403
 
 
 def test_every_row_can_be_opened(admin, plan):

@@ -46,13 +46,13 @@ class Command(qcluster.Command):
     def _watch(self, cluster: Any, name: str, stop: threading.Event) -> bool:
         """Beat, recover and watch until told to stop; return whether the cluster was well to the end."""
         watchdog = workers.Watchdog(name)
-        rounds = itertools.cycle(range(ROUNDS_PER_BEAT))
-        while not stop.wait(ROUND_SECONDS):
+        rounds = itertools.count()
+        while not stop.wait(ROUND_SECONDS if (number := next(rounds)) else 0):
             if not cluster.sentinel.is_alive():
                 logger.error("the cluster has died; ending, so that it is started again")
                 return stop.is_set()
             try:
-                if next(rounds) == 0:
+                if number % ROUNDS_PER_BEAT == 0:
                     self._beat(name)
                 is_stalled = queue.recover() and watchdog.is_stalled()
             except (DatabaseError, InterfaceError) as error:

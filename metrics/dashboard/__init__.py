@@ -1,0 +1,1 @@
+"""The threshold dashboard: pages for staff, served whole and kept alive with htmx."""

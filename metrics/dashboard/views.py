@@ -1,0 +1,155 @@
+"""The pages: one for everything that a maintainer asks, and the parts of it that stay alive."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.admin.views.decorators import staff_member_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from metrics import evaluator, flag, history, instruments
+from metrics.dashboard import explain
+from metrics.decide import REGRET_SECONDS
+from metrics.models import ModeChange, ModeState
+from metrics.shadow import what_if
+
+CHANGES = 20
+SPARK = timedelta(hours=6)
+RANGES = {"1h": 3600.0, "24h": 86400.0, "7d": 7 * 86400.0, "30d": 30 * 86400.0}
+DURATIONS = (("1800", "30 minutes"), ("7200", "2 hours"), ("14400", "4 hours"), ("86400", "1 day"))
+
+
+class OverrideForm(forms.Form):
+    """An operator's choice of the mode."""
+
+    setting = forms.ChoiceField(choices=(("auto", "Auto"), ("inline", "Inline"), ("queue", "Queue")))
+    seconds = forms.TypedChoiceField(choices=DURATIONS, coerce=int)
+    reason = forms.CharField(max_length=300)
+
+
+class WhatIfForm(forms.Form):
+    """Other traffic, slower renders, another number of web workers."""
+
+    traffic = forms.FloatField(min_value=0.1, max_value=20)
+    render_time = forms.FloatField(min_value=0.1, max_value=20)
+    web_workers = forms.IntegerField(min_value=1, max_value=64)
+
+
+@require_safe
+@staff_member_required
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the dashboard."""
+    return render(request, "dashboard/page.html", _live() | _static())
+
+
+@require_safe
+@staff_member_required
+def live(request: HttpRequest) -> HttpResponse:
+    """Return the part that is asked for every few seconds."""
+    return render(request, "dashboard/live.html", _live())
+
+
+@require_safe
+@staff_member_required
+def series(request: HttpRequest) -> HttpResponse:
+    """Return the points of the charts as columns, and the changes of the mode."""
+    seconds = RANGES.get(request.GET.get("range", "24h"))
+    if seconds is None:
+        return JsonResponse({"error": f"range: expected one of {', '.join(RANGES)}"}, status=400)
+    return JsonResponse(history.columns(timezone.now(), seconds))
+
+
+@require_POST
+@staff_member_required
+def override(request: HttpRequest) -> HttpResponse:
+    """Choose the mode, or show what is missing."""
+    form = OverrideForm(request.POST)
+    if not form.is_valid():
+        return render(request, "dashboard/page.html", _live() | _static() | {"form": form}, status=400)
+    flag.override(
+        form.cleaned_data["setting"],
+        by=request.user.get_username(),
+        reason=form.cleaned_data["reason"],
+        until=timezone.now() + timedelta(seconds=form.cleaned_data["seconds"]),
+    )
+    return redirect("dashboard")
+
+
+@require_POST
+@staff_member_required
+def end_override(request: HttpRequest) -> HttpResponse:
+    """Return to the setting of the installation."""
+    flag.end_override(by=request.user.get_username(), reason="ended on the dashboard")
+    return redirect("dashboard")
+
+
+@require_safe
+@staff_member_required
+def suppose(request: HttpRequest) -> HttpResponse:
+    """Answer what the last five minutes' work would have taken on another machine or with other traffic."""
+    form = WhatIfForm(request.GET)
+    if not form.is_valid():
+        return render(
+            request, "dashboard/what_if.html", {"error": "These numbers make no sense."}, status=400
+        )
+    since = timezone.now().timestamp() - evaluator.WORK_SECONDS
+    work, _ = instruments.facts().work(since)
+    seen = what_if(
+        work,
+        evaluator.machine(),
+        traffic=form.cleaned_data["traffic"],
+        render_time=form.cleaned_data["render_time"],
+        web_workers=form.cleaned_data["web_workers"],
+    )
+    limits = {entry["name"]: entry["limit"] for entry in _state().report.get("thresholds", [])}
+    is_over = seen is not None and (
+        seen.p95_seconds > limits.get("p95_response_time", 5.0)
+        or seen.mean_seconds > limits.get("average_response_time", 2.0)
+        or seen.timeout_rate > limits.get("request_timeout_rate", 0.01)
+    )
+    return render(request, "dashboard/what_if.html", {"seen": seen, "mode": "queue" if is_over else "inline"})
+
+
+def _state() -> ModeState:
+    return ModeState.objects.filter(pk=1).first() or ModeState()
+
+
+def _live() -> dict[str, Any]:
+    state = _state()
+    current, entries = flag.of(state), state.report.get("thresholds", [])
+    is_fresh, age = explain.freshness(state.evaluated_at, timezone.now())
+    since = timezone.localtime(current.since).strftime("%a %H:%M")
+    return {
+        "flag": current,
+        "state": state,
+        "sentence": explain.sentence(current, entries, since),
+        "rows": explain.rows(entries, _sparks(entries)),
+        "is_fresh": is_fresh,
+        "age": age,
+        "gauges": instruments.facts().gauges(),
+        "changes": ModeChange.objects.all()[:CHANGES],
+        "source": state.report.get("source", ""),
+        "limits_digest": state.report.get("limits", ""),
+    }
+
+
+def _static() -> dict[str, Any]:
+    return {
+        "form": OverrideForm(initial={"seconds": "14400"}),
+        "machine": evaluator.machine(),
+        "limits_path": settings.SPMS_THRESHOLDS,
+        "ranges": RANGES,
+        "regret_hours": REGRET_SECONDS / 3600,
+    }
+
+
+def _sparks(entries: list[dict[str, Any]]) -> dict[str, str]:
+    points = history.recent_values(timezone.now(), SPARK.total_seconds())
+    return {
+        entry["name"]: explain.spark([values.get(entry["name"]) for values in points], entry["limit"])
+        for entry in entries
+    }
