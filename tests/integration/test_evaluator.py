@@ -169,6 +169,19 @@ def test_the_command_prints_a_table_or_json(capsys):
     assert '"thresholds": [{"name": "p95_response_time"' in capsys.readouterr().out
 
 
+def test_a_value_that_rises_steadily_says_when_it_reaches_its_limit(api):
+    begin = timezone.now() - timedelta(minutes=50)
+    for number in range(50):
+        values = {"p95_response_time": [0.5 + 0.05 * number, None], "error_rate": [0.001, None]}
+        Evaluation.objects.create(at=begin + timedelta(minutes=number), mode="inline", values=values)
+    evaluator.tick(Told([3.0] * 100))
+    found = {one["name"]: one for one in api.get("/api/v1/thresholds/").data["thresholds"]}
+    minutes = found["p95_response_time"]["forecast_seconds"] / 60
+    assert 30 < minutes < 50
+    assert "the limit is reached in about" in found["p95_response_time"]["reason"]
+    assert found["error_rate"]["forecast_seconds"] is None
+
+
 def counts(requests, started=0.0):
     buckets = {bound: float(sum(value <= bound for value in requests)) for bound in BOUNDS}
     counters = dict.fromkeys(snapshots.COUNTERS, 0.0) | {snapshots.COUNTERS[0]: started}
