@@ -8,6 +8,7 @@ from collections import Counter
 import psycopg
 import pypdfium2
 import pytest
+import requests
 
 from tests.acceptance.chaos import KILL_EVERY_SECONDS, Clients, Killer, all_ended
 from tests.acceptance.system import Postgres, System, wait_for
@@ -101,8 +102,16 @@ def _wreak_havoc(killer, postgres, seconds):
 
 def _is_at_work_again(system, database):
     """Wait until a new task is accepted and some task succeeds; return when."""
-    plan = wait_for(lambda: system.documents(kind="concept_plan"))[0]
-    wait_for(lambda: system.make(plan).status_code == 202)
+    plan = wait_for(lambda: _if_up(lambda: system.documents(kind="concept_plan")))[0]
+    wait_for(lambda: _if_up(lambda: system.make(plan).status_code == 202))
     accepted = database.execute("SELECT now()").fetchone()
     wait_for(lambda: database.execute("SELECT 1 FROM published WHERE at > %s", accepted).fetchone())
     return time.monotonic()
+
+
+def _if_up(ask):
+    """Return the answer, or None while the web server that was killed last starts again."""
+    try:
+        return ask()
+    except requests.ConnectionError:
+        return None
