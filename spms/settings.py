@@ -160,6 +160,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "spms.middleware.StaffPages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -176,12 +177,15 @@ SECURE_CSP: dict[str, list[str]] = {
 ROOT_URLCONF = "spms.urls"
 WSGI_APPLICATION = "spms.wsgi.application"
 CSRF_FAILURE_VIEW = "spms.problems.csrf_failure"
-LOGIN_REDIRECT_URL = "/api/docs/"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "spms" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -265,6 +269,7 @@ TIME_ZONE = env.str("TIME_ZONE", default="Australia/Perth")
 USE_TZ = True
 
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "spms" / "static"]
 STATIC_ROOT = SPMS_DATA_DIR / "static"
 STORAGES = {
     "default": {

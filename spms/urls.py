@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.utils.csp import CSP
 from django.views.decorators.csp import csp_override
@@ -17,12 +18,15 @@ DOCS_CSP: dict[str, list[str]] = settings.SECURE_CSP | {"script-src": INLINE, "s
 urlpatterns = [
     path("api/v1/", include("documents.api.urls")),
     path("api/v1/", include("metrics.api.urls")),
-    path("api/auth/", include("rest_framework.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", csp_override(DOCS_CSP)(SpectacularSwaggerView.as_view(url_name="schema")), name="docs"),
     path("healthz/live", health.live, name="live"),
     path("healthz/ready", health.ready, name="ready"),
+    path("", include("documents.pages.urls")),
+    path("dashboard/tasks/", include("documents.pages.staff_urls")),
     path("dashboard/", include("metrics.dashboard.urls")),
+    path("login/", LoginView.as_view(template_name="site/login.html"), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
     path("metrics", views.metrics, name="metrics"),
     path("admin/", admin.site.urls),
 ]

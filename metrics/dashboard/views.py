@@ -1,11 +1,10 @@
-"""The pages: one for everything that a maintainer asks, and the parts of it that stay alive."""
+"""The pages (for staff only: ``spms.middleware.StaffPages``): one for everything that a maintainer asks, and the parts of it that stay alive."""
 
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.admin.views.decorators import staff_member_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -40,21 +39,18 @@ class WhatIfForm(forms.Form):
 
 
 @require_safe
-@staff_member_required
 def page(request: HttpRequest) -> HttpResponse:
     """Show the dashboard."""
     return render(request, "dashboard/page.html", _live() | _static())
 
 
 @require_safe
-@staff_member_required
 def live(request: HttpRequest) -> HttpResponse:
     """Return the part that is asked for every few seconds."""
     return render(request, "dashboard/live.html", _live())
 
 
 @require_safe
-@staff_member_required
 def series(request: HttpRequest) -> HttpResponse:
     """Return the points of the charts as columns, and the changes of the mode."""
     seconds = RANGES.get(request.GET.get("range", "24h"))
@@ -64,7 +60,6 @@ def series(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@staff_member_required
 def override(request: HttpRequest) -> HttpResponse:
     """Choose the mode, or show what is missing."""
     form = OverrideForm(request.POST)
@@ -80,7 +75,6 @@ def override(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@staff_member_required
 def end_override(request: HttpRequest) -> HttpResponse:
     """Return to the setting of the installation."""
     flag.end_override(by=request.user.get_username(), reason="ended on the dashboard")
@@ -88,7 +82,6 @@ def end_override(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@staff_member_required
 def suppose(request: HttpRequest) -> HttpResponse:
     """Answer what the last five minutes' work would have taken on another machine or with other traffic."""
     form = WhatIfForm(request.GET)

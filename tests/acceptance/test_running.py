@@ -79,7 +79,7 @@ def test_the_session_of_the_readme_works_as_printed(running, tmp_path):
 @pytest.mark.xdist_group("running")
 def test_pages_for_people_are_served_with_their_static_files(running):
     port, _ = running
-    for path in ("/api/docs/", "/api/schema/", "/admin/login/", "/api/auth/login/", "/healthz/live"):
+    for path in ("/api/docs/", "/api/schema/", "/admin/login/", "/login/", "/healthz/live"):
         assert status(port, path) == "200", path
 
 

@@ -33,15 +33,18 @@ def staff(client, maintainer):
 
 def test_it_is_for_staff_only(client, owner):
     for path in PAGES:
-        assert client.get(path).status_code == 302
+        assert client.get(path)["Location"].startswith("/login/?next=/dashboard/")
         client.force_login(owner)
-        assert client.get(path).status_code == 302
+        assert client.get(path).status_code == 404
+        choice = {"setting": "queue", "seconds": 1800, "reason": "x"}
+        assert client.post("/dashboard/mode/", choice).status_code == 404
         client.logout()
-    assert (
-        client.post("/dashboard/mode/", {"setting": "queue", "seconds": 1800, "reason": "x"}).status_code
-        == 302
-    )
     assert not ModeChange.objects.exists()
+
+
+def test_a_part_of_a_page_whose_session_has_ended_loads_the_whole_page(client):
+    answer = client.get("/dashboard/live/", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer["HX-Refresh"]) == (204, "true")
 
 
 def test_it_opens_before_anything_was_measured(staff):

@@ -1,4 +1,4 @@
-// The charts, the confirmation of a change, and the numbers beside the sliders; everything else is HTML.
+// The charts, and the numbers beside the sliders; everything else is HTML.
 "use strict";
 
 const CHARTS = [
@@ -67,9 +67,6 @@ async function load(range) {
 document.querySelectorAll("[data-range]").forEach((button) => button.addEventListener("click", () => {
   document.querySelectorAll("[data-range]").forEach((one) => one.setAttribute("aria-pressed", one === button));
   load(button.dataset.range);
-}));
-document.querySelectorAll("[data-confirm]").forEach((form) => form.addEventListener("submit", (event) => {
-  if (!window.confirm(form.dataset.confirm)) event.preventDefault();
 }));
 document.querySelectorAll("input[type=range]").forEach((slider) => slider.addEventListener("input", () => {
   document.querySelector(`output[for=${slider.id}]`).textContent = slider.value;

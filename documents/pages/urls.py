@@ -1,0 +1,10 @@
+"""The pages of everybody who is signed in."""
+
+from django.urls import path
+
+from documents.pages import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("documents/<int:pk>/", views.document, name="document-page"),
+]
