@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core import checks
 
 
 class DocumentsConfig(AppConfig):
@@ -15,11 +16,13 @@ class DocumentsConfig(AppConfig):
         """Register the kinds of task that this app runs, and warm each worker of the queue when it starts."""
         from django_q.signals import post_spawn
 
-        from documents import facts, maintenance, notices, pdf
+        from documents import alerts, facts, maintenance, notices, pdf
 
         pdf.register()
         maintenance.register()
         notices.register()
+        alerts.register()
+        checks.register(alerts.check)
         facts.supply()
         post_spawn.connect(_start_worker, dispatch_uid="documents.start_worker")
 

@@ -7,12 +7,14 @@ import uuid
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from documents import errors
-from documents.models import Task
+from documents.failures import LONGEST_TRACEBACK
+from documents.models import Failure, Task
 
 LEASE = timedelta(seconds=30)
 
@@ -73,17 +75,38 @@ def give_back(worker_prefix: str) -> int:
 
 def return_lapsed() -> None:
     """Let others claim what a dead process was running, and fail what has killed every worker it had."""
-    gone = Task.objects.filter(lapsed())
+    for task in Task.objects.filter(lapsed()):
+        error = errors.WorkerLost("Its worker ended before the task did.")
+        values = _spent() if task.attempts >= max_attempts() else _returned()
+        with transaction.atomic():
+            if mine(task).filter(lapsed()).update(**values):
+                keep_failure(task, error)
+
+
+def _spent() -> dict[str, object]:
     lost = errors.WorkerLost(f"Its worker ended in each of {max_attempts()} attempts.")
-    spent = gone.filter(attempts__gte=max_attempts())
-    spent.update(error=lost.as_kept(), message=str(lost), **ended(Task.Status.FAILED))
-    gone.update(
-        status=Task.Status.QUEUED,
-        mode=Task.Mode.QUEUE,
-        token=None,
-        lease_until=None,
-        claimable_at=timezone.now(),
-        hinted_at=None,
+    return ended(Task.Status.FAILED) | {"error": lost.as_kept(), "message": str(lost)}
+
+
+def _returned() -> dict[str, object]:
+    return {
+        "status": Task.Status.QUEUED,
+        "mode": Task.Mode.QUEUE,
+        "token": None,
+        "lease_until": None,
+        "claimable_at": timezone.now(),
+        "hinted_at": None,
+    }
+
+
+def keep_failure(task: Task, error: errors.SpmsError, traceback: str = "") -> None:
+    """Note for the maintainer what went wrong in this attempt."""
+    Failure.objects.create(
+        task=task,
+        attempt=task.attempts,
+        worker=task.worker,
+        error=error.as_kept(),
+        traceback=traceback[-LONGEST_TRACEBACK:],
     )
 
 

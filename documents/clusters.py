@@ -1,7 +1,7 @@
 """The clusters of workers that run: a row each, with a heartbeat."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
 from django.utils import timezone
@@ -15,9 +15,16 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         now = timezone.now()
         return self.filter(seen_at__range=(now - Cluster.FRESH, now + Cluster.FRESH))
 
+    def at_work(self) -> Self:
+        """Return those that take tasks: alive, and none while the queue is paused."""
+        return self.alive().filter(~models.Exists(Pause.objects.all()))
+
 
 class Cluster(models.Model):
-    """A running ``qcluster``: its heartbeat and the number of its workers."""
+    """A running ``qcluster``: its heartbeat, the number of its workers, and what each of these takes of memory.
+
+    ``processes`` lists ``{"name": of the worker, "memory_bytes": with its rendering process}``.
+    """
 
     FRESH = timedelta(seconds=10)
 
@@ -25,6 +32,7 @@ class Cluster(models.Model):
     workers = models.PositiveSmallIntegerField()
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now)
+    processes: models.JSONField[Any, Any] = models.JSONField(default=list)
 
     objects = ClusterQuerySet.as_manager()
 
@@ -33,3 +41,15 @@ class Cluster(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Pause(models.Model):
+    """The row that is there while the queue is paused: who paused it, when and why."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=150)
+    reason = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return f"paused by {self.by}: {self.reason}"

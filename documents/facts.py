@@ -59,8 +59,8 @@ def queue() -> instruments.Queue:
 
 
 def live_workers() -> int:
-    """Return the workers of all live clusters."""
-    return int(Cluster.objects.alive().aggregate(total=Sum("workers"))["total"] or 0)
+    """Return the workers of all live clusters; none while the queue is paused."""
+    return int(Cluster.objects.at_work().aggregate(total=Sum("workers"))["total"] or 0)
 
 
 def gauges() -> Mapping[str, float]:

@@ -5,114 +5,24 @@ from pathlib import PurePath
 from typing import Any, Self
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 
 from documents import kinds, richtext
-from documents.clusters import Cluster as Cluster
+from documents.clusters import Cluster as Cluster, Pause as Pause
+from documents.failures import Failure as Failure
 from documents.notice_models import Delivery as Delivery, Notice as Notice
-
-type Viewer = User | AnonymousUser
-
-YEAR_VALIDATORS = [MinValueValidator(1980), MaxValueValidator(2100)]
-TAG_VALIDATOR = RegexValidator(r"^[A-Z]{2,4}-\d{4}-\d{3}$", "A tag looks like SP-2026-012.")
-
-
-class BusinessArea(models.Model):
-    """A part of the agency that owns projects, with its leader."""
-
-    name = models.CharField(max_length=120, unique=True)
-    leader = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="led_areas"
-    )
-
-    class Meta:
-        ordering = ("name",)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class ProjectQuerySet(models.QuerySet["Project"]):
-    """Projects, as somebody may see them."""
-
-    def for_user(self, user: Viewer) -> Self:
-        """Return the projects that this person may see: all for staff, otherwise those they belong to."""
-        if user.is_staff:
-            return self
-        return self.filter(pk__in=_projects_of(user))
-
-
-class Project(models.Model):
-    """A research project; its documents are written by its members."""
-
-    class Kind(models.TextChoices):
-        SCIENCE = "science", "Science project"
-        STUDENT = "student", "Student project"
-        EXTERNAL = "external", "External partnership"
-        CORE = "core_function", "Core function"
-
-    class Status(models.TextChoices):
-        NEW = "new", "New"
-        PENDING = "pending", "Pending project plan"
-        ACTIVE = "active", "Active"
-        UPDATE = "updating", "Update requested"
-        CLOSURE = "closure_requested", "Closure requested"
-        COMPLETED = "completed", "Completed"
-        SUSPENDED = "suspended", "Suspended"
-        TERMINATED = "terminated", "Terminated"
-
-    title = models.CharField(max_length=300)
-    tag = models.CharField(max_length=20, unique=True, validators=[TAG_VALIDATOR])
-    year = models.PositiveSmallIntegerField("year it began", validators=YEAR_VALIDATORS)
-    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.SCIENCE)
-    status = models.CharField(max_length=20, choices=Status.choices, default=Status.NEW)
-    business_area = models.ForeignKey(BusinessArea, on_delete=models.PROTECT, related_name="projects")
-    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="projects")
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    objects = ProjectQuerySet.as_manager()
-
-    class Meta:
-        ordering = ("-year", "tag")
-
-    def __str__(self) -> str:
-        return f"{self.tag} {self.title}"
-
-
-class Membership(models.Model):
-    """A person's part in a project."""
-
-    class Role(models.TextChoices):
-        LEAD = "lead", "Project lead"
-        SCIENTIST = "scientist", "Research scientist"
-        TECHNICAL = "technical", "Technical officer"
-        SUPERVISOR = "supervisor", "Academic supervisor"
-        STUDENT = "student", "Student"
-        COLLABORATOR = "collaborator", "Collaborating scientist"
-
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
-    role = models.CharField(max_length=20, choices=Role.choices, default=Role.SCIENTIST)
-    position = models.PositiveSmallIntegerField("order on the cover", default=0)
-
-    class Meta:
-        ordering = ("position", "pk")
-        constraints = (models.UniqueConstraint(fields=("project", "user"), name="one_membership_per_person"),)
-
-    def __str__(self) -> str:
-        return f"{self.user} ({self.get_role_display()})"
-
-
-def _projects_of(user: Viewer) -> models.QuerySet[Membership, Any]:
-    """Return the ids of a person's projects, as a subquery; nobody's for somebody who is not signed in."""
-    return Membership.objects.filter(user_id=user.pk or 0).values("project_id")
+from documents.projects import (
+    YEAR_VALIDATORS,
+    BusinessArea as BusinessArea,
+    Membership as Membership,
+    Project as Project,
+    Viewer as Viewer,
+    projects_of,
+)
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):
@@ -122,7 +32,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """Return the documents that this person may read, change and render."""
         if user.is_staff:
             return self
-        return self.filter(project_id__in=_projects_of(user))
+        return self.filter(project_id__in=projects_of(user))
 
 
 class Document(models.Model):
@@ -324,6 +234,7 @@ class Task(models.Model):
             models.Index(fields=("fingerprint", "status"), name="task_reuse"),
             models.Index(fields=("-created_at",), name="task_newest"),
             models.Index(fields=("-finished_at",), name="task_finished"),
+            models.Index(fields=("-finished_at",), condition=Q(status="failed"), name="task_failed"),
             # Small however many tasks have ended: what the recoverer and the queue's bounds look at.
             models.Index(
                 fields=("status", "claimable_at"),

@@ -1,9 +1,11 @@
 """What this process starts ends with it; free of Django, so that servers can use it before anything else."""
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterable
 
 import psutil
 
@@ -23,3 +25,24 @@ def end_children() -> None:
     for one in family:
         one.kill()
     psutil.wait_procs(family, timeout=5)
+
+
+def worker_memory_bytes() -> dict[int, int]:
+    """Return the resident memory of each worker of this cluster with its rendering process, by process id."""
+    family = psutil.Process().children(recursive=True)
+    children: dict[int, list[psutil.Process]] = {}
+    for one in family:
+        with contextlib.suppress(psutil.Error):
+            children.setdefault(one.ppid(), []).append(one)
+    main_pid = os.getpid()
+    workers = [one for sentinel in children.get(main_pid, []) for one in children.get(sentinel.pid, [])]
+    # A worker has a rendering process of its own; the other two helpers of the cluster have no children.
+    return {one.pid: _resident([one, *children[one.pid]]) for one in workers if one.pid in children}
+
+
+def _resident(family: Iterable[psutil.Process]) -> int:
+    total = 0
+    for one in family:
+        with contextlib.suppress(psutil.Error):
+            total += one.memory_info().rss
+    return total

@@ -5,6 +5,7 @@ the truth, so entries may be lost, repeated or late without harm.
 """
 
 import functools
+import logging
 import math
 import time
 import uuid
@@ -19,13 +20,15 @@ from django.tasks import task
 from django.utils import timezone
 
 from documents import claims, errors, tasks, workers
-from documents.models import Cluster, Task, Viewer
+from documents.models import Cluster, Pause, Task, Viewer
 
 HINTS_PER_ROUND = 50
 LOST_HINT = timedelta(seconds=5)
 RECENT_TASKS = 20
 USUAL_SECONDS = 2.0
 PACE_HOLDS_SECONDS = 5.0
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,9 @@ class Place:
 
 @task(backend="queue")
 def run_task(task_id: str) -> None:
-    """Run a task in a worker."""
+    """Run a task in a worker; while the queue is paused it stays, and ``resume`` tells the workers again."""
+    if paused() is not None:
+        return
     deadline = time.monotonic() + settings.SPMS_RENDER_TIMEOUT
     tasks.run(uuid.UUID(task_id), deadline=deadline, worker=workers.worker_name())
 
@@ -74,8 +79,38 @@ def require_room(user: Viewer) -> None:
 
 
 def is_alive() -> bool:
-    """Say whether a cluster of workers is there."""
-    return Cluster.objects.alive().exists()
+    """Say whether a cluster of workers is there and takes tasks."""
+    return Cluster.objects.at_work().exists()
+
+
+def paused() -> Pause | None:
+    """Return who paused the queue, when and why; None while it is not."""
+    return Pause.objects.first()
+
+
+def pause(*, by: str, reason: str) -> None:
+    """Let workers finish what they run and take nothing new; PDFs are made inline meanwhile, or wait."""
+    Pause.objects.get_or_create(pk=1, defaults={"by": by, "reason": reason})
+    logger.warning("the queue was paused by %s: %s", by, reason)
+
+
+def resume(*, by: str) -> None:
+    """Let workers take tasks again; the recoverer tells them of all that waits."""
+    with transaction.atomic():
+        Pause.objects.all().delete()
+        Task.objects.waiting().update(hinted_at=None)
+    logger.warning("the queue was resumed by %s", by)
+
+
+def retry(failed: Task) -> None:
+    """Let a failed or cancelled task run again in the queue, whoever is there to run it.
+
+    Raises TaskState and QueueFull.
+    """
+    with transaction.atomic():
+        tasks.retry(failed.pk, mode=Task.Mode.QUEUE)
+        require_room(AnonymousUser())
+        enqueue(Task.objects.get(pk=failed.pk))
 
 
 def place(waiting: Task) -> Place | None:
@@ -103,11 +138,13 @@ def expected_wait_seconds() -> float:
 def recover() -> bool:
     """Return what dead workers held, and tell the workers of what they may not know; safe to run anywhere.
 
-    Returns whether any task is in flight at all.
+    Returns whether there is anything that workers should do.
     """
     if not Task.objects.in_flight().exists():
         return False
     claims.return_lapsed()
+    if paused() is not None:
+        return False
     for waiting in [*_never_hinted()[:HINTS_PER_ROUND], *_perhaps_lost()]:
         _hint_once(waiting)
     return True
@@ -143,7 +180,7 @@ def _running() -> QuerySet[Task]:
 
 
 def _worker_count() -> int:
-    return Cluster.objects.alive().aggregate(total=Sum("workers"))["total"] or 0
+    return Cluster.objects.at_work().aggregate(total=Sum("workers"))["total"] or 0
 
 
 def _period() -> int:

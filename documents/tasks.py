@@ -9,6 +9,7 @@ import logging
 import os
 import random
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from concurrent import futures
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from documents import claims, errors, store
@@ -288,7 +289,9 @@ def _finish(task: Task, outcome: Outcome) -> None:
 
 def _retry_or_fail(task: Task, error: errors.SpmsError) -> None:
     """Let the queue try again later what may pass; a person who waits inline is told at once."""
-    if not (error.can_pass and task.attempts < claims.max_attempts() and _retry_later(task, error)):
+    if error.can_pass and task.attempts < claims.max_attempts() and _retry_later(task, error):
+        _keep_failure(task, error)
+    else:
         _fail(task, error)
 
 
@@ -311,7 +314,17 @@ def _retry_later(task: Task, error: errors.SpmsError) -> bool:
 
 def _fail(task: Task, error: errors.SpmsError) -> None:
     instruments.not_rendered(task.kind, task.mode, error.slug)
-    _end(task, Task.Status.FAILED, error=error.as_kept(), message=str(error)[:500])
+    if _end(task, Task.Status.FAILED, error=error.as_kept(), message=str(error)[:500]):
+        _keep_failure(task, error)
+
+
+def _keep_failure(task: Task, error: errors.SpmsError) -> None:
+    """Note the attempt with the traceback at hand; without the note the task's own end stands all the same."""
+    try:
+        with transaction.atomic():
+            claims.keep_failure(task, error, traceback.format_exc())
+    except (DatabaseError, InterfaceError) as fault:
+        logger.warning("no note of attempt %d of task %s: %s", task.attempts, task.pk, fault)
 
 
 def _end(task: Task, status: Task.Status, **values: object) -> bool:

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db.models import Q
@@ -31,12 +32,18 @@ def worker_name() -> str:
     return f"{_cluster_name or store.host()}/{os.getpid()}"
 
 
-def beat(name: str, workers: int) -> bool:
-    """Say that the cluster is there; return whether this was its first heartbeat."""
-    now = timezone.now()
-    if Cluster.objects.filter(pk=name).update(seen_at=now):
+def beat(name: str, workers: int, memory_bytes: Mapping[int, int] | None = None) -> bool:
+    """Say that the cluster is there; return whether this was its first heartbeat.
+
+    ``memory_bytes`` is what each of its workers takes, by process id, when that was looked at.
+    """
+    now, news = timezone.now(), {}
+    if memory_bytes is not None:
+        listed = sorted(memory_bytes.items())
+        news["processes"] = [{"name": f"{name}/{pid}", "memory_bytes": size} for pid, size in listed]
+    if Cluster.objects.filter(pk=name).update(seen_at=now, **news):
         return False
-    Cluster.objects.create(name=name, workers=workers)
+    Cluster.objects.create(name=name, workers=workers, **news)
     Cluster.objects.filter(seen_at__lt=now - timedelta(hours=1)).delete()
     return True
 

@@ -211,7 +211,7 @@ def _store(state: ModeState, found: Assessment, limits: Limits, source_name: str
         ModeState.objects.filter(pk=1).update(**values)
         Evaluation.objects.create(at=at, mode=before.effective, values=report.values(found))
         if is_change:
-            ModeChange.objects.create(
+            change = ModeChange.objects.create(
                 at=at,
                 before=course_of(state).mode,
                 after=course.mode,
@@ -221,6 +221,7 @@ def _store(state: ModeState, found: Assessment, limits: Limits, source_name: str
                 evidence=evidence,
                 is_dry_run=limits.dry_run,
             )
+            flag.tell(change)
     if is_change:
         logger.warning("mode%s: %s", " (dry run)" if limits.dry_run else "", found.decision.reason)
     flag.forget()

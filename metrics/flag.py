@@ -8,6 +8,7 @@ from typing import cast
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from metrics.decide import Mode as Mode, Setting as Setting
@@ -31,6 +32,9 @@ class Flag:
     expires_at: datetime | None = None
     by: str = ""
 
+
+# Sent after a change of the mode in force was stored, with ``change_id``; who listens cannot undo it.
+changed = Signal()
 
 _known: tuple[float, Flag] | None = None
 
@@ -133,8 +137,26 @@ def _locked() -> ModeState:
 
 
 def _recorded(before: Flag, after: Flag, *, by: str, reason: str) -> Flag:
-    ModeChange.objects.create(
+    change = ModeChange.objects.create(
         before=before.effective, after=after.effective, setting=after.setting, actor=by, reason=reason[:500]
     )
+    tell(change)
     forget()
     return after
+
+
+def change(change_id: int) -> ModeChange | None:
+    """Return a change of the audit trail."""
+    return ModeChange.objects.filter(pk=change_id).first()
+
+
+def tell(change: ModeChange) -> None:
+    """Tell whoever listens of a change of the mode in force, as soon as it is stored."""
+    if change.before != change.after and not change.is_dry_run:
+        transaction.on_commit(lambda: _tell(change.pk))
+
+
+def _tell(change_id: int) -> None:
+    for receiver, answer in changed.send_robust(sender=ModeChange, change_id=change_id):
+        if isinstance(answer, Exception):
+            logger.error("%s was not told of change %d: %s", receiver, change_id, answer)

@@ -264,6 +264,10 @@ if SPMS_WEBHOOK_HOSTS and not re.fullmatch(r"whsec_[A-Za-z0-9+/]{32,}=*", SPMS_W
         "SPMS_WEBHOOK_SECRET: SPMS_WEBHOOK_HOSTS needs it; expected whsec_ and at least 24 bytes in base64"
     )
 
+# Maintainers who are told of changes of the mode and of failed tasks, by mail and by webhook; nobody by default.
+SPMS_ALERT_MAIL: list[str] = env.list("SPMS_ALERT_MAIL", default=[])
+SPMS_ALERT_WEBHOOK = env.str("SPMS_ALERT_WEBHOOK", default="")
+
 LANGUAGE_CODE = "en-au"
 TIME_ZONE = env.str("TIME_ZONE", default="Australia/Perth")
 USE_TZ = True

@@ -4,49 +4,19 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from django.core import mail
-from django_q.models import OrmQ
 
 from documents import errors, notices, pdf, queue, tasks, webhooks
 from documents.models import Cluster, Notice, Task
 from tests import factories
+from tests.receiver import HOST, receiving
+from tests.working import run_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
-HOST = "127.0.0.1"
-
-
-class Receiver(ThreadingHTTPServer):
-    """A server that keeps what it gets and answers with what it is told to."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__((HOST, 0), Handler)
-        self.got, self.answers = [], []
-
-    @property
-    def url(self):
-        return f"http://{HOST}:{self.server_port}/hook?from=spms"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, dict(self.headers), body.decode()))
-        self.send_response(self.server.answers.pop(0) if self.server.answers else 204)
-        self.send_header("Location", "/elsewhere")
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
 
 
 @pytest.fixture
@@ -60,12 +30,8 @@ def receiver(settings):
     settings.SPMS_WEBHOOK_HOSTS = [HOST]
     settings.SPMS_WEBHOOK_SECRET = f"whsec_{KEY}"
     settings.SPMS_WEBHOOK_ALLOW_PRIVATE = True
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with receiving() as server:
+        yield server
 
 
 def address(document):
@@ -75,10 +41,7 @@ def address(document):
 def work():
     """Do what a cluster does: begin the notices that are due, and run what is in the queue."""
     notices.send_due()
-    for entry in OrmQ.objects.order_by("pk"):
-        [_, [task_id], _] = entry.task["args"]
-        queue.run_task.call(task_id)
-        entry.delete()
+    run_entries()
 
 
 def listed(client, task_id):

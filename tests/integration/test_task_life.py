@@ -14,6 +14,7 @@ from django_q.models import OrmQ
 from documents import claims, errors, pdf, queue, store, tasks, workers
 from documents.models import Cluster, Document, Task
 from tests import factories
+from tests.working import run_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,14 +38,6 @@ def make_task(owner, **values):
     return Task.objects.create(requested_by=owner, **values)
 
 
-def work():
-    """Do what a worker does with the entries of the queue."""
-    for entry in OrmQ.objects.order_by("pk"):
-        [_, [task_id], _] = entry.task["args"]
-        queue.run_task.call(task_id)
-        entry.delete()
-
-
 def state(task):
     task.refresh_from_db()
     return task.status
@@ -58,7 +51,7 @@ def test_a_queued_task_is_one_row_and_one_hint_and_waits(api, plan, queued):
     joined = api.post(address(plan))
     assert (joined.status_code, joined.data["task_id"]) == (202, answer.data["task_id"])
     assert OrmQ.objects.count() == 1
-    work()
+    run_entries()
     done = api.get(answer["Location"]).data
     assert (done["status"], done["queue"], done["attempts"]) == ("succeeded", None, 1)
     sent = api.get(address(plan))
@@ -93,7 +86,7 @@ def test_odd_wishes_are_ignored(api, plan, header, status):
 
 def test_a_second_delivery_does_nothing(api, plan, queued):
     task = Task.objects.get(pk=api.post(address(plan)).data["task_id"])
-    work()
+    run_entries()
     finished = Task.objects.get(pk=task.pk)
     queue.run_task.call(str(task.pk))
     again = Task.objects.get(pk=task.pk)
@@ -252,10 +245,10 @@ def test_a_queued_task_is_cancelled_at_once_and_can_be_retried_by_hand(api, plan
     cancelled = api.post(f"{url}cancel/")
     assert (cancelled.status_code, cancelled.data["status"]) == (200, "cancelled")
     assert api.post(f"{url}cancel/").status_code == 409
-    work()
+    run_entries()
     assert api.get(url).data["status"] == "cancelled"
     assert api.post(f"{url}retry/").status_code == 202
-    work()
+    run_entries()
     assert api.get(url).data["status"] == "succeeded"
     refused = api.post(f"{url}retry/")
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:spms:problem:task-state")

@@ -12,10 +12,11 @@ from django.db import DatabaseError, InterfaceError, connection
 from django_q.cluster import Cluster
 from django_q.management.commands import qcluster
 
-from documents import notices, processes, queue, schedules, workers
+from documents import alerts, notices, processes, queue, schedules, workers
 
 ROUND_SECONDS = 1.0
 ROUNDS_PER_BEAT = 3
+ROUNDS_PER_MEASURE = 15
 
 logger = logging.getLogger("spms.qcluster")
 
@@ -53,8 +54,8 @@ class Command(qcluster.Command):
                 return stop.is_set()
             try:
                 if number % ROUNDS_PER_BEAT == 0:
-                    self._beat(name)
-                is_stalled = queue.recover() and watchdog.is_stalled()
+                    self._beat(name, is_measured=number % ROUNDS_PER_MEASURE == 0)
+                is_stalled = self._is_stalled(watchdog)
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("the database cannot be used: %s", str(error).strip())
                 connection.close()
@@ -65,10 +66,18 @@ class Command(qcluster.Command):
                 return False
         return True
 
-    def _beat(self, name: str) -> None:
-        if workers.beat(name, settings.SPMS_QUEUE_WORKERS):
+    def _is_stalled(self, watchdog: workers.Watchdog) -> bool:
+        if queue.recover():
+            return watchdog.is_stalled()
+        watchdog.reset()  # idle or paused: the clock begins with the next work
+        return False
+
+    def _beat(self, name: str, *, is_measured: bool) -> None:
+        memory_bytes = processes.worker_memory_bytes() if is_measured else None
+        if workers.beat(name, settings.SPMS_QUEUE_WORKERS, memory_bytes):
             schedules.ensure()
         notices.send_due()
+        alerts.send_due()
 
     def _end(self, cluster: Any, name: str, *, grace_seconds: float) -> None:
         cluster.stop_event.set()

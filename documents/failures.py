@@ -1,0 +1,83 @@
+"""What went wrong in each attempt of a task, kept for the maintainer; and the same faults counted together."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import models
+from django.utils import timezone
+
+LONGEST_TRACEBACK = 20_000
+# What differs between two cases of the same fault: ids, addresses, numbers, names of files, quoted words.
+_CHANGING = (
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", re.IGNORECASE), "<id>"),
+    (re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{16,}\b", re.IGNORECASE), "<id>"),
+    (re.compile(r"“[^”]*”|\"[^\"]*\"|'[^']*'"), "<text>"),
+    (re.compile(r"(?<![\w<])/[\w./~-]+"), "<path>"),
+    (re.compile(r"\d+(?:[.,]\d+)*"), "<n>"),
+)
+
+
+class Failure(models.Model):
+    """One attempt of a task that ended badly; ``error`` is the problem that people see, ``traceback`` is for staff."""
+
+    task = models.ForeignKey("documents.Task", on_delete=models.CASCADE, related_name="failures")
+    attempt = models.PositiveSmallIntegerField()
+    at = models.DateTimeField(default=timezone.now)
+    worker = models.CharField(max_length=150, blank=True)
+    error = models.JSONField()
+    traceback = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("at", "pk")
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt}: {self.error.get('detail')}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Failed tasks with the same fault; ``key`` names it in addresses."""
+
+    key: str
+    kind: str
+    title: str
+    detail: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    task_ids: tuple[uuid.UUID, ...]
+
+
+def normalised(detail: str) -> str:
+    """Return an error's text without what differs from case to case."""
+    for pattern, word in _CHANGING:
+        detail = pattern.sub(word, detail)
+    return " ".join(detail.split())[:300]
+
+
+def grouped(rows: Iterable[tuple[uuid.UUID, str, dict[str, object] | None, datetime | None]]) -> list[Group]:
+    """Return the groups of failed tasks, the largest first, from (id, kind, error, time of failing)."""
+    found: dict[tuple[str, str, str], list[tuple[datetime, uuid.UUID]]] = {}
+    for task_id, kind, error, at in rows:
+        title, detail = str((error or {}).get("title", "")), str((error or {}).get("detail", ""))
+        found.setdefault((kind, title, normalised(detail)), []).append((at or timezone.now(), task_id))
+    groups = [_group(fault, cases) for fault, cases in found.items()]
+    return sorted(groups, key=lambda group: (-group.count, group.key))
+
+
+def _group(fault: tuple[str, str, str], cases: list[tuple[datetime, uuid.UUID]]) -> Group:
+    kind, title, detail = fault
+    return Group(
+        key=hashlib.sha256("\n".join(fault).encode()).hexdigest()[:16],
+        kind=kind,
+        title=title,
+        detail=detail,
+        count=len(cases),
+        first_at=min(at for at, _ in cases),
+        last_at=max(at for at, _ in cases),
+        task_ids=tuple(task_id for _, task_id in cases),
+    )

@@ -1,0 +1,200 @@
+"""The task pages (for staff only: ``spms.middleware.StaffPages``): what runs, what waits, what went wrong."""
+
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+from django_q.models import Schedule
+
+from documents import claims, errors, facts, notices, queue, tasks
+from documents.models import Task
+from documents.pages import tables
+
+MOST_AT_ONCE = 500
+
+
+class FilterForm(forms.Form):
+    """Which tasks are listed."""
+
+    q = forms.CharField(max_length=100, required=False)
+    status = forms.ChoiceField(choices=(("", "any state"), *Task.Status.choices), required=False)
+    mode = forms.ChoiceField(choices=(("", "any mode"), *Task.Mode.choices), required=False)
+    kind = forms.CharField(max_length=20, required=False)
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """Show the page."""
+    return render(request, "tasks/page.html", _now() | _listing(request))
+
+
+@require_safe
+def now(request: HttpRequest) -> HttpResponse:
+    """Return the part about this moment, which is asked for every few seconds."""
+    return render(request, "tasks/now.html", _now())
+
+
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    """Return the list of tasks."""
+    return render(request, "tasks/list.html", _listing(request))
+
+
+@require_safe
+def task(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
+    """Show one task."""
+    return render(request, "tasks/task.html", _task(task_id))
+
+
+@require_safe
+def task_now(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
+    """Return the part of a task's page that changes."""
+    return render(request, "tasks/task_now.html", _task(task_id))
+
+
+@require_POST
+def act(request: HttpRequest) -> HttpResponse:
+    """Retry or cancel the tasks that were chosen."""
+    action = {"retry": retry, "cancel": tasks_cancelled_by(request)}.get(request.POST.get("action", ""))
+    if action is None:
+        messages.error(request, "Choose retry or cancel.")
+    else:
+        _tell(request, *_each(_chosen(request.POST.getlist("task")), action))
+    return redirect(_next(request))
+
+
+@require_POST
+def retry_group(request: HttpRequest, key: str) -> HttpResponse:
+    """Retry all failed tasks with the same fault."""
+    group = next((one for one in tables.failed_groups() if one.key == key), None)
+    if group is None:
+        messages.error(request, "Nothing failed in this way any more.")
+    else:
+        _tell(request, *_each(Task.objects.filter(pk__in=group.task_ids[:MOST_AT_ONCE]), retry))
+    return redirect("task-pages")
+
+
+@require_POST
+def pause(request: HttpRequest) -> HttpResponse:
+    """Pause the queue."""
+    queue.pause(by=request.user.get_username(), reason=request.POST.get("reason", "")[:300])
+    return redirect("task-pages")
+
+
+@require_POST
+def resume(request: HttpRequest) -> HttpResponse:
+    """Let the queue go on."""
+    queue.resume(by=request.user.get_username())
+    return redirect("task-pages")
+
+
+@require_POST
+def run_schedule(request: HttpRequest, name: str) -> HttpResponse:
+    """Begin at once what would run by the clock."""
+    schedule = get_object_or_404(Schedule, name=name)
+    queue.begin_scheduled(str(schedule.name))
+    messages.success(request, f"“{name}” was begun.")
+    return redirect("task-pages")
+
+
+def retry(failed: Task) -> None:
+    """Let a task run again, and have everybody told again. Raises TaskState and QueueFull."""
+    queue.retry(failed)
+    notices.renew(failed)
+
+
+def tasks_cancelled_by(request: HttpRequest) -> Callable[[Task], None]:
+    """Return what cancels a task in the name of who asks."""
+    by = request.user.get_username()
+    return lambda chosen: tasks.cancel(chosen.pk, by=by)
+
+
+def _each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tuple[int, list[str]]:
+    """Return how many it was done with, and why not with the others."""
+    done, refused = 0, []
+    for one in chosen:
+        try:
+            action(one)
+        except errors.SpmsError as error:
+            refused.append(str(error))
+        else:
+            done += 1
+    return done, refused
+
+
+def _tell(request: HttpRequest, done: int, refused: list[str]) -> None:
+    if done:
+        messages.success(request, f"Done with {done} task{'s' if done != 1 else ''}.")
+    for reason in sorted(set(refused)):
+        messages.warning(request, f"Not with {refused.count(reason)}: {reason}")
+    if not (done or refused):
+        messages.warning(request, "No task was chosen.")
+
+
+def _chosen(ids: list[str]) -> QuerySet[Task]:
+    try:
+        return Task.objects.filter(pk__in=ids[:MOST_AT_ONCE])
+    except ValidationError:
+        return Task.objects.none()
+
+
+def _next(request: HttpRequest) -> str:
+    """Return the page to go back to: one of this site, so that no form sends anybody elsewhere."""
+    path = request.POST.get("next", "")
+    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else reverse("task-pages")
+
+
+def _now() -> dict[str, Any]:
+    counts = tables.counts()
+    return {
+        "counts": counts,
+        "waiting": counts[Task.Status.QUEUED] + counts[Task.Status.RETRYING],
+        "running": tables.running(),
+        "waits": tables.waits(facts.lag_seconds()),
+        "clusters": tables.clusters(),
+        "groups": tables.failed_groups(),
+        "schedules": tables.schedules(),
+        "paused": queue.paused(),
+        "now": timezone.now(),
+    }
+
+
+def _listing(request: HttpRequest) -> dict[str, Any]:
+    form = FilterForm(request.GET)
+    filters = form.cleaned_data if form.is_valid() else {}
+    before = request.GET.get("before", "")
+    query = request.GET.copy()
+    query.pop("before", None)
+    return {
+        "form": form,
+        "found": tables.listing(filters, before),
+        "query": query.urlencode(),
+        "before": before,
+        "here": request.get_full_path().replace("/list/", "/"),
+        "now": timezone.now(),
+    }
+
+
+def _task(task_id: uuid.UUID) -> dict[str, Any]:
+    found = Task.objects.select_related("document__project", "requested_by").filter(pk=task_id).first()
+    if found is None:
+        raise Http404
+    return {
+        "task": found,
+        "failures": list(found.failures.all()),
+        "notices": found.notices.prefetch_related("deliveries"),
+        "place": queue.place(found),
+        "fraction": tables.fraction(found.phase, found.pages_done, None),
+        "max_attempts": claims.max_attempts(),
+        "now": timezone.now(),
+    }

@@ -1,0 +1,184 @@
+"""What the task pages show, read in a few cheap questions however many tasks there are."""
+
+import math
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django_q.models import Schedule
+
+from documents import failures
+from documents.models import Cluster, Document, Task
+
+PAGE = 50
+WAITS = 500
+MOST_FAILED = 5000
+MOST_MATCHES = 500
+HOUR, DAY, MONTH = timedelta(hours=1), timedelta(days=1), timedelta(days=30)
+# How far a task is when a phase begins, and the share that the phase takes, by experience with long documents.
+PHASES = {
+    "fetch": (0.0, 0.02),
+    "html": (0.02, 0.03),
+    "layout": (0.05, 0.75),
+    "draw": (0.8, 0.17),
+    "store": (0.97, 0.03),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waits:
+    """How long the tasks that were taken in the last hour had waited, and how long the oldest waits now; seconds."""
+
+    p50_seconds: float | None
+    p95_seconds: float | None
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A task that runs, and the share of it that is done, 0 to 1, when that can be told."""
+
+    task: Task
+    fraction: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """A worker of a live cluster, what it takes of memory, and the task that it runs."""
+
+    name: str
+    memory_bytes: int
+    task: Task | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A page of tasks, newest first; ``older`` is where the next one begins."""
+
+    tasks: Sequence[Task]
+    older: str
+
+
+def tasks() -> QuerySet[Task]:
+    """Return tasks with all that a row of a table shows."""
+    return Task.objects.select_related("document__project", "requested_by").defer(
+        "document__sections", "result"
+    )
+
+
+def running() -> list[Running]:
+    """Return what runs now, longest first."""
+    same = Task.objects.filter(
+        document=OuterRef("document"), kind=OuterRef("kind"), status=Task.Status.SUCCEEDED
+    )
+    pages = Cast(KeyTextTransform("pages", "result"), IntegerField())
+    last_pages = Subquery(same.order_by("-finished_at").values(pages=pages)[:1])
+    found = tasks().filter(status=Task.Status.RUNNING).annotate(last_pages=last_pages).order_by("started_at")
+    return [
+        Running(task=task, fraction=fraction(task.phase, task.pages_done, task.last_pages))
+        for task in found[:PAGE]
+    ]
+
+
+def fraction(phase: str, pages: int, last_pages: int | None) -> float | None:
+    """Return the share of a task that is done, 0 to 1; None when its length is not known."""
+    if phase not in PHASES:
+        return None
+    begin, share = PHASES[phase]
+    if phase not in {"layout", "draw"}:
+        return begin
+    return begin + share * min(1.0, pages / last_pages) if last_pages else None
+
+
+def waits(oldest_seconds: float) -> Waits:
+    """Return the waiting times."""
+    recent = Task.objects.filter(mode=Task.Mode.QUEUE, finished_at__gt=timezone.now() - HOUR)
+    pairs = recent.exclude(started_at=None).order_by("-finished_at").values_list("created_at", "started_at")
+    waited = sorted((taken - asked).total_seconds() for asked, taken in pairs[:WAITS] if taken)
+    return Waits(
+        p50_seconds=_quantile(waited, 0.5), p95_seconds=_quantile(waited, 0.95), oldest_seconds=oldest_seconds
+    )
+
+
+def _quantile(ordered: Sequence[float], q: float) -> float | None:
+    return ordered[max(0, math.ceil(q * len(ordered)) - 1)] if ordered else None
+
+
+def clusters() -> list[tuple[Cluster, list[Worker]]]:
+    """Return the live clusters with their workers."""
+    busy = {
+        task.worker: task for task in tasks().filter(status=Task.Status.RUNNING, mode=Task.Mode.QUEUE)[:PAGE]
+    }
+    return [
+        (cluster, [Worker(**one, task=busy.get(one["name"])) for one in cluster.processes])
+        for cluster in Cluster.objects.alive()
+    ]
+
+
+def failed_groups() -> list[failures.Group]:
+    """Return the failed tasks of the last thirty days by what went wrong."""
+    failed = Task.objects.filter(status=Task.Status.FAILED, finished_at__gt=timezone.now() - MONTH)
+    rows = failed.order_by("-finished_at").values_list("pk", "kind", "error", "finished_at")
+    return failures.grouped(rows[:MOST_FAILED])
+
+
+def counts() -> dict[str, int]:
+    """Return how many tasks are in each state: in flight now, ended in the last 24 hours."""
+    in_flight = Task.objects.in_flight().values_list("status").annotate(Count("pk"))
+    ended = (
+        Task.objects.filter(finished_at__gt=timezone.now() - DAY).values_list("status").annotate(Count("pk"))
+    )
+    return dict.fromkeys(Task.Status.values, 0) | dict(in_flight) | dict(ended)
+
+
+def schedules() -> list[tuple[Schedule, Task | None]]:
+    """Return what runs by the clock, with the last task that it began."""
+    return [
+        (one, Task.objects.filter(kind=one.name, fingerprint=one.name).order_by("-created_at").first())
+        for one in Schedule.objects.order_by("next_run")
+    ]
+
+
+def listing(filters: dict[str, Any], before: str) -> Listing:
+    """Return the newest tasks that match, or those older than ``before``."""
+    found = tasks().filter(
+        **{name: filters[name] for name in ("status", "kind", "mode") if filters.get(name)}
+    )
+    if filters.get("q"):
+        found = found.filter(matching(filters["q"]))
+    if (limit := _datetime(before)) is not None:
+        found = found.filter(created_at__lt=limit)
+    listed = list(found.order_by("-created_at")[: PAGE + 1])
+    return Listing(
+        tasks=listed[:PAGE], older=listed[PAGE - 1].created_at.isoformat() if len(listed) > PAGE else ""
+    )
+
+
+def matching(text: str) -> Q:
+    """Return the condition for tasks with this id, of such a document, or asked for by such a person."""
+    try:
+        return Q(pk=uuid.UUID(text))
+    except ValueError:
+        pass
+    in_project = Q(project__tag__icontains=text) | Q(project__title__icontains=text)
+    documents = Document.objects.filter(in_project | Q(kind__icontains=text.replace(" ", "_")))
+    people = User.objects.filter(Q(username__icontains=text) | Q(last_name__icontains=text))
+    return Q(document__in=list(documents.values_list("pk", flat=True)[:MOST_MATCHES])) | Q(
+        requested_by__in=list(people.values_list("pk", flat=True)[:MOST_MATCHES])
+    )
+
+
+def _datetime(text: str) -> datetime | None:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found and timezone.is_aware(found) else None

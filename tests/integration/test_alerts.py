@@ -1,0 +1,136 @@
+"""Maintainers are told of changes of the mode and of failed tasks, if they want to be, once, and by every channel."""
+
+import base64
+import json
+import time
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.core.checks import run_checks
+from django.utils import timezone
+
+from documents import alerts
+from documents.models import Cluster, Task
+from metrics import flag
+from metrics.models import ModeChange
+from tests.receiver import HOST, receiving
+from tests.working import run_entries
+
+pytestmark = pytest.mark.django_db(transaction=True)
+KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
+
+
+@pytest.fixture
+def by_mail(settings):
+    settings.SPMS_ALERT_MAIL = ["ops@example.org", "night@example.org"]
+    Cluster.objects.create(name="host:1:a", workers=2)
+
+
+@pytest.fixture
+def receiver(settings):
+    settings.SPMS_WEBHOOK_HOSTS = [HOST]
+    settings.SPMS_WEBHOOK_SECRET = f"whsec_{KEY}"
+    settings.SPMS_WEBHOOK_ALLOW_PRIVATE = True
+    with receiving() as server:
+        settings.SPMS_ALERT_WEBHOOK = server.url
+        yield server
+
+
+def change(setting="queue"):
+    flag.override(setting, by="kim", reason="deadline day", until=timezone.now() + timedelta(hours=1))
+
+
+def fail(count=1, detail="The image 7 is broken."):
+    for number in range(count):
+        Task.objects.create(
+            kind="pdf",
+            fingerprint=f"f{number}{time.monotonic_ns()}",
+            status="failed",
+            error={"type": "render-failed", "title": "The PDF could not be made", "detail": detail},
+            finished_at=timezone.now() - timedelta(seconds=alerts.PERIOD_SECONDS),
+        )
+
+
+def test_nobody_is_told_by_default():
+    change()
+    fail()
+    alerts.send_due()
+    run_entries()
+    assert (Task.objects.filter(kind="alert").count(), mail.outbox) == (0, [])
+
+
+def test_a_change_of_the_mode_is_mailed_once(by_mail):
+    change()
+    run_entries()
+    [letter] = mail.outbox
+    assert letter.to == ["ops@example.org", "night@example.org"]
+    assert letter.subject == "SPMS: inline → queue"
+    assert "deadline day" in letter.body
+    change()  # the same mode again
+    run_entries()
+    assert len(mail.outbox) == 1
+
+
+def test_a_dry_run_is_no_change(by_mail):
+    change = ModeChange.objects.create(
+        before="inline", after="queue", setting="auto", actor="x", is_dry_run=True
+    )
+    flag.tell(change)
+    assert not Task.objects.filter(kind="alert").exists()
+
+
+def test_failed_tasks_are_told_of_together_and_once(by_mail):
+    fail(3)
+    fail(detail="The table is too deep.")
+    for _ in range(2):
+        alerts.send_due()
+        run_entries()
+    [letter] = mail.outbox
+    assert letter.subject == "SPMS: 4 tasks failed"
+    assert "3 × pdf: The PDF could not be made. The image <n> is broken." in letter.body
+    assert "/dashboard/tasks/" in letter.body
+
+
+def test_a_webhook_gets_both_and_its_failure_is_retried(receiver, settings):
+    settings.SPMS_RETRY_BACKOFF = 0.01
+    Cluster.objects.create(name="host:1:a", workers=2)
+    receiver.answers = [500]
+    change()
+    run_entries()
+    assert Task.objects.get(kind="alert").status == "retrying"
+    fail()
+    alerts.send_due()
+    run_entries()
+    kinds = [json.loads(body)["type"] for _, _, body in receiver.got]
+    assert kinds == ["mode.changed", "tasks.failed"]
+
+
+def test_without_workers_the_message_is_sent_from_where_it_arose(settings):
+    settings.SPMS_ALERT_MAIL = ["ops@example.org"]
+    change()
+    until = time.monotonic() + 5
+    while not mail.outbox and time.monotonic() < until:
+        time.sleep(0.02)
+    assert len(mail.outbox) == 1
+
+
+def test_a_fault_in_telling_does_not_undo_the_change(by_mail, monkeypatch):
+    def broken(about):
+        raise RuntimeError("the queue is on fire")
+
+    monkeypatch.setattr(alerts, "begin", broken)
+    change()
+    assert flag.mode() == "queue"
+
+
+def test_a_message_that_fails_is_not_told_of_itself(by_mail):
+    fail()
+    Task.objects.update(kind="alert")
+    alerts.send_due()
+    assert Task.objects.count() == 1
+
+
+def test_a_webhook_that_is_not_allowed_is_refused_at_start(settings):
+    settings.SPMS_ALERT_WEBHOOK = "https://elsewhere.example.org/hook"
+    assert [one.id for one in run_checks()] == ["spms.E010"]

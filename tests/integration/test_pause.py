@@ -1,0 +1,90 @@
+"""While the queue is paused workers take nothing, nothing is lost, and people are served as far as it goes."""
+
+import time
+
+import pytest
+from django_q.models import OrmQ
+
+from documents import facts, queue, workers
+from documents.management.commands.qcluster import Command
+from documents.models import Cluster, Task
+from tests import factories
+from tests.working import run_entries
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _queued(settings):
+    settings.SPMS_MODE = "queue"
+    Cluster.objects.create(name="host:1:a", workers=2)
+
+
+def ask(api, document):
+    return api.post(f"/api/v1/documents/{document.pk}/pdf/")
+
+
+def status(task_id):
+    return Task.objects.get(pk=task_id).status
+
+
+def test_what_waits_goes_on_waiting_and_runs_when_the_queue_goes_on(api, plan):
+    task_id = ask(api, plan).data["task_id"]
+    queue.pause(by="kim", reason="a move")
+    run_entries()
+    queue.recover()
+    assert (status(task_id), OrmQ.objects.count()) == ("queued", 0)
+    queue.resume(by="kim")
+    queue.recover()
+    run_entries()
+    assert status(task_id) == "succeeded"
+
+
+def test_new_pdfs_are_made_inline_meanwhile(api, plan):
+    queue.pause(by="kim", reason="a move")
+    answer = ask(api, plan)
+    assert (answer.status_code, answer.data["routed_by"]) == (201, "no_worker")
+    assert facts.live_workers() == 0
+
+
+def test_the_first_who_pauses_is_named(db):
+    queue.pause(by="kim", reason="a move")
+    queue.pause(by="lee", reason="another")
+    assert (queue.paused().by, queue.paused().reason) == ("kim", "a move")
+    queue.resume(by="lee")
+    assert queue.paused() is None
+
+
+def test_a_cluster_that_was_idle_or_paused_is_not_taken_for_stalled(api, plan, monkeypatch):
+    command, watchdog = Command(), workers.Watchdog("host:1:a")
+    monkeypatch.setattr(workers, "STALLED_SECONDS", 0.05)
+    assert not command._is_stalled(watchdog)
+    time.sleep(0.1)
+    ask(api, plan)
+    queue.pause(by="kim", reason="a move")
+    assert not command._is_stalled(watchdog)
+    queue.resume(by="kim")
+    assert not command._is_stalled(watchdog)
+    time.sleep(0.1)
+    assert command._is_stalled(watchdog)
+
+
+def test_workers_and_their_memory_are_kept_with_the_heartbeat():
+    workers.beat("host:1:a", 2, {71: 1000, 70: 2000})
+    assert Cluster.objects.get().processes == [
+        {"name": "host:1:a/70", "memory_bytes": 2000},
+        {"name": "host:1:a/71", "memory_bytes": 1000},
+    ]
+    workers.beat("host:1:a", 2)
+    assert len(Cluster.objects.get().processes) == 2
+
+
+def test_a_hint_that_was_swallowed_during_the_pause_is_repeated_for_each_task(api, owner):
+    plans = [factories.document(owner) for _ in range(3)]
+    for plan in plans:
+        ask(api, plan)
+    queue.pause(by="kim", reason="a move")
+    run_entries()
+    queue.resume(by="kim")
+    queue.recover()
+    assert OrmQ.objects.count() == 3

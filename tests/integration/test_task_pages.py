@@ -1,0 +1,284 @@
+"""The task pages: what runs, waits and failed, and what staff can do about it."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from documents import alerts, queue, schedules
+from documents.models import Cluster, Failure, Task
+from documents.pages import tables
+from tests import factories
+from tests.working import run_entries
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAGE = "/dashboard/tasks/"
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def staff(client, maintainer):
+    client.force_login(maintainer)
+    return client
+
+
+@pytest.fixture
+def cluster():
+    return Cluster.objects.create(
+        name="host:1:a", workers=1, processes=[{"name": "host:1:a/7", "memory_bytes": 150 * 1024**2}]
+    )
+
+
+def make_task(**values):
+    values = {"kind": "pdf", "fingerprint": uuid.uuid4().hex, "mode": "queue"} | values
+    if values.get("status") in {"failed", "succeeded", "cancelled"}:
+        values.setdefault("finished_at", timezone.now())
+    return Task.objects.create(**values)
+
+
+def failed(detail="The image 7 is broken.", **values):
+    error = {"type": "render-failed", "title": "The PDF could not be made", "status": 500, "detail": detail}
+    return make_task(status="failed", error=error, message=detail, **values)
+
+
+def text(staff, path=PAGE, **query):
+    answer = staff.get(path, query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def pages_of(task):
+    return (PAGE, f"{PAGE}now/", f"{PAGE}list/", f"{PAGE}{task.pk}/", f"{PAGE}{task.pk}/now/")
+
+
+def test_they_are_for_staff_only(client, owner):
+    task = make_task(requested_by=owner)
+    changes = ("act/", "pause/", "resume/", "groups/x/retry/", "schedules/cleanup/run/")
+    for path in pages_of(task):
+        assert client.get(path).status_code == 302
+    client.force_login(owner)
+    for path in pages_of(task):
+        assert client.get(path).status_code == 404
+    for path in changes:
+        assert client.post(f"{PAGE}{path}", {"action": "cancel", "task": str(task.pk)}).status_code == 404
+    assert Task.objects.get().status == "queued"
+
+
+def test_they_open_before_anything_was_made(staff):
+    said = text(staff)
+    for empty in ("Nothing runs at this moment", "No worker is alive", "No task failed", "No such task"):
+        assert empty in said
+
+
+def test_what_runs_is_shown_with_its_progress_and_worker(staff, plan, cluster):
+    now = timezone.now()
+    make_task(document=plan, status="succeeded", result={"pages": 20})
+    make_task(
+        document=plan, status="running", phase="layout", pages_done=10, worker="host:1:a/7", started_at=now
+    )
+    said = text(staff)
+    assert "layout, 10 pages" in said
+    assert 'value="0.43"' in said
+    assert "150.0\xa0MB" in said
+    assert "waits for work" not in said
+
+
+@pytest.mark.parametrize(
+    ("phase", "pages", "last", "expected"),
+    [
+        ("", 0, 9, None),
+        ("layout", 5, None, None),
+        ("layout", 99, 9, 0.8),
+        ("store", 9, 9, 0.97),
+        ("html", 0, 9, 0.02),
+    ],
+)
+def test_the_share_that_is_done_grows_by_phase_and_pages(phase, pages, last, expected):
+    assert tables.fraction(phase, pages, last) == (None if expected is None else pytest.approx(expected))
+
+
+def test_waiting_times_are_those_of_the_last_hour():
+    now = timezone.now()
+    for waited in (1, 2, 30):
+        task = make_task(status="succeeded", started_at=now)
+        Task.objects.filter(pk=task.pk).update(created_at=now - timedelta(seconds=waited))
+    found = tables.waits(4.0)
+    assert (found.p50_seconds, found.p95_seconds, found.oldest_seconds) == (2.0, 30.0, 4.0)
+    assert tables.waits(0.0).p50_seconds is not None
+
+
+def test_failed_tasks_are_grouped_and_a_group_is_retried_together(staff, cluster):
+    for number in range(3):
+        failed(f"The image {number} is broken.")
+    failed("The table is too deep.")
+    [largest, other] = tables.failed_groups()
+    assert (largest.count, other.count) == (3, 1)
+    assert "The image &lt;n&gt; is broken." in text(staff)
+    answer = staff.post(f"{PAGE}groups/{largest.key}/retry/", follow=True)
+    assert "Done with 3 tasks." in answer.content.decode()
+    assert Task.objects.filter(status="queued").count() == OrmQ.objects.count() == 3
+    assert (
+        "Nothing failed in this way"
+        in staff.post(f"{PAGE}groups/{largest.key}/retry/", follow=True).content.decode()
+    )
+
+
+def test_chosen_tasks_are_retried_or_cancelled_and_refusals_are_said(staff):
+    one, other, done = failed(), make_task(), make_task(status="succeeded")
+    chosen = [str(task.pk) for task in (one, other, done)]
+    said = staff.post(f"{PAGE}act/", {"action": "cancel", "task": chosen}, follow=True).content.decode()
+    assert "Done with 1 task." in said
+    assert "Not with 2: It has ended already" in said
+    staff.post(f"{PAGE}act/", {"action": "retry", "task": chosen})
+    assert sorted(Task.objects.values_list("status", flat=True)) == ["queued", "queued", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"action": "explode"}, {"action": "retry"}, {"action": "retry", "task": "x"}]
+)
+def test_nonsense_changes_nothing_and_is_answered(staff, values):
+    failed()
+    said = staff.post(f"{PAGE}act/", values, follow=True).content.decode()
+    assert "Choose retry or cancel." in said or "No task was chosen." in said
+    assert Task.objects.get().status == "failed"
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example.org/", "//evil.example.org", "javascript:alert(1)", ""]
+)
+def test_no_form_sends_anybody_elsewhere(staff, elsewhere):
+    answer = staff.post(f"{PAGE}act/", {"action": "cancel", "next": elsewhere})
+    assert answer["Location"] == PAGE
+
+
+def test_after_an_action_the_list_is_as_it_was(staff):
+    here = f"{PAGE}?status=failed"
+    assert staff.post(f"{PAGE}act/", {"action": "retry", "next": here})["Location"] == here
+
+
+def test_the_list_is_searched_and_filtered(staff, plan, owner):
+    mine, other = make_task(document=plan, requested_by=owner), failed(kind="notice")
+    for query, found in (
+        ({"q": plan.project.tag}, mine),
+        ({"q": "seagrass"}, mine),
+        ({"q": "concept plan"}, mine),
+        ({"q": "owner"}, mine),
+        ({"q": str(other.pk)}, other),
+        ({"status": "failed"}, other),
+        ({"kind": "notice"}, other),
+    ):
+        said = text(staff, f"{PAGE}list/", **query)
+        assert str(found.pk) in said, query
+        assert said.count('name="task"') == 1, query
+    assert "No such task" in text(staff, f"{PAGE}list/", q="nobody has this")
+
+
+@pytest.mark.parametrize(
+    "query", [{"status": "exploded"}, {"before": "yesterday"}, {"before": "2026-99-99"}, {"q": "\x00"}]
+)
+def test_a_list_that_makes_no_sense_is_the_whole_list(staff, query):
+    make_task()
+    assert text(staff, f"{PAGE}list/", **query).count('name="task"') == 1
+
+
+def test_older_tasks_are_a_page_away(staff, monkeypatch):
+    monkeypatch.setattr(tables, "PAGE", 2)
+    made = [make_task() for _ in range(3)]
+    first = tables.listing({}, "")
+    assert [task.pk for task in first.tasks] == [made[2].pk, made[1].pk]
+    assert [task.pk for task in tables.listing({}, first.older).tasks] == [made[0].pk]
+    assert "before=" in text(staff)
+
+
+def test_a_task_tells_its_story_with_tracebacks(staff, plan, owner, monkeypatch, cluster, settings):
+    settings.SPMS_RETRY_BACKOFF = 0.01
+
+    def broken(document):
+        raise KeyError("a section that nobody knows")
+
+    monkeypatch.setattr("documents.content.blocks", broken)
+    task = make_task(document=plan, requested_by=owner)
+    queue.run_task.call(str(task.pk))
+    said = text(staff, f"{PAGE}{task.pk}/")
+    assert "Attempt 1 failed" in said
+    assert "KeyError: &#x27;a section that nobody knows&#x27;" in said
+    assert "Failed after 1 attempt" in said
+    assert staff.get(f"{PAGE}{uuid.uuid4()}/").status_code == 404
+
+
+def test_each_attempt_that_a_dead_worker_left_is_noted(staff):
+    past = timezone.now() - timedelta(minutes=1)
+    task = make_task(status="running", attempts=2, token=uuid.uuid4(), lease_until=past, worker="host:1:a/7")
+    queue.recover()
+    [note] = Failure.objects.all()
+    assert (note.task_id, note.attempt, note.worker, note.error["type"]) == (
+        task.pk,
+        2,
+        "host:1:a/7",
+        "worker-lost",
+    )
+    assert Task.objects.get().status == "queued"
+
+
+def test_people_never_see_a_traceback(api, staff, plan, owner, monkeypatch):
+    monkeypatch.setattr("documents.content.blocks", lambda document: {}["nothing"])
+    task = make_task(document=plan, requested_by=owner)
+    queue.run_task.call(str(task.pk))
+    assert "Traceback" in text(staff, f"{PAGE}{task.pk}/")
+    assert "Traceback" not in api.get(f"/api/v1/tasks/{task.pk}/").content.decode()
+
+
+def test_the_queue_is_paused_and_resumed_by_hand(staff, cluster):
+    staff.post(f"{PAGE}pause/", {"reason": HOSTILE})
+    said = text(staff)
+    assert "The queue is paused" in said
+    assert HOSTILE not in said
+    staff.post(f"{PAGE}resume/")
+    assert "The queue is paused" not in text(staff)
+
+
+def test_scheduled_work_is_shown_and_can_be_begun_now(staff):
+    schedules.ensure()
+    assert "cleanup" in text(staff)
+    staff.post(f"{PAGE}schedules/cleanup/run/")
+    run_entries()
+    task = Task.objects.get(kind="cleanup")
+    assert task.status == "succeeded"
+    assert task.message in text(staff)
+    assert staff.post(f"{PAGE}schedules/nothing/run/").status_code == 404
+
+
+def test_texts_of_people_are_shown_as_text(staff, owner):
+    project = factories.project(owner, title=HOSTILE)
+    document = factories.document(project=project)
+    task = failed(HOSTILE, document=document, requested_by=owner)
+    Failure.objects.create(task=task, attempt=1, error=task.error, traceback=HOSTILE, worker=HOSTILE)
+    for path in pages_of(task):
+        assert HOSTILE not in text(staff, path)
+
+
+def test_the_number_of_questions_does_not_grow_with_the_tasks(
+    staff, owner, django_assert_max_num_queries, cluster
+):
+    def fill(count):
+        for _ in range(count):
+            plan = factories.document(owner)
+            make_task(document=plan, requested_by=owner, status="running", worker="host:1:a/7")
+            failed(document=plan, requested_by=owner)
+
+    fill(2)
+    with django_assert_max_num_queries(25) as few:
+        text(staff)
+    fill(5)
+    with django_assert_max_num_queries(len(few)):
+        text(staff)
+
+
+def test_alerts_are_tasks_like_any_other(staff, settings):
+    settings.SPMS_ALERT_MAIL = ["ops@example.org"]
+    Cluster.objects.create(name="host:2:a", workers=1)
+    alerts.begin("mode 999")
+    run_entries()
+    assert "The change was removed meanwhile." in text(staff)
