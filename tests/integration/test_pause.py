@@ -50,7 +50,9 @@ def test_new_pdfs_are_made_inline_meanwhile(api, plan):
 def test_the_first_who_pauses_is_named(db):
     queue.pause(by="kim", reason="a move")
     queue.pause(by="lee", reason="another")
-    assert (queue.paused().by, queue.paused().reason) == ("kim", "a move")
+    paused = queue.paused()
+    assert paused is not None
+    assert (paused.by, paused.reason) == ("kim", "a move")
     queue.resume(by="lee")
     assert queue.paused() is None
 
