@@ -1,89 +1,26 @@
 """The settings, from the environment; a wrong value is a one-line error at start."""
 
-import contextlib
 import os
 import platform
 import re
-import secrets
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from metrics import units
+from spms import environment
+from spms.environment import BASE_DIR, env
 
 django_stubs_ext.monkeypatch()  # admin classes take type parameters
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-if (BASE_DIR / ".env").is_file():
-    env.read_env(BASE_DIR / ".env")
-
-
-def _positive(name: str, default: int) -> int:
-    text = env.str(name, default=str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise ImproperlyConfigured(f"{name}={text!r}: expected a whole number above zero")
-    return int(text)
-
-
-def _flag(name: str, *, default: bool) -> bool:
-    text = env.str(name, default=str(default)).lower()
-    if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
-        raise ImproperlyConfigured(f"{name}={text!r}: expected true or false")
-    return text in {"true", "1", "yes", "on"}
-
-
-def _choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
-    text: str = env.str(name, default=default)
-    if text not in allowed:
-        raise ImproperlyConfigured(f"{name}={text!r}: expected one of {', '.join(allowed)}")
-    return text
-
-
-def _secret_key(folder: Path) -> str:
-    """Return this installation's own key, made at its first start."""
-    path = folder / "secret_key"
-    if not path.exists():
-        # Linked when it is whole: two processes that start at the same moment must agree on one key.
-        with tempfile.NamedTemporaryFile("w", dir=folder) as stream, contextlib.suppress(FileExistsError):
-            stream.write(secrets.token_urlsafe(50))
-            stream.flush()
-            path.hardlink_to(stream.name)
-    return path.read_text()
-
-
-def _data_folder() -> Path:
-    """Return the folder of everything that is not code, made if need be."""
-    folder = Path(env.str("SPMS_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"SPMS_DATA_DIR={str(folder)!r} cannot be written ({error.strerror}); name a folder that can be"
-        ) from error
-    return folder
-
-
-def _mail_options(mail: dict[str, Any]) -> dict[str, Any]:
-    """Return what the SMTP backend needs of an address of mail; the console needs nothing."""
-    if not mail["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
-        return {}
-    names = {"EMAIL_HOST": "host", "EMAIL_PORT": "port", "EMAIL_HOST_USER": "username"}
-    names |= {"EMAIL_HOST_PASSWORD": "password", "EMAIL_USE_TLS": "use_tls", "EMAIL_USE_SSL": "use_ssl"}
-    return {option: mail[name] for name, option in names.items() if mail.get(name)}
-
 
 # Where everything lives that is not code: the database by default, images, results, the key.
-SPMS_DATA_DIR = _data_folder()
-DEBUG = _flag("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="") or _secret_key(SPMS_DATA_DIR)
+SPMS_DATA_DIR = environment.data_folder()
+DEBUG = environment.flag("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or environment.secret_key(SPMS_DATA_DIR)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -100,32 +37,32 @@ if PROMETHEUS_URL and not PROMETHEUS_URL.startswith(("http://", "https://")):
     )
 
 # How a PDF is served while no override is in force.
-SPMS_MODE = _choice("SPMS_MODE", "auto", ("auto", "inline", "queue"))
+SPMS_MODE = environment.choice("SPMS_MODE", "auto", ("auto", "inline", "queue"))
 # Requests that one web process serves at once.
-SPMS_WEB_WORKERS = _positive("SPMS_WEB_WORKERS", 8)
+SPMS_WEB_WORKERS = environment.positive("SPMS_WEB_WORKERS", 8)
 # Requests that may render a PDF at once while the limits decide; what comes on top is queued.
-SPMS_INLINE_SLOTS = _positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_WORKERS // 2))
+SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_WORKERS // 2))
 # Rendering processes that work at once on this machine, whoever asks; more than cores lose time.
-SPMS_RENDER_SLOTS = _positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
+SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
 # How long a request waits for its PDF, and how long any render may take at all.
 SPMS_INLINE_DEADLINE = units.seconds("SPMS_INLINE_DEADLINE", env.str("SPMS_INLINE_DEADLINE", default="30s"))
 SPMS_RENDER_TIMEOUT = units.seconds("SPMS_RENDER_TIMEOUT", env.str("SPMS_RENDER_TIMEOUT", default="120s"))
 SPMS_RENDER_MEMORY = units.size_bytes("SPMS_RENDER_MEMORY", env.str("SPMS_RENDER_MEMORY", default="1500M"))
 # A rendering process is replaced after so many renders, so that no leak can grow.
-SPMS_RENDER_RECYCLE = _positive("SPMS_RENDER_RECYCLE", 100)
+SPMS_RENDER_RECYCLE = environment.positive("SPMS_RENDER_RECYCLE", 100)
 # The largest request body: an image as a camera makes it; everything else is far smaller.
 SPMS_MAX_UPLOAD_BYTES = units.size_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
 
 # Which engine carries the queue's entries.
-SPMS_QUEUE = _choice("SPMS_QUEUE", "django-q", ("django-q",))
+SPMS_QUEUE = environment.choice("SPMS_QUEUE", "django-q", ("django-q",))
 # Tasks that one cluster runs at once; more than cores lose time.
-SPMS_QUEUE_WORKERS = _positive("SPMS_QUEUE_WORKERS", os.cpu_count() or 1)
+SPMS_QUEUE_WORKERS = environment.positive("SPMS_QUEUE_WORKERS", os.cpu_count() or 1)
 # How many tasks may wait, of all people and of one, before the next is refused (503, 429).
-SPMS_QUEUE_LIMIT = _positive("SPMS_QUEUE_LIMIT", 1000)
-SPMS_QUEUE_LIMIT_PER_USER = _positive("SPMS_QUEUE_LIMIT_PER_USER", 250)
+SPMS_QUEUE_LIMIT = environment.positive("SPMS_QUEUE_LIMIT", 1000)
+SPMS_QUEUE_LIMIT_PER_USER = environment.positive("SPMS_QUEUE_LIMIT_PER_USER", 250)
 # A fault that can pass (a killed process, a locked database) is retried so often: after 60, 120, 240 s.
-SPMS_RETRIES = _positive("SPMS_RETRIES", 3)
+SPMS_RETRIES = environment.positive("SPMS_RETRIES", 3)
 SPMS_RETRY_BACKOFF = units.seconds("SPMS_RETRY_BACKOFF", env.str("SPMS_RETRY_BACKOFF", default="60s"))
 # Task rows and their PDFs are removed so long after their end; a document's newest PDF stays.
 SPMS_KEEP_TASKS = units.seconds("SPMS_KEEP_TASKS", env.str("SPMS_KEEP_TASKS", default="90d"))
@@ -250,7 +187,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # Mail goes to the console until there is a server: smtp+tls://user:password@host:587
 _mail: dict[str, Any] = env.email("EMAIL_URL", default="consolemail://")
-MAILERS = {"default": {"BACKEND": _mail["EMAIL_BACKEND"], "OPTIONS": _mail_options(_mail)}}
+MAILERS = {"default": {"BACKEND": _mail["EMAIL_BACKEND"], "OPTIONS": environment.mail_options(_mail)}}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="spms@localhost")
 
 # Where people reach the site: the links in notices begin so.
@@ -258,7 +195,7 @@ SPMS_URL = env.str("SPMS_URL", default="http://127.0.0.1:8000").rstrip("/")
 # Hosts to which webhooks may be sent, none by default, and the key that signs them.
 SPMS_WEBHOOK_HOSTS: list[str] = env.list("SPMS_WEBHOOK_HOSTS", default=[])
 SPMS_WEBHOOK_SECRET = env.str("SPMS_WEBHOOK_SECRET", default="")
-SPMS_WEBHOOK_ALLOW_PRIVATE = _flag("SPMS_WEBHOOK_ALLOW_PRIVATE", default=False)
+SPMS_WEBHOOK_ALLOW_PRIVATE = environment.flag("SPMS_WEBHOOK_ALLOW_PRIVATE", default=False)
 if SPMS_WEBHOOK_HOSTS and not re.fullmatch(r"whsec_[A-Za-z0-9+/]{32,}=*", SPMS_WEBHOOK_SECRET):
     raise ImproperlyConfigured(
         "SPMS_WEBHOOK_SECRET: SPMS_WEBHOOK_HOSTS needs it; expected whsec_ and at least 24 bytes in base64"

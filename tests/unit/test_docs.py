@@ -26,8 +26,9 @@ def test_links_and_pictures_lead_somewhere(page):
 
 
 def test_every_setting_is_documented_and_every_documented_one_exists():
-    pattern = r'(?:env\.\w+|_positive|_flag|_choice)\(\s*"([A-Z_]+)"'
-    read = set(re.findall(pattern, (ROOT / "spms" / "settings.py").read_text()))
+    pattern = r'(?:env\.\w+|environment\.\w+)\(\s*"([A-Z_]+)"'
+    texts = [(ROOT / "spms" / f"{name}.py").read_text() for name in ("settings", "environment")]
+    read = set(re.findall(pattern, "".join(texts)))
     page = (ROOT / "docs" / "configuration.md").read_text()
     documented = set(re.findall(r"^\| `([A-Z_]+)`", page, re.MULTILINE))
     example = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))

@@ -1,0 +1,74 @@
+"""Reading settings from the environment, so that a wrong value is a one-line error at start."""
+
+import contextlib
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+
+
+def positive(name: str, default: int) -> int:
+    """Return a whole number above zero."""
+    text = env.str(name, default=str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise ImproperlyConfigured(f"{name}={text!r}: expected a whole number above zero")
+    return int(text)
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Return what is on or off."""
+    text = env.str(name, default=str(default)).lower()
+    if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        raise ImproperlyConfigured(f"{name}={text!r}: expected true or false")
+    return text in {"true", "1", "yes", "on"}
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """Return one of the allowed words."""
+    text: str = env.str(name, default=default)
+    if text not in allowed:
+        raise ImproperlyConfigured(f"{name}={text!r}: expected one of {', '.join(allowed)}")
+    return text
+
+
+def secret_key(folder: Path) -> str:
+    """Return this installation's own key, made at its first start."""
+    path = folder / "secret_key"
+    if not path.exists():
+        # Linked when it is whole: two processes that start at the same moment must agree on one key.
+        with tempfile.NamedTemporaryFile("w", dir=folder) as stream, contextlib.suppress(FileExistsError):
+            stream.write(secrets.token_urlsafe(50))
+            stream.flush()
+            path.hardlink_to(stream.name)
+    return path.read_text()
+
+
+def data_folder() -> Path:
+    """Return the folder of everything that is not code, made if need be."""
+    folder = Path(env.str("SPMS_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"SPMS_DATA_DIR={str(folder)!r} cannot be written ({error.strerror}); name a folder that can be"
+        ) from error
+    return folder
+
+
+def mail_options(mail: dict[str, Any]) -> dict[str, Any]:
+    """Return what the SMTP backend needs of an address of mail; the console needs nothing."""
+    if not mail["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
+        return {}
+    names = {"EMAIL_HOST": "host", "EMAIL_PORT": "port", "EMAIL_HOST_USER": "username"}
+    names |= {"EMAIL_HOST_PASSWORD": "password", "EMAIL_USE_TLS": "use_tls", "EMAIL_USE_SSL": "use_ssl"}
+    return {option: mail[name] for name, option in names.items() if mail.get(name)}
