@@ -27,6 +27,11 @@ def name_cluster() -> str:
     return _cluster_name
 
 
+def cluster_name() -> str:
+    """Return the name of the cluster that this process belongs to."""
+    return _cluster_name or name_cluster()
+
+
 def worker_name() -> str:
     """Return the name of this worker process, which begins with its cluster's."""
     return f"{_cluster_name or store.host()}/{os.getpid()}"
