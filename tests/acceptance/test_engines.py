@@ -58,7 +58,7 @@ def test_a_backend_of_somebody_else_works_by_settings_alone(system, tmp_path):
     system.environment |= {"DJANGO_SETTINGS_MODULE": "other", "PYTHONPATH": str(tmp_path)}
     system.prepare()
     system.start_web()
-    system.start(*MANAGE, "db_worker", "--interval", "0.2")
+    system.start(*MANAGE, "db_worker", "--backend", "queue", "--interval", "0.2")
     system.start(*MANAGE, "keep_queue", "--workers", "1")
     plan = system.documents(kind="concept_plan")[0]
     answer = wait_for(lambda: (made := system.make(plan)).status_code == 202 and made)
