@@ -15,58 +15,20 @@ pytestmark = pytest.mark.xdist_group("dashboard")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PICTURES = ROOT / "var" / "pictures"
 ANSWERS = re.compile("^(No|Yes|Not known|Not yet, but it gets close)$")
-# Two days of evaluations with a busy hour in the queue, so that the pictures show what the charts are for.
-HISTORY = """
-import math
-from datetime import timedelta
-from django.utils import timezone
-from metrics.models import Evaluation, ModeChange, ModeState
-state, now = ModeState.objects.get(), timezone.now()
-rows = []
-for n in range(5000, 4, -1):
-    busy = math.exp(-((n - 1500) / 260) ** 2)
-    wave = 1 + 0.3 * math.sin(n / 90) + 0.15 * math.sin(n / 7)
-    p95 = 0.4 * wave + 5.6 * busy
-    is_queued = 1330 < n < 1620
-    values = {
-        "p95_response_time": [p95, p95 if is_queued else None],
-        "average_response_time": [p95 / 4, None], "offered_load": [0.08 * wave + 0.8 * busy, None],
-        "request_p50_seconds": [0.08 * wave, None], "request_p99_seconds": [p95 * 1.2 if not is_queued else 0.7, None],
-        "request_p95_seconds": [p95 if not is_queued else 0.5, None], "timeout_ratio": [0.004 * busy, None],
-        "request_timeout_rate": [0.004 * busy, None], "pdf_generation_time": [0.9 * wave + busy, None],
-        "render_p95_seconds": [0.9 * wave + busy, None], "render_mean_seconds": [0.4 * wave, None],
-        "queue_depth": [round(14 * busy) if is_queued else 0, None], "concurrent_users": [round(18 * wave + 60 * busy), None],
-        "queue_lag_seconds": [20 * busy if is_queued else 0, None], "pdfs_per_hour": [40 * wave + 700 * busy, None],
-        "requests_per_minute": [12 * wave + 90 * busy, None],
-    }
-    at = now - timedelta(seconds=15 * n)
-    rows.append(Evaluation(at=at, mode="queue" if is_queued else "inline", values=values))
-last = (Evaluation.objects.order_by("-pk").first().pk if Evaluation.objects.exists() else 0)
-Evaluation.objects.bulk_create(rows)
-told = state.report["thresholds"]
-crossed = [one | {"value": 6.1, "shown": "6.1 s", "state": "firing"} if one["name"] == "p95_response_time" else one for one in told]
-for n, before, after, why in (
-    (1620, "inline", "queue", "queue, because of p95 response time: 6.1 s, limit 5 s"),
-    (1330, "queue", "inline", "inline again: every limit has been kept for long enough"),
-):
-    ModeChange.objects.create(
-        at=now - timedelta(seconds=15 * n), before=before, after=after, setting="auto", actor="evaluator", reason=why,
-        evidence={"thresholds": crossed if after == "queue" else told, "limits": state.report["limits"], "source": "embedded"},
-    )
-"""
+TWO_DAYS = "from tests.acceptance import two_days; two_days.fill()"
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_WORKERS="4")
     made.prepare()
-    made.web = made.start_web()
+    made.start_web()
     made.start_workers()
     wait_for(lambda: len(made.workers()) >= 2)
     for document in made.documents(kind="concept_plan")[:4]:
         assert made.make(document).ok
     made.manage("evaluate_thresholds")
-    made.manage("shell", "-v", "0", "-c", HISTORY)
+    made.manage("shell", "-v", "0", "-c", TWO_DAYS)
     made.start(*MANAGE, "evaluate_thresholds", "--every", "1s")
     wait_for(lambda: made.call("GET", "thresholds/").json()["thresholds"])
     yield made
@@ -83,9 +45,17 @@ def browser():
 
 
 @pytest.fixture
-def open_page(system, browser):
+def faults():
+    """Return what the console of every page complained of; a test that expects faults takes them out."""
+    found: list[str] = []
+    yield found
+    assert not found
+
+
+@pytest.fixture
+def open_page(system, browser, faults):
     """Return a function that opens the dashboard as the maintainer, in a browser of its own."""
-    contexts, faults = [], []
+    contexts = []
 
     def open_page(**options):
         context = browser.new_context(**options)
@@ -100,11 +70,9 @@ def open_page(system, browser):
         expect(page.get_by_test_id("sentence")).to_be_visible()
         return page
 
-    open_page.faults = faults
     yield open_page
     for context in contexts:
         context.close()
-    assert not faults
 
 
 def keep_picture(page, name):
@@ -176,7 +144,7 @@ def test_it_works_with_the_keyboard_alone(open_page):
 
 def test_the_page_is_light(open_page):
     page, ended = open_page(), []
-    page.on("requestfinished", ended.append)
+    page.on("requestfinished", lambda request: ended.extend([request]))
     page.reload()
     page.wait_for_selector(".chart canvas")
     sizes = {one.url: one.sizes()["responseBodySize"] for one in ended}
@@ -218,17 +186,18 @@ def test_times_are_those_of_the_viewer(open_page):
         assert element.get_attribute("data-format")
 
 
-def test_a_page_left_open_goes_on_after_a_restart_of_the_server(system, open_page):
+def test_a_page_left_open_goes_on_after_a_restart_of_the_server(system, open_page, faults):
     page = open_page()
-    system.web.terminate()
-    system.web.wait(30)
+    web = system.processes[0]
+    web.terminate()
+    web.wait(30)
     expect(page.locator("#offline")).to_be_visible(timeout=10_000)
-    system.web = system.start_web()
+    system.start_web()
     expect(page.locator("#offline")).to_be_hidden(timeout=10_000)
     seen = page.locator("#seen").input_value()
     page.wait_for_function("seen => document.getElementById('seen').value !== seen", arg=seen)
-    assert all("ERR_" in fault for fault in open_page.faults)
-    open_page.faults.clear()
+    assert all(re.search("ERR_|htmx:", fault) for fault in faults)
+    faults.clear()
 
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}"
@@ -236,7 +205,12 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}"
 
 def test_a_reason_is_text_whatever_it_holds(system, open_page):
     page, dialogs = open_page(), []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
+
+    def accept(dialog):
+        dialogs.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
     page.get_by_label("Inline: PDFs in the reply").check()
     page.get_by_label("Why").fill(HOSTILE)
     page.get_by_role("button", name="Change the mode").click()

@@ -116,7 +116,7 @@ function frame([title, unit, name, lines], data, range) {
 function draw({ box, unit, lines, limit, title }, data) {
   const axis = { stroke: token("--soft"), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false } };
   const chart = new uPlot({
-    width: box.clientWidth, height: HEIGHT, cursor: { y: false },
+    width: box.clientWidth, height: HEIGHT, cursor: { y: false }, legend: { show: lines.length > 1 },
     hooks: { drawClear: [bands(data)], draw: [marks(data, limit)] },
     axes: [{ ...axis, values: times }, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => shown(tick, unit)) }],
     scales: { y: { range: (_, low, high) => [0, Math.max(high, 0.001) * 1.15] } },
@@ -164,6 +164,11 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
 document.body.addEventListener("htmx:afterSwap", () => {
   open.splice(0).forEach((id) => { const one = document.getElementById(id); if (one) one.open = true; });
   notice();
+});
+
+// Evidence that was opened again has yet to be fetched: its part is only alive now.
+document.body.addEventListener("htmx:afterSettle", () => {
+  document.querySelectorAll("#changes details[open]:has(.evidence:empty)").forEach((one) => one.dispatchEvent(new Event("toggle")));
 });
 
 // Fetches the changes of the mode when there is a new one, and says aloud that the answer is another.
