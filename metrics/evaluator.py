@@ -201,7 +201,7 @@ def _store(state: ModeState, found: Assessment, limits: Limits, source_name: str
     values = {
         "memories": {one.threshold.name: asdict(one.memory) for one in found.judged},
         "course": asdict(acted),
-        "report": {**evidence, "dry_run": limits.dry_run},
+        "report": {**evidence, "dry_run": limits.dry_run, "numbers": series.numbers(seen)},
         "evaluated_at": at,
         "alarm": found.decision.alarm[:500],
         "reason": found.decision.reason[:500],

@@ -27,6 +27,18 @@ def of(seen: Observation) -> dict[str, Pair]:
     return {name: [None if value is None else float(f"{value:.4g}"), None] for name, value in found.items()}
 
 
+def numbers(seen: Observation) -> dict[str, float]:
+    """Return what the dashboard shows of the queue: read once by the evaluator, not by each page."""
+    window = seen.windows.get(seen.work_seconds)
+    gauges = window.gauges if window else {}
+    return {
+        "waiting": seen.queue.waiting,
+        "live_workers": seen.queue.live_workers,
+        "lag_seconds": gauges.get("spms_queue_lag_seconds", 0.0),
+        "pdfs_last_day": gauges.get("spms_pdfs_last_day", 0.0),
+    }
+
+
 def _of_requests(window: Window, seconds: float) -> dict[str, float | None]:
     """Return times as they were seen by clients: also while the thresholds are judged by the shadow."""
     requests = window.histograms.get(REQUESTS)

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from metrics import flag, history, instruments
+from metrics import flag, history
 from metrics.dashboard import answer, explain
 from metrics.dashboard.kept import Kept
 from metrics.models import ModeChange, ModeState
@@ -21,14 +21,13 @@ SPARK = timedelta(hours=6)
 
 # The parts that cost most change only with an evaluation, which comes every 15 seconds.
 _live: Kept[tuple[SafeString, str]] = Kept(1.0)
-_gauges: Kept[Mapping[str, float]] = Kept(5.0)
 _history: Kept[list[dict[str, float | None]]] = Kept(15.0)
 _series: Kept[str] = Kept(15.0)
 
 
 def forget() -> None:
     """Read everything anew at the next question."""
-    for kept in (_live, _gauges, _history, _series):
+    for kept in (_live, _history, _series):
         kept.forget()
 
 
@@ -51,13 +50,13 @@ def _render() -> tuple[SafeString, str]:
 
 def _of(row: ModeState) -> dict[str, Any]:
     current, entries = flag.of(row), row.report.get("thresholds", [])
-    queue, gauges = instruments.facts().queue(), _gauges.get("gauges", instruments.facts().gauges)
+    numbers: Mapping[str, float] = row.report.get("numbers", {})
     is_fresh, age = explain.freshness(row.evaluated_at, timezone.now())
     situation = answer.Situation(
         flag=current,
         is_fresh=is_fresh,
-        live_workers=queue.live_workers,
-        waiting=queue.waiting,
+        live_workers=int(numbers.get("live_workers", 0)),
+        waiting=int(numbers.get("waiting", 0)),
         alarm=row.alarm,
         is_dry_run=row.report.get("dry_run", False),
     )
@@ -72,8 +71,7 @@ def _of(row: ModeState) -> dict[str, Any]:
         "is_fresh": is_fresh,
         "age": age,
         "is_dry_run": situation.is_dry_run,
-        "queue": queue,
-        "gauges": gauges,
+        "numbers": numbers,
         "newest_change": ModeChange.objects.order_by("-pk").values_list("pk", flat=True).first() or 0,
         "source": row.report.get("source", ""),
         "limits_digest": row.report.get("limits", ""),

@@ -101,31 +101,20 @@ def headroom(factor: float | None) -> str:
     return "over 100 ×" if factor >= 100 else f"{factor:.2g} ×" if factor < 10 else f"{factor:.0f} ×"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sentence:
-    """Why the mode is what it is: the text before and after the time since when it is so."""
-
-    before: str
-    after: str
-
-
 def sentence(
     flag: Flag, entries: Sequence[Mapping[str, Any]], was: Mapping[str, str], *, hold_factor: float = 1.0
-) -> Sentence:
-    """Return why the mode is what it is, and what would change it.
+) -> str:
+    """Return why the mode is what it is, and what would change it: what is said after the time since when.
 
     ``was``: the values at the switch by the names of the thresholds, to read. ``hold_factor`` lengthens the time
     until the return.
     """
-    before = f"{flag.effective.capitalize()} since"
     if flag.setting != "auto":
-        return Sentence(before=before, after=f", because {flag.reason}.")
-    if flag.effective == "queue":
-        why = _why_queue(entries, was, hold_factor) or flag.reason.removeprefix("queue, ").removeprefix(
-            "because of "
-        )
-        return Sentence(before=before, after=f", {'because ' if is_any_firing(entries) else ''}{why}.")
-    return Sentence(before=before, after=f": {_why_inline(entries)}")
+        return f", because {flag.reason}."
+    if flag.effective == "inline":
+        return f": {_why_inline(entries)}"
+    why = _why_queue(entries, was, hold_factor)
+    return f", because {why}." if why else f", {flag.reason.removeprefix('queue, ')}."
 
 
 def _why_inline(entries: Sequence[Mapping[str, Any]]) -> str:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
 from metrics import evaluator, flag, instruments
@@ -35,6 +36,7 @@ class WhatIfForm(forms.Form):
     web_workers = forms.IntegerField(min_value=1, max_value=64)
 
 
+@gzip_page
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """Show the dashboard."""
@@ -50,6 +52,7 @@ def live(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/part.html", {"live": html, "digest": digest})
 
 
+@gzip_page
 @require_safe
 def series(request: HttpRequest) -> HttpResponse:
     """Return the points of the charts as columns, and the changes of the mode."""

@@ -124,24 +124,23 @@ def entry(**values):
 def test_the_sentence_says_why_and_when_it_ends():
     queue = Flag(setting="auto", effective="queue", since=datetime.now(UTC), reason="queue, until 9 are done")
     said = explain.sentence(queue, [entry()], {"p95_response_time": "6.1 s"})
-    assert said.before == "Queue since"
-    assert said.after == (
+    assert said == (
         ", because p95 response time was 6.1 s, limit 5 s; it would be 7.4 s inline now; back to inline when it "
         "stays below 4 s for 10 minutes."
     )
     doubled = explain.sentence(queue, [entry(shadow=None, value=6.0)], {}, hold_factor=2.0)
-    assert "is over its limit, limit 5 s; it is 6 s now; back to inline" in doubled.after
-    assert doubled.after.endswith("for 20 minutes.")
-    assert explain.sentence(queue, [], {}).after == ", until 9 are done."
+    assert "is over its limit, limit 5 s; it is 6 s now; back to inline" in doubled
+    assert doubled.endswith("for 20 minutes.")
+    assert explain.sentence(queue, [], {}) == ", until 9 are done."
 
 
 def test_the_sentence_names_the_nearest_limit_while_all_are_kept():
     inline = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="because")
     near = explain.sentence(inline, [entry(value=3.0, state="inactive")], {})
-    assert near.after.endswith("The nearest is p95 response time at 60% of 5 s.")
-    assert "nothing is measured yet" in explain.sentence(inline, [], {}).after
+    assert near.endswith("The nearest is p95 response time at 60% of 5 s.")
+    assert "nothing is measured yet" in explain.sentence(inline, [], {})
     chosen = Flag(setting="queue", effective="queue", since=datetime.now(UTC), reason="deadline (set by kim)")
-    assert explain.sentence(chosen, [], {}).after == ", because deadline (set by kim)."
+    assert explain.sentence(chosen, [], {}) == ", because deadline (set by kim)."
 
 
 @pytest.mark.parametrize(

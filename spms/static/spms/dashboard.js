@@ -6,11 +6,11 @@ const SECONDS = [1, "s"], SHARE = [100, "%"], COUNT = [1, ""];
 // which column, which name, what it is called, its colour and its dashes.
 const CHARTS = [
   ["Time to answer a request", SECONDS, "p95_response_time", [
-    ["values", "request_p50_seconds", "p50", "--good"], ["values", "request_p95_seconds", "p95", "--brand"],
+    ["values", "request_p50_seconds", "p50", "--soft"], ["values", "request_p95_seconds", "p95", "--brand"],
     ["values", "request_p99_seconds", "p99", "--queue"],
     ["shadows", "p95_response_time", "p95 inline it would be", "--near", [4, 3]]]],
   ["Time to make a PDF", SECONDS, "pdf_generation_time", [
-    ["values", "render_p95_seconds", "p95", "--brand"], ["values", "render_mean_seconds", "mean", "--good", [6, 3]]]],
+    ["values", "render_p95_seconds", "p95", "--brand"], ["values", "render_mean_seconds", "mean", "--soft"]]],
   ["Requests that timed out", SHARE, "request_timeout_rate", [
     ["values", "timeout_ratio", "share", "--brand"],
     ["shadows", "request_timeout_rate", "inline it would be", "--near", [4, 3]]]],
@@ -22,7 +22,7 @@ const CHARTS = [
   ["Active users", COUNT, "concurrent_users", [["values", "concurrent_users", "users", "--brand"]]],
 ];
 const EVERY_MILLISECONDS = 60_000;
-const HEIGHT = 180;
+const HEIGHT = 170;
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 let drawn = [];
 
@@ -91,7 +91,7 @@ function summary(points, unit, limit, range) {
     `highest ${shown(Math.max(...known), unit)}`, `lowest ${shown(Math.min(...known), unit)} in ${range}`,
   ];
   if (limit !== undefined) parts.push(`limit ${shown(limit, unit)}`);
-  return `${parts.join(", ")}.`.replace(/^n/, "N");
+  return `${parts.join(", ")}.`;
 }
 
 // Makes the place of a chart; all are made before the first is drawn, so that each knows its width.
@@ -107,7 +107,8 @@ function frame([title, unit, name, lines], data, range) {
   box.className = "chart";
   heading.textContent = title;
   text.className = "what";
-  text.textContent = (scaled.length > 1 ? `${main.label}: ` : "") + summary(main.points, unit, limit, range);
+  const said = summary(main.points, unit, limit, range);
+  text.textContent = scaled.length > 1 ? `${main.label}: ${said}` : said.replace(/^n/, "N");
   caption.append(heading, text);
   box.append(caption);
   return { box, unit, lines: scaled, limit, title };
@@ -118,7 +119,7 @@ function draw({ box, unit, lines, limit, title }, data) {
   const chart = new uPlot({
     width: box.clientWidth, height: HEIGHT, cursor: { y: false }, legend: { show: lines.length > 1 },
     hooks: { drawClear: [bands(data)], draw: [marks(data, limit)] },
-    axes: [{ ...axis, values: times }, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => shown(tick, unit)) }],
+    axes: [{ ...axis, size: 30, values: times }, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => shown(tick, unit)) }],
     scales: { y: { range: (_, low, high) => [0, Math.max(high, 0.001) * 1.15] } },
     series: [{}, ...lines.map(({ label, colour, dash }) => ({
       label, dash, stroke: token(colour), width: 1.75, points: { show: false },
