@@ -20,8 +20,8 @@ from bench.server import ROOT, running
 EVALUATIONS = 518_400  # one each 15 seconds for 90 days
 TASKS = 1_000_000
 VIEWERS = 10
-ROUNDS = 7
-CALLS_A_ROUND = 300
+ROUNDS = 9
+CALLS_A_ROUND = 600
 # Two evaluations tell what is measured; the rest is filled in by the database, which takes seconds.
 FILL = """
 import json
@@ -29,7 +29,6 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY
 from django.contrib.auth.models import User
 from django.db import connection
-from documents import workers
 from documents.models import Task
 from metrics import evaluator, sources
 from metrics.models import Evaluation

@@ -107,7 +107,8 @@ def changes(before: int | None) -> dict[str, Any]:
     """Return a page of the changes of the mode, newest first, and the id below which the next one begins."""
     found: QuerySet[ModeChange] = ModeChange.objects.defer("evidence").order_by("-pk")
     page = list((found if before is None else found.filter(pk__lt=before))[: CHANGES + 1])
-    return {"changes": page[:CHANGES], "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}
+    told = [{"change": one, **explain.reason_of(one.reason)} for one in page[:CHANGES]]
+    return {"changes": told, "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}
 
 
 def evidence(change: ModeChange) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The dashboard in sentences and rows: from the flag and the last evaluation to what a maintainer reads; pure."""
 
+import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -127,6 +129,15 @@ def _why_inline(entries: Sequence[Mapping[str, Any]]) -> str:
         "no limit that moves work is crossed. "
         f"The nearest is {title(nearest['name'])} at {share_used(nearest):.0%} of {_limit(nearest)}."
     )
+
+
+def reason_of(text: str) -> dict[str, Any]:
+    """Return a reason as it was given, and until when it holds if it ends with that: a time, to be shown as one."""
+    found = re.fullmatch(r"(.*) \(until (\d{4}-\d\d-\d\dT[\d:.+-]+)\)", text, re.DOTALL)
+    with contextlib.suppress(ValueError):
+        if found:
+            return {"reason": found[1], "until": datetime.fromisoformat(found[2])}
+    return {"reason": text, "until": None}
 
 
 def is_needed(entry: Mapping[str, Any]) -> bool:

@@ -244,6 +244,13 @@ def test_a_change_keeps_the_evidence_of_its_time(staff):
     assert staff.get("/dashboard/changes/99999/").status_code == 404
 
 
+def test_the_end_of_an_override_is_a_time_and_not_text():
+    told = explain.reason_of("deadline (until 2026-11-24T04:47+00:00)")
+    assert told == {"reason": "deadline", "until": datetime(2026, 11, 24, 4, 47, tzinfo=UTC)}
+    for text in ("no end", "odd (until 2026-99-24T04:47+00:00)"):
+        assert explain.reason_of(text) == {"reason": text, "until": None}
+
+
 def test_the_sentence_remembers_the_values_at_the_switch(staff):
     at = timezone.now()
     then = entry(shown="6.1 s", description="", headroom=None, since=None, reason="")
