@@ -10,7 +10,7 @@ from metrics.models import Evaluation, ModeChange
 MOST_POINTS = 240
 SPARK_POINTS = 48
 # So many evaluations are read for each point; it shows the highest of them, so that peaks are seen.
-READ_PER_POINT = 6
+READ_PER_POINT = 4
 MOST_CHANGES = 200
 
 type Sample = tuple[datetime, str, Mapping[str, Sequence[float | None]]]

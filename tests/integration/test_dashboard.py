@@ -266,11 +266,11 @@ def test_a_point_is_the_highest_of_its_interval(staff):
     now = timezone.now()
     Evaluation.objects.bulk_create(
         Evaluation(
-            at=now - timedelta(seconds=15 * (1440 - n)),
-            mode="queue" if n == 1000 else "inline",
-            values={"p95_response_time": [9.0 if n == 1000 else 1.0, None], "unknown": [None, None]},
+            at=now - timedelta(seconds=15 * (960 - n)),
+            mode="queue" if n == 500 else "inline",
+            values={"p95_response_time": [9.0 if n == 500 else 1.0, None], "unknown": [None, None]},
         )
-        for n in range(1440)
+        for n in range(960)
     )
     found = history.columns(now, 86400.0)
     values = found["values"]["p95_response_time"]
