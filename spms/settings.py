@@ -254,7 +254,7 @@ STORAGES = {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": SPMS_DATA_DIR / "results"},
     },
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "spms.static_files.OwnFilesCompressed"},
 }
 # Large uploads wait on the same disk as everything else: one place that can be full, one message.
 FILE_UPLOAD_TEMP_DIR = SPMS_DATA_DIR
