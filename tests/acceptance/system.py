@@ -74,13 +74,13 @@ class Redis:
     def __init__(self):
         self._port = free_port()
         self.url = f"redis://127.0.0.1:{self._port}/0"
-        self._process = None
-        self.start()
+        self._process: subprocess.Popen[bytes] = self.start()
 
     def start(self):
         command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self._port), "--save", ""]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_for(self._is_up)
+        return self._process
 
     def stop(self):
         self._process.kill()
