@@ -12,6 +12,7 @@ from django.utils.http import content_disposition_header
 from documents import store
 
 CHUNK_BYTES = 65_536
+FRAMED_HERE = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
 ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -22,14 +23,23 @@ def send(request: HttpRequest, name: str, *, size_bytes: int, digest: str, filen
     """
     etag = f'"{digest}"'
     if (short := get_conditional_response(request, etag=etag)) is not None:
-        short.headers["Cache-Control"] = "private, no-cache"
-        return short
+        return _for_own_pages(short)
     response = _body(request, name, size_bytes, etag)
     response.headers["ETag"] = etag
     response.headers["Accept-Ranges"] = "bytes"
-    response.headers["Cache-Control"] = "private, no-cache"
     if disposition := content_disposition_header(as_attachment=False, filename=filename):
         response.headers["Content-Disposition"] = disposition
+    return _for_own_pages(response)
+
+
+def _for_own_pages(response: HttpResponseBase) -> HttpResponseBase:
+    """Let the document's page show it in a frame, and no other site; a PDF needs nothing from anywhere.
+
+    Also with a 304: its headers take the place of those that the browser has kept.
+    """
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    response.headers["Content-Security-Policy"] = FRAMED_HERE
     return response
 
 

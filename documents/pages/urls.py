@@ -7,4 +7,5 @@ from documents.pages import views
 urlpatterns = [
     path("", views.home, name="home"),
     path("documents/<int:pk>/", views.document, name="document-page"),
+    path("documents/<int:pk>/made/", views.made, name="document-page-made"),
 ]

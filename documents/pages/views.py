@@ -1,20 +1,82 @@
-"""My documents, and one of them."""
+"""The pages of everybody who is signed in: my documents, and one of them. What changes goes through the public API."""
 
+from typing import Any, cast
+
+from django import forms
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
 
-from documents.models import Document
+from documents import kinds, pdf
+from documents.models import Document, Task
+
+PER_PAGE = 25
+MOST_VERSIONS = 20
 
 
+class FilterForm(forms.Form):
+    """Which documents are listed."""
+
+    q = forms.CharField(max_length=100, required=False)
+    kind = forms.ChoiceField(choices=[("", "any kind"), *kinds.choices()], required=False)
+    year = forms.IntegerField(min_value=1980, max_value=2100, required=False)
+
+
+@require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """List the documents of who is signed in."""
-    return render(request, "documents/home.html", {"documents": Document.objects.for_user(request.user)[:50]})
+    form = FilterForm(request.GET)
+    filters = form.cleaned_data if form.is_valid() else {}
+    page = Paginator(_documents(request, filters), PER_PAGE).get_page(request.GET.get("page"))
+    query = request.GET.copy()
+    query.pop("page", None)
+    return render(request, "documents/home.html", {"form": form, "page": page, "query": query.urlencode()})
 
 
+@require_safe
 @login_required
 def document(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one document."""
-    found = get_object_or_404(Document.objects.for_user(request.user), pk=pk)
-    return render(request, "documents/document.html", {"document": found})
+    return render(request, "documents/document.html", _of(request, pk))
+
+
+@require_safe
+@login_required
+def made(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return the part of a document's page that a new PDF changes."""
+    return render(request, "documents/made.html", _of(request, pk))
+
+
+def _documents(request: HttpRequest, filters: dict[str, Any]) -> QuerySet[Document]:
+    done = Task.objects.filter(document=OuterRef("pk"), kind=pdf.KIND, status=Task.Status.SUCCEEDED)
+    found = Document.objects.for_user(cast("User", request.user)).select_related("project")
+    found = found.filter(**{name: filters[name] for name in ("kind", "year") if filters.get(name)})
+    if text := filters.get("q"):
+        found = found.filter(Q(project__tag__icontains=text) | Q(project__title__icontains=text))
+    return found.annotate(has_pdf=Exists(done)).defer("sections").order_by("-updated_at", "-pk")
+
+
+def _of(request: HttpRequest, pk: int) -> dict[str, Any]:
+    """Return what the page of a document shows. Raises Http404."""
+    visible = Document.objects.for_user(cast("User", request.user)).select_related("project__business_area")
+    found = get_object_or_404(visible, pk=pk)
+    tasks = Task.objects.filter(document=found, kind=pdf.KIND)
+    versions = list(tasks.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")[:MOST_VERSIONS])
+    newest = tasks.order_by("-created_at").first()
+    return {
+        "document": found,
+        "current": pdf.stored(found),
+        "versions": versions,
+        "newest": newest,
+        "in_flight": newest if newest and not newest.has_ended else None,
+        "approvals": (
+            ("Project lead", found.lead_approved),
+            ("Business area leader", found.area_approved),
+            ("Directorate", found.directorate_approved),
+        ),
+    }

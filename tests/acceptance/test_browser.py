@@ -1,19 +1,17 @@
 """The dashboard in a real browser: what it says, what it changes, and that it can be used by everybody."""
 
 import re
-import shutil
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from tests.acceptance import pictures
 from tests.acceptance.axe import assert_accessible
-from tests.acceptance.system import MANAGE, ROOT, System, wait_for
+from tests.acceptance.system import MANAGE, System, wait_for
 
 pytestmark = pytest.mark.xdist_group("dashboard")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PICTURES = ROOT / "var" / "pictures"
 ANSWERS = re.compile("^(No|Yes|Not known|Not yet, but it gets close)$")
 TWO_DAYS = "from tests.acceptance import two_days; two_days.fill()"
 
@@ -35,68 +33,26 @@ def system(tmp_path_factory):
     made.stop()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    options = ["--no-sandbox", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield started
-        started.close()
-
-
 @pytest.fixture
-def faults():
-    """Return what the console of every page complained of; a test that expects faults takes them out."""
-    found: list[str] = []
-    yield found
-    assert not found
-
-
-@pytest.fixture
-def open_page(system, browser, faults):
+def open_page(visit):
     """Return a function that opens the dashboard as the maintainer, in a browser of its own."""
-    contexts = []
 
     def open_page(**options):
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: faults.extend([message.text] * (message.type == "error")))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{system.address}/dashboard/", wait_until="domcontentloaded")
-        page.fill("[name=username]", "maintainer")
-        page.fill("[name=password]", "sample-maintainer-1")
-        page.click("[type=submit]")
+        page = visit("/dashboard/", **options)
         expect(page.get_by_test_id("sentence")).to_be_visible()
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
-def keep_picture(page, name):
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"dashboard-{name}.png", full_page=True)
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("light", {"viewport": {"width": 1280, "height": 900}}),
-        ("dark", {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}),
-        ("phone", {"viewport": {"width": 390, "height": 844}}),
-    ],
-)
+@pytest.mark.parametrize(("name", "options"), pictures.LOOKS.items(), ids=pictures.LOOKS)
 def test_it_says_the_mode_the_reason_and_every_limit(open_page, name, options):
     page = open_page(**options)
     expect(page.get_by_test_id("sentence")).to_contain_text(re.compile("Inline since|Queue since"))
     expect(page.get_by_test_id("answer")).to_have_text(ANSWERS)
     expect(page.locator("table.limits tbody tr")).to_have_count(12)
     expect(page.locator(".chart canvas").first).to_be_visible()
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= options["viewport"]["width"], "the page scrolls sideways"
-    keep_picture(page, name)
+    pictures.keep(page, f"dashboard-{name}")
 
 
 def test_a_change_of_the_mode_is_seen_in_another_page_within_three_seconds(system, open_page):
@@ -175,7 +131,7 @@ def test_evidence_stays_open_while_the_page_lives_on(system, open_page):
     system.manage("mode", "auto")
     expect(evidence.get_by_role("cell", name="p95 response time")).to_be_visible()
     expect(page.locator("#evaluation table")).to_be_visible()
-    page.screenshot(path=PICTURES / "dashboard-evidence.png", full_page=True)
+    page.screenshot(path=pictures.FOLDER / "dashboard-evidence.png", full_page=True)
 
 
 def test_times_are_those_of_the_viewer(open_page):
@@ -256,4 +212,4 @@ def test_only_the_answer_and_its_table_are_printed(open_page):
     expect(page.locator("#evaluation table")).to_be_visible()
     for selector in (".bar", ".tiles", "table.limits", "#charts", "#changes", ".columns", "footer"):
         expect(page.locator(selector)).to_be_hidden()
-    page.screenshot(path=PICTURES / "dashboard-print.png", full_page=True)
+    page.screenshot(path=pictures.FOLDER / "dashboard-print.png", full_page=True)

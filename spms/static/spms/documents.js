@@ -1,0 +1,142 @@
+// "Generate PDF": asks the public API, and shows how far it is, whoever renders it: this request or a worker.
+"use strict";
+
+const place = document.getElementById("generate");
+const [start, cancel, box, words, problem] = ["start", "cancel", "progress", "progress-text", "problem"].map((id) => document.getElementById(id));
+const bar = box.querySelector("progress");
+const LOOK_MILLISECONDS = 400;
+const HEADERS = { "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value, Accept: "application/json" };
+// Where a phase begins, and how much of the whole it is, as long documents have shown.
+const PHASES = { fetch: [0, 0.02], html: [0.02, 0.03], layout: [0.05, 0.75], draw: [0.8, 0.17], store: [0.97, 0.03] };
+const SAID = { "": "It begins.", fetch: "The images are fetched", html: "The text is put together", layout: "The pages are laid out", draw: "The pages are drawn", store: "The PDF is stored" };
+let known = null; // the address of the task in flight, as soon as it is known
+
+const pause = () => new Promise((done) => { setTimeout(done, LOOK_MILLISECONDS); });
+
+async function ask(url, options = {}) {
+  const answer = await fetch(url, { ...options, headers: { ...HEADERS, ...options.headers } });
+  const body = await answer.json();
+  if (!answer.ok) throw new Error([body.title, body.detail].filter(Boolean).join(". "));
+  return { status: answer.status, body };
+}
+
+function busy(is) {
+  start.disabled = is;
+  box.hidden = !is;
+  cancel.hidden = !is;
+  place.setAttribute("aria-busy", is);
+}
+
+function say(text) {
+  if (words.textContent !== text) words.textContent = text;
+}
+
+function show(task) {
+  if (task.queue) {
+    bar.removeAttribute("value");
+    say(`Number ${task.queue.position} in the queue; ready in about ${task.queue.estimated_seconds} s.`);
+    return;
+  }
+  if (task.status === "retrying") { say(`It did not work out and is tried again soon. ${task.message}`); return; }
+  const { phase, pages } = task.progress;
+  const expected = Number(place.dataset.pages);
+  if (phase in PHASES) {
+    const [begin, share] = PHASES[phase];
+    const isCounted = phase === "layout" || phase === "draw";
+    if (isCounted && !expected) bar.removeAttribute("value");
+    else bar.value = begin + (isCounted ? share * Math.min(1, pages / expected) : 0);
+  }
+  say(`${SAID[phase] || SAID[""]}${pages ? `: ${pages} pages` : ""}`);
+}
+
+const hasEnded = (task) => ["succeeded", "failed", "cancelled"].includes(task.status);
+
+// Follows a task to its end. A server that is away for a moment is asked again.
+async function follow(url) {
+  known = url;
+  for (;;) {
+    try {
+      const { body } = await ask(url);
+      if (hasEnded(body)) return body;
+      show(body);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      say("The server does not answer; waiting for it.");
+    }
+    await pause();
+  }
+}
+
+// While the request itself renders, its task is found in the list of tasks.
+async function watch(request) {
+  while (!request.isOver) {
+    try {
+      const { body } = await ask(`${place.dataset.tasks}?document=${place.dataset.document}&page_size=1`);
+      const [task] = body.results;
+      if (!request.isOver && task && !hasEnded(task)) {
+        known = `${place.dataset.tasks}${task.task_id}/`;
+        show(task);
+      }
+    } catch { /* the answer of the request itself tells what is wrong */ }
+    await pause();
+  }
+}
+
+async function refresh() {
+  const answer = await fetch(place.dataset.part);
+  if (!answer.ok) return;
+  const part = document.getElementById("made");
+  // Rendered and escaped by the server, like the page itself.
+  part.innerHTML = await answer.text();
+  localTimes(part);
+}
+
+async function run(work) {
+  busy(true);
+  problem.hidden = true;
+  say(SAID[""]);
+  try {
+    const task = await work();
+    if (task.status === "failed") throw new Error([task.error?.title, task.error?.detail].filter(Boolean).join(". "));
+    say(task.status === "cancelled" ? task.message : `The PDF is there: ${task.result.pages} pages.`);
+  } catch (error) {
+    say("");
+    problem.textContent = error instanceof TypeError ? "The server does not answer. Try again in a moment." : error.message;
+    problem.hidden = false;
+  }
+  known = null;
+  busy(false);
+  await refresh();
+}
+
+async function generate() {
+  const request = { isOver: false };
+  const watching = watch(request);
+  try {
+    const { status, body } = await ask(place.dataset.url, { method: "POST" });
+    request.isOver = true;
+    return status === 202 ? await follow(`${place.dataset.tasks}${body.task_id}/`) : body;
+  } finally {
+    request.isOver = true;
+    await watching;
+  }
+}
+
+start.addEventListener("click", () => run(generate));
+cancel.addEventListener("click", () => {
+  if (known) ask(`${known}cancel/`, { method: "POST" }).catch(() => {}); // what has ended meanwhile shows itself
+});
+if (place.dataset.task) run(() => follow(place.dataset.task));
+
+document.getElementById("feedback").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target, status = form.querySelector("[role=status]");
+  const values = Object.fromEntries(new FormData(form));
+  try {
+    await ask(form.dataset.url, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ kind: values.kind, text: values.text }) });
+    form.reset();
+    status.textContent = "Thank you. The maintainer will read it.";
+  } catch (error) {
+    status.textContent = error instanceof TypeError ? "The server does not answer. Try again in a moment." : error.message;
+  }
+});

@@ -1,0 +1,19 @@
+"""Pictures of pages, kept for whoever wants to look, in the three ways that people see them."""
+
+from tests.acceptance.system import ROOT
+
+FOLDER = ROOT / "var" / "pictures"
+DESK = {"width": 1280, "height": 900}
+LOOKS = {
+    "light": {"viewport": DESK},
+    "dark": {"viewport": DESK, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}},
+}
+
+
+def keep(page, name):
+    """Keep a picture of the whole page, which must not scroll sideways."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{name} scrolls sideways"

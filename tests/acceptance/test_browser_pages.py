@@ -1,0 +1,217 @@
+"""Documents and tasks in a real browser: generate in both modes, watch, cancel, retry, and plain words for faults."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.acceptance import pictures
+from tests.acceptance.axe import assert_accessible
+from tests.acceptance.system import System, wait_for
+
+pytestmark = pytest.mark.xdist_group("pages")
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_WORKERS="6")
+    made.prepare()
+    made.start_web()
+    made.start_workers()
+    wait_for(lambda: len(made.workers()) >= 2)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(params=["inline", "queue"])
+def mode(request, system):
+    set_mode(system, request.param)
+    yield request.param
+    set_mode(system, "auto")
+
+
+def set_mode(system, setting):
+    answer = system.call("PUT", "mode/", json={"setting": setting, "reason": "a test"})
+    assert answer.ok, answer.text
+    wait_for(lambda: system.call("GET", "mode/").json()["setting"] == setting)
+
+
+def path_of(document):
+    return f"/documents/{document['id']}/"
+
+
+def change(system, document, text):
+    """Change a document, so that its next PDF is a new one."""
+    key = next(iter(document["sections"]))
+    answer = system.call("PATCH", f"documents/{document['id']}/", json={"sections": {key: f"<p>{text}</p>"}})
+    assert answer.ok, answer.text
+
+
+@pytest.fixture
+def report(system):
+    """The annual report, some seconds of work, with something new in it."""
+    document = system.documents(kind="annual_report")[0]
+    change(system, document, f"Changed for {id(document)}.")
+    return document
+
+
+def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, report, mode):
+    page = visit(path_of(report))
+    page.get_by_role("button", name="Generate PDF").click()
+    expect(page.locator("progress")).to_be_visible()
+    expect(page.locator("#progress-text")).to_contain_text(re.compile(r"pages|in the queue"))
+    expect(page.locator("#progress-text")).to_contain_text("The PDF is there", timeout=60_000)
+    expect(page.locator("iframe.pdf")).to_be_visible()
+    wait_for(lambda: any("/pdf/?task=" in frame.url for frame in page.frames))
+    assert not any(frame.url.startswith("chrome-error") for frame in page.frames)
+    newest = system.call("GET", "tasks/", params={"document": report["id"]}).json()["results"][0]
+    assert (newest["mode"], newest["status"]) == (mode, "succeeded")
+    expect(page.locator("#versions-title")).to_be_visible()
+
+
+def test_progress_goes_on_after_a_reload_and_can_be_cancelled(system, visit, report):
+    set_mode(system, "queue")
+    page = visit(path_of(report))
+    page.get_by_role("button", name="Generate PDF").click()
+    expect(page.locator("#cancel")).to_be_visible()
+    wait_for(lambda: newest_of(system, report)["status"] == "running")
+    page.reload()
+    expect(page.locator("progress")).to_be_visible()
+    page.locator("#cancel").click()
+    expect(page.locator("#progress-text")).to_contain_text("Cancelled by maintainer", timeout=5000)
+    expect(page.get_by_role("button", name="Generate PDF")).to_be_enabled()
+    set_mode(system, "auto")
+
+
+def newest_of(system, document):
+    return system.call("GET", "tasks/", params={"document": document["id"]}).json()["results"][0]
+
+
+def test_what_went_wrong_is_said_in_plain_words(system, visit, faults):
+    document = system.documents(kind="concept_plan")[1]
+    page = visit(path_of(document))
+    page.route("**/api/v1/documents/*/pdf/", lambda route: route.abort())
+    page.get_by_role("button", name="Generate PDF").click()
+    expect(page.locator("#problem")).to_have_text("The server does not answer. Try again in a moment.")
+    faults.clear()
+
+
+def test_hostile_words_in_titles_and_errors_stay_words(system, visit):
+    document = system.documents(kind="concept_plan")[0]
+    title = {"title": f"Reefs {HOSTILE}"}
+    assert system.call("PATCH", f"projects/{document['project']}/", json=title).ok
+    task = system.make(document).json()["task_id"]
+    system.ended(task)
+    script = (
+        f"from documents.models import Task; Task.objects.filter(pk='{task}').update(status='failed', "
+        f"error={{'title': '{HOSTILE}', 'detail': '{HOSTILE}', 'status': 500}}, message='{HOSTILE}')"
+    )
+    system.manage("shell", "-v", "0", "-c", script)
+    for path in ("/", path_of(document), "/dashboard/tasks/", f"/dashboard/tasks/{task}/"):
+        page = visit(path)
+        page.on("dialog", lambda dialog: pytest.fail("a script ran"))
+        expect(page.get_by_text(HOSTILE).first).to_be_attached()
+
+
+def test_people_tell_us_what_they_think(system, visit):
+    page = visit(path_of(system.documents(kind="concept_plan")[0]), "member")
+    page.get_by_label("It works well").check()
+    page.get_by_label("What happened?").fill(HOSTILE)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#feedback [role=status]")).to_contain_text("Thank you")
+
+
+def test_people_find_their_documents_and_nothing_else(system, visit):
+    page = visit("/", "stranger")
+    expect(page.get_by_text("will stand here as soon as")).to_be_visible()
+    page = visit("/", "author")
+    page.get_by_label("Search").fill("SP-2026-012")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator(".cards li")).not_to_have_count(0)
+    expect(page.get_by_role("link", name="Tasks")).to_have_count(0)
+    answer = page.goto(f"{system.address}/dashboard/")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+
+
+@pytest.fixture(autouse=True)
+def _not_found_is_no_fault(faults):
+    yield
+    faults[:] = [text for text in faults if "404" not in text]
+
+
+def test_the_keyboard_alone_generates_a_pdf(system, visit):
+    document = system.documents(kind="concept_plan")[2]
+    page = visit(path_of(document), "maintainer")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "start":
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("#progress-text")).to_contain_text("The PDF is there", timeout=30_000)
+
+
+def test_a_task_is_cancelled_and_retried_from_its_page(system, visit, report):
+    set_mode(system, "queue")
+    task_id = system.make(report).json()["task_id"]
+    page = visit(f"/dashboard/tasks/{task_id}/")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".hero .pill")).to_have_text("Cancelled")
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator(".hero .pill")).to_have_text("Succeeded", timeout=60_000)
+    expect(page.get_by_role("link", name="Open the PDF")).to_be_visible()
+    set_mode(system, "auto")
+
+
+def test_the_task_page_shows_what_runs_and_chosen_tasks_are_retried(system, visit, report):
+    set_mode(system, "queue")
+    page = visit("/dashboard/tasks/")
+    page.on("dialog", lambda dialog: dialog.accept())
+    task_id = system.make(report).json()["task_id"]
+    expect(page.locator("#running-title ~ .scroll progress").first).to_be_visible(timeout=10_000)
+    system.call("POST", f"tasks/{task_id}/cancel/")
+    page.goto(f"{system.address}/dashboard/tasks/?q={task_id}")
+    page.locator(f"input[value='{task_id}']").check()
+    page.get_by_role("button", name="Retry chosen").click()
+    expect(page.get_by_text("Done with 1 task.")).to_be_visible()
+    assert system.ended(task_id)["status"] == "succeeded"
+    set_mode(system, "auto")
+
+
+def test_the_queue_is_paused_and_resumed(system, visit):
+    page = visit("/dashboard/tasks/")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_text("Pause the queue").click()
+    page.get_by_label("Why").fill(HOSTILE)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.get_by_text("The queue is paused")).to_be_visible()
+    page.get_by_role("button", name="Resume the queue").click()
+    expect(page.get_by_text("The queue is paused")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("look", "options"), pictures.LOOKS.items(), ids=pictures.LOOKS)
+def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, look, options):
+    document = system.documents(kind="project_plan")[0]
+    task_id = system.make(document).json()["task_id"]
+    system.ended(task_id)
+    page = visit("/", **options)
+    pages = {
+        "documents": "/",
+        "document": path_of(document),
+        "tasks": "/dashboard/tasks/",
+        "task": f"/dashboard/tasks/{task_id}/",
+    }
+    for name, path in pages.items():
+        page.goto(f"{system.address}{path}")
+        expect(page.locator("main h1, main h2").first).to_be_visible()
+        assert_accessible(page)
+        pictures.keep(page, f"{name}-{look}")
+    page.context.clear_cookies()
+    page.goto(f"{system.address}/")
+    assert_accessible(page)
+    pictures.keep(page, f"login-{look}")
