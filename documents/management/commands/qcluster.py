@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -34,6 +35,7 @@ class Command(qcluster.Command):
         """Run the cluster to its end."""
         stop = threading.Event()
         processes.die_with_the_main_process()
+        processes.work_on(Path(settings.SPMS_DATA_DIR))
         name = workers.name_cluster()
         cluster = Cluster()
         for number in (signal.SIGTERM, signal.SIGINT):
