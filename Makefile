@@ -22,7 +22,7 @@ check: setup-dev ## lint, types, imports, templates, migrations
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy .
 	@.venv/bin/lint-imports
-	@.venv/bin/djlint --lint --quiet documents spms
+	@.venv/bin/djlint --lint --quiet documents metrics spms
 	@$(PYTHON) manage.py check --fail-level WARNING
 	@$(PYTHON) manage.py makemigrations --check --dry-run
 	@$(PYTHON) manage.py spectacular --validate --fail-on-warn --file /dev/null
@@ -37,7 +37,9 @@ format: setup-dev ## format the code
 lock: setup-dev ## pin the dependencies anew, with hashes and without any index address
 	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --universal --python-version 3.12 \
 		--generate-hashes --no-header --output-file requirements/run.txt
-	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --group dev --constraint requirements/run.txt \
+	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --extra celery --constraint requirements/run.txt \
+		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/celery.txt
+	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --group dev --constraint requirements/celery.txt \
 		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/dev.txt
 
 setup-run setup-dev: setup-%:

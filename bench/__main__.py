@@ -12,7 +12,10 @@ import django
 
 from bench import report
 
-NAMES = ("bare", "cold", "unchanged", "parallel", "health", "memory", "parts", "queue", "status", "switch")
+NAMES = (
+    *("bare", "cold", "unchanged", "parallel", "health", "memory", "parts", "queue", "status", "switch"),
+    "dashboard",
+)
 
 
 class Parser(argparse.ArgumentParser):

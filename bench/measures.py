@@ -9,6 +9,7 @@ from statistics import median
 import requests
 
 from bench.clients import FONTS, Bench, html_file, render, seconds
+from bench.dashboard import dashboard
 from bench.load import four_at_once, health_under_load
 from bench.memory import memory
 from bench.parts import parts
@@ -107,4 +108,5 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "queue": queue,
     "status": status,
     "switch": switch,
+    "dashboard": dashboard,
 }

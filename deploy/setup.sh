@@ -83,4 +83,5 @@ install_for_tests() {
 if [ "$1" = dev ]; then
     install_for_tests prometheus
     install_for_tests chromium
+    install_for_tests redis-server
 fi

@@ -24,10 +24,11 @@ class DocumentsConfig(AppConfig):
         alerts.register()
         checks.register(alerts.check)
         facts.supply()
-        post_spawn.connect(_start_worker, dispatch_uid="documents.start_worker")
+        post_spawn.connect(start_worker, dispatch_uid="documents.start_worker")
 
 
-def _start_worker(**_: Any) -> None:
+def start_worker(**_: Any) -> None:
+    """Let a new process of workers count, and render without having to start for it."""
     from documents import pdf
     from metrics import instruments
 

@@ -30,7 +30,7 @@ def claimable() -> QuerySet[Task]:
     now = timezone.now()
     due = Q(claimable_at__lte=now) | Q(claimable_at__gt=now + longest_backoff())
     taken_over = lapsed() & Q(attempts__lt=max_attempts())
-    return Task.objects.filter(
+    return Task.objects.in_flight().filter(
         Q(status=Task.Status.QUEUED) | (Q(status=Task.Status.RETRYING) & due) | taken_over
     )
 
@@ -67,7 +67,7 @@ def ended(status: Task.Status) -> dict[str, object]:
 
 def give_back(worker_prefix: str) -> int:
     """Let others claim at once what the workers of an ended cluster were running; return how many."""
-    theirs = Task.objects.filter(status=Task.Status.RUNNING, worker__startswith=worker_prefix)
+    theirs = Task.objects.running().filter(worker__startswith=worker_prefix)
     return theirs.update(
         status=Task.Status.QUEUED, token=None, lease_until=None, hinted_at=None, attempts=F("attempts") - 1
     )
@@ -75,7 +75,7 @@ def give_back(worker_prefix: str) -> int:
 
 def return_lapsed() -> None:
     """Let others claim what a dead process was running, and fail what has killed every worker it had."""
-    for task in Task.objects.filter(lapsed()):
+    for task in Task.objects.running().filter(lapsed()):
         error = errors.WorkerLost("Its worker ended before the task did.")
         values = _spent() if task.attempts >= max_attempts() else _returned()
         with transaction.atomic():

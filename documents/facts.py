@@ -87,7 +87,7 @@ def _due() -> Any:
 
 
 def _stalled_seconds() -> float:
-    running = Task.objects.filter(status=Task.Status.RUNNING, mode=Task.Mode.QUEUE)
+    running = Task.objects.running().filter(mode=Task.Mode.QUEUE)
     if running.exists():
         return 0.0
     lag = lag_seconds()

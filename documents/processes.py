@@ -63,10 +63,11 @@ def worker_memory_bytes() -> dict[int, int]:
     for one in family:
         with contextlib.suppress(psutil.Error):
             children.setdefault(one.ppid(), []).append(one)
-    main_pid = os.getpid()
-    workers = [one for sentinel in children.get(main_pid, []) for one in children.get(sentinel.pid, [])]
-    # A worker has a rendering process of its own; the other two helpers of the cluster have no children.
-    return {one.pid: _resident([one, *children[one.pid]]) for one in workers if one.pid in children}
+    # A worker is what has a rendering process, and nothing below that; helpers of the engine have no children.
+    workers = [
+        one for one in family if one.pid in children and not any(c.pid in children for c in children[one.pid])
+    ]
+    return {one.pid: _resident([one, *children[one.pid]]) for one in workers}
 
 
 def _resident(family: Iterable[psutil.Process]) -> int:

@@ -176,7 +176,7 @@ def _due() -> QuerySet[Task]:
 
 
 def _running() -> QuerySet[Task]:
-    return Task.objects.filter(status=Task.Status.RUNNING, mode=Task.Mode.QUEUE)
+    return Task.objects.running().filter(mode=Task.Mode.QUEUE)
 
 
 def _worker_count() -> int:

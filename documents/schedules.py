@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django_q.models import Schedule
 
-from documents import maintenance
+from documents import maintenance, queue
 
 ENTRY = "documents.queue.begin_scheduled"
 CLEANUP_HOUR, SUMMARY_HOUR, MONDAY = 2, 7, 0
@@ -20,6 +20,17 @@ def ensure() -> None:
     ):
         values = {"func": ENTRY, "args": repr(kind), "schedule_type": schedule_type, "next_run": next_run}
         Schedule.objects.get_or_create(name=kind, defaults=values)
+
+
+def begin_due() -> None:
+    """Begin what is due, once however many look; a time that was missed is caught up once."""
+    for schedule in Schedule.objects.filter(next_run__lte=timezone.now()):
+        following = schedule.calculate_next_run()
+        while following <= timezone.now():
+            following = schedule.calculate_next_run(following)
+        same = Schedule.objects.filter(pk=schedule.pk, next_run=schedule.next_run)
+        if same.update(next_run=following):
+            queue.begin_scheduled(str(schedule.name))
 
 
 def next_at(now: datetime, hour: int, *, weekday: int | None = None) -> datetime:

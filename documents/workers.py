@@ -27,6 +27,11 @@ def name_cluster() -> str:
     return _cluster_name
 
 
+def cluster_name() -> str:
+    """Return the name of the cluster that this process belongs to."""
+    return _cluster_name or name_cluster()
+
+
 def worker_name() -> str:
     """Return the name of this worker process, which begins with its cluster's."""
     return f"{_cluster_name or store.host()}/{os.getpid()}"
@@ -81,5 +86,6 @@ class Watchdog:
         return claims.claimable().filter(mode=Task.Mode.QUEUE, status__in=Task.WAITING).exists()
 
     def _is_working(self) -> bool:
-        recent = Q(status=Task.Status.RUNNING) | Q(finished_at__gt=timezone.now() - STALLED)
-        return Task.objects.filter(recent, worker__startswith=f"{self._name}/").exists()
+        own = Q(worker__startswith=f"{self._name}/")
+        just_ended = Task.objects.filter(own, finished_at__gt=timezone.now() - STALLED)
+        return Task.objects.running().filter(own).exists() or just_ended.exists()

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from metrics import flag, forecasts, instruments, presence, report, snapshots
+from metrics import flag, forecasts, instruments, presence, report, series, snapshots
 from metrics.assess import LONGER, Assessment, Observation, assess
 from metrics.decide import Course
 from metrics.evaluate import Memory, State
@@ -64,8 +64,9 @@ def tick(read_from: Source, *, now: float | None = None) -> bool:
     flag.end_expired_override()
     state = ModeState.objects.get(pk=1)
     limits = _limits(state)
-    found = assess(limits, observe(limits, read_from, now), memories_of(state), course_of(state))
-    _store(state, found, limits, read_from.name, now)
+    seen = observe(limits, read_from, now)
+    found = assess(limits, seen, memories_of(state), course_of(state))
+    _store(state, found, limits, read_from.name, seen)
     instruments.EVALUATIONS.labels("done").inc()
     return True
 
@@ -189,17 +190,18 @@ def course_of(state: ModeState) -> Course:
         return Course()
 
 
-def _store(state: ModeState, found: Assessment, limits: Limits, source_name: str, now: float) -> None:
-    at = datetime.fromtimestamp(now, UTC)
+def _store(state: ModeState, found: Assessment, limits: Limits, source_name: str, seen: Observation) -> None:
+    now, at = seen.now, datetime.fromtimestamp(seen.now, UTC)
     course, before = found.decision.course, flag.of(state)
     told = report.of(found, machine(), forecasts.seconds_until(found, at), now)
+    kept = report.values(found) | series.of(seen)
     evidence = {"limits": limits.digest, "source": source_name, "thresholds": told}
     is_change = course.mode != course_of(state).mode
     acted = replace_mode(course, course_of(state)) if limits.dry_run else course
     values = {
         "memories": {one.threshold.name: asdict(one.memory) for one in found.judged},
         "course": asdict(acted),
-        "report": {"thresholds": told, "source": source_name, "limits": limits.digest},
+        "report": {**evidence, "dry_run": limits.dry_run, "numbers": series.numbers(seen)},
         "evaluated_at": at,
         "alarm": found.decision.alarm[:500],
         "reason": found.decision.reason[:500],
@@ -209,7 +211,7 @@ def _store(state: ModeState, found: Assessment, limits: Limits, source_name: str
         values["since"] = at
     with transaction.atomic():
         ModeState.objects.filter(pk=1).update(**values)
-        Evaluation.objects.create(at=at, mode=before.effective, values=report.values(found))
+        Evaluation.objects.create(at=at, mode=before.effective, values=kept)
         if is_change:
             change = ModeChange.objects.create(
                 at=at,

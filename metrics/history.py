@@ -1,42 +1,93 @@
 """Past evaluations as points of charts: at most some hundreds, whatever the range."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import Any
 
 from metrics.models import Evaluation, ModeChange
 
 MOST_POINTS = 240
 SPARK_POINTS = 48
+# So many evaluations are read for each point; it shows the highest of them, so that peaks are seen.
+READ_PER_POINT = 4
+MOST_CHANGES = 200
+
+type Sample = tuple[datetime, str, Mapping[str, Sequence[float | None]]]
 
 
 def recent_values(now: datetime, seconds: float) -> list[dict[str, float | None]]:
     """Return the values of each threshold over the last ``seconds``, oldest first."""
-    return [
-        {name: pair[0] for name, pair in values.items()}
-        for _, _, values in _sampled(now, seconds, SPARK_POINTS)
-    ]
+    points = _points(now, seconds, SPARK_POINTS)
+    return [{name: pair[0] for name, pair in values.items()} for _, _, values in points]
 
 
 def columns(now: datetime, seconds: float) -> dict[str, Any]:
-    """Return times (seconds since 1970) with the value and the shadow of each threshold, and the mode's bands."""
-    sampled = _sampled(now, seconds, MOST_POINTS)
-    names = sorted({name for _, _, values in sampled for name in values})
+    """Return times (seconds since 1970) with the value and the shadow of each series, and the changes of the mode.
+
+    A point stands for an interval that ends there: the highest that was read in it.
+    """
+    points = _points(now, seconds, MOST_POINTS)
+    names = sorted({name for _, _, values in points for name in values})
     begin = now - timedelta(seconds=seconds)
-    changes = ModeChange.objects.filter(at__gt=begin, is_dry_run=False).order_by("at")
+    changes = ModeChange.objects.filter(at__gt=begin, at__lte=now, is_dry_run=False).order_by("-at")
     return {
-        "times": [round(at.timestamp()) for at, _, _ in sampled],
-        "modes": [mode for _, mode, _ in sampled],
-        "values": {name: [values.get(name, (None, None))[0] for _, _, values in sampled] for name in names},
-        "shadows": {name: [values.get(name, (None, None))[1] for _, _, values in sampled] for name in names},
-        "changes": [{"at": change.at.timestamp(), "after": change.after} for change in changes[:200]],
+        "times": [round(at.timestamp()) for at, _, _ in points],
+        "modes": [mode for _, mode, _ in points],
+        "values": {name: [values.get(name, (None, None))[0] for _, _, values in points] for name in names},
+        "shadows": {
+            name: shadows
+            for name in names
+            if any(shadows := [values.get(name, (None, None))[1] for _, _, values in points])
+        },
+        "changes": [
+            {"at": at.timestamp(), "after": after}
+            for at, after in reversed(changes.values_list("at", "after")[:MOST_CHANGES])
+        ],
     }
 
 
-def _sampled(now: datetime, seconds: float, most: int) -> Sequence[tuple[datetime, str, dict[str, Any]]]:
-    """Return evaluations at even distances: only their keys are read for those in between."""
-    keys = Evaluation.objects.filter(at__gt=now - timedelta(seconds=seconds), at__lte=now).order_by("at")
-    every = list(keys.values_list("pk", flat=True))
-    step = max(1, -(-len(every) // most))
-    found = Evaluation.objects.filter(pk__in=every[::-step]).order_by("at")
-    return list(found.values_list("at", "mode", "values"))
+def _points(now: datetime, seconds: float, most: int) -> list[Sample]:
+    """Return at most so many points, oldest first, each the highest of some neighbours."""
+    read = _sampled(now, seconds, most * READ_PER_POINT)
+    size = max(1, -(-len(read) // most))
+    newest_first = batched(reversed(read), size)
+    return [_highest(neighbours) for neighbours in newest_first][::-1]
+
+
+def _highest(neighbours: Sequence[Sample]) -> Sample:
+    """Return the newest with the highest values of all; in queue mode if one was."""
+    if len(neighbours) == 1:
+        return neighbours[0]
+    at, mode, _ = neighbours[0]
+    mode = "queue" if any(one[1] == "queue" for one in neighbours) else mode
+    names = {name: None for _, _, one in neighbours for name in one}
+    return (
+        at,
+        mode,
+        {name: _highest_pair(one[name] for _, _, one in neighbours if name in one) for name in names},
+    )
+
+
+def _highest_pair(pairs: Iterable[Sequence[float | None]]) -> tuple[float | None, float | None]:
+    first, second = zip(*pairs, strict=True)
+    return _max(first), _max(second)
+
+
+def _max(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _sampled(now: datetime, seconds: float, most: int) -> list[Sample]:
+    """Return evaluations at even steps of their ids, so that a month costs as much as an hour."""
+    begin = now - timedelta(seconds=seconds)
+    rows = Evaluation.objects.filter(at__gt=begin, at__lte=now)
+    ends = [rows.order_by(order).values_list("pk", flat=True).first() for order in ("at", "-at")]
+    if ends[0] is None or ends[1] is None:
+        return []
+    # The index on time gives the ends at once. Ids rise with time, or fall where somebody has filled them in.
+    first, last = ends[0], ends[1]
+    step = max(1, -(-(abs(last - first) + 1) // most)) * (1 if first > last else -1)
+    wanted = range(last, first + (1 if step > 0 else -1), step)
+    found = Evaluation.objects.filter(pk__in=wanted).values_list("at", "mode", "values")
+    return sorted((one for one in found if begin < one[0] <= now), key=lambda one: one[0])

@@ -55,7 +55,7 @@ SPMS_MAX_UPLOAD_BYTES = units.size_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UP
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
 
 # Which engine carries the queue's entries.
-SPMS_QUEUE = environment.choice("SPMS_QUEUE", "django-q", ("django-q",))
+SPMS_QUEUE = environment.choice("SPMS_QUEUE", "django-q", ("django-q", "celery"))
 # Tasks that one cluster runs at once; more than cores lose time.
 SPMS_QUEUE_WORKERS = environment.positive("SPMS_QUEUE_WORKERS", os.cpu_count() or 1)
 # How many tasks may wait, of all people and of one, before the next is refused (503, 429).
@@ -151,7 +151,12 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 
 TASKS = {
     "default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
-    "queue": {"BACKEND": "spms.task_backends.django_q.DjangoQBackend"},
+    "queue": {
+        "BACKEND": {
+            "django-q": "spms.task_backends.django_q.DjangoQBackend",
+            "celery": "spms.task_backends.celery.CeleryBackend",
+        }[SPMS_QUEUE]
+    },
 }
 
 # The task row counts attempts and knows leases; Django-Q2 only carries hints that a task may be run.
@@ -179,6 +184,34 @@ Q_CLUSTER = {
     "log_level": "WARNING",
     "label": "Queue",
 }
+
+# Celery, where SPMS_QUEUE is celery. An id is all that a message carries; results live in the task rows.
+CELERY_BROKER_URL = env.str("SPMS_CELERY_BROKER", default="redis://127.0.0.1:6379/0")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "spms"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+# A worker takes one message at a time, and gives it back when it dies: the lease decides who may run it again.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_CONCURRENCY = SPMS_QUEUE_WORKERS
+CELERY_WORKER_MAX_TASKS_PER_CHILD = Q_CLUSTER["recycle"]
+CELERY_TASK_TIME_LIMIT = Q_CLUSTER["timeout"]
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+# Nobody waits long for a broker that is away: the row is stored, and the message is sent again later.
+# Redis delivers what nobody acknowledged once more after the visibility timeout: longer than any task may run.
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {
+        "visibility_timeout": Q_CLUSTER["retry"],
+        "socket_connect_timeout": 1,
+        "socket_timeout": 10,
+        "priority_steps": [0, 3, 6, 9],
+    }
+    if CELERY_BROKER_URL.startswith("redis")
+    else {"confirm_publish": True}
+)
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -216,7 +249,7 @@ SPMS_FILES = env.str("SPMS_FILES", default="local")
 # Images ("default") and results: in the data folder, or in a bucket (SPMS_FILES).
 STORAGES = {
     **environment.files(SPMS_DATA_DIR),
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "spms.static_files.OwnFilesCompressed"},
 }
 # Large uploads wait on the same disk as everything else: one place that can be full, one message.
 FILE_UPLOAD_TEMP_DIR = SPMS_DATA_DIR
@@ -256,4 +289,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # Two lines for each message say nothing that the task row does not.
+    "loggers": {name: {"level": "WARNING"} for name in ("celery.worker.strategy", "celery.app.trace")},
 }

@@ -6,6 +6,7 @@ from rest_framework.test import APIClient
 from documents import queue
 from documents.rendering import pool
 from metrics import flag
+from metrics.dashboard import context
 from tests import factories
 
 
@@ -19,6 +20,7 @@ def _end_children():
 def _forget_what_was_known():
     queue.pace_seconds.cache_clear()
     flag.forget()
+    context.forget()
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def plan(owner, member):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--chaos-seconds", type=float, default=100.0, help="how long test_chaos.py kills")
+    parser.addoption("--chaos-seconds", type=float, default=60.0, help="how long test_chaos.py kills")
 
 
 def pytest_terminal_summary(terminalreporter):

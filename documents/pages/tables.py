@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, Q, Subquery
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.utils import timezone
@@ -16,7 +16,7 @@ from django.utils.dateparse import parse_datetime
 from django_q.models import Schedule
 
 from documents import failures
-from documents.models import Cluster, Document, Task
+from documents.models import Cluster, Document, Task, TaskQuerySet
 
 PAGE = 50
 WAITS = 500
@@ -67,7 +67,7 @@ class Listing:
     older: str
 
 
-def tasks() -> QuerySet[Task]:
+def tasks() -> TaskQuerySet:
     """Return tasks with all that a row of a table shows."""
     return Task.objects.select_related("document__project", "requested_by").defer(
         "document__sections", "result"
@@ -81,9 +81,9 @@ def running() -> list[Running]:
     )
     pages = Cast(KeyTextTransform("pages", "result"), IntegerField())
     last_pages = Subquery(same.order_by("-finished_at").values(pages=pages)[:1])
-    found = tasks().filter(status=Task.Status.RUNNING).annotate(last_pages=last_pages).order_by("started_at")
+    found = tasks().running().annotate(last_pages=last_pages).order_by("started_at")
     return [
-        Running(task=task, fraction=fraction(task.phase, task.pages_done, task.last_pages))
+        Running(task=task, fraction=fraction(task.phase, task.pages_done, getattr(task, "last_pages", None)))
         for task in found[:PAGE]
     ]
 
@@ -114,9 +114,7 @@ def _quantile(ordered: Sequence[float], q: float) -> float | None:
 
 def clusters() -> list[tuple[Cluster, list[Worker]]]:
     """Return the live clusters with their workers."""
-    busy = {
-        task.worker: task for task in tasks().filter(status=Task.Status.RUNNING, mode=Task.Mode.QUEUE)[:PAGE]
-    }
+    busy = {task.worker: task for task in tasks().running().filter(mode=Task.Mode.QUEUE)[:PAGE]}
     return [
         (cluster, [Worker(**one, task=busy.get(one["name"])) for one in cluster.processes])
         for cluster in Cluster.objects.alive()

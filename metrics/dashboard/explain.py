@@ -1,5 +1,7 @@
 """The dashboard in sentences and rows: from the flag and the last evaluation to what a maintainer reads; pure."""
 
+import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +21,17 @@ STATES = {
 }
 
 
+# The evaluation table has four words for it.
+STATUS = {
+    "firing": "crossed",
+    "pending": "watch",
+    "inactive": "met",
+    "no_data": "not known",
+    "stale": "not known",
+}
+NEAR = 0.8
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """A threshold as the table shows it; ``used`` is the share of the limit that is used, 0 to 1 and above."""
@@ -32,6 +45,7 @@ class Row:
     headroom: str
     state: str
     state_text: str
+    status: str
     since: datetime | None
     routes_to_queue: bool
     reason: str
@@ -66,12 +80,20 @@ def _row(entry: Mapping[str, Any], spark: str) -> Row:
         headroom=headroom(entry["headroom"]),
         state=entry["state"],
         state_text=STATES[entry["state"]],
+        status=status(entry),
         since=datetime.fromisoformat(entry["since"]) if entry["since"] else None,
         routes_to_queue=entry["routes_to_queue"],
         reason=entry["reason"],
         used=None if value is None else value / entry["limit"],
         spark=spark,
     )
+
+
+def status(entry: Mapping[str, Any]) -> str:
+    """Return one of four words: met, watch (crossed for a moment, or nearly), crossed, not known."""
+    if entry["state"] == "inactive" and share_used(entry) > NEAR:
+        return "watch"
+    return STATUS[entry["state"]]
 
 
 def headroom(factor: float | None) -> str:
@@ -81,40 +103,78 @@ def headroom(factor: float | None) -> str:
     return "over 100 ×" if factor >= 100 else f"{factor:.2g} ×" if factor < 10 else f"{factor:.0f} ×"
 
 
-def sentence(flag: Flag, entries: Sequence[Mapping[str, Any]], since: str) -> str:
-    """Return why the mode is what it is, and what would change it; ``since`` is the time to read."""
+def sentence(
+    flag: Flag, entries: Sequence[Mapping[str, Any]], was: Mapping[str, str], *, hold_factor: float = 1.0
+) -> str:
+    """Return why the mode is what it is, and what would change it: what is said after the time since when.
+
+    ``was``: the values at the switch by the names of the thresholds, to read. ``hold_factor`` lengthens the time
+    until the return.
+    """
     if flag.setting != "auto":
-        return f"{flag.effective.capitalize()} since {since}, because {flag.reason}."
-    if flag.effective == "queue":
-        return f"Queue since {since}: {_why_queue(entries) or flag.reason}."
-    nearest = _nearest(entries)
-    text = f"Inline since {since}: no limit that moves work is crossed"
+        return f", because {flag.reason}."
+    if flag.effective == "inline":
+        return f": {_why_inline(entries)}"
+    why = _why_queue(entries, was, hold_factor)
+    return f", because {why}." if why else f", {flag.reason.removeprefix('queue, ')}."
+
+
+def _why_inline(entries: Sequence[Mapping[str, Any]]) -> str:
+    nearest = nearest_of(entries)
+    if any(is_needed(entry) for entry in entries):
+        return "a limit that moves work is crossed, but the queue is not used."
     if nearest is None:
-        return f"{text}, but nothing is measured yet."
-    used = (nearest["value"] or 0) / nearest["limit"]
-    return f"{text}. The nearest is {title(nearest['name'])} at {used:.0%} of {_limit(nearest)}."
+        return "no limit that moves work is crossed, but nothing is measured yet."
+    return (
+        "no limit that moves work is crossed. "
+        f"The nearest is {title(nearest['name'])} at {share_used(nearest):.0%} of {_limit(nearest)}."
+    )
 
 
-def _why_queue(entries: Sequence[Mapping[str, Any]]) -> str:
-    parts = []
-    for entry in entries:
-        if entry["state"] != "firing" or not entry["routes_to_queue"]:
-            continue
-        unit = Unit(entry["unit"])
-        inline = entry["shadow"] if entry["shadow"] is not None else entry["value"]
-        would = f"would be {show(inline, unit)} inline now" if inline is not None else "is not known now"
-        back = show(entry["limit"] * entry.get("recover_below", 0.8), unit)
-        keep = round(entry.get("keep_seconds", 600) / 60)
-        parts.append(
-            f"{title(entry['name'])} {would}, limit {_limit(entry)}; back to inline when it has stayed "
-            f"below {back} for {keep} minutes"
-        )
-    return "; ".join(parts)
+def reason_of(text: str) -> dict[str, Any]:
+    """Return a reason as it was given, and until when it holds if it ends with that: a time, to be shown as one."""
+    found = re.fullmatch(r"(.*) \(until (\d{4}-\d\d-\d\dT[\d:.+-]+)\)", text, re.DOTALL)
+    with contextlib.suppress(ValueError):
+        if found:
+            return {"reason": found[1], "until": datetime.fromisoformat(found[2])}
+    return {"reason": text, "until": None}
 
 
-def _nearest(entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def is_needed(entry: Mapping[str, Any]) -> bool:
+    """Say whether this threshold asks for the queue."""
+    return bool(entry["state"] == "firing" and entry["routes_to_queue"])
+
+
+def is_any_firing(entries: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether any threshold asks for the queue."""
+    return any(is_needed(entry) for entry in entries)
+
+
+def share_used(entry: Mapping[str, Any]) -> float:
+    """Return the share of its limit that a threshold uses: 1 is all of it; 0 when nothing is known."""
+    return float((entry["value"] or 0) / entry["limit"])
+
+
+def _why_queue(entries: Sequence[Mapping[str, Any]], was: Mapping[str, str], hold_factor: float) -> str:
+    return "; ".join(_why_one(entry, was, hold_factor) for entry in entries if is_needed(entry))
+
+
+def _why_one(entry: Mapping[str, Any], was: Mapping[str, str], hold_factor: float) -> str:
+    unit, name = Unit(entry["unit"]), title(entry["name"])
+    name = name[0].lower() + name[1:] if not name.startswith("PDF") else name
+    then = f"{name} was {was[entry['name']]}" if entry["name"] in was else f"{name} is over its limit"
+    inline = entry["shadow"] if entry["shadow"] is not None else entry["value"]
+    is_shadow = "would be {} inline now" if entry["shadow"] is not None else "is {} now"
+    would = is_shadow.format(show(inline, unit)) if inline is not None else "is not known now"
+    back = show(entry["limit"] * entry.get("recover_below", 0.8), unit)
+    keep = round(entry.get("keep_seconds", 600) * hold_factor / 60)
+    return f"{then}, limit {_limit(entry)}; it {would}; back to inline when it stays below {back} for {keep} minutes"
+
+
+def nearest_of(entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the threshold that moves work and uses most of its limit."""
     known = [entry for entry in entries if entry["routes_to_queue"] and entry["value"] is not None]
-    return max(known, key=lambda entry: entry["value"] / entry["limit"], default=None)
+    return max(known, key=share_used, default=None)
 
 
 def _limit(entry: Mapping[str, Any]) -> str:
@@ -122,16 +182,14 @@ def _limit(entry: Mapping[str, Any]) -> str:
 
 
 def freshness(evaluated_at: datetime | None, now: datetime) -> tuple[bool, str]:
-    """Return whether the figures are fresh, and how old they are, to read."""
+    """Return whether the figures are fresh, and what is wrong with them, to read."""
     if evaluated_at is None:
-        return False, "Nothing was evaluated yet. Start it: manage.py evaluate_thresholds --every 15s"
+        return False, "Nothing was evaluated yet."
     age = now - evaluated_at
     if age < STALE:
-        return True, f"Evaluated {max(0, round(age.total_seconds()))} s ago."
-    return (
-        False,
-        f"The last evaluation was {round(age.total_seconds() / 60)} min ago; the last mode stands meanwhile.",
-    )
+        return True, ""
+    minutes = round(age.total_seconds() / 60)
+    return False, f"The last evaluation was {minutes} min ago; the last mode stands meanwhile."
 
 
 def spark(points: Sequence[float | None], limit: float, *, width: int = 120, height: int = 28) -> str:

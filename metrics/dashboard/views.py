@@ -1,4 +1,4 @@
-"""The pages (for staff only: ``spms.middleware.StaffPages``): one for everything that a maintainer asks, and the parts of it that stay alive."""
+"""The pages, for staff only (``spms.middleware.StaffPages``): one for all that a maintainer asks, and parts of it."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,18 +6,16 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
-from metrics import evaluator, flag, history, instruments
-from metrics.dashboard import explain
-from metrics.decide import REGRET_SECONDS
-from metrics.models import ModeChange, ModeState
+from metrics import evaluator, flag, instruments
+from metrics.dashboard import context
+from metrics.models import ModeChange
 from metrics.shadow import what_if
 
-CHANGES = 20
-SPARK = timedelta(hours=6)
 RANGES = {"1h": 3600.0, "24h": 86400.0, "7d": 7 * 86400.0, "30d": 30 * 86400.0}
 DURATIONS = (("1800", "30 minutes"), ("7200", "2 hours"), ("14400", "4 hours"), ("86400", "1 day"))
 
@@ -38,25 +36,45 @@ class WhatIfForm(forms.Form):
     web_workers = forms.IntegerField(min_value=1, max_value=64)
 
 
+@gzip_page
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """Show the dashboard."""
-    return render(request, "dashboard/page.html", _live() | _static())
+    return render(request, "dashboard/page.html", _page())
 
 
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """Return the part that is asked for every few seconds."""
-    return render(request, "dashboard/live.html", _live())
+    """Return the part that is asked for every few seconds, or 204 when it is as the viewer has it already."""
+    html, digest = context.live()
+    if request.GET.get("seen") == digest:
+        return HttpResponse(status=204)
+    return render(request, "dashboard/part.html", {"live": html, "digest": digest})
 
 
+@gzip_page
 @require_safe
 def series(request: HttpRequest) -> HttpResponse:
     """Return the points of the charts as columns, and the changes of the mode."""
     seconds = RANGES.get(request.GET.get("range", "24h"))
     if seconds is None:
         return JsonResponse({"error": f"range: expected one of {', '.join(RANGES)}"}, status=400)
-    return JsonResponse(history.columns(timezone.now(), seconds))
+    return HttpResponse(context.series(seconds), content_type="application/json")
+
+
+@require_safe
+def changes(request: HttpRequest) -> HttpResponse:
+    """Show the changes of the mode, those before the id ``before`` if there is one: as a part, or as a page."""
+    before = request.GET.get("before", "")
+    found = context.changes(int(before[:15]) if before.isdecimal() else None)
+    name = "changes" if "HX-Request" in request.headers else "changes_page"
+    return render(request, f"dashboard/{name}.html", found)
+
+
+@require_safe
+def evidence(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show on what a change of the mode was based. Raises Http404."""
+    return render(request, "dashboard/evidence.html", context.evidence(get_object_or_404(ModeChange, pk=pk)))
 
 
 @require_POST
@@ -64,13 +82,14 @@ def override(request: HttpRequest) -> HttpResponse:
     """Choose the mode, or show what is missing."""
     form = OverrideForm(request.POST)
     if not form.is_valid():
-        return render(request, "dashboard/page.html", _live() | _static() | {"form": form}, status=400)
+        return render(request, "dashboard/page.html", _page() | {"form": form}, status=400)
     flag.override(
         form.cleaned_data["setting"],
         by=request.user.get_username(),
         reason=form.cleaned_data["reason"],
         until=timezone.now() + timedelta(seconds=form.cleaned_data["seconds"]),
     )
+    context.forget()
     return redirect("dashboard")
 
 
@@ -78,6 +97,7 @@ def override(request: HttpRequest) -> HttpResponse:
 def end_override(request: HttpRequest) -> HttpResponse:
     """Return to the setting of the installation."""
     flag.end_override(by=request.user.get_username(), reason="ended on the dashboard")
+    context.forget()
     return redirect("dashboard")
 
 
@@ -98,7 +118,7 @@ def suppose(request: HttpRequest) -> HttpResponse:
         render_time=form.cleaned_data["render_time"],
         web_workers=form.cleaned_data["web_workers"],
     )
-    limits = {entry["name"]: entry["limit"] for entry in _state().report.get("thresholds", [])}
+    limits = {entry["name"]: entry["limit"] for entry in context.state().report.get("thresholds", [])}
     is_over = seen is not None and (
         seen.p95_seconds > limits.get("p95_response_time", 5.0)
         or seen.mean_seconds > limits.get("average_response_time", 2.0)
@@ -107,42 +127,16 @@ def suppose(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/what_if.html", {"seen": seen, "mode": "queue" if is_over else "inline"})
 
 
-def _state() -> ModeState:
-    return ModeState.objects.filter(pk=1).first() or ModeState()
-
-
-def _live() -> dict[str, Any]:
-    state = _state()
-    current, entries = flag.of(state), state.report.get("thresholds", [])
-    is_fresh, age = explain.freshness(state.evaluated_at, timezone.now())
-    since = timezone.localtime(current.since).strftime("%a %H:%M")
+def _page() -> dict[str, Any]:
+    html, digest = context.live()
     return {
-        "flag": current,
-        "state": state,
-        "sentence": explain.sentence(current, entries, since),
-        "rows": explain.rows(entries, _sparks(entries)),
-        "is_fresh": is_fresh,
-        "age": age,
-        "gauges": instruments.facts().gauges(),
-        "changes": ModeChange.objects.all()[:CHANGES],
-        "source": state.report.get("source", ""),
-        "limits_digest": state.report.get("limits", ""),
-    }
-
-
-def _static() -> dict[str, Any]:
-    return {
+        "live": html,
+        "digest": digest,
+        "flag": flag.current(),
+        "state": context.state(),
         "form": OverrideForm(initial={"seconds": "14400"}),
         "machine": evaluator.machine(),
         "limits_path": settings.SPMS_THRESHOLDS,
         "ranges": RANGES,
-        "regret_hours": REGRET_SECONDS / 3600,
-    }
-
-
-def _sparks(entries: list[dict[str, Any]]) -> dict[str, str]:
-    points = history.recent_values(timezone.now(), SPARK.total_seconds())
-    return {
-        entry["name"]: explain.spark([values.get(entry["name"]) for values in points], entry["limit"])
-        for entry in entries
+        **context.changes(None),
     }

@@ -103,7 +103,7 @@ class Killer:
         return [one for one in self._named("-m", "gunicorn") if one not in self._web_servers()]
 
     def _clusters(self):
-        return self._outermost(self._named("manage.py", "qcluster"))
+        return self._system.clusters()
 
     def _busy_workers(self):
         return [one for one in self._system.workers() if one in self._rendering_parents()]

@@ -69,6 +69,35 @@ class Postgres:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+class Redis:
+    """A real Redis that keeps nothing on disk."""
+
+    def __init__(self):
+        self._port = free_port()
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self._process: subprocess.Popen[bytes] = self.start()
+
+    def start(self):
+        command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self._port), "--save", ""]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_for(self._is_up)
+        return self._process
+
+    def stop(self):
+        self._process.kill()
+        self._process.wait()
+
+    def _is_up(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+
+WORKERS = {
+    "django-q": (*MANAGE, "qcluster"),
+    "celery": (sys.executable, "-m", "celery", "-A", "spms.task_backends.celery", "worker"),
+}
+
+
 class System:
     """Web and workers on one database and one data folder."""
 
@@ -115,7 +144,17 @@ class System:
 
     def start_workers(self, *, kept=True):
         """Start a cluster, as the process manager does: again when it ends badly."""
-        return self.start(*(["deploy/keep.sh"] if kept else []), *MANAGE, "qcluster")
+        return self.start(*(["deploy/keep.sh"] if kept else []), *self._worker_command())
+
+    def _worker_command(self):
+        return WORKERS[self.environment.get("SPMS_QUEUE", "django-q")]
+
+    def wait_for_workers(self, count=2):
+        """Wait until the workers are there, and the web server knows it."""
+        wait_for(lambda: len(self.workers()) >= count)
+        plan = self.documents(kind="concept_plan")[0]
+        answer = wait_for(lambda: (made := self.make(plan)).status_code == 202 and made)
+        self.ended(answer.json()["task_id"])
 
     def is_up(self):
         try:
@@ -143,18 +182,22 @@ class System:
         return wait_for(look, seconds)
 
     def workers(self):
-        """Return the worker processes that live, as they have said in the log."""
-        pids = {int(pid) for pid in re.findall(r"ready for work at (\d+)", self.log())}
-        return [one for one in self.descendants() if one.pid in pids]
+        """Return the worker processes that are ready: each has its rendering process."""
+        family = [one for main in self.clusters() for one in children(main)]
+        parents = {parent for one in family if (parent := ppid(one))}
+        rendering = [one for one in family if one.pid not in parents]
+        workers = {ppid(one) for one in rendering} - {ppid(main) for main in family if main.pid in parents}
+        return [one for one in family if one.pid in workers]
+
+    def clusters(self):
+        """Return the main processes of the clusters."""
+        command = [*self._worker_command()][1:]
+        found = [one for one in self.descendants() if cmdline(one)[1:] == command]
+        return [one for one in found if ppid(one) not in {other.pid for other in found}]
 
     def main(self):
-        """Return the main process of the cluster."""
-        [main] = [
-            one
-            for one in self.descendants()
-            if cmdline(one)[1:] == ["manage.py", "qcluster"]
-            and (cmdline(one.parent())[1:] != ["manage.py", "qcluster"])
-        ]
+        """Return the main process of the one cluster."""
+        [main] = self.clusters()
         return main
 
     def descendants(self):
@@ -180,6 +223,20 @@ class System:
                 one.kill()
         for process in self.processes:
             process.wait(10)
+
+
+def children(process):
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def ppid(process):
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return None
 
 
 def cmdline(process):

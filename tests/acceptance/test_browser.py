@@ -2,15 +2,20 @@
 
 import re
 import shutil
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.acceptance.axe import assert_accessible
 from tests.acceptance.system import MANAGE, ROOT, System, wait_for
 
 pytestmark = pytest.mark.xdist_group("dashboard")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PICTURES = ROOT / "var" / "pictures"
+ANSWERS = re.compile("^(No|Yes|Not known|Not yet, but it gets close)$")
+TWO_DAYS = "from tests.acceptance import two_days; two_days.fill()"
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +25,10 @@ def system(tmp_path_factory):
     made.start_web()
     made.start_workers()
     wait_for(lambda: len(made.workers()) >= 2)
+    for document in made.documents(kind="concept_plan")[:4]:
+        assert made.make(document).ok
+    made.manage("evaluate_thresholds")
+    made.manage("shell", "-v", "0", "-c", TWO_DAYS)
     made.start(*MANAGE, "evaluate_thresholds", "--every", "1s")
     wait_for(lambda: made.call("GET", "thresholds/").json()["thresholds"])
     yield made
@@ -36,9 +45,17 @@ def browser():
 
 
 @pytest.fixture
-def open_page(system, browser):
+def faults():
+    """Return what the console of every page complained of; a test that expects faults takes them out."""
+    found: list[str] = []
+    yield found
+    assert not found
+
+
+@pytest.fixture
+def open_page(system, browser, faults):
     """Return a function that opens the dashboard as the maintainer, in a browser of its own."""
-    contexts, faults = [], []
+    contexts = []
 
     def open_page(**options):
         context = browser.new_context(**options)
@@ -46,18 +63,16 @@ def open_page(system, browser):
         page = context.new_page()
         page.on("console", lambda message: faults.extend([message.text] * (message.type == "error")))
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{system.address}/dashboard/")
+        page.goto(f"{system.address}/dashboard/", wait_until="domcontentloaded")
         page.fill("[name=username]", "maintainer")
         page.fill("[name=password]", "sample-maintainer-1")
         page.click("[type=submit]")
         expect(page.get_by_test_id("sentence")).to_be_visible()
-        faults.clear()  # the login page belongs to Django
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    assert not faults
 
 
 def keep_picture(page, name):
@@ -76,6 +91,7 @@ def keep_picture(page, name):
 def test_it_says_the_mode_the_reason_and_every_limit(open_page, name, options):
     page = open_page(**options)
     expect(page.get_by_test_id("sentence")).to_contain_text(re.compile("Inline since|Queue since"))
+    expect(page.get_by_test_id("answer")).to_have_text(ANSWERS)
     expect(page.locator("table.limits tbody tr")).to_have_count(12)
     expect(page.locator(".chart canvas").first).to_be_visible()
     width = page.evaluate("document.documentElement.scrollWidth")
@@ -127,8 +143,117 @@ def test_it_works_with_the_keyboard_alone(open_page):
 
 
 def test_the_page_is_light(open_page):
-    page, sizes = open_page(), []
-    page.on("response", lambda answer: sizes.append(len(answer.body())) if answer.status == 200 else None)
+    page, ended = open_page(), []
+    page.on("requestfinished", lambda request: ended.extend([request]))
     page.reload()
     page.wait_for_selector(".chart canvas")
-    assert sum(sizes) < 160_000, sizes
+    sizes = {one.url: one.sizes()["responseBodySize"] for one in ended}
+    assert any("htmx" in url for url in sizes)
+    assert sum(sizes.values()) < 150_000, sizes
+
+
+@pytest.mark.parametrize("viewport", [{"width": 390, "height": 844}, {"width": 1280, "height": 800}])
+def test_the_answer_is_on_the_first_screen(open_page, viewport):
+    page = open_page(viewport=viewport)
+    for name in ("answer", "to-do", "sentence"):
+        box = page.get_by_test_id(name).bounding_box()
+        assert box["y"] + box["height"] <= viewport["height"], name
+    assert page.get_by_test_id("answer").bounding_box()["height"] >= 40
+
+
+def test_evidence_stays_open_while_the_page_lives_on(system, open_page):
+    page = open_page()
+    evidence = page.locator("#changes details").first
+    evidence.locator("summary").click()
+    expect(evidence.get_by_role("cell", name="p95 response time")).to_be_visible()
+    page.locator("#evaluation-title").click()
+    expect(page.locator("#evaluation table")).to_be_visible()
+    seen = page.locator("#seen").input_value()
+    page.wait_for_function("seen => document.getElementById('seen').value !== seen", arg=seen)
+    system.manage("mode", "queue", "--for", "1h", "--reason", "another change")
+    expect(page.locator("#changes li").first).to_contain_text("another change", timeout=10_000)
+    system.manage("mode", "auto")
+    expect(evidence.get_by_role("cell", name="p95 response time")).to_be_visible()
+    expect(page.locator("#evaluation table")).to_be_visible()
+    page.screenshot(path=PICTURES / "dashboard-evidence.png", full_page=True)
+
+
+def test_times_are_those_of_the_viewer(open_page):
+    page = open_page(timezone_id="America/New_York", locale="en-GB")
+    for element in page.locator("time").all():
+        at = datetime.fromisoformat(element.get_attribute("datetime"))
+        assert f"{at.astimezone(ZoneInfo('America/New_York')):%H:%M}" in element.inner_text()
+        assert element.get_attribute("data-format")
+
+
+def test_a_page_left_open_goes_on_after_a_restart_of_the_server(system, open_page, faults):
+    page = open_page()
+    web = system.processes[0]
+    web.terminate()
+    web.wait(30)
+    expect(page.locator("#offline")).to_be_visible(timeout=10_000)
+    system.start_web()
+    expect(page.locator("#offline")).to_be_hidden(timeout=10_000)
+    seen = page.locator("#seen").input_value()
+    page.wait_for_function("seen => document.getElementById('seen').value !== seen", arg=seen)
+    assert all(re.search("ERR_|htmx:", fault) for fault in faults)
+    faults.clear()
+
+
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}"
+
+
+def test_a_reason_is_text_whatever_it_holds(system, open_page):
+    page, dialogs = open_page(), []
+
+    def accept(dialog):
+        dialogs.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
+    page.get_by_label("Inline: PDFs in the reply").check()
+    page.get_by_label("Why").fill(HOSTILE)
+    page.get_by_role("button", name="Change the mode").click()
+    expect(page.get_by_test_id("sentence")).to_contain_text(HOSTILE)
+    expect(page.locator("#changes li").first).to_contain_text(HOSTILE)
+    page.get_by_role("button", name="End it now").click()
+    expect(page.get_by_role("button", name="End it now")).to_have_count(0)
+    assert set(dialogs) == {"confirm"}
+    assert page.locator("main img, main script").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_grave(open_page, scheme):
+    page = open_page(color_scheme=scheme)
+    page.wait_for_selector(".chart canvas")
+    page.locator("#changes summary").first.click()
+    page.locator("#evaluation-title").click()
+    expect(page.locator("#changes .evidence table").first).to_be_visible()
+    assert_accessible(page)
+
+
+def test_charts_say_in_words_what_they_show_and_fit_the_width(open_page):
+    page = open_page()
+    chart = page.locator(".chart").first
+    expect(chart.locator("figcaption")).to_contain_text(re.compile(r"p95: .*highest .* lowest .* in 24h"))
+    expect(chart.locator("canvas")).to_have_attribute(
+        "aria-label", re.compile("Time to answer a request; p95")
+    )
+    page.set_viewport_size({"width": 420, "height": 800})
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
+    expect(chart.locator("canvas")).to_be_visible()
+    assert chart.locator(".uplot").bounding_box()["width"] <= 420
+    for name in ("1h", "7d", "30d"):
+        page.get_by_role("button", name=name).click()
+        expect(chart.locator("figcaption")).to_contain_text(f"in {name}")
+
+
+def test_only_the_answer_and_its_table_are_printed(open_page):
+    page = open_page()
+    page.wait_for_selector(".chart canvas")
+    page.emulate_media(media="print")
+    expect(page.get_by_test_id("answer")).to_be_visible()
+    expect(page.locator("#evaluation table")).to_be_visible()
+    for selector in (".bar", ".tiles", "table.limits", "#charts", "#changes", ".columns", "footer"):
+        expect(page.locator(selector)).to_be_hidden()
+    page.screenshot(path=PICTURES / "dashboard-print.png", full_page=True)

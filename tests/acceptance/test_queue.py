@@ -9,7 +9,7 @@ import psutil
 import pypdfium2
 import pytest
 
-from tests.acceptance.system import MANAGE, ROOT, Postgres, System, wait_for
+from tests.acceptance.system import MANAGE, ROOT, Postgres, Redis, System, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +23,27 @@ SQLITE = pytest.param("sqlite", marks=pytest.mark.xdist_group("queue-sqlite"))
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("queue-postgresql"))
 
 
-@pytest.fixture(scope="module", params=[SQLITE, POSTGRESQL])
+CELERY = pytest.param("celery", marks=pytest.mark.xdist_group("queue-celery"))
+
+
+@pytest.fixture(scope="module")
+def redis():
+    server = Redis()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module", params=[SQLITE, POSTGRESQL, CELERY])
 def system(request, tmp_path_factory):
-    url = request.getfixturevalue("postgres").new_database() if request.param == "postgresql" else None
-    made = System(tmp_path_factory.mktemp("system"), url, SPMS_RETRY_BACKOFF="1s")
+    url = None if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()
+    engine = {}
+    if request.param == "celery":
+        engine = {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": request.getfixturevalue("redis").url}
+    made = System(tmp_path_factory.mktemp("system"), url, SPMS_RETRY_BACKOFF="1s", **engine)
     made.prepare()
     made.start_web()
     made.start_workers()
-    wait_for(lambda: len(made.workers()) >= 2)
+    made.wait_for_workers()
     yield made
     made.stop()
 
@@ -104,6 +117,7 @@ def test_what_a_killed_worker_was_doing_is_done_by_another(system, report):
     assert (ended["status"], ended["attempts"]) == ("succeeded", 2)
 
 
+@pytest.mark.parametrize("system", [SQLITE, POSTGRESQL], indirect=True)
 def test_a_cluster_stalled_by_the_death_of_idle_workers_heals_itself(system, plan):
     before = system.main()
     for worker in system.workers():
@@ -125,6 +139,7 @@ def test_a_killed_cluster_leaves_no_process_and_is_started_again(system, plan):
     assert system.ended(system.make(plan).json()["task_id"], seconds=40)["status"] == "succeeded"
 
 
+@pytest.mark.parametrize("system", [SQLITE, POSTGRESQL], indirect=True)
 def test_broken_and_unknown_entries_fail_alone(system, plan):
     script = """
 from django_q.models import OrmQ
@@ -146,7 +161,16 @@ print(min(set(OrmQ.objects.values_list("pk", flat=True)) - before, default=0))
     assert main.is_running()
 
 
-@pytest.mark.parametrize("system", [POSTGRESQL], indirect=True)
+@pytest.mark.parametrize("system", [CELERY], indirect=True)
+def test_what_is_asked_for_while_the_broker_is_away_is_done_later(system, plan, redis):
+    redis.stop()
+    answer = system.make(plan)
+    assert answer.status_code == 202
+    redis.start()
+    assert system.ended(answer.json()["task_id"])["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("system", [POSTGRESQL, CELERY], indirect=True)
 def test_the_workers_outlast_a_database_that_is_away(system, plan, postgres):
     main = system.main()
     postgres.stop()

@@ -1,12 +1,13 @@
 """The dashboard is for staff; its pages take nothing from elsewhere; its numbers are those of the evaluation."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
 from metrics import evaluator, flag, history, sources
-from metrics.dashboard import explain
+from metrics.dashboard import context, explain
 from metrics.flag import Flag
 from metrics.models import Evaluation, ModeChange, ModeState
 
@@ -16,6 +17,7 @@ PAGES = (
     "/dashboard/",
     "/dashboard/live/",
     "/dashboard/series/",
+    "/dashboard/changes/",
     f"{WHAT_IF}?traffic=1&render_time=1&web_workers=4",
 )
 
@@ -99,7 +101,7 @@ def test_a_series_has_at_most_some_hundred_points(staff):
     )
     found = staff.get("/dashboard/series/", {"range": "24h"}).json()
     assert 200 <= len(found["times"]) <= history.MOST_POINTS
-    assert found["values"]["p95_response_time"][-1] == 0
+    assert found["values"]["p95_response_time"][-1] < 24
     assert found["times"] == sorted(found["times"])
     assert staff.get("/dashboard/series/", {"range": "1y"}).status_code == 400
 
@@ -120,25 +122,47 @@ def entry(**values):
 
 
 def test_the_sentence_says_why_and_when_it_ends():
-    queue = Flag(setting="auto", effective="queue", since=datetime.now(UTC), reason="because")
-    assert explain.sentence(queue, [entry()], "14:02") == (
-        "Queue since 14:02: p95 response time would be 7.4 s inline now, limit 5 s; back to inline when it has "
-        "stayed below 4 s for 10 minutes."
+    queue = Flag(setting="auto", effective="queue", since=datetime.now(UTC), reason="queue, until 9 are done")
+    said = explain.sentence(queue, [entry()], {"p95_response_time": "6.1 s"})
+    assert said == (
+        ", because p95 response time was 6.1 s, limit 5 s; it would be 7.4 s inline now; back to inline when it "
+        "stays below 4 s for 10 minutes."
     )
+    doubled = explain.sentence(queue, [entry(shadow=None, value=6.0)], {}, hold_factor=2.0)
+    assert "is over its limit, limit 5 s; it is 6 s now; back to inline" in doubled
+    assert doubled.endswith("for 20 minutes.")
+    assert explain.sentence(queue, [], {}) == ", until 9 are done."
+
+
+def test_the_sentence_names_the_nearest_limit_while_all_are_kept():
     inline = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="because")
-    assert "p95 response time at 60% of 5 s" in explain.sentence(
-        inline, [entry(value=3.0, state="inactive")], "14:02"
-    )
-    assert "nothing is measured yet" in explain.sentence(inline, [], "14:02")
+    near = explain.sentence(inline, [entry(value=3.0, state="inactive")], {})
+    assert near.endswith("The nearest is p95 response time at 60% of 5 s.")
+    assert "nothing is measured yet" in explain.sentence(inline, [], {})
     chosen = Flag(setting="queue", effective="queue", since=datetime.now(UTC), reason="deadline (set by kim)")
-    assert explain.sentence(chosen, [], "14:02") == "Queue since 14:02, because deadline (set by kim)."
+    assert explain.sentence(chosen, [], {}) == ", because deadline (set by kim)."
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"state": "inactive", "value": 3.0}, "met"),
+        ({"state": "inactive", "value": 4.5}, "watch"),
+        ({"state": "pending", "value": 6.0}, "watch"),
+        ({"state": "firing", "value": 6.0}, "crossed"),
+        ({"state": "no_data", "value": None}, "not known"),
+        ({"state": "stale", "value": 1.0}, "not known"),
+    ],
+)
+def test_the_evaluation_table_says_it_in_four_words(values, word):
+    assert explain.status(entry(**values)) == word
 
 
 def test_freshness_is_said():
     now = timezone.now()
-    assert explain.freshness(now, now) == (True, "Evaluated 0 s ago.")
-    assert not explain.freshness(now - timedelta(minutes=9), now)[0]
-    assert "manage.py evaluate_thresholds" in explain.freshness(None, now)[1]
+    assert explain.freshness(now, now) == (True, "")
+    assert "9 min ago" in explain.freshness(now - timedelta(minutes=9), now)[1]
+    assert explain.freshness(None, now) == (False, "Nothing was evaluated yet.")
 
 
 def test_a_sparkline_has_the_limit_at_a_quarter_and_gaps_where_nothing_is_known():
@@ -155,3 +179,115 @@ def test_a_stale_evaluation_and_an_alarm_stand_on_the_page(staff):
     text = staff.get("/dashboard/").content.decode()
     for said in ("60 min ago", "no worker is alive", "line 3: nonsense"):
         assert said in text
+
+
+def test_a_dry_run_stands_on_the_page(staff):
+    ModeState.objects.create(evaluated_at=timezone.now(), report={"dry_run": True})
+    assert "Dry run" in staff.get("/dashboard/").content.decode()
+
+
+def test_the_evaluation_table_has_four_columns_and_all_limits(staff):
+    evaluator.tick(sources.Embedded())
+    text = staff.get("/dashboard/").content.decode()
+    table = text[text.index('<table class="evaluation">') :].partition("</table>")[0]
+    assert table.count('scope="col"') == 4
+    assert table.count("<tr") == 13
+
+
+def test_what_a_viewer_has_already_is_not_sent_again(staff):
+    evaluator.tick(sources.Embedded())
+    first = staff.get("/dashboard/live/")
+    [seen] = re.findall(r'name="seen" value="(\w+)"', first.content.decode())
+    assert staff.get("/dashboard/live/", {"seen": seen}).status_code == 204
+    assert staff.get("/dashboard/live/", {"seen": "other"}).status_code == 200
+
+
+def test_the_living_part_is_computed_once_for_all_viewers(staff, django_assert_num_queries):
+    staff.get("/dashboard/live/")
+    with django_assert_num_queries(2):  # the session and the user
+        staff.get("/dashboard/live/")
+
+
+def test_an_override_is_seen_at_once(staff):
+    staff.get("/dashboard/live/")
+    staff.post("/dashboard/mode/", {"setting": "queue", "seconds": 1800, "reason": "deadline"})
+    assert "because deadline" in staff.get("/dashboard/live/").content.decode()
+
+
+def changed(number, **values):
+    usual = {"before": "inline", "after": "queue", "setting": "auto", "actor": "evaluator"}
+    return ModeChange.objects.create(**usual | {"reason": f"change {number}"} | values)
+
+
+def test_changes_are_shown_twenty_at_a_time(staff):
+    for number in range(45):
+        changed(number)
+    seen, address = [], "/dashboard/changes/"
+    while address:
+        text = staff.get(address, headers={"HX-Request": "true"}).content.decode()
+        seen.append(re.findall(r"change (\d+)", text))
+        address = "".join(re.findall(r'href="([^"]+)"', text))
+    assert [len(page) for page in seen] == [20, 20, 5]
+    assert [int(one) for page in seen for one in page] == list(range(44, -1, -1))
+    assert "<html" in staff.get("/dashboard/changes/?before=9").content.decode()
+    assert staff.get("/dashboard/changes/?before=nonsense").status_code == 200
+
+
+def test_a_change_keeps_the_evidence_of_its_time(staff):
+    evaluator.tick(sources.Embedded())
+    told = ModeState.objects.get().report
+    made = changed(1, evidence={"thresholds": told["thresholds"], "limits": "abc", "source": "embedded"})
+    text = staff.get(f"/dashboard/changes/{made.pk}/").content.decode()
+    assert text.count("<tr") == 13
+    assert "limits abc" in text
+    assert "No figures" in staff.get(f"/dashboard/changes/{changed(2).pk}/").content.decode()
+    assert staff.get("/dashboard/changes/99999/").status_code == 404
+
+
+def test_the_end_of_an_override_is_a_time_and_not_text():
+    told = explain.reason_of("deadline (until 2026-11-24T04:47+00:00)")
+    assert told == {"reason": "deadline", "until": datetime(2026, 11, 24, 4, 47, tzinfo=UTC)}
+    for text in ("no end", "odd (until 2026-99-24T04:47+00:00)"):
+        assert explain.reason_of(text) == {"reason": text, "until": None}
+
+
+def test_the_sentence_remembers_the_values_at_the_switch(staff):
+    at = timezone.now()
+    then = entry(shown="6.1 s", description="", headroom=None, since=None, reason="")
+    changed(1, at=at, evidence={"thresholds": [then]})
+    report = {"thresholds": [then | {"value": 1.0}]}
+    ModeState.objects.create(mode="queue", since=at, evaluated_at=at, report=report)
+    html, _ = context.live()
+    assert "p95 response time was 6.1 s, limit 5 s; it would be 7.4 s inline now" in html
+    assert f'datetime="{timezone.localtime(at).isoformat()}"' in html
+
+
+def test_a_point_is_the_highest_of_its_interval(staff):
+    now = timezone.now()
+    Evaluation.objects.bulk_create(
+        Evaluation(
+            at=now - timedelta(seconds=15 * (960 - n)),
+            mode="queue" if n == 500 else "inline",
+            values={"p95_response_time": [9.0 if n == 500 else 1.0, None], "unknown": [None, None]},
+        )
+        for n in range(960)
+    )
+    found = history.columns(now, 86400.0)
+    values = found["values"]["p95_response_time"]
+    assert (len(values), values.count(9.0), values.count(1.0)) == (240, 1, 239)
+    assert found["modes"][values.index(9.0)] == "queue"
+    assert set(found["values"]["unknown"]) == {None}
+
+
+def test_an_evaluation_keeps_traffic_and_queue_for_the_charts(staff):
+    evaluator.tick(sources.Embedded(), now=timezone.now().timestamp() - 15)
+    evaluator.tick(sources.Embedded())
+    kept = Evaluation.objects.latest("at")
+    assert kept.values["queue_depth"] == [0.0, None]
+    assert {
+        "requests_per_minute",
+        "pdfs_per_hour",
+        "request_p99_seconds",
+        "timeout_ratio",
+    } <= kept.values.keys()
+    assert set(staff.get("/dashboard/series/").json()["limits"]) < kept.values.keys()

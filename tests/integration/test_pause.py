@@ -6,7 +6,8 @@ import pytest
 from django_q.models import OrmQ
 
 from documents import facts, queue, workers
-from documents.management.commands.qcluster import Command
+from documents.keeper import Keeper
+from documents.management.commands.qcluster import look
 from documents.models import Cluster, Task
 from tests import factories
 from tests.working import run_entries
@@ -58,17 +59,17 @@ def test_the_first_who_pauses_is_named(db):
 
 
 def test_a_cluster_that_was_idle_or_paused_is_not_taken_for_stalled(api, plan, monkeypatch):
-    command, watchdog = Command(), workers.Watchdog("host:1:a")
+    keeper, watchdog = Keeper("host:1:a", 2), workers.Watchdog("host:1:a")
     monkeypatch.setattr(workers, "STALLED_SECONDS", 0.05)
-    assert not command._is_stalled(watchdog)
+    assert not look(keeper, watchdog)
     time.sleep(0.1)
     ask(api, plan)
     queue.pause(by="kim", reason="a move")
-    assert not command._is_stalled(watchdog)
+    assert not look(keeper, watchdog)
     queue.resume(by="kim")
-    assert not command._is_stalled(watchdog)
+    assert not look(keeper, watchdog)
     time.sleep(0.1)
-    assert command._is_stalled(watchdog)
+    assert look(keeper, watchdog)
 
 
 def test_workers_and_their_memory_are_kept_with_the_heartbeat():

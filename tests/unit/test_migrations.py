@@ -4,6 +4,8 @@ What the linters of others say depends on the SQL of the engine at hand, and SQL
 column rebuilds its table. So the operations themselves are judged here.
 """
 
+from typing import Any
+
 import pytest
 from django.db import migrations, models
 from django.db.migrations.loader import MigrationLoader
@@ -93,7 +95,7 @@ def test_no_migration_breaks_the_version_before_it():
 
 def a_state():
     state = migrations.state.ProjectState()
-    fields: list[tuple[str, models.Field]] = [
+    fields: list[tuple[str, models.Field[Any, Any]]] = [
         ("id", models.BigAutoField(primary_key=True)),
         ("name", models.CharField(max_length=20)),
     ]

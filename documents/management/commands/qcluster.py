@@ -1,6 +1,5 @@
 """``manage.py qcluster``: Django-Q2's cluster, watched over by its main process."""
 
-import itertools
 import logging
 import signal
 import sys
@@ -13,11 +12,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from django_q.cluster import Cluster
 from django_q.management.commands import qcluster
 
-from documents import alerts, notices, processes, queue, schedules, workers
-
-ROUND_SECONDS = 1.0
-ROUNDS_PER_BEAT = 3
-ROUNDS_PER_MEASURE = 15
+from documents import processes, workers
+from documents.keeper import ROUND_SECONDS, Keeper
 
 logger = logging.getLogger("spms.qcluster")
 
@@ -37,55 +33,39 @@ class Command(qcluster.Command):
         processes.die_with_the_main_process()
         processes.work_on(Path(settings.SPMS_DATA_DIR))
         name = workers.name_cluster()
-        cluster = Cluster()
+        cluster, keeper = Cluster(), Keeper(name, settings.SPMS_QUEUE_WORKERS)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         connection.close()
         cluster.start()
-        is_well = options.get("run_once") or self._watch(cluster, name, stop)
-        self._end(cluster, name, grace_seconds=settings.SPMS_STOP_GRACE if is_well else 0)
+        is_well = options.get("run_once") or watch(cluster, keeper, workers.Watchdog(name), stop)
+        cluster.stop_event.set()
+        cluster.sentinel.join(timeout=settings.SPMS_STOP_GRACE if is_well else 0)
+        processes.end_children()
+        keeper.leave()
         sys.exit(0 if is_well else 1)
 
-    def _watch(self, cluster: Any, name: str, stop: threading.Event) -> bool:
-        """Beat, recover and watch until told to stop; return whether the cluster was well to the end."""
-        watchdog = workers.Watchdog(name)
-        rounds = itertools.count()
-        while not stop.wait(ROUND_SECONDS if (number := next(rounds)) else 0):
-            if not cluster.sentinel.is_alive():
-                logger.error("the cluster has died; ending, so that it is started again")
-                return stop.is_set()
-            try:
-                if number % ROUNDS_PER_BEAT == 0:
-                    self._beat(name, is_measured=number % ROUNDS_PER_MEASURE == 0)
-                is_stalled = self._is_stalled(watchdog)
-            except (DatabaseError, InterfaceError) as error:
-                logger.warning("the database cannot be used: %s", str(error).strip())
-                connection.close()
-                watchdog.reset()
-                continue
-            if is_stalled:
-                logger.error("tasks wait and no worker takes them; ending, so that it is started again")
-                return False
-        return True
 
-    def _is_stalled(self, watchdog: workers.Watchdog) -> bool:
-        if queue.recover():
+def watch(cluster: Any, keeper: Keeper, watchdog: workers.Watchdog, stop: threading.Event) -> bool:
+    """Beat, recover and watch until told to stop; return whether the cluster was well to the end."""
+    while not stop.is_set():
+        if not cluster.sentinel.is_alive():
+            logger.error("the cluster has died; ending, so that it is started again")
+            return stop.is_set()
+        if look(keeper, watchdog):
+            logger.error("tasks wait and no worker takes them; ending, so that it is started again")
+            return False
+        stop.wait(ROUND_SECONDS)
+    return True
+
+
+def look(keeper: Keeper, watchdog: workers.Watchdog) -> bool:
+    """Do a round and say whether the cluster is stalled; the clock of that stands while nothing can be done."""
+    try:
+        if keeper.round():
             return watchdog.is_stalled()
-        watchdog.reset()  # idle or paused: the clock begins with the next work
-        return False
-
-    def _beat(self, name: str, *, is_measured: bool) -> None:
-        memory_bytes = processes.worker_memory_bytes() if is_measured else None
-        if workers.beat(name, settings.SPMS_QUEUE_WORKERS, memory_bytes):
-            schedules.ensure()
-        notices.send_due()
-        alerts.send_due()
-
-    def _end(self, cluster: Any, name: str, *, grace_seconds: float) -> None:
-        cluster.stop_event.set()
-        cluster.sentinel.join(timeout=grace_seconds)
-        processes.end_children()
-        try:
-            workers.leave(name)
-        except (DatabaseError, InterfaceError) as error:
-            logger.warning("its tasks go back when their leases lapse: %s", str(error).strip())
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("the database cannot be used: %s", str(error).strip())
+        connection.close()
+    watchdog.reset()
+    return False

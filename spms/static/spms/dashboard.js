@@ -1,77 +1,202 @@
-// The charts, and the numbers beside the sliders; everything else is HTML.
+// The charts, what stays open, and the numbers beside the sliders; everything else is HTML.
 "use strict";
 
+const SECONDS = [1, "s"], SHARE = [100, "%"], COUNT = [1, ""];
+// A chart: its title, its unit (factor and sign), the threshold whose limit is drawn, and its lines:
+// which column, which name, what it is called, its colour and its dashes.
 const CHARTS = [
-  ["p95_response_time", "p95 response time (s)", 1],
-  ["average_response_time", "Average response time (s)", 1],
-  ["request_timeout_rate", "Timeouts (%)", 100],
-  ["pdf_generation_time", "p95 of PDF generation (s)", 1],
-  ["offered_load", "Offered load (%)", 100],
-  ["concurrent_users", "Active users", 1],
+  ["Time to answer a request", SECONDS, "p95_response_time", [
+    ["values", "request_p50_seconds", "p50", "--soft"], ["values", "request_p95_seconds", "p95", "--brand"],
+    ["values", "request_p99_seconds", "p99", "--queue"],
+    ["shadows", "p95_response_time", "p95 inline it would be", "--near", [4, 3]]]],
+  ["Time to make a PDF", SECONDS, "pdf_generation_time", [
+    ["values", "render_p95_seconds", "p95", "--brand"], ["values", "render_mean_seconds", "mean", "--soft"]]],
+  ["Requests that timed out", SHARE, "request_timeout_rate", [
+    ["values", "timeout_ratio", "share", "--brand"],
+    ["shadows", "request_timeout_rate", "inline it would be", "--near", [4, 3]]]],
+  ["Waiting tasks", COUNT, "", [["values", "queue_depth", "queue depth", "--brand"]]],
+  ["The oldest task waits", SECONDS, "", [["values", "queue_lag_seconds", "queue lag", "--brand"]]],
+  ["Requests a minute", COUNT, "", [["values", "requests_per_minute", "requests", "--brand"]]],
+  ["PDFs an hour", COUNT, "", [["values", "pdfs_per_hour", "PDFs", "--brand"]]],
+  ["Offered load", SHARE, "offered_load", [["values", "offered_load", "share of the web workers", "--brand"]]],
+  ["Active users", COUNT, "concurrent_users", [["values", "concurrent_users", "users", "--brand"]]],
 ];
+const EVERY_MILLISECONDS = 60_000;
+const HEIGHT = 170;
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+let drawn = [];
 
 function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+function shown(value, [, sign]) {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return `${Number(value.toFixed(digits))}${sign && ` ${sign}`}`;
+}
+
+function rangeNow() {
+  return document.querySelector("[data-range][aria-pressed=true]").dataset.range;
+}
+
 // Paints the time in queue mode behind the lines.
 function bands(data) {
   return (chart) => {
-    const context = chart.ctx, { top, height } = chart.bbox;
+    const { ctx: context, bbox: { top, height } } = chart;
     context.save();
     context.fillStyle = token("--queue-tint");
     data.modes.forEach((mode, index) => {
       if (mode !== "queue") return;
-      const from = chart.valToPos(data.times[index], "x", true);
-      const to = chart.valToPos(data.times[Math.min(index + 1, data.times.length - 1)], "x", true);
+      const from = chart.valToPos(data.times[Math.max(0, index - 1)], "x", true);
+      const to = chart.valToPos(data.times[index], "x", true);
       context.fillRect(from, top, Math.max(1, to - from), height);
     });
     context.restore();
   };
 }
 
+function stroke(context, colour, dash, x1, y1, x2, y2) {
+  context.save();
+  context.strokeStyle = token(colour);
+  context.lineWidth = window.devicePixelRatio;
+  context.setLineDash(dash.map((one) => one * window.devicePixelRatio));
+  context.beginPath();
+  context.moveTo(x1, y1);
+  context.lineTo(x2, y2);
+  context.stroke();
+  context.restore();
+}
+
+// Marks the changes of the mode, and the limit where it is in sight.
+function marks(data, limit) {
+  return (chart) => {
+    const { left, top, width, height } = chart.bbox;
+    data.changes.forEach(({ at }) => {
+      const x = chart.valToPos(at, "x", true);
+      if (x >= left && x <= left + width) stroke(chart.ctx, "--queue", [2, 3], x, top, x, top + height);
+    });
+    if (limit === undefined || limit > chart.scales.y.max) return;
+    const y = chart.valToPos(limit, "y", true);
+    stroke(chart.ctx, "--bad", [6, 4], left, y, left + width, y);
+  };
+}
+
+// Says in a sentence what the picture shows.
+function summary(points, unit, limit, range) {
+  const known = points.filter((point) => point !== null);
+  if (!known.length) return "Nothing was measured in this time.";
+  const now = points[points.length - 1];
+  const parts = [
+    now === null ? "now not known" : `now ${shown(now, unit)}`,
+    `highest ${shown(Math.max(...known), unit)}`, `lowest ${shown(Math.min(...known), unit)} in ${range}`,
+  ];
+  if (limit !== undefined) parts.push(`limit ${shown(limit, unit)}`);
+  return `${parts.join(", ")}.`;
+}
+
 // Makes the place of a chart; all are made before the first is drawn, so that each knows its width.
-function frame(title) {
-  const box = document.createElement("div");
+function frame([title, unit, name, lines], data, range) {
+  const box = document.createElement("figure"), caption = document.createElement("figcaption");
+  const heading = document.createElement("h3"), text = document.createElement("p");
+  const scaled = lines
+    .map(([column, series, label, colour, dash]) => ({ label, colour, dash, points: (data[column][series] || []) }))
+    .filter(({ points }, index) => index === 0 || points.some((point) => point !== null))
+    .map((line) => ({ ...line, points: data.times.map((_, at) => (line.points[at] ?? null) === null ? null : line.points[at] * unit[0]) }));
+  const limit = data.limits[name] === undefined ? undefined : data.limits[name] * unit[0];
+  const main = scaled.find(({ label }) => label === "p95") || scaled[0];
   box.className = "chart";
-  const heading = document.createElement("h3");
   heading.textContent = title;
-  box.append(heading);
-  return box;
+  text.className = "what";
+  const said = summary(main.points, unit, limit, range);
+  text.textContent = scaled.length > 1 ? `${main.label}: ${said}` : said.replace(/^n/, "N");
+  caption.append(heading, text);
+  box.append(caption);
+  return { box, unit, lines: scaled, limit, title };
 }
 
-function draw(box, [name, , factor], data) {
-  const scale = (points) => (points || []).map((point) => (point === null ? null : point * factor));
+function draw({ box, unit, lines, limit, title }, data) {
   const axis = { stroke: token("--soft"), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false } };
-  const line = (label, colour, dash) => ({ label, stroke: colour, width: 1.75, dash, points: { show: false } });
-  new uPlot({
-    width: box.clientWidth, height: 180, cursor: { y: false },
-    hooks: { drawClear: [bands(data)] },
-    axes: [axis, { ...axis, size: 48 }],
-    scales: { y: { range: (_, low, high) => [0, Math.max(high, 0.001) * 1.1] } },
-    series: [{}, line("now", token("--brand")), line("inline it would be", token("--near"), [4, 3])],
-  }, [data.times, scale(data.values[name]), scale(data.shadows[name])], box);
+  const chart = new uPlot({
+    width: box.clientWidth, height: HEIGHT, cursor: { y: false }, legend: { show: lines.length > 1 },
+    hooks: { drawClear: [bands(data)], draw: [marks(data, limit)] },
+    axes: [{ ...axis, size: 30, values: times }, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => shown(tick, unit)) }],
+    scales: { y: { range: (_, low, high) => [0, Math.max(high, 0.001) * 1.15] } },
+    series: [{}, ...lines.map(({ label, colour, dash }) => ({
+      label, dash, stroke: token(colour), width: 1.75, points: { show: false },
+      value: (_, value) => (value === null ? "–" : shown(value, unit)),
+    }))],
+  }, [data.times, ...lines.map(({ points }) => points)], box);
+  const canvas = box.querySelector("canvas");
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `${title}; ${box.querySelector("figcaption p").textContent}`);
+  return { chart, box };
 }
 
-async function load(range) {
-  const place = document.getElementById("charts");
-  const answer = await fetch(`${place.dataset.url}?range=${range}`);
-  if (!answer.ok) return;
+// Labels the axis of time as the rest of the page: days of the week, and hours from 00 to 23.
+function times(chart, ticks, _axis, _space, step) {
+  const format = step >= 86400 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const written = new Intl.DateTimeFormat(undefined, format);
+  return ticks.map((tick) => written.format(new Date(tick * 1000)));
+}
+
+async function load() {
+  const place = document.getElementById("charts"), range = rangeNow();
+  const answer = await fetch(`${place.dataset.url}?range=${range}`).catch(() => null);
+  if (!answer?.ok || answer.redirected || range !== rangeNow()) return;
   const data = await answer.json();
+  place.removeAttribute("aria-busy");
   if (data.times.length < 2) return;
-  const boxes = CHARTS.map(([, title]) => frame(title));
-  place.replaceChildren(...boxes);
-  CHARTS.forEach((chart, index) => draw(boxes[index], chart, data));
+  const frames = CHARTS.map((chart) => frame(chart, data, range));
+  drawn.forEach(({ chart }) => chart.destroy());
+  place.replaceChildren(...frames.map(({ box }) => box));
+  drawn = frames.map((one) => draw(one, data));
 }
 
-document.querySelectorAll("[data-range]").forEach((button) => button.addEventListener("click", () => {
+function choose(button) {
   document.querySelectorAll("[data-range]").forEach((one) => one.setAttribute("aria-pressed", one === button));
-  load(button.dataset.range);
-}));
+  load();
+}
+
+// What somebody has opened stays open when its part comes anew.
+let open = [];
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  open = [...event.detail.target.querySelectorAll("details[open][id]")].map((one) => one.id);
+});
+document.body.addEventListener("htmx:afterSwap", () => {
+  open.splice(0).forEach((id) => { const one = document.getElementById(id); if (one) one.open = true; });
+  notice();
+});
+
+// Evidence that was opened again has yet to be fetched: its part is only alive now.
+document.body.addEventListener("htmx:afterSettle", () => {
+  document.querySelectorAll("#changes details[open]:has(.evidence:empty)").forEach((one) => one.dispatchEvent(new Event("toggle")));
+});
+
+// Fetches the changes of the mode when there is a new one, and says aloud that the answer is another.
+let known = {};
+function notice() {
+  const hero = document.querySelector(".hero");
+  const now = { newest: hero.dataset.newest, answer: hero.querySelector(".answer").textContent };
+  if (known.newest !== undefined && known.newest !== now.newest) document.body.dispatchEvent(new Event("changes"));
+  if (known.answer !== undefined && known.answer !== now.answer) {
+    document.getElementById("announcement").textContent = `Do I need a queue yet? ${now.answer}`;
+  }
+  known = now;
+}
+
+document.querySelectorAll("[data-range]").forEach((button) => button.addEventListener("click", () => choose(button)));
 document.querySelectorAll("input[type=range]").forEach((slider) => slider.addEventListener("input", () => {
   document.querySelector(`output[for=${slider.id}]`).textContent = slider.value;
 }));
-load("24h");
-window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  load(document.querySelector("[data-range][aria-pressed=true]").dataset.range);
+document.body.addEventListener("click", (event) => { if (event.target.matches("[data-print]")) window.print(); });
+window.addEventListener("beforeprint", () => { const one = document.getElementById("evaluation"); if (one) one.open = true; });
+let resizing;
+window.addEventListener("resize", () => {
+  clearTimeout(resizing);
+  resizing = setTimeout(() => drawn.forEach(({ chart, box }) => chart.setSize({ width: box.clientWidth, height: HEIGHT })), 100);
 });
+dark.addEventListener("change", load);
+setInterval(() => { if (!document.hidden) load(); }, EVERY_MILLISECONDS);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) load(); });
+notice();
+load();

@@ -1,0 +1,61 @@
+"""What goes on beside the workers, whatever engine carries the queue: heartbeat, recovery, notices, schedules."""
+
+import itertools
+import logging
+import threading
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from documents import alerts, notices, processes, queue, schedules, workers
+
+ROUND_SECONDS = 1.0
+ROUNDS_PER_BEAT = 3
+ROUNDS_PER_MEASURE = 15
+
+logger = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Keeps one cluster of workers: to be called about every second, from one thread.
+
+    ``runs_schedules`` is for engines that do not look at the schedules themselves.
+    """
+
+    def __init__(self, name: str, worker_count: int, *, runs_schedules: bool = False) -> None:
+        self._name, self._worker_count = name, worker_count
+        self._runs_schedules = runs_schedules
+        self._rounds = itertools.count()
+
+    def round(self) -> bool:
+        """Do what is due; return whether there is anything that workers should do. Raises DatabaseError."""
+        number = next(self._rounds)
+        if number % ROUNDS_PER_BEAT == 0:
+            self._beat(is_measured=number % ROUNDS_PER_MEASURE == 0)
+        return queue.recover()
+
+    def keep_on(self, stop: threading.Event) -> None:
+        """Do rounds until told to stop, also while the database is away; then return what the workers held."""
+        while True:
+            try:
+                self.round()
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("the database cannot be used: %s", str(error).strip())
+                connection.close()
+            if stop.wait(ROUND_SECONDS):
+                return
+
+    def leave(self) -> None:
+        """Let others have what the workers were running; while the database is away the leases lapse."""
+        try:
+            workers.leave(self._name)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("its tasks go back when their leases lapse: %s", str(error).strip())
+
+    def _beat(self, *, is_measured: bool) -> None:
+        memory_bytes = processes.worker_memory_bytes() if is_measured else None
+        if workers.beat(self._name, self._worker_count, memory_bytes):
+            schedules.ensure()
+        if self._runs_schedules:
+            schedules.begin_due()
+        notices.send_due()
+        alerts.send_due()

@@ -1,0 +1,33 @@
+"""``manage.py keep_queue``: what goes on beside the workers of an engine that knows nothing of it."""
+
+import signal
+import threading
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from documents import processes, workers
+from documents.keeper import Keeper
+
+
+class Command(BaseCommand):
+    """Says that workers are there, recovers tasks, begins scheduled work; to be run and ended with the workers."""
+
+    help = "Keep the queue of a django.tasks backend that has no heartbeat of its own (qcluster and Celery have)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add how many workers there are."""
+        parser.add_argument("--workers", type=int, default=settings.SPMS_QUEUE_WORKERS, metavar="N")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Keep on until told to stop."""
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        processes.work_on(Path(settings.SPMS_DATA_DIR))
+        keeper = Keeper(workers.name_cluster(), options["workers"], runs_schedules=True)
+        keeper.keep_on(stop)
+        keeper.leave()

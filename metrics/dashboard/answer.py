@@ -1,0 +1,92 @@
+"""The answer to the one question of the dashboard, "Do I need a queue yet?", and what to do now; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metrics.dashboard.explain import NEAR, is_any_firing, share_used
+from metrics.evaluate import Verdict
+from metrics.flag import Flag
+
+SOON_SECONDS = 3600.0
+START_EVALUATOR = "Start the evaluator: manage.py evaluate_thresholds --every 15s"
+START_WORKERS = "Start workers: manage.py qcluster"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The answer in a word or a few, what to do now in one line, and a tone: good, near, queue or unknown."""
+
+    text: str
+    to_do: str
+    tone: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What the answer depends on beside the limits: the workers, what waits, and who holds the mode."""
+
+    flag: Flag
+    is_fresh: bool
+    live_workers: int
+    waiting: int
+    alarm: str = ""
+    is_dry_run: bool = False
+
+
+def answer(seen: Situation, entries: Sequence[Mapping[str, Any]]) -> Answer:
+    """Return whether a queue is needed by the limits that move work, whatever mode somebody has chosen."""
+    routing = [entry for entry in entries if entry["routes_to_queue"]]
+    if not seen.is_fresh or all(entry["value"] is None for entry in routing):
+        return Answer(text="Not known", to_do=_when_unknown(seen), tone="unknown")
+    if is_any_firing(routing) or (seen.flag.setting == "auto" and seen.flag.effective == "queue"):
+        return Answer(text="Yes", to_do=_when_needed(seen), tone="queue")
+    if any(is_close(entry) for entry in routing):
+        return Answer(text="Not yet, but it gets close", to_do=_when_close(seen), tone="near")
+    return Answer(text="No", to_do=_when_not_needed(seen), tone="good")
+
+
+def is_close(entry: Mapping[str, Any]) -> bool:
+    """Say whether a threshold is crossed for a moment, nearly crossed, or will be within an hour.
+
+    What too few samples say is no sign of anything.
+    """
+    if entry["state"] not in {"inactive", "pending"} or entry["reason"].startswith(Verdict.TOO_THIN.value):
+        return False
+    forecast = entry.get("forecast_seconds")
+    is_soon = forecast is not None and forecast < SOON_SECONDS
+    return entry["state"] == "pending" or share_used(entry) > NEAR or is_soon
+
+
+def _when_unknown(seen: Situation) -> str:
+    if not seen.is_fresh:
+        return START_EVALUATOR
+    return "Nothing to do: the figures come with the first requests."
+
+
+def _when_needed(seen: Situation) -> str:
+    if seen.live_workers < 1:
+        return START_WORKERS
+    if seen.alarm:
+        return "Look after the workers: docs/operations.md says how."
+    if seen.flag.effective == "queue":
+        return "The queue does its work; nothing to do."
+    if seen.is_dry_run:
+        return "Set dry_run to false in the limits file, so that the limits may decide."
+    if seen.flag.setting == "inline":
+        return "Let the limits decide: end what keeps the mode inline."
+    return "Nothing to do: the next evaluation turns the queue on."
+
+
+def _when_close(seen: Situation) -> str:
+    if seen.live_workers < 1:
+        return f"Have workers ready. {START_WORKERS}"
+    return "Nothing to do: the workers are ready."
+
+
+def _when_not_needed(seen: Situation) -> str:
+    if seen.waiting and seen.live_workers < 1:
+        return f"Tasks wait and no worker is alive. {START_WORKERS}"
+    if seen.flag.effective == "queue":
+        return "Nothing to do: the queue is on because somebody chose so."
+    return "Nothing to do."

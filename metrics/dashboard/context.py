@@ -1,0 +1,121 @@
+"""What the dashboard shows: read once for all viewers, who all see the same, and kept for a moment."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+
+from metrics import flag, history
+from metrics.dashboard import answer, explain
+from metrics.dashboard.kept import Kept
+from metrics.models import ModeChange, ModeState
+
+CHANGES = 20
+SPARK = timedelta(hours=6)
+
+# The parts that cost most change only with an evaluation, which comes every 15 seconds.
+_live: Kept[tuple[SafeString, str]] = Kept(1.0)
+_history: Kept[list[dict[str, float | None]]] = Kept(15.0)
+_series: Kept[str] = Kept(15.0)
+
+
+def forget() -> None:
+    """Read everything anew at the next question."""
+    for kept in (_live, _history, _series):
+        kept.forget()
+
+
+def state() -> ModeState:
+    """Return the row of the flag, or one as it is before anything was measured."""
+    return ModeState.objects.filter(pk=1).first() or ModeState()
+
+
+def live() -> tuple[SafeString, str]:
+    """Return the part that changes all the time, as HTML, and its digest."""
+    return _live.get("live", _render)
+
+
+def _render() -> tuple[SafeString, str]:
+    html = render_to_string("dashboard/live.html", _of(state()))
+    digest = hashlib.sha256(html.encode()).hexdigest()[:12]
+    # Our own template, rendered with everything escaped.
+    return mark_safe(html), digest  # noqa: S308
+
+
+def _of(row: ModeState) -> dict[str, Any]:
+    current, entries = flag.of(row), row.report.get("thresholds", [])
+    numbers: Mapping[str, float] = row.report.get("numbers", {})
+    is_fresh, age = explain.freshness(row.evaluated_at, timezone.now())
+    situation = answer.Situation(
+        flag=current,
+        is_fresh=is_fresh,
+        live_workers=int(numbers.get("live_workers", 0)),
+        waiting=int(numbers.get("waiting", 0)),
+        alarm=row.alarm,
+        is_dry_run=row.report.get("dry_run", False),
+    )
+    return {
+        "flag": current,
+        "state": row,
+        "answer": answer.answer(situation, entries),
+        "sentence": explain.sentence(
+            current, entries, _was(row), hold_factor=row.course.get("hold_factor", 1.0)
+        ),
+        "rows": explain.rows(entries, _sparks(entries)),
+        "is_fresh": is_fresh,
+        "age": age,
+        "is_dry_run": situation.is_dry_run,
+        "numbers": numbers,
+        "newest_change": ModeChange.objects.order_by("-pk").values_list("pk", flat=True).first() or 0,
+        "source": row.report.get("source", ""),
+        "limits_digest": row.report.get("limits", ""),
+    }
+
+
+def _was(row: ModeState) -> dict[str, str]:
+    """Return the values, to read, that turned the queue on."""
+    change = ModeChange.objects.filter(at=row.since, after="queue", is_dry_run=False).first()
+    entries = change.evidence.get("thresholds", []) if change else []
+    return {entry["name"]: entry["shown"] for entry in entries if explain.is_needed(entry)}
+
+
+def _sparks(entries: list[dict[str, Any]]) -> dict[str, str]:
+    points = _history.get("sparks", lambda: history.recent_values(timezone.now(), SPARK.total_seconds()))
+    return {
+        entry["name"]: explain.spark([values.get(entry["name"]) for values in points], entry["limit"])
+        for entry in entries
+    }
+
+
+def series(seconds: float) -> str:
+    """Return the points of the charts as JSON, with the limits that are in force."""
+
+    def compute() -> str:
+        limits = {entry["name"]: entry["limit"] for entry in state().report.get("thresholds", [])}
+        return json.dumps({**history.columns(timezone.now(), seconds), "limits": limits})
+
+    return _series.get(seconds, compute)
+
+
+def changes(before: int | None) -> dict[str, Any]:
+    """Return a page of the changes of the mode, newest first, and the id below which the next one begins."""
+    found: QuerySet[ModeChange] = ModeChange.objects.defer("evidence").order_by("-pk")
+    page = list((found if before is None else found.filter(pk__lt=before))[: CHANGES + 1])
+    told = [{"change": one, **explain.reason_of(one.reason)} for one in page[:CHANGES]]
+    return {"changes": told, "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}
+
+
+def evidence(change: ModeChange) -> dict[str, Any]:
+    """Return what was known when the mode was changed."""
+    entries = change.evidence.get("thresholds", [])
+    return {
+        "rows": explain.rows(entries, {}),
+        "limits_digest": change.evidence.get("limits", ""),
+        "source": change.evidence.get("source", ""),
+    }

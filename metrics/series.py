@@ -1,0 +1,70 @@
+"""What an evaluation keeps for the charts beside the thresholds: traffic, times and the queue; pure."""
+
+from metrics.assess import Observation
+from metrics.criteria import RENDERS, REQUESTS
+from metrics.statistics import quantile
+from metrics.windows import Histogram, Window
+
+GAUGES = {"queue_depth": "spms_queue_depth", "queue_lag_seconds": "spms_queue_lag_seconds"}
+STARTED, TIMED_OUT = "spms_http_requests_started_total", "spms_http_requests_timed_out_total"
+
+type Pair = list[float | None]
+
+
+def of(seen: Observation) -> dict[str, Pair]:
+    """Return series by name, as pairs like those of the thresholds: what was observed, and no shadow.
+
+    They are of the last ``seen.work_seconds``; names end in their units. None: nothing was counted.
+    """
+    window = seen.windows.get(seen.work_seconds)
+    if window is None:
+        return {}
+    found = {
+        **_of_requests(window, seen.work_seconds),
+        **_of_renders(window, seen.work_seconds),
+        **{name: window.gauges.get(metric) for name, metric in GAUGES.items()},
+    }
+    return {name: [None if value is None else float(f"{value:.4g}"), None] for name, value in found.items()}
+
+
+def numbers(seen: Observation) -> dict[str, float]:
+    """Return what the dashboard shows of the queue: read once by the evaluator, not by each page."""
+    window = seen.windows.get(seen.work_seconds)
+    gauges = window.gauges if window else {}
+    return {
+        "waiting": seen.queue.waiting,
+        "live_workers": seen.queue.live_workers,
+        "lag_seconds": gauges.get("spms_queue_lag_seconds", 0.0),
+        "pdfs_last_day": gauges.get("spms_pdfs_last_day", 0.0),
+    }
+
+
+def _of_requests(window: Window, seconds: float) -> dict[str, float | None]:
+    """Return times as they were seen by clients: also while the thresholds are judged by the shadow."""
+    requests = window.histograms.get(REQUESTS)
+    return {
+        "request_p50_seconds": _quantile(requests, 0.5),
+        "request_p95_seconds": _quantile(requests, 0.95),
+        "request_p99_seconds": _quantile(requests, 0.99),
+        "requests_per_minute": requests.count * 60 / seconds if requests else None,
+        "timeout_ratio": _ratio(window.counters.get(TIMED_OUT), window.counters.get(STARTED)),
+    }
+
+
+def _of_renders(window: Window, seconds: float) -> dict[str, float | None]:
+    renders = window.histograms.get(RENDERS)
+    return {
+        "render_p95_seconds": _quantile(renders, 0.95),
+        "render_mean_seconds": renders.sum_seconds / renders.count if renders and renders.count else None,
+        "pdfs_per_hour": renders.count * 3600 / seconds if renders else None,
+    }
+
+
+def _quantile(histogram: Histogram | None, q: float) -> float | None:
+    return quantile(histogram.buckets, q) if histogram else None
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    if whole is None:
+        return None
+    return min(1.0, (part or 0.0) / whole) if whole else 0.0

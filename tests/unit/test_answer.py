@@ -1,0 +1,74 @@
+"""The dashboard's answer to "Do I need a queue yet?", and what it tells the maintainer to do."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from metrics.dashboard.answer import Situation, answer, is_close
+from metrics.flag import Flag
+
+INLINE = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="")
+QUEUE = replace(INLINE, effective="queue")
+USUAL = Situation(flag=INLINE, is_fresh=True, live_workers=2, waiting=0)
+
+
+def entry(**values):
+    usual = {"limit": 5.0, "value": 1.0, "state": "inactive", "routes_to_queue": True, "reason": ""}
+    return usual | values
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({}, "No"),
+        ({"value": 4.5}, "Not yet, but it gets close"),
+        ({"value": 4.5, "reason": "too few samples: 4.5 s"}, "No"),
+        ({"value": 6.0, "state": "pending"}, "Not yet, but it gets close"),
+        ({"forecast_seconds": 600.0}, "Not yet, but it gets close"),
+        ({"forecast_seconds": 60_000.0}, "No"),
+        ({"value": 6.0, "state": "firing"}, "Yes"),
+        ({"value": 6.0, "state": "firing", "routes_to_queue": False}, "No"),
+        ({"value": None, "state": "no_data"}, "Not known"),
+    ],
+)
+def test_the_answer_follows_the_limits_that_move_work(values, text):
+    others = [entry()] if not values.get("routes_to_queue", True) else []
+    assert answer(USUAL, [entry(**values), *others]).text == text
+
+
+def test_nothing_is_known_of_old_figures():
+    seen = answer(replace(USUAL, is_fresh=False), [entry(state="firing")])
+    assert (seen.text, seen.tone) == ("Not known", "unknown")
+    assert "manage.py evaluate_thresholds" in seen.to_do
+
+
+@pytest.mark.parametrize(
+    ("situation", "to_do"),
+    [
+        (replace(USUAL, flag=QUEUE), "The queue does its work; nothing to do."),
+        (replace(USUAL, live_workers=0), "Start workers: manage.py qcluster"),
+        (replace(USUAL, flag=QUEUE, alarm="stalled"), "Look after the workers"),
+        (replace(USUAL, is_dry_run=True), "Set dry_run to false"),
+        (replace(USUAL, flag=replace(INLINE, setting="inline")), "Let the limits decide"),
+        (USUAL, "the next evaluation"),
+    ],
+)
+def test_what_to_do_when_a_queue_is_needed(situation, to_do):
+    assert to_do in answer(situation, [entry(state="firing", value=6.0)]).to_do
+
+
+def test_what_to_do_when_none_is_needed():
+    chosen = replace(QUEUE, setting="queue")
+    assert answer(USUAL, [entry()]).to_do == "Nothing to do."
+    assert "somebody chose so" in answer(replace(USUAL, flag=chosen), [entry()]).to_do
+    assert "qcluster" in answer(replace(USUAL, live_workers=0, waiting=3), [entry()]).to_do
+    assert "qcluster" in answer(replace(USUAL, live_workers=0), [entry(value=4.5)]).to_do
+
+
+def test_a_queue_that_the_limits_have_not_released_is_still_needed():
+    assert answer(replace(USUAL, flag=QUEUE), [entry()]).text == "Yes"
+
+
+def test_what_is_not_known_is_not_close():
+    assert not is_close(entry(state="stale", value=4.9))
