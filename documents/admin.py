@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from documents.models import (
     BusinessArea,
@@ -67,7 +68,13 @@ class DocumentImageAdmin(admin.ModelAdmin[DocumentImage]):
     """Images; they are added through the API, which prepares them for print."""
 
     list_display = ("id", "document", "caption", "width", "height")
-    readonly_fields = ("id", "document", "file", "width", "height", "digest", "created_at")
+    exclude = ("file",)
+    readonly_fields = ("id", "document", "kept_as", "width", "height", "digest", "created_at")
+
+    @admin.display(description="file")
+    def kept_as(self, image: DocumentImage) -> str:
+        """Return a link that asks who may read it: the storage has no public addresses."""
+        return format_html('<a href="{}">{}</a>', image.url, image.file.name)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: an image that was not prepared could be anything."""

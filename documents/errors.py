@@ -103,11 +103,13 @@ class StorageFull(SpmsError):
 
 
 class StorageUnavailable(SpmsError):
-    """The data folder cannot be read or written."""
+    """The data folder, or the bucket of the files, cannot be read or written."""
 
     slug = "storage-unavailable"
-    title = "The data folder cannot be used"
+    title = "The stored files cannot be used"
     status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds = 30
+    can_pass = True
 
 
 class DocumentGone(SpmsError):

@@ -3,12 +3,15 @@
 import contextlib
 import hashlib
 import io
+import shutil
 import warnings
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from documents import store
@@ -49,6 +52,24 @@ def attach(document: Document, upload: File, *, caption: str = "") -> DocumentIm
             raise
     image.save()
     return image
+
+
+def local_path(name: str, folder: Path) -> Path:
+    """Return where a process on this machine can read an image; what is in a bucket is copied to ``folder``.
+
+    There is nothing at that path when the image is gone.
+    """
+    with store.plain_errors():
+        with contextlib.suppress(NotImplementedError):
+            return Path(default_storage.path(name))
+        copy = folder / PurePosixPath(name).name
+        with (
+            contextlib.suppress(FileNotFoundError),
+            default_storage.open(name) as source,
+            copy.open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target)
+        return copy
 
 
 def prepare(upload: IO[bytes] | File) -> Prepared:  # type: ignore[type-arg]

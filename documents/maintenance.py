@@ -32,7 +32,8 @@ def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:
     """Remove old task rows, and then every file that no row names."""
     rows = remove_rows()
     attempt.report("files", 0)
-    files = remove_files(store.results(), Task) + remove_files(default_storage, DocumentImage)
+    with store.plain_errors():
+        files = remove_files(store.results(), Task) + remove_files(default_storage, DocumentImage)
     return _nothing_to_keep(f"{rows} task rows and {files} files were removed.", rows=rows, files=files)
 
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from documents import content, errors, kinds, store, tasks
+from documents import content, errors, images, kinds, store, tasks
 from documents.models import Document, Task
 from documents.rendering import html, pool
 from documents.rendering.messages import Job, Rendered
@@ -70,7 +69,7 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
     document = _document(attempt.task)
     with store.workspace() as folder:
         attempt.report("html", 0)
-        draft = write_draft(document, folder / "document.html")
+        draft = write_draft(document, folder / "document.html", report=attempt.report)
         rendered = _render(draft, folder / "document.pdf", attempt)
         attempt.report("store", rendered.pages)
         _require_kept(attempt.task)
@@ -98,8 +97,8 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
     )
 
 
-def write_draft(document: Document, path: Path) -> Draft:
-    """Write a document's HTML to ``path``, block by block."""
+def write_draft(document: Document, path: Path, *, report: tasks.Report = lambda *_: None) -> Draft:
+    """Write a document's HTML to ``path``, block by block, and beside it the images that are in a bucket."""
     recorder = _recorder(document)
     with store.plain_errors(), path.open("w", encoding="utf-8") as stream:
         html.write(
@@ -109,8 +108,11 @@ def write_draft(document: Document, path: Path) -> Draft:
             blocks=map(recorder.note, content.blocks(document)),
             generated_at=timezone.localtime().replace(microsecond=0),
         )
-    images = {url: default_storage.path(image.name) for url, image in recorder.images.items()}
-    return Draft(path=path, images=images, fingerprint=recorder.fingerprint())
+    paths: dict[str, str] = {}
+    for url, image in recorder.images.items():
+        report("html", 0)  # hundreds of images take a while to come from a bucket
+        paths[url] = str(images.local_path(image.name, path.parent))
+    return Draft(path=path, images=paths, fingerprint=recorder.fingerprint())
 
 
 def _recorder(document: Document) -> content.Recorder:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import platform
 import shutil
@@ -10,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol, runtime_checkable
 
 import psutil
 from django.conf import settings
@@ -21,6 +22,20 @@ from documents import errors
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
+logger = logging.getLogger(__name__)
+
+
+class Unreachable(OSError):
+    """A storage that is no folder could not be used; its text says why, and what to do."""
+
+
+@runtime_checkable
+class CanStart(Protocol):
+    """A storage that can begin to read in the middle of a file without reading what is before."""
+
+    def open_at(self, name: str, start: int) -> IO[bytes]:
+        """Open a file from byte ``start`` on."""
+
 
 def results() -> Storage:
     """Return the storage of finished files."""
@@ -29,15 +44,22 @@ def results() -> Storage:
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn the system's errors about the data folder into ones that say what to do."""
+    """Turn the system's errors about stored files into ones that say what to do."""
     try:
         yield
     except OSError as error:
         raise storage_error(error) from error
 
 
+def is_known(error: OSError) -> bool:
+    """Say whether an error of the system speaks of stored files, wherever it comes up."""
+    return isinstance(error, Unreachable) or error.errno in NO_ROOM
+
+
 def storage_error(error: OSError) -> errors.SpmsError:
     """Return the error to show for one of the system's."""
+    if isinstance(error, Unreachable):
+        return errors.StorageUnavailable(str(error))
     if error.errno in NO_ROOM:
         return errors.StorageFull("The disk under the data folder is full. Free some space, then try again.")
     reason = error.strerror or str(error)
@@ -81,20 +103,31 @@ def save(finished: Path, *, suffix: str) -> str:
     """
     name = f"{datetime.now(UTC):%Y/%m}/{uuid.uuid4().hex}{suffix}"
     with plain_errors():
-        try:
-            target = Path(results().path(name))
-        except NotImplementedError:
-            with finished.open("rb") as stream:
-                return results().save(name, File(stream))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _move(finished, target)
-        _sync_folder(target.parent)
+        place(results(), name, finished)
     return name
 
 
-def open_file(name: str) -> IO[bytes]:
-    """Open a kept file for reading; raises FileNotFoundError when it is gone."""
-    return results().open(name)
+def place(storage: Storage, name: str, finished: Path) -> None:
+    """Put a finished file into a storage under exactly this name: whole or not at all."""
+    try:
+        target = Path(storage.path(name))
+    except NotImplementedError:
+        with finished.open("rb") as stream:
+            storage.save(name, File(stream))  # an object is there once all of it was received
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _move(finished, target)
+    sync_folder(target.parent)
+
+
+def open_file(name: str, *, start: int = 0) -> IO[bytes]:
+    """Open a kept file for reading from byte ``start`` on; raises FileNotFoundError when it is gone."""
+    storage = results()
+    if isinstance(storage, CanStart):
+        return storage.open_at(name, start)
+    stream: IO[bytes] = storage.open(name)
+    stream.seek(start)
+    return stream
 
 
 def exists(name: str) -> bool:
@@ -103,9 +136,13 @@ def exists(name: str) -> bool:
 
 
 def delete(name: str) -> None:
-    """Delete a kept file; one that is gone already is fine."""
-    with contextlib.suppress(FileNotFoundError):
+    """Delete a kept file; one that is gone already is fine, and what stays now goes at the next clean-up."""
+    try:
         results().delete(name)
+    except FileNotFoundError:
+        pass
+    except Unreachable as error:
+        logger.warning("a file stays until the next clean-up: %s", error)
 
 
 def _move(finished: Path, target: Path) -> None:
@@ -126,7 +163,8 @@ def _move(finished: Path, target: Path) -> None:
             partial.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last through a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,7 @@
 """Reading settings from the environment, so that a wrong value is a one-line error at start."""
 
 import contextlib
+import re
 import secrets
 import tempfile
 from pathlib import Path
@@ -63,6 +64,55 @@ def data_folder() -> Path:
             f"SPMS_DATA_DIR={str(folder)!r} cannot be written ({error.strerror}); name a folder that can be"
         ) from error
     return folder
+
+
+def files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the storages of images and of results: in the data folder, or in a bucket."""
+    kept = {"default": "media", "results": "results"}
+    text = env.str("SPMS_FILES", default="local")
+    bucket = _bucket(text)
+    if bucket is None:
+        backend = "django.core.files.storage.FileSystemStorage"
+        return {
+            alias: {"BACKEND": backend, "OPTIONS": {"location": folder / name}}
+            for alias, name in kept.items()
+        }
+    options = {"bucket_name": bucket[1], **_bucket_options()}
+    return {
+        alias: {
+            "BACKEND": "documents.buckets.Bucket",
+            "OPTIONS": options | {"location": "/".join(filter(None, ((bucket[2] or "").rstrip("/"), name)))},
+        }
+        for alias, name in kept.items()
+    }
+
+
+def _bucket(text: str) -> re.Match[str] | None:
+    """Return the bucket and the prefix of an address of files; None for the data folder."""
+    if text == "local":
+        return None
+    found = re.fullmatch(
+        r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/((?:[\w-][\w.-]*/?)*))?", text, re.ASCII
+    )
+    if found is None:
+        raise ImproperlyConfigured(
+            f"SPMS_FILES={text!r}: expected local, or s3://bucket or s3://bucket/prefix"
+        )
+    return found
+
+
+def _bucket_options() -> dict[str, Any]:
+    endpoint = env.str("SPMS_S3_ENDPOINT", default="")
+    if endpoint and not re.fullmatch(r"https?://[^/?#]+/?", endpoint):
+        raise ImproperlyConfigured(
+            f"SPMS_S3_ENDPOINT={endpoint!r}: expected an address such as https://s3.example.org"
+        )
+    encryption = choice("SPMS_S3_ENCRYPTION", "", ("", "AES256", "aws:kms"))
+    return {
+        "endpoint_url": endpoint or None,
+        "region_name": env.str("SPMS_S3_REGION", default="") or None,
+        "object_parameters": {"ServerSideEncryption": encryption} if encryption else {},
+    }
 
 
 def mail_options(mail: dict[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
-    elif isinstance(error, OSError) and error.errno in store.NO_ROOM:
+    elif isinstance(error, OSError) and store.is_known(error):
         _drop_uploads(context["request"])
         error = store.storage_error(error)
     if isinstance(error, SpmsError):

@@ -245,15 +245,10 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "spms" / "static"]
 STATIC_ROOT = SPMS_DATA_DIR / "static"
+SPMS_FILES = env.str("SPMS_FILES", default="local")
+# Images ("default") and results: in the data folder, or in a bucket (SPMS_FILES).
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": SPMS_DATA_DIR / "media"},
-    },
-    "results": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": SPMS_DATA_DIR / "results"},
-    },
+    **environment.files(SPMS_DATA_DIR),
     "staticfiles": {"BACKEND": "spms.static_files.OwnFilesCompressed"},
 }
 # Large uploads wait on the same disk as everything else: one place that can be full, one message.

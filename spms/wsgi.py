@@ -1,8 +1,13 @@
 """The WSGI entry, for gunicorn."""
 
 import os
+from pathlib import Path
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from documents import processes
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spms.settings")
+processes.work_on(Path(settings.SPMS_DATA_DIR))  # a restore can tell that the web runs
 application = get_wsgi_application()

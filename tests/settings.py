@@ -9,7 +9,15 @@ _folder = tempfile.mkdtemp(prefix="spms-tests-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["SPMS_DATA_DIR"] = _folder
 os.environ["SPMS_MODE"] = "inline"
-for _name in ("DATABASE_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "SPMS_RENDER_MEMORY", "PROMETHEUS_URL"):
+for _name in (
+    "DATABASE_URL",
+    "SECRET_KEY",
+    "DEBUG",
+    "ALLOWED_HOSTS",
+    "SPMS_RENDER_MEMORY",
+    "PROMETHEUS_URL",
+    "SPMS_FILES",
+):
     os.environ.pop(_name, None)
 
 from spms.settings import *  # noqa: E402, F403

@@ -51,7 +51,7 @@ def _body(request: HttpRequest, name: str, size_bytes: int, etag: str) -> HttpRe
     first, last = _bounds(wanted[1], wanted[2], size_bytes)
     if first > last:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
-    chunks = _chunks(store.open_file(name), first, last - first + 1)
+    chunks = _chunks(store.open_file(name, start=first), last - first + 1)
     return StreamingHttpResponse(
         chunks,
         status=206,
@@ -70,9 +70,8 @@ def _bounds(first: str, last: str, size_bytes: int) -> tuple[int, int]:
     return int(first), min(int(last or size_bytes), size_bytes - 1)
 
 
-def _chunks(stream: IO[bytes], first: int, length: int) -> Iterator[bytes]:
+def _chunks(stream: IO[bytes], length: int) -> Iterator[bytes]:
     with stream:
-        stream.seek(first)
         while length > 0 and (chunk := stream.read(min(CHUNK_BYTES, length))):
             length -= len(chunk)
             yield chunk

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
@@ -101,6 +102,7 @@ def _name_cluster(**_: Any) -> None:
     from documents import processes, workers
 
     processes.die_with_the_main_process()
+    processes.work_on(Path(settings.SPMS_DATA_DIR))
     workers.name_cluster()
 
 

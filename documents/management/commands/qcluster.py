@@ -4,6 +4,7 @@ import logging
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -30,6 +31,7 @@ class Command(qcluster.Command):
         """Run the cluster to its end."""
         stop = threading.Event()
         processes.die_with_the_main_process()
+        processes.work_on(Path(settings.SPMS_DATA_DIR))
         name = workers.name_cluster()
         cluster, keeper = Cluster(), Keeper(name, settings.SPMS_QUEUE_WORKERS)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,198 @@
+"""The archive: a plain tar whose last member lists the SHA-256 of all others. Knows no database and no storage."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from documents.store import sync_folder
+
+FORMAT = 1
+MANIFEST, KEY = "manifest.json", "secret_key"
+DATABASES = {"sqlite": "database.sqlite3", "postgresql": "database.pgdump"}
+FOLDERS = ("media", "results")
+IN_A_FOLDER = re.compile(rf"(?:{'|'.join(FOLDERS)})(?:/[^/\\\x00-\x1f]+)+")
+MOST_MANIFEST_BYTES = 1024**3
+PART_BYTES = 1024**2
+
+
+class BackupError(Exception):
+    """A backup or a restore that cannot be done; its text says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What an archive holds. ``files`` says where images and PDFs are: ``archive``, or the bucket they stay in.
+
+    ``gone`` counts the files that rows name and that were not there; ``sha256`` has every other member.
+    """
+
+    format: int
+    version: str
+    engine: str
+    made_at: str
+    migrations: list[str]
+    counts: dict[str, int]
+    files: str
+    gone: int
+    sha256: dict[str, str]
+
+
+class HashingReader:
+    """Reads a stream to the end of what is asked, however little it gives at once, and hashes it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._sha256 = stream, hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        """Return ``size`` bytes, fewer only at the end."""
+        parts: list[bytes] = []
+        while size > 0 and (part := self._stream.read(size)):
+            parts.append(part)
+            size -= len(part)
+        data = b"".join(parts)
+        self._sha256.update(data)
+        return data
+
+    def hexdigest(self) -> str:
+        """Return the hash of what was read."""
+        return self._sha256.hexdigest()
+
+
+class Writer:
+    """Writes members one after the other, and at the end the manifest."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._tar = tarfile.open(fileobj=stream, mode="w:", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self.sha256: dict[str, str] = {}
+
+    def add(self, name: str, source: IO[bytes], size: int) -> None:
+        """Add a member of ``size`` bytes."""
+        hashing = HashingReader(source)
+        self._tar.addfile(_member(name, size), hashing)  # type: ignore[arg-type]
+        self.sha256[name] = hashing.hexdigest()
+
+    def finish(self, manifest: Manifest) -> None:
+        """Add the manifest, without which an archive is not whole."""
+        text = json.dumps(asdict(manifest), indent=1).encode()
+        self._tar.addfile(_member(MANIFEST, len(text)), io.BytesIO(text))
+        self._tar.close()
+
+
+@contextlib.contextmanager
+def appearing(target: Path) -> Iterator[IO[bytes]]:
+    """Give a private file that gets its name when it is whole, and is gone when anything fails."""
+    private = target.with_name(f".{target.name}.{os.getpid()}.part")
+    descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        private.rename(target)
+        sync_folder(target.parent)
+    finally:
+        private.unlink(missing_ok=True)
+
+
+def verify(stream: IO[bytes]) -> Manifest:
+    """Read the whole archive and return its manifest; raises BackupError unless all of it is as it was made."""
+    manifest: Manifest | None = None
+    found: dict[str, str] = {}
+    with _plain_errors():
+        for member, content in _members(stream):
+            if member.name == MANIFEST:
+                manifest = _parse(member, content)
+            else:
+                found[member.name] = _digest(content)
+    if manifest is None:
+        raise BackupError("This archive is cut off: it has no manifest at its end.")
+    if different := set(found.items()) ^ set(manifest.sha256.items()):
+        name = min(different)[0]
+        raise BackupError(f"This archive is damaged: {name} is not what its manifest says.")
+    return manifest
+
+
+def extract(stream: IO[bytes], manifest: Manifest, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield each member but the manifest as a whole, synced file in ``folder``, checked once more."""
+    with _plain_errors():
+        for number, (member, content) in enumerate(_members(stream)):
+            if member.name != MANIFEST:
+                path = folder / f"member-{number}"
+                if _copy(content, path) != manifest.sha256[member.name]:
+                    raise BackupError(f"{member.name} changed while it was restored.")
+                yield member.name, path
+
+
+def _copy(content: IO[bytes], path: Path) -> str:
+    """Write a synced file and return its hash."""
+    hashing = HashingReader(content)
+    with path.open("wb") as target:
+        while part := hashing.read(PART_BYTES):
+            target.write(part)
+        target.flush()
+        os.fsync(target.fileno())
+    return hashing.hexdigest()
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, EOFError, OverflowError, ValueError) as error:
+        raise BackupError(f"This is no whole archive of SPMS ({error}).") from error
+
+
+def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+    """Yield the members with their contents; refuses all but plain files with the names we give."""
+    stream.seek(0)
+    seen: set[str] = set()
+    with tarfile.open(fileobj=stream, mode="r:") as tar:
+        for member in tar:
+            _require_ours(member, seen)
+            seen.add(member.name)
+            if (content := tar.extractfile(member)) is not None:
+                yield member, content
+
+
+def _require_ours(member: tarfile.TarInfo, seen: set[str]) -> None:
+    name = member.name
+    is_known = name in {MANIFEST, KEY, *DATABASES.values()}
+    is_inside = bool(IN_A_FOLDER.fullmatch(name)) and not {".", ".."} & set(name.split("/"))
+    if not (is_known or is_inside) or name in seen:
+        raise BackupError(f"This archive is not to be trusted: it has a member {name!r}.")
+    if member.type not in {tarfile.REGTYPE, tarfile.AREGTYPE} or member.issparse():
+        raise BackupError(f"This archive is not to be trusted: {name!r} is no plain file.")
+
+
+def _parse(member: tarfile.TarInfo, content: IO[bytes]) -> Manifest:
+    if member.size > MOST_MANIFEST_BYTES:
+        raise BackupError("This archive is not to be trusted: its manifest is too large.")
+    try:
+        manifest = Manifest(**json.loads(content.read()))
+    except (ValueError, TypeError) as error:
+        raise BackupError(f"The manifest of this archive cannot be read ({error}).") from error
+    if manifest.format != FORMAT:
+        raise BackupError(f"This archive has format {manifest.format}; this version reads {FORMAT}.")
+    return manifest
+
+
+def _digest(content: IO[bytes]) -> str:
+    hashing = HashingReader(content)
+    while hashing.read(PART_BYTES):
+        pass
+    return hashing.hexdigest()
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = size, 0o600, int(time.time())
+    return member

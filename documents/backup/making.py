@@ -1,0 +1,124 @@
+"""Make a backup while the system runs.
+
+The database comes first, as of one moment, and the files after it. A file is written before the row that names
+it and never changed in place: all that the database of that moment names is already there when the copying of
+files begins. The other way round, a PDF published in between would be in a row and not in the archive.
+"""
+
+import contextlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.storage import Storage, default_storage
+
+from documents import maintenance, store
+from documents.backup import archive, databases
+from documents.backup.archive import Manifest, Writer
+from documents.models import Document, DocumentImage, Project, Task
+
+COUNTED = {"users": User, "projects": Project, "documents": Document, "images": DocumentImage, "tasks": Task}
+COUNT, FILES = "SELECT count(*) FROM {}", "SELECT file FROM {} WHERE file <> ''"
+NAMING = {"media": DocumentImage, "results": Task}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """What the database said of itself at the moment of its snapshot."""
+
+    migrations: list[str]
+    counts: dict[str, int]
+    named: set[str]
+
+
+def make(folder: Path, *, with_key: bool = False, with_bucket: bool = False) -> tuple[Path, Manifest]:
+    """Write an archive into a folder; return its path and what it holds."""
+    made_at = datetime.now(UTC)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target = folder / f"spms-{made_at:%Y%m%dT%H%M%SZ}.tar"
+    with store.workspace() as work, archive.appearing(target) as stream:
+        writer = Writer(stream)
+        moment = _add_database(writer, work)
+        if with_key:
+            _add_path(writer, archive.KEY, Path(settings.SPMS_DATA_DIR) / "secret_key")
+        where = place_of_files()
+        takes_files = where == "archive" or with_bucket
+        if takes_files:
+            _add_files(writer)
+        manifest = Manifest(
+            format=archive.FORMAT,
+            version=version(),
+            engine=databases.engine(),
+            made_at=made_at.isoformat(timespec="seconds"),
+            migrations=moment.migrations,
+            counts=moment.counts,
+            files="archive" if takes_files else where,
+            gone=len(moment.named - set(writer.sha256)) if takes_files else 0,
+            sha256=writer.sha256,
+        )
+        writer.finish(manifest)
+    return target, manifest
+
+
+def version() -> str:
+    """Return the version of the code."""
+    return str(tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"])
+
+
+def place_of_files() -> str:
+    """Return ``archive`` for files that belong into an archive, or the bucket in which they are."""
+    try:
+        default_storage.path("any")
+    except NotImplementedError:
+        return str(settings.SPMS_FILES)
+    return "archive"
+
+
+def storage_of(folder: str) -> Storage:
+    """Return the storage whose files are in a folder of the archive."""
+    return store.results() if folder == "results" else default_storage
+
+
+def _add_database(writer: Writer, work: Path) -> Moment:
+    name = archive.DATABASES[databases.engine()]
+    if "django_migrations" not in databases.tables():
+        raise archive.BackupError(
+            "There is nothing to save: the database has no tables (migrate makes them)."
+        )
+    with databases.snapshot(work / name) as query:
+        moment = _moment(query)
+    _add_path(writer, name, work / name)
+    (work / name).unlink()
+    return moment
+
+
+def _moment(query: databases.Query) -> Moment:
+    applied = query("SELECT app, name FROM django_migrations ORDER BY app, name")
+    counts = {name: query(COUNT.format(model._meta.db_table))[0][0] for name, model in COUNTED.items()}
+    named = {
+        f"{folder}/{row[0]}"
+        for folder, model in NAMING.items()
+        for row in query(FILES.format(model._meta.db_table))
+    }
+    return Moment(migrations=[f"{app}.{name}" for app, name in applied], counts=counts, named=named)
+
+
+def _add_files(writer: Writer) -> None:
+    for folder in archive.FOLDERS:
+        for name in _whole_files(storage_of(folder)):
+            # One that the clean-up removed in this moment is missed only if a row names it; that is counted.
+            with contextlib.suppress(FileNotFoundError), storage_of(folder).open(name) as source:
+                writer.add(f"{folder}/{name}", source, source.size)
+
+
+def _whole_files(storage: Storage) -> Iterator[str]:
+    return (name for name in maintenance.walk(storage) if not name.endswith(".part"))
+
+
+def _add_path(writer: Writer, name: str, path: Path) -> None:
+    with path.open("rb") as source:
+        writer.add(name, source, path.stat().st_size)

@@ -1,0 +1,61 @@
+"""``manage.py backup``: the database and the files as one archive, while the system runs."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from documents.backup import making
+from documents.backup.archive import KEY, BackupError, Manifest
+from documents.errors import SpmsError
+
+
+class Command(BaseCommand):
+    """Writes one archive and says what it holds and what it does not."""
+
+    help = "Write the database and the files into one archive; the system may run meanwhile."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("folder", nargs="?", type=Path, help="default: backups/ in SPMS_DATA_DIR")
+        parser.add_argument(
+            "--with-key", action="store_true", help="put this installation's secret key in, too"
+        )
+        parser.add_argument("--with-bucket", action="store_true", help="copy the files of a bucket, too")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Make the archive."""
+        folder = options["folder"] or Path(settings.SPMS_DATA_DIR) / "backups"
+        try:
+            path, manifest = making.make(
+                folder, with_key=options["with_key"], with_bucket=options["with_bucket"]
+            )
+        except (BackupError, SpmsError, OSError, DatabaseError) as error:
+            raise CommandError(f"No backup was made. {' '.join(str(error).split())}") from error
+        self.stdout.write(_summary(path, manifest))
+        for hint in _hints(manifest):
+            self.stdout.write(hint)
+
+
+def _summary(path: Path, manifest: Manifest) -> str:
+    counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
+    return f"{path}: {path.stat().st_size / 1024**2:,.1f} MiB; {counts}; {len(manifest.sha256)} members."
+
+
+def _hints(manifest: Manifest) -> list[str]:
+    hints = []
+    if manifest.files != "archive":
+        hints.append(
+            f"The files stay in {manifest.files}: keep them safe with the bucket's versioning, or repeat with"
+            " --with-bucket to copy them."
+        )
+    if manifest.gone:
+        hints.append(f"{manifest.gone} file(s) that rows name were not there.")
+    if KEY not in manifest.sha256:
+        hints.append(
+            "The secret key is not in it: keep a copy elsewhere, or people sign in anew after a restore."
+        )
+    return hints

@@ -1,0 +1,44 @@
+"""``manage.py restore``: put an archive of ``manage.py backup`` in place."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from documents.backup import restoring
+from documents.backup.archive import KEY, BackupError
+from documents.errors import SpmsError
+
+
+class Command(BaseCommand):
+    """Checks the archive, restores files and database, and migrates."""
+
+    help = "Restore an archive that backup made, into an empty system that does not run."
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("archive", type=Path)
+        parser.add_argument("--replace", action="store_true", help="lose what this system's database has")
+        parser.add_argument(
+            "--force", action="store_true", help="restore although something of the system seems to run"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Restore, and say what was restored."""
+        try:
+            manifest = restoring.restore(
+                options["archive"], is_replacing=options["replace"], is_forced=options["force"]
+            )
+        except (BackupError, SpmsError, OSError, DatabaseError) as error:
+            raise CommandError(f"Not restored. {' '.join(str(error).split())}") from error
+        counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())
+        self.stdout.write(
+            f"Restored the system of {manifest.made_at} (version {manifest.version}): {counts}."
+        )
+        if manifest.files != "archive":
+            self.stdout.write(f"Its files are not in the archive; they are in {manifest.files} (SPMS_FILES).")
+        if KEY not in manifest.sha256:
+            self.stdout.write("It came without its secret key: put that back, or people sign in anew.")
