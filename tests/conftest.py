@@ -68,7 +68,7 @@ def plan(owner, member):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--chaos-seconds", type=float, default=60.0, help="how long test_chaos.py kills")
+    parser.addoption("--chaos-seconds", type=float, default=40.0, help="how long test_chaos.py kills")
 
 
 def pytest_terminal_summary(terminalreporter):
