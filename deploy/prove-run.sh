@@ -49,7 +49,7 @@ fi
 (container metrics >"$DATA/metrics.log" 2>&1) & metrics=$!
 # Of the shells above nothing is left: each was replaced by its container's process.
 
-(container python - <"deploy/prove-requests.py") || fail "a request went wrong"
+(container python - <"deploy/prove_requests.py") || fail "a request went wrong"
 
 for process in web worker evaluator metrics; do
     eval "kill -TERM \$$process"
