@@ -18,8 +18,8 @@ step() {
 
 [ "$(uname -s)" = Linux ] || cannot "this needs Linux"
 [ "$(id -u)" = 0 ] || cannot "this needs root (chroot, mount)"
-for tool in buildah unshare setpriv; do
-    command -v "$tool" >/dev/null || cannot "$tool is missing (apt-get install buildah util-linux)"
+for tool in buildah unshare setpriv ip; do
+    command -v "$tool" >/dev/null || cannot "$tool is missing (apt-get install buildah util-linux iproute2)"
 done
 
 scratch=$(mktemp -d)

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from django.conf import settings
 from django.core.management import get_commands
+from django.urls import resolve
 
 from metrics import rules
 from metrics.thresholds import load
-from spms import urls
 
 ROOT = Path(__file__).parent.parent.parent
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -140,12 +140,12 @@ def test_settings_that_are_named_exist():
 
 
 def test_addresses_that_are_asked_exist():
-    routes = {f"/{pattern.pattern}" for pattern in urls.urlpatterns}
     asked = {"/metrics", *re.findall(r"/healthz/\w+", DOCKERFILE)}
     for container in containers():
         asked |= {probe["httpGet"]["path"] for key, probe in container.items() if key.endswith("Probe")}
     assert {"/healthz/live", "/healthz/ready"} <= asked
-    assert asked <= routes
+    for path in asked:
+        resolve(path)
 
 
 def test_every_image_is_pinned_to_a_tag():
