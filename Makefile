@@ -3,7 +3,7 @@ PORT ?= 8000
 export PORT
 PYTHON := .venv/bin/python
 
-.PHONY: help run test check bench format lock schema setup-run setup-dev
+.PHONY: help run test check image-check bench format lock schema setup-run setup-dev
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,15 +17,19 @@ run: setup-run ## set up, load the sample data, and serve on http://127.0.0.1:80
 test: setup-dev ## set up and run the whole suite
 	@$(PYTHON) -m pytest --numprocesses auto --dist loadgroup $(ARGS)
 
-check: setup-dev ## lint, types, imports, templates, migrations
+check: setup-dev ## lint, types, imports, templates, Dockerfile, migrations
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy .
 	@.venv/bin/lint-imports
 	@.venv/bin/djlint --lint --quiet documents metrics spms
+	@.venv/bin/hadolint Dockerfile
 	@$(PYTHON) manage.py check --fail-level WARNING
 	@$(PYTHON) manage.py makemigrations --check --dry-run
 	@$(PYTHON) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+image-check: ## build the Dockerfile with buildah and run the image (root on Linux; no Docker)
+	@deploy/prove-image.sh $(ARGS)
 
 bench: setup-dev ## measure speed and memory; prints the table of docs/performance.md
 	@$(PYTHON) -m bench $(ARGS)

@@ -1,0 +1,51 @@
+#!/bin/sh
+# What a container runs. Usage: container.sh web|worker|evaluator|migrate|metrics|prometheus-files|COMMAND …
+set -eu
+
+# Static files are part of the image, but are looked for in the data folder, which is a volume: a link there leads
+# back into the image. So each container serves the files of its own version, and nothing is copied at a start.
+static="${SPMS_DATA_DIR:=/data}/static"
+is_linked() {
+    [ "$(readlink "$static")" = /app/static ]
+}
+if ! is_linked && ! ln -sT /app/static "$static" 2>/dev/null && ! is_linked; then
+    echo "spms: $static cannot become a link to /app/static: make the volume writable for uid $(id -u)," \
+        "and remove $static if it is a folder" >&2
+    exit 1
+fi
+
+role="$1"
+shift
+# The heartbeat of gunicorn's worker is a file: in memory, so that a slow disk does not look like a stuck worker.
+case "$role" in
+web)
+    exec gunicorn -c python:spms.gunicorn --bind 0.0.0.0:8000 --worker-tmp-dir /dev/shm spms.wsgi "$@"
+    ;;
+worker)
+    if [ "${SPMS_QUEUE:-django-q}" = celery ]; then
+        exec celery -A spms.task_backends.celery worker "$@"
+    fi
+    exec python manage.py qcluster "$@"
+    ;;
+evaluator)
+    exec python manage.py evaluate_thresholds --every 15s "$@"
+    ;;
+migrate)
+    exec python manage.py migrate --noinput "$@"
+    ;;
+metrics)
+    # /metrics of what counts under this host name, beside a worker: small, and without rendering processes.
+    exec gunicorn --bind 0.0.0.0:8001 --worker-class gthread --threads 2 --worker-tmp-dir /dev/shm \
+        --no-control-socket spms.wsgi "$@"
+    ;;
+prometheus-files)
+    # The limits as alert rules, and the token of /metrics, where a Prometheus reads them.
+    umask 022
+    python manage.py export_prometheus_rules >/export/rules.yml.new
+    mv /export/rules.yml.new /export/rules.yml
+    printf %s "${SPMS_METRICS_TOKEN:?is needed by Prometheus}" >/export/metrics_token
+    ;;
+*)
+    exec "$role" "$@"
+    ;;
+esac

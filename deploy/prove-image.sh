@@ -1,0 +1,87 @@
+#!/bin/sh
+# Builds the Dockerfile without Docker and runs the image as a container would: `make image-check`, as root on Linux.
+# Usage: deploy/prove-image.sh [run|celery]    BASE_FOLDER=… takes a root file system with Python instead of making one.
+# It exits with 0 when all of it worked, with 1 when something did not, with 77 when it cannot run here.
+set -eu
+cd "$(dirname "$0")/.."
+requirements="${1:-run}"
+suite=trixie
+
+cannot() {
+    echo "spms: the image was NOT checked: $*" >&2
+    exit 77
+}
+
+step() {
+    echo "spms: $*"
+}
+
+[ "$(uname -s)" = Linux ] || cannot "this needs Linux"
+[ "$(id -u)" = 0 ] || cannot "this needs root (chroot, mount)"
+for tool in buildah unshare setpriv ip; do
+    command -v "$tool" >/dev/null || cannot "$tool is missing (apt-get install buildah util-linux iproute2)"
+done
+
+scratch=$(mktemp -d)
+export STORAGE_DRIVER=vfs
+store="--root $scratch/storage --runroot $scratch/run"
+containers=""
+finish() {
+    for container in $containers; do
+        # shellcheck disable=SC2086
+        buildah $store umount "$container" >/dev/null 2>&1 || true
+    done
+    rm -rf "$scratch"
+}
+trap finish EXIT
+
+# The base: what python:3.13-slim-trixie consists of, Debian and Python, from Debian's own archive.
+base="${BASE_FOLDER:-}"
+if [ -z "$base" ]; then
+    command -v debootstrap >/dev/null || cannot "debootstrap is missing (apt-get install debootstrap)"
+    mirror=$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/*.sources 2>/dev/null || true)
+    base="$scratch/base"
+    step "making a base of Debian $suite"
+    # shellcheck disable=SC2086
+    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$suite" "$base" $mirror \
+        >"$scratch/debootstrap.log" 2>&1 || { tail -3 "$scratch/debootstrap.log" >&2; cannot "debootstrap failed"; }
+fi
+
+# shellcheck disable=SC2086
+b() {
+    command="$1"
+    shift
+    buildah $store "$command" "$@"
+}
+
+from=$(b from scratch)
+containers="$containers $from"
+b add --quiet "$from" "$base" / >/dev/null
+# This machine's certificates: its network may have some of its own.
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] ||
+    b add --quiet "$from" /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt >/dev/null
+b config --env PIP_CERT=/etc/ssl/certs/ca-certificates.crt "$from"
+b commit --quiet "$from" localhost/spms-base >/dev/null
+
+step "building the Dockerfile with requirements/$requirements.txt"
+b bud --quiet --isolation chroot --format docker --build-arg BASE=localhost/spms-base \
+    --build-arg REQUIREMENTS="$requirements" --tag localhost/spms . >"$scratch/build.log" 2>&1 ||
+    { tail -30 "$scratch/build.log" >&2; exit 1; }
+
+image=$(b from --pull-never localhost/spms)
+containers="$containers $image"
+root=$(b mount "$image")
+settings=$(b inspect --type image --format '{{.Docker.Config.User}} {{.Docker.Config.Entrypoint}} {{.Docker.Config.Cmd}}' localhost/spms)
+step "user, entry point and command: $settings"
+[ "$settings" = "10001:10001 [/app/deploy/container.sh] [web]" ]
+step "size of the image: $(du -sm "$root" | cut -f1) MB, of which the base $(du -sm "$base" | cut -f1) MB"
+for tool in gcc cc g++ make; do
+    [ ! -e "$root/usr/bin/$tool" ] || { echo "spms: $tool is in the image" >&2; exit 1; }
+done
+
+step "running it: root read-only, uid 10001, no capabilities, /data and /dev/shm to write to"
+mkdir "$scratch/data"
+chown 10001:10001 "$scratch/data"
+ROOT="$root" DATA="$scratch/data" REQUIREMENTS="$requirements" \
+    unshare --mount --pid --fork --net --uts --ipc --kill-child sh -eu deploy/prove-run.sh
+step "the image works"

@@ -1,0 +1,118 @@
+"""The objects for Kubernetes are valid and fit together."""
+
+import shutil
+import subprocess
+import warnings
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.unit.test_deployment import KUBERNETES, ROOT, config_map, containers, pods, resources
+
+
+def mebibytes(text):
+    return int(text.removesuffix("Gi")) * 1024 if text.endswith("Gi") else int(text.removesuffix("Mi"))
+
+
+@pytest.mark.parametrize("key", resources(), ids="/".join)
+def test_every_object_fits_its_schema(key):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kubernetes_validate.validate(resources()[key], "1.34", strict=True)
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
+@pytest.mark.parametrize("folder", ["base", "overlays/production"])
+def test_kustomize_builds_it(folder):
+    found = subprocess.run(["kubectl", "kustomize", KUBERNETES / folder], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    built = list(yaml.safe_load_all(found.stdout))
+    assert len(built) == len(resources()) + 1  # the generated ConfigMap
+    for one in built:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            kubernetes_validate.validate(one, "1.34", strict=True)
+
+
+def test_containers_are_restricted_and_bounded():
+    for pod in pods().values():
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+    for container in containers():
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert {"requests", "limits"} <= set(container["resources"])
+
+
+def test_renders_fit_into_the_memory_of_their_container():
+    settings = config_map("base")
+    renders = int(settings["SPMS_RENDER_SLOTS"]) * int(settings["SPMS_RENDER_MEMORY"].removesuffix("M"))
+    for name in ("web", "worker"):
+        limit = pods()[f"spms-{name}"]["containers"][0]["resources"]["limits"]["memory"]
+        assert mebibytes(limit) >= renders + 512
+
+
+def test_what_belongs_to_one_pod_is_not_on_the_shared_volume():
+    for name in ("spms-web", "spms-worker"):
+        own = {one["name"] for one in pods()[name]["volumes"] if "emptyDir" in one}
+        for container in pods()[name]["containers"]:
+            mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
+            assert mounts["/data"] == "data"
+            assert {mounts[f"/data/{folder}"] for folder in ("metrics", "run", "work")} == own
+
+
+def test_every_pod_that_is_asked_allows_the_name_it_is_asked_under():
+    asked = [one for one in containers() if "livenessProbe" in one]
+    assert {one["name"] for one in asked} == {"web", "metrics"}
+    for container in asked:
+        hosts = next(one["value"] for one in container["env"] if one["name"] == "ALLOWED_HOSTS")
+        assert hosts == "$(SITE),localhost,$(POD_IP)"
+        ports = {port["name"] for port in container["ports"]}
+        for key, probe in container.items():
+            if key.endswith("Probe"):
+                assert probe["httpGet"]["httpHeaders"] == [{"name": "Host", "value": "localhost"}]
+                assert probe["httpGet"]["port"] in ports
+
+
+def test_ports_are_those_that_the_image_opens():
+    entry = (ROOT / "deploy" / "container.sh").read_text()
+    ports = {port["containerPort"] for one in containers() for port in one.get("ports", [])}
+    assert all(f"0.0.0.0:{port}" in entry for port in ports)
+    rules = resources()["NetworkPolicy", "spms"]["spec"]["ingress"][0]["ports"]
+    assert {rule["port"] for rule in rules} == ports
+
+
+def test_the_autoscaler_asks_for_a_metric_that_exists_and_that_the_adapter_serves():
+    metric = resources()["HorizontalPodAutoscaler", "spms-worker"]["spec"]["metrics"][0]["external"]["metric"]
+    adapter = yaml.safe_load((KUBERNETES / "prometheus-adapter.yaml").read_text())["rules"]["external"][0]
+    assert metric["name"] == adapter["name"]["as"] == adapter["seriesQuery"].split("{")[0]
+    assert f'"{metric["name"]}":' in (ROOT / "metrics" / "views.py").read_text()
+    assert "replicas" not in resources()["Deployment", "spms-worker"]["spec"]
+
+
+def test_prometheus_keeps_the_pods_and_ports_that_answer():
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "kubernetes.yml").read_text())[
+        "scrape_configs"
+    ][0]
+    labels = yaml.safe_load((KUBERNETES / "base" / "kustomization.yaml").read_text())["labels"][0]["pairs"]
+    keep = config["relabel_configs"][0]["regex"]
+    names = {port["name"] for one in containers() for port in one.get("ports", [])}
+    assert keep == f"{labels['app.kubernetes.io/name']};({'|'.join(sorted(names))})"
+    namespaces = config["kubernetes_sd_configs"][0]["namespaces"]["names"]
+    assert ("Namespace", namespaces[0]) in resources()
+
+
+def test_objects_that_are_named_are_there():
+    found = resources()
+    for pod in pods().values():
+        for volume in pod["volumes"]:
+            if claim := volume.get("persistentVolumeClaim"):
+                assert ("PersistentVolumeClaim", claim["claimName"]) in found
+    backend = found["Ingress", "spms"]["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    assert ("Service", backend["name"]) in found
+    scaled = found["HorizontalPodAutoscaler", "spms-worker"]["spec"]["scaleTargetRef"]
+    assert (scaled["kind"], scaled["name"]) in found
