@@ -11,9 +11,14 @@ LOOKS = {
 }
 
 
+def take(page, name):
+    """Take a picture of the whole page, with its carets: hiding them writes styles into the page."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=FOLDER / f"{name}.png", full_page=True, caret="initial")
+
+
 def keep(page, name):
     """Keep a picture of the whole page, which must not scroll sideways."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    take(page, name)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{name} scrolls sideways"

@@ -131,7 +131,7 @@ def test_evidence_stays_open_while_the_page_lives_on(system, open_page):
     system.manage("mode", "auto")
     expect(evidence.get_by_role("cell", name="p95 response time")).to_be_visible()
     expect(page.locator("#evaluation table")).to_be_visible()
-    page.screenshot(path=pictures.FOLDER / "dashboard-evidence.png", full_page=True)
+    pictures.take(page, "dashboard-evidence")
 
 
 def test_times_are_those_of_the_viewer(open_page):
@@ -212,4 +212,4 @@ def test_only_the_answer_and_its_table_are_printed(open_page):
     expect(page.locator("#evaluation table")).to_be_visible()
     for selector in (".bar", ".tiles", "table.limits", "#charts", "#changes", ".columns", "footer"):
         expect(page.locator(selector)).to_be_hidden()
-    page.screenshot(path=pictures.FOLDER / "dashboard-print.png", full_page=True)
+    pictures.take(page, "dashboard-print")
