@@ -59,7 +59,8 @@ def report(system):
 @pytest.fixture
 def long_report(system, report):
     """The same with a very long text: work for longer than a page takes to look."""
-    change(system, report, "</p><p>".join(["A paragraph as long as a line of the page, more or less."] * 2000))
+    line = "A paragraph as long as a line of the page, more or less."
+    change(system, report, "</p><p>".join([line] * 2000))
     return report
 
 
