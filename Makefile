@@ -43,7 +43,9 @@ lock: setup-dev ## pin the dependencies anew, with hashes and without any index 
 		--generate-hashes --no-header --output-file requirements/run.txt
 	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --extra celery --constraint requirements/run.txt \
 		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/celery.txt
-	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --group dev --constraint requirements/celery.txt \
+	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --extra celery --extra observe --constraint requirements/celery.txt \
+		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/observe.txt
+	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --group dev --constraint requirements/observe.txt \
 		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/dev.txt
 
 setup-run setup-dev: setup-%:

@@ -212,6 +212,7 @@ class Task(models.Model):
     claimable_at = models.DateTimeField("when it may run", default=timezone.now)
     hinted_at = models.DateTimeField(null=True, blank=True)
     routed_by = models.CharField("rule that chose its mode", max_length=20, blank=True)
+    request_id = models.CharField("request that began it", max_length=64, blank=True, db_default="")
     phase = models.CharField(max_length=20, blank=True)
     pages_done = models.PositiveIntegerField(default=0)
     message = models.CharField(max_length=500, blank=True)

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from documents import claims, errors, store
+from documents import claims, errors, logs, store
 from documents.models import Document, Task, Viewer
 from metrics import instruments
 
@@ -108,6 +108,7 @@ def begin(
                     mode=mode,
                     routed_by=rule,
                     hinted_at=hinted_at,
+                    request_id=logs.request_id.get(),
                 )
         except IntegrityError:
             joined = Task.objects.in_flight().filter(kind=kind, fingerprint=fingerprint).first()
@@ -128,6 +129,14 @@ def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
         return
     if task.attempts == 1:
         instruments.waited(task.kind, (timezone.now() - task.created_at).total_seconds())
+    with logs.of_task(task.pk, begun_by=task.request_id):
+        began = time.monotonic()
+        _run(task, deadline)
+        took_seconds = time.monotonic() - began
+        logger.info("task %s (%s) ran, attempt %d, %.1f s", task.pk, task.kind, task.attempts, took_seconds)
+
+
+def _run(task: Task, deadline: float) -> None:
     try:
         outcome = _handlers[task.kind](_attempt(task, deadline))
     except ClaimLost:
@@ -296,7 +305,7 @@ def _retry_or_fail(task: Task, error: errors.SpmsError) -> None:
 
 
 def _retry_later(task: Task, error: errors.SpmsError) -> bool:
-    backoff_seconds = settings.SPMS_RETRY_BACKOFF * 2 ** (task.attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311
+    backoff_seconds = settings.SPMS_RETRY_BACKOFF * 2 ** (task.attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311  # nosec B311
     queued = claims.mine(task).filter(mode=Task.Mode.QUEUE)
     return _insist(
         lambda: queued.update(

@@ -24,6 +24,22 @@ def positive(name: str, default: int) -> int:
     return int(text)
 
 
+def whole(name: str, *, default: int) -> int:
+    """Return a whole number, zero included."""
+    text = env.str(name, default=str(default))
+    if not text.isdecimal():
+        raise ImproperlyConfigured(f"{name}={text!r}: expected a whole number")
+    return int(text)
+
+
+def rate(name: str, default: str) -> str | None:
+    """Return how many in which time, as DRF writes it; None for no bound."""
+    text: str = env.str(name, default=default)
+    if text != "off" and not re.fullmatch(r"[1-9]\d*/[smhd]", text, re.ASCII):
+        raise ImproperlyConfigured(f"{name}={text!r}: expected such as 3000/m (per s, m, h or d), or off")
+    return None if text == "off" else text
+
+
 def flag(name: str, *, default: bool) -> bool:
     """Return what is on or off."""
     text = env.str(name, default=str(default)).lower()

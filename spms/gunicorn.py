@@ -20,6 +20,7 @@ timeout = 60
 graceful_timeout = int(settings.SPMS_INLINE_DEADLINE) + 5
 keepalive = 5
 control_socket_disable = True
+logconfig_dict = settings.LOGGING
 
 
 def post_worker_init(worker: Worker) -> None:

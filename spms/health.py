@@ -1,13 +1,21 @@
 """Whether the process lives, and whether it can do its work."""
 
+import functools
+import shutil
 import tempfile
 
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from documents import queue
+from metrics import flag
 from spms import problems
+
+LEAST_FREE_BYTES = 64 * 1024**2
 
 
 @require_safe
@@ -18,29 +26,59 @@ def live(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when requests can be served, otherwise 503 with what is missing."""
-    if missing := [name for name, check in CHECKS.items() if not check()]:
-        detail = f"Not usable: {', '.join(missing)}."
-        return problems.response(503, slug="not-ready", title="Not ready", detail=detail)
-    return JsonResponse({"status": "ok", "checks": list(CHECKS)})
+    """Answer 200 when requests can be served, otherwise 503; each check is named with ``ok`` or what is wrong.
+
+    ``?skip=workers`` leaves that check out: without workers a server still has pages, and PDFs inline, to serve.
+    """
+    skipped = request.GET.getlist("skip")
+    found = {name: check() for name, check in CHECKS.items() if name not in skipped}
+    if wrong := [f"{name}: {fault}" for name, fault in found.items() if fault != "ok"]:
+        detail = f"Not usable: {'; '.join(wrong)}."
+        return problems.response(503, slug="not-ready", title="Not ready", detail=detail, checks=found)
+    return JsonResponse({"status": "ok", "checks": found})
 
 
-def _database() -> bool:
+def _database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError:
-        return False
-    return True
+        return "it does not answer"
+    return "ok"
 
 
-def _data_folder() -> bool:
+def _migrations() -> str:
+    """Compare what this version needs with what the database has; a newer database is no fault."""
+    try:
+        missing = _needed() - set(MigrationRecorder(connection).applied_migrations())
+    except DatabaseError:
+        return "the database does not answer"
+    names = ", ".join(f"{app}.{name}" for app, name in sorted(missing))
+    return f"{names} not applied, run: manage.py migrate" if missing else "ok"
+
+
+@functools.cache
+def _needed() -> set[tuple[str, str]]:
+    return set(MigrationLoader(None).graph.leaf_nodes())
+
+
+def _disk() -> str:
     try:
         with tempfile.TemporaryFile(dir=settings.SPMS_DATA_DIR) as probe:
             probe.write(b"\0" * 4096)
-    except OSError:
-        return False
-    return True
+        free_bytes = shutil.disk_usage(settings.SPMS_DATA_DIR).free
+    except OSError as error:
+        return f"SPMS_DATA_DIR cannot be written ({error.strerror})"
+    return "ok" if free_bytes > LEAST_FREE_BYTES else f"only {free_bytes // 1024**2} MB are free"
 
 
-CHECKS = {"database": _database, "data folder": _data_folder}
+def _workers() -> str:
+    """Ask for a worker's heartbeat where the mode in force needs one; a paused queue rests on purpose."""
+    try:
+        is_needed = flag.mode() == "queue" and queue.paused() is None
+        return "no worker is alive, and the mode is queue" if is_needed and not queue.is_alive() else "ok"
+    except DatabaseError:
+        return "the database does not answer"
+
+
+CHECKS = {"database": _database, "migrations": _migrations, "disk": _disk, "workers": _workers}

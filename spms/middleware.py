@@ -1,15 +1,77 @@
 """Middleware for every request."""
 
+import logging
+import re
+import time
+import uuid
 from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import sync_only_middleware
+from django.utils.functional import SimpleLazyObject
 
+from documents import logs
 from spms import problems
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
+
+requests_log = logging.getLogger("spms.requests")
+
+
+@sync_only_middleware
+class RequestIds:
+    """Names each request: by the ``X-Request-ID`` that a proxy gave it, or by a new one, which goes back with it.
+
+    The id stands in every line of the log that the request causes, also in those of the worker that runs its task.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on under its name, and log it."""
+        given = request.headers.get("X-Request-ID", "")
+        ident = given if re.fullmatch(r"[A-Za-z0-9._-]{8,64}", given) else uuid.uuid4().hex
+        with logs.of_request(ident):
+            started = time.perf_counter()
+            response = self.get_response(request)
+            response["X-Request-ID"] = ident
+            if requests_log.isEnabledFor(logging.INFO):
+                _log(request, response.status_code, time.perf_counter() - started)
+        return response
+
+
+def _log(request: HttpRequest, status: int, seconds: float) -> None:
+    requests_log.info(
+        "%s %s %d",
+        request.method,
+        request.path,
+        status,
+        extra={
+            "method": request.method,
+            "path": request.path,
+            "status": status,
+            "milliseconds": round(seconds * 1000, 1),
+            "user_id": _user_id(request),
+        },
+    )
+
+
+def _user_id(request: HttpRequest) -> object:
+    """Return who asked, if that is known already: a log must not ask the database."""
+    user = vars(request).get("user")
+    if isinstance(user, SimpleLazyObject):
+        user = vars(request).get("_cached_user")
+    return user.pk if user else None
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return who asks: the address that the outermost of our own proxies saw."""
+    seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    known = [request.META.get("REMOTE_ADDR") or "unknown", *reversed(seen)]
+    return known[min(settings.SPMS_PROXIES, len(known) - 1)] or known[0]
 
 
 @sync_only_middleware
@@ -32,6 +94,20 @@ class BodyLimit:
                 detail=f"The body has {int(sent):,} bytes; at most {limit:,} are allowed here.",
             )
         return self.get_response(request)
+
+
+@sync_only_middleware
+class NotKept:
+    """Lets no browser and no proxy keep an answer, unless its view says how: most speak of a person's work."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on."""
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
 
 @sync_only_middleware

@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError as DjangoValidationError
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views import defaults
 from django.views.csrf import csrf_failure as django_csrf_failure
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from documents import store
+from documents import logs, store
 from documents.errors import SpmsError
 
 CONTENT_TYPE = "application/problem+json"
@@ -86,7 +88,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if _wants_page(request):
         return defaults.server_error(request)
     kind = SpmsError
-    return response(500, slug=kind.slug, title=kind.title, detail="It was logged. Try again later.")
+    detail = f"It was logged under {logs.request_id.get()}. Try again later."
+    return response(500, slug=kind.slug, title=kind.title, detail=detail)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -94,6 +97,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if _wants_page(request):
         return django_csrf_failure(request, reason)
     return response(403, slug="csrf-failed", title="Forbidden", detail=reason)
+
+
+def locked_out(request: HttpRequest, *_: object) -> HttpResponse:
+    """Answer somebody whose sign-in failed too often (AXES_LOCKOUT_CALLABLE)."""
+    wait_seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
+    detail = f"The sign-in failed too often. Try again in {wait_seconds // 60} minutes."
+    if _wants_page(request):
+        answer = render(request, "site/login.html", {"locked_out": detail}, status=429)
+    else:
+        answer = response(429, slug="locked-out", title="Too many failed sign-ins", detail=detail)
+    answer["Retry-After"] = str(wait_seconds)
+    return answer
 
 
 def _wants_page(request: HttpRequest) -> bool:

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,35 @@ DEBUG = environment.flag("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or environment.secret_key(SPMS_DATA_DIR)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# In production a proxy in front speaks TLS and says so: cookies, redirects and HSTS follow, and no sample data.
+SPMS_HTTPS = environment.flag("SPMS_HTTPS", default=False)
+# Proxies in front, each of which adds an address to X-Forwarded-For; what came before those is hearsay.
+SPMS_PROXIES = environment.whole("SPMS_PROXIES", default=int(SPMS_HTTPS))
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SPMS_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SPMS_HTTPS else None
+SECURE_HSTS_SECONDS = 365 * 86_400 if SPMS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SPMS_HTTPS
+# What asks from inside, past the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^healthz/", r"^metrics$"]
+# Preloading HSTS is for the owner of the whole domain to choose.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
+
+# Requests of one person to one web process, and failed sign-ins from one address under one name in 15 minutes.
+SPMS_API_RATE = environment.rate("SPMS_API_RATE", "3000/m")
+SPMS_LOGIN_FAILURES = environment.positive("SPMS_LOGIN_FAILURES", 10)
+AXES_FAILURE_LIMIT = SPMS_LOGIN_FAILURES
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "spms.problems.locked_out"
+AXES_CLIENT_IP_CALLABLE = "spms.middleware.client_address"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses who has failed too often
+    "django.contrib.auth.backends.ModelBackend",
+]
 
 # Where each process of this host counts; the library wants it named before it is imported.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(SPMS_DATA_DIR / "metrics" / (platform.node() or "localhost"))
@@ -79,8 +109,10 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
     "rest_framework",
     "rest_framework.authtoken",
+    "spms",
     "metrics",
     "documents",  # before django_q: its qcluster command takes the place of Django-Q2's
     "django_q",
@@ -88,10 +120,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "metrics.middleware.Measure",  # first: it times all that follows
+    "spms.middleware.RequestIds",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "spms.middleware.BodyLimit",
+    "spms.middleware.NotKept",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -99,6 +133,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "spms.middleware.StaffPages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 # Pages take scripts, styles and pictures from this site only, and nothing inside the page.
@@ -215,7 +250,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator")
+] + [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    }
 ]
 
 # Mail goes to the console until there is a server: smtp+tls://user:password@host:587
@@ -267,6 +307,8 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "documents.api.conventions.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["documents.api.throttles.PerPerson"],
+    "DEFAULT_THROTTLE_RATES": {"person": SPMS_API_RATE},
     "EXCEPTION_HANDLER": "spms.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -283,12 +325,34 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
+# For people a line, for machines JSON with the ids of request and task, and a line for each request.
+SPMS_LOGS = environment.choice("SPMS_LOGS", "json" if SPMS_HTTPS else "lines", ("lines", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"ids": {"()": "documents.logs.Ids"}},
+    "formatters": {
+        "lines": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "{levelname}{name}{message}{process}{request_id}{task_id}",
+            "style": "{",
+            "timestamp": "time",
+            "rename_fields": {"levelname": "level", "name": "logger"},
+        },
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": SPMS_LOGS, "filters": ["ids"]}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    # Two lines for each message say nothing that the task row does not.
-    "loggers": {name: {"level": "WARNING"} for name in ("celery.worker.strategy", "celery.app.trace")},
+    "loggers": {
+        "spms.requests": {"level": "INFO" if SPMS_LOGS == "json" else "WARNING"},
+        # Gunicorn's own handler gives way to ours.
+        "gunicorn.error": {"level": "INFO", "propagate": True},
+        # Two lines for each message say nothing that the task row does not.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+    },
 }
+
+# Errors to Sentry and traces to an OpenTelemetry collector, where an address is set (requirements/observe.txt).
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")

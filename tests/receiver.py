@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((self.path, dict(self.headers), body.decode()))
+        self.server.got.append((self.path, dict(self.headers), body.decode(errors="surrogateescape")))
         self.send_response(self.server.answers.pop(0) if self.server.answers else 204)
         self.send_header("Location", "/elsewhere")
         self.end_headers()

@@ -1,10 +1,10 @@
 """The addresses of the API, under ``/api/v1/``."""
 
 from django.urls import path
-from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.routers import SimpleRouter
 
 from documents.api.notices import NoticesView, ResendView
+from documents.api.tokens import TokenView
 from documents.api.views import DocumentViewSet, ImageFileView, ProjectViewSet, TaskViewSet
 
 router = SimpleRouter()
@@ -13,7 +13,7 @@ router.register("documents", DocumentViewSet, basename="document")
 router.register("tasks", TaskViewSet, basename="task")
 
 urlpatterns = [
-    path("auth/token/", ObtainAuthToken.as_view(), name="token"),
+    path("auth/token/", TokenView.as_view(), name="token"),
     path("images/<uuid:pk>/", ImageFileView.as_view(), name="image-file"),
     path("tasks/<uuid:task_id>/notices/", NoticesView.as_view(), name="task-notices"),
     path("tasks/<uuid:task_id>/notices/<uuid:notice_id>/resend/", ResendView.as_view(), name="notice-resend"),

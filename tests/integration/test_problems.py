@@ -67,10 +67,3 @@ def test_the_schema_and_its_page_are_there(client):
     assert b"/api/v1/documents/{id}/pdf/" in client.get("/api/schema/").content
     page = client.get("/api/docs/").content.decode()
     assert "https://" not in page  # nothing is fetched from elsewhere
-
-
-def test_health_says_what_is_missing(client, db, settings):
-    assert client.get("/healthz/live").json() == {"status": "ok"}
-    assert client.get("/healthz/ready").json()["checks"] == ["database", "data folder"]
-    settings.SPMS_DATA_DIR = "/proc/nowhere"
-    assert "data folder" in problem_of(client.get("/healthz/ready"), 503)["detail"]

@@ -4,6 +4,7 @@ import os
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from documents.samples.load import Summary, load, other_users, taken_names
@@ -24,10 +25,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Check that this is the place for it, load, and say how to log in."""
+        _refuse_in_production()
         _refuse_if_in_use(really=options["really"])
         summary = load()
         self.stdout.write(_changes(summary))
         self.stdout.write(_how_to_try(summary))
+
+
+def _refuse_in_production() -> None:
+    if settings.SPMS_HTTPS:
+        raise CommandError(
+            "This is production (SPMS_HTTPS), and everyone knows the sample passwords: try SPMS elsewhere."
+        )
 
 
 def _refuse_if_in_use(*, really: bool) -> None:

@@ -1,0 +1,36 @@
+"""How many requests a person may make."""
+
+import time
+from typing import TYPE_CHECKING
+
+from django.core.cache import cache
+from rest_framework.request import Request
+from rest_framework.throttling import UserRateThrottle
+
+if TYPE_CHECKING:  # views import their throttles
+    from rest_framework.views import APIView
+
+
+class PerPerson(UserRateThrottle):
+    """Counts each person's requests in fixed windows, in each web process (SPMS_API_RATE).
+
+    DRF's own keeps the time of every request and copies them all at each: slow at rates like ours.
+    """
+
+    scope = "person"
+    _left_seconds = 0.0
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        """Count the request and say whether it may pass; who is not signed in is refused elsewhere."""
+        limit, window_seconds = self.parse_rate(self.rate)
+        if limit is None or window_seconds is None or not request.user.is_authenticated:
+            return True
+        window, past_seconds = divmod(time.time(), window_seconds)
+        self._left_seconds = window_seconds - past_seconds
+        key = f"requests:{request.user.pk}:{int(window)}"
+        cache.add(key, 0, window_seconds)
+        return int(cache.incr(key)) <= limit
+
+    def wait(self) -> float:
+        """Return the seconds until the next window."""
+        return self._left_seconds

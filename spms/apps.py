@@ -1,0 +1,15 @@
+"""Django's entry for the site."""
+
+from django.apps import AppConfig
+
+
+class SpmsConfig(AppConfig):
+    """The site: what all its apps share."""
+
+    name = "spms"
+
+    def ready(self) -> None:
+        """Begin to report where an address is set for it."""
+        from spms import observe
+
+        observe.start()

@@ -1,0 +1,47 @@
+"""The log of a production: JSON throughout, and one request can be followed from the web to the worker."""
+
+import json
+
+import pytest
+
+from tests.acceptance.system import System, wait_for
+
+REQUEST = "request-of-the-proxy"
+
+
+@pytest.fixture
+def system(tmp_path):
+    made = System(tmp_path, SPMS_LOGS="json", SPMS_MODE="queue")
+    made.prepare()
+    made.start_web()
+    made.start_workers()
+    made.wait_for_workers()
+    yield made
+    made.stop()
+
+
+def lines(system):
+    return [json.loads(line) for line in system.log().splitlines()]
+
+
+def test_a_request_is_followed_through_web_queue_and_worker(system):
+    plan = system.documents(kind="concept_plan")[0]
+    answer = system.make(plan, headers={"X-Request-ID": REQUEST})
+    assert answer.headers["X-Request-ID"] == REQUEST
+    task_id = answer.json()["task_id"]
+    system.ended(task_id)
+    ran = wait_for(lambda: [one for one in lines(system) if one["task_id"] == task_id])
+    assert {one["request_id"] for one in ran} == {REQUEST}
+    asked = [one for one in lines(system) if one["request_id"] == REQUEST and not one["task_id"]]
+    [request] = [one for one in asked if one["logger"] == "spms.requests"]
+    assert (request["method"], request["status"]) == ("POST", 202)
+    assert request["path"].endswith(f"/{plan['id']}/pdf/")
+    assert request["milliseconds"] > 0
+    assert request["process"] not in {one["process"] for one in ran}
+
+
+def test_a_request_without_a_name_or_with_a_hostile_one_gets_a_new_one(system):
+    for headers in ({}, {"X-Request-ID": 'x", "level": "ERROR'}, {"X-Request-ID": "a" * 1000}):
+        given = system.call("GET", "documents/", headers=headers).headers["X-Request-ID"]
+        assert len(given) == 32
+    assert all(one["level"] and one["time"] and one["logger"] for one in lines(system))

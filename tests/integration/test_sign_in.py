@@ -1,0 +1,100 @@
+"""Who fails to sign in too often has to wait; who makes too many requests, too."""
+
+from datetime import timedelta
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.password_validation import validate_password
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from documents.api.throttles import PerPerson
+
+PASSWORD = "a sample password"
+
+
+@pytest.fixture(autouse=True)
+def _three_failures(settings):
+    settings.AXES_FAILURE_LIMIT = 3
+
+
+def token(client, password, address="192.0.2.1"):
+    values = {"username": "owner", "password": password}
+    return client.post("/api/v1/auth/token/", values, REMOTE_ADDR=address)
+
+
+def test_after_some_failures_even_the_right_password_waits(owner, client):
+    assert [token(client, "wrong").status_code for _ in range(3)] == [400, 400, 429]
+    refused = token(client, PASSWORD)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "900")
+    assert refused["Content-Type"] == "application/problem+json"
+    assert refused.json()["type"] == "urn:spms:problem:locked-out"
+    assert "15 minutes" in refused.json()["detail"]
+
+
+def test_the_page_to_sign_in_says_so_too(owner, client):
+    for _ in range(4):
+        values = {"username": "owner", "password": "wrong"}
+        page = client.post("/login/", values, headers={"Accept": "text/html"})
+    assert page.status_code == 429
+    assert "failed too often" in page.content.decode()
+
+
+def test_the_same_person_elsewhere_may_sign_in(owner, client):
+    for _ in range(4):
+        token(client, "wrong")
+    assert token(client, PASSWORD, address="192.0.2.2").status_code == 200
+
+
+def test_a_success_wipes_the_failures(owner, client):
+    for _ in range(3):
+        assert token(client, "wrong").status_code == 400
+        assert token(client, PASSWORD).status_code == 200
+
+
+def test_the_wait_is_over_after_a_while(owner, client):
+    for _ in range(4):
+        token(client, "wrong")
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=16))
+    assert token(client, PASSWORD).status_code == 200
+
+
+def test_passwords_are_not_kept_with_the_failures(owner, client):
+    token(client, "wrong but secret")
+    attempt = AccessAttempt.objects.get()
+    assert "secret" not in attempt.post_data + attempt.get_data
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_an_address_is_believed_only_from_our_own_proxies(owner, client, settings, proxies):
+    settings.SPMS_PROXIES = proxies
+    for number in range(4):
+        client.post(
+            "/api/v1/auth/token/",
+            {"username": "owner", "password": "wrong"},
+            headers={"X-Forwarded-For": f"198.51.100.{number}, 203.0.113.9"},
+            REMOTE_ADDR="192.0.2.1",
+        )
+    assert AccessAttempt.objects.get().ip_address == ("203.0.113.9" if proxies else "192.0.2.1")
+
+
+def test_short_passwords_are_refused():
+    with pytest.raises(ValidationError, match="12 characters"):
+        validate_password("Tr0ub4dor&3")
+
+
+@pytest.fixture
+def rate(monkeypatch):
+    cache.clear()
+    monkeypatch.setattr(PerPerson, "THROTTLE_RATES", {"person": "3/h"})
+    yield
+    cache.clear()
+
+
+def test_a_person_with_too_many_requests_is_told_to_wait(rate, owner, member, client_of):
+    answers = [client_of(owner).get("/api/v1/documents/") for _ in range(4)]
+    assert [one.status_code for one in answers] == [200, 200, 200, 429]
+    assert 0 < int(answers[-1]["Retry-After"]) <= 3601
+    assert answers[-1]["Content-Type"] == "application/problem+json"
+    assert client_of(member).get("/api/v1/documents/").status_code == 200
