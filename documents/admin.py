@@ -30,7 +30,7 @@ class MembershipInline(admin.TabularInline[Membership, Project]):
 class BusinessAreaAdmin(admin.ModelAdmin[BusinessArea]):
     """Business areas."""
 
-    list_display = ("name", "leader")
+    list_display = ("name", "division", "leader")
     autocomplete_fields = ("leader",)
 
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from documents import errors, failures, queue, tasks, webhooks
+from documents import errors, failures, handlers, queue, tasks, webhooks
 from documents.models import Task
 from metrics import flag
 
@@ -30,7 +30,7 @@ MOST_LISTED = 500
 
 def register() -> None:
     """Let tasks of this kind be run, and hear of changes of the mode."""
-    tasks.register(KIND, deliver)
+    handlers.register(KIND, "alert", deliver)
     flag.changed.connect(_on_change, dispatch_uid="documents.alerts")
 
 

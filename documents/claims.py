@@ -29,10 +29,10 @@ def claimable() -> QuerySet[Task]:
     """Return the tasks that may be claimed now; a wait that is impossibly long is over (the clock jumped)."""
     now = timezone.now()
     due = Q(claimable_at__lte=now) | Q(claimable_at__gt=now + longest_backoff())
+    # Whose first time it is never waits, however far apart the clocks of two hosts are.
+    is_new = Q(status=Task.Status.QUEUED, started_at=None)
     taken_over = lapsed() & Q(attempts__lt=max_attempts())
-    return Task.objects.in_flight().filter(
-        Q(status=Task.Status.QUEUED) | (Q(status=Task.Status.RETRYING) & due) | taken_over
-    )
+    return Task.objects.in_flight().filter(is_new | (Q(status__in=Task.WAITING) & due) | taken_over)
 
 
 def claim(task_id: uuid.UUID, worker: str) -> Task | None:
@@ -53,6 +53,11 @@ def claim(task_id: uuid.UUID, worker: str) -> Task | None:
         )
     )
     return Task.objects.get(pk=task_id) if claimed else None
+
+
+def is_first(task: Task) -> bool:
+    """Say whether this claim is the first one of the task."""
+    return task.lease_until is not None and task.started_at == task.lease_until - LEASE
 
 
 def mine(task: Task) -> QuerySet[Task]:

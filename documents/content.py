@@ -8,16 +8,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import batched, groupby
+from itertools import groupby
 
-from django.db.models import Prefetch, QuerySet
-
-from documents import kinds
+from documents import chapters, editions, kinds
+from documents.editions import Edition
 from documents.models import BusinessArea, Document, DocumentImage, Membership, Project
 
 IMAGE_IN_HTML = re.compile(r'src="/api/v1/images/([0-9a-f-]{36})/"')
-CHAPTERS_AT_A_TIME = 5
-LISTED_STATUSES = (Project.Status.ACTIVE, Project.Status.UPDATE, Project.Status.CLOSURE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +63,7 @@ class Cover:
     kind: str
     kind_title: str
     period: str
+    division: str
     status: str
     status_title: str
     version: int
@@ -132,7 +130,7 @@ class ContentsEntry:
     level: int
 
 
-def cover(document: Document) -> Cover:
+def cover(document: Document, edition: Edition = editions.DEFAULT) -> Cover:
     """Return the cover block of a document."""
     kind = document.kind_info
     return Cover(
@@ -140,6 +138,7 @@ def cover(document: Document) -> Cover:
         kind=kind.key,
         kind_title=kind.title,
         period=f"{document.year - 1}-{document.year}" if kind.is_yearly else str(document.year),
+        division=edition.division,
         status=document.status,
         status_title=document.get_status_display(),
         version=document.version,
@@ -150,26 +149,26 @@ def cover(document: Document) -> Cover:
     )
 
 
-def blocks(document: Document) -> Iterator[Block]:
+def blocks(document: Document, edition: Edition = editions.DEFAULT) -> Iterator[Block]:
     """Yield what follows the cover, in the order of the pages."""
     if document.kind_info.has_project:
         yield from _sections(document, document.kind_info.section_keys())
     else:
-        yield from _annual_blocks(document)
+        yield from _annual_blocks(document, edition)
 
 
 def get(document_id: int) -> Document | None:
     """Return a document with all that its cover prints, in as few queries as possible."""
-    return with_related(Document.objects.filter(pk=document_id)).first()
+    return chapters.with_related(Document.objects.filter(pk=document_id)).first()
 
 
-def contents(document: Document) -> Iterator[ContentsEntry]:
+def contents(document: Document, edition: Edition = editions.DEFAULT) -> Iterator[ContentsEntry]:
     """Yield the table of contents without reading the texts."""
     if document.kind_info.has_project:
         for section in document.kind_info.sections:
             yield ContentsEntry(anchor=section.key, title=section.title, level=1)
     else:
-        yield from _annual_contents(document)
+        yield from _annual_contents(document, edition)
 
 
 class Recorder:
@@ -198,14 +197,6 @@ def images_of(part: Cover | Block) -> tuple[Image, ...]:
     images = () if isinstance(part, Cover) else part.images
     image = part.image if isinstance(part, Cover | ChapterBlock) else None
     return (*images, image) if image else images
-
-
-def with_related(documents: QuerySet[Document]) -> QuerySet[Document]:
-    """Read along what the cover prints, in as few queries as possible."""
-    members = Prefetch("project__memberships", queryset=Membership.objects.select_related("user"))
-    return documents.select_related("project__business_area__leader", "cover_image").prefetch_related(
-        members, "images"
-    )
 
 
 def _approvals(document: Document) -> tuple[Approval, ...]:
@@ -260,62 +251,38 @@ def _sections(document: Document, keys: Iterable[str]) -> Iterator[SectionBlock]
             yield _section(document, section, section.key)
 
 
-def _annual_blocks(document: Document) -> Iterator[Block]:
+def _annual_blocks(document: Document, edition: Edition) -> Iterator[Block]:
     yield from _sections(document, ("directors_message", "service_delivery", "research_introduction"))
-    for area, chapters in groupby(_chapters(document, kinds.PROGRESS_REPORT), key=_area_of):
+    for area, reports in groupby(
+        chapters.read(document, kinds.PROGRESS_REPORT, edition), key=chapters.area_of
+    ):
         yield AreaBlock(anchor=f"area-{area.pk}", title=area.name, leader=_leader(area))
-        yield from map(_chapter, chapters)
+        yield from map(_chapter, reports)
     yield from _sections(document, ("student_introduction",))
-    yield from map(_chapter, _chapters(document, kinds.STUDENT_REPORT))
-    if externals := _external_projects(document):
-        yield ProjectListBlock(anchor="external", title="External partnerships", projects=externals)
+    yield from map(_chapter, chapters.read(document, kinds.STUDENT_REPORT, edition))
+    externals = chapters.external_projects(document, edition)
+    if heads := tuple(map(_project_head, externals)):
+        yield ProjectListBlock(anchor="external", title="External partnerships", projects=heads)
     yield from _sections(document, ("publications",))
 
 
-def _annual_contents(document: Document) -> Iterator[ContentsEntry]:
+def _annual_contents(document: Document, edition: Edition) -> Iterator[ContentsEntry]:
     titles = {section.key: section.title for section in document.kind_info.sections}
 
     def own(*keys: str) -> Iterator[ContentsEntry]:
         return (ContentsEntry(anchor=key, title=titles[key], level=1) for key in keys)
 
     yield from own("directors_message", "service_delivery", "research_introduction")
-    for area, chapters in groupby(_outline(document, kinds.PROGRESS_REPORT), key=_area_of):
+    for area, reports in groupby(
+        chapters.outline(document, kinds.PROGRESS_REPORT, edition), key=chapters.area_of
+    ):
         yield ContentsEntry(anchor=f"area-{area.pk}", title=area.name, level=1)
-        yield from map(_chapter_entry, chapters)
+        yield from map(_chapter_entry, reports)
     yield from own("student_introduction")
-    yield from map(_chapter_entry, _outline(document, kinds.STUDENT_REPORT))
-    if _external_projects(document):
+    yield from map(_chapter_entry, chapters.outline(document, kinds.STUDENT_REPORT, edition))
+    if chapters.external_projects(document, edition).exists():
         yield ContentsEntry(anchor="external", title="External partnerships", level=1)
     yield from own("publications")
-
-
-def _reports(document: Document, kind: kinds.Kind) -> QuerySet[Document]:
-    """Return the approved reports of the annual report's year, by business area."""
-    return Document.objects.filter(
-        kind=kind.key, year=document.year, status=Document.Status.APPROVED
-    ).order_by("project__business_area__name", "project__tag")
-
-
-def _chapters(document: Document, kind: kinds.Kind) -> Iterator[Document]:
-    # First the ids in order: sorting whole rows would lay all their texts in the database's memory.
-    for some in batched(_reports(document, kind).values_list("pk", flat=True), CHAPTERS_AT_A_TIME):
-        found = with_related(Document.objects.filter(pk__in=some)).in_bulk()
-        yield from (found[pk] for pk in some if pk in found)
-
-
-def _outline(document: Document, kind: kinds.Kind) -> Iterator[Document]:
-    reports = _reports(document, kind).select_related("project__business_area").defer("sections")
-    return reports.iterator(chunk_size=50)
-
-
-def _project_of(report: Document) -> Project:
-    if report.project is None:
-        raise ValueError(f"report {report.pk} has no project")
-    return report.project
-
-
-def _area_of(report: Document) -> BusinessArea:
-    return _project_of(report).business_area
 
 
 def _chapter(report: Document) -> ChapterBlock:
@@ -326,7 +293,7 @@ def _chapter(report: Document) -> ChapterBlock:
     )
     return ChapterBlock(
         anchor=f"report-{report.pk}",
-        project=_project_head(_project_of(report)),
+        project=_project_head(chapters.project_of(report)),
         sections=sections,
         image=_image(report.cover_image) if report.cover_image else None,
         images=tuple(image for section in sections for image in section.images),
@@ -334,17 +301,4 @@ def _chapter(report: Document) -> ChapterBlock:
 
 
 def _chapter_entry(report: Document) -> ContentsEntry:
-    return ContentsEntry(anchor=f"report-{report.pk}", title=_project_of(report).title, level=2)
-
-
-def _external_projects(document: Document) -> tuple[ProjectHead, ...]:
-    members = Prefetch("memberships", queryset=Membership.objects.select_related("user"))
-    projects = (
-        Project.objects.filter(
-            kind=Project.Kind.EXTERNAL, status__in=LISTED_STATUSES, year__lte=document.year
-        )
-        .select_related("business_area__leader")
-        .prefetch_related(members)
-        .order_by("tag")
-    )
-    return tuple(_project_head(project) for project in projects)
+    return ContentsEntry(anchor=f"report-{report.pk}", title=chapters.project_of(report).title, level=2)

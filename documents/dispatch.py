@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -46,6 +47,8 @@ def make(
     wish: Wish,
     estimate_seconds: float,
     on_begin: Callable[[Task], None],
+    arguments: dict[str, Any] | None = None,
+    source: str = "",
 ) -> tuple[Task, bool]:
     """Return the task for this input, ended if it could be in the time, and whether it is new.
 
@@ -61,6 +64,8 @@ def make(
                 user=user,
                 mode=route.mode,
                 rule=route.rule,
+                arguments=arguments,
+                source=source,
             )
             if is_new and route.mode == Task.Mode.QUEUE:
                 queue.require_room(user)

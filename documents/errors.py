@@ -128,6 +128,22 @@ class PdfMissing(SpmsError):
     status = HTTPStatus.NOT_FOUND
 
 
+class EditionUnknown(SpmsError):
+    """A client named an edition that there is not."""
+
+    slug = "edition-unknown"
+    title = "There is no such edition"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class FileMissing(SpmsError):
+    """A task has no file: it has not ended well, makes none, or the file was removed."""
+
+    slug = "file-missing"
+    title = "There is no file"
+    status = HTTPStatus.NOT_FOUND
+
+
 class DatabaseUnavailable(SpmsError):
     """The database was locked or away while a task ran."""
 

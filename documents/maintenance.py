@@ -1,7 +1,7 @@
 """Kinds of task that run by the clock: nightly removal of what nobody needs, the weekly summary."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import batched
 
@@ -12,7 +12,7 @@ from django.core.mail import EmailMessage
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
-from documents import pdf, store, tasks
+from documents import handlers, pdf, store, tasks
 from documents.models import DocumentImage, Task
 
 CLEANUP, SUMMARY = "cleanup", "summary"
@@ -24,8 +24,8 @@ WEEK = timedelta(days=7)
 
 def register() -> None:
     """Let tasks of these kinds be run."""
-    tasks.register(CLEANUP, remove_old)
-    tasks.register(SUMMARY, send_summary)
+    handlers.register(CLEANUP, "clean-up", remove_old)
+    handlers.register(SUMMARY, "weekly summary", send_summary)
 
 
 def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:
@@ -33,7 +33,8 @@ def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:
     rows = remove_rows()
     attempt.report("files", 0)
     with store.plain_errors():
-        files = remove_files(store.results(), Task) + remove_files(default_storage, DocumentImage)
+        files = remove_files(store.results(), Task, ("file", "source"))
+        files += remove_files(default_storage, DocumentImage, ("file",))
     return _nothing_to_keep(f"{rows} task rows and {files} files were removed.", rows=rows, files=files)
 
 
@@ -55,12 +56,15 @@ def remove_rows() -> int:
     return old.exclude(newest).delete()[0] + orphaned.delete()[0]
 
 
-def remove_files(storage: Storage, model: type[Task] | type[DocumentImage]) -> int:
-    """Delete the files of a storage that no row of the model names; return how many."""
+def remove_files(storage: Storage, model: type[Task] | type[DocumentImage], columns: Iterable[str]) -> int:
+    """Delete the files of a storage that no row of the model names in these columns; return how many."""
     removed = 0
     before = timezone.now() - UNFINISHED
     for names in batched(walk(storage), BATCH):
-        kept = set(model._default_manager.filter(file__in=names).values_list("file", flat=True))
+        kept: set[str] = set()
+        for column in columns:
+            rows = model._default_manager.filter(**{f"{column}__in": names})
+            kept.update(rows.values_list(column, flat=True))
         for name in names:
             if name not in kept and storage.get_modified_time(name) < before:
                 storage.delete(name)

@@ -103,6 +103,10 @@ class Document(models.Model):
         """The name under which its PDF is downloaded."""
         return f"{self}.pdf"
 
+    def filename_of(self, edition: str) -> str:
+        """Return the name under which an edition is downloaded; an empty text is the usual one."""
+        return f"{self} ({edition}).pdf" if edition else self.filename
+
     def clean(self) -> None:
         """Sanitise the sections, and refuse what the kind or the limits of rich text do not allow."""
         kind = kinds.KINDS.get(self.kind)
@@ -213,6 +217,8 @@ class Task(models.Model):
     hinted_at = models.DateTimeField(null=True, blank=True)
     routed_by = models.CharField("rule that chose its mode", max_length=20, blank=True)
     request_id = models.CharField("request that began it", max_length=64, blank=True, db_default="")
+    arguments = models.JSONField("what its handler should know", default=dict, blank=True, db_default={})
+    source = models.CharField("name of the file that goes in", max_length=200, blank=True, db_default="")
     phase = models.CharField(max_length=20, blank=True)
     pages_done = models.PositiveIntegerField(default=0)
     message = models.CharField(max_length=500, blank=True)
@@ -258,6 +264,15 @@ class Task(models.Model):
     def get_absolute_url(self) -> str:
         """Return its address in the API."""
         return reverse("task-detail", args=[self.pk])
+
+    @property
+    def result_url(self) -> str | None:
+        """The address of the file that it made, if it made one: a document's PDF has an address of its own."""
+        if self.status != self.Status.SUCCEEDED or not self.file:
+            return None
+        if self.kind == "pdf" and self.document_id:
+            return f"{reverse('document-pdf', args=[self.document_id])}?task={self.pk}"
+        return reverse("task-file", args=[self.pk])
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert only: a whole-row save would undo what happened meanwhile; changes are compare-and-set."""

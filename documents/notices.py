@@ -10,9 +10,8 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.urls import reverse
 
-from documents import errors, queue, tasks, webhooks
+from documents import errors, handlers, queue, tasks, webhooks
 from documents.models import Delivery, Notice, Task
 
 KIND = "notice"
@@ -21,7 +20,7 @@ PER_ROUND = 50
 
 def register() -> None:
     """Let tasks of this kind be run."""
-    tasks.register(KIND, deliver)
+    handlers.register(KIND, "notice", deliver)
 
 
 def subscribe(task: Task, user: User, *, notify: bool, webhook: str) -> None:
@@ -97,21 +96,19 @@ def payload(task: Task) -> dict[str, object]:
 
 
 def _url(task: Task) -> str:
-    """Return the address of the PDF when there is one, and of the task otherwise."""
-    path = task.get_absolute_url()
-    if task.status == Task.Status.SUCCEEDED and task.document_id:
-        path = f"{reverse('document-pdf', args=[task.document_id])}?task={task.pk}"
-    return f"{settings.SPMS_URL}{path}"
+    """Return the address of what was made when there is a file, and of the task otherwise."""
+    return f"{settings.SPMS_URL}{task.result_url or task.get_absolute_url()}"
 
 
 def _mail(notice: Notice) -> None:
     task = notice.task
-    what = str(task.document or f"A task ({task.kind})")
+    what = ": ".join(filter(None, (str(task.document or ""), f"the {handlers.title(task.kind)}")))
     outcome = {"succeeded": "is ready", "failed": "could not be made", "cancelled": "was cancelled"}[
         task.status
     ]
-    body = "\n\n".join(filter(None, (f"{what}: the PDF {outcome}.", task.message, _url(task))))
+    subject = f"{what} {outcome}".removeprefix("the ")
+    body = "\n\n".join(filter(None, (f"{what} {outcome}.", task.message, _url(task))))
     try:
-        EmailMessage(f"{what}: the PDF {outcome}", body, to=[notice.target]).send()
+        EmailMessage(subject[:1].upper() + subject[1:], body, to=[notice.target]).send()
     except (OSError, smtplib.SMTPException) as error:
         raise errors.NoticeFailed(f"The mail server did not take it: {error}"[:250]) from error

@@ -1,5 +1,6 @@
 """The kind of task that makes a document's PDF: content → HTML → rendering process → store."""
 
+import json
 import math
 import time
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from documents import content, errors, images, kinds, store, tasks
+from documents import chapters, content, editions, errors, handlers, images, kinds, store, tasks
+from documents.editions import Edition
 from documents.models import Document, Task
 from documents.rendering import html, pool
 from documents.rendering.messages import Job, Rendered
@@ -29,7 +31,7 @@ class Draft:
 
 def register() -> None:
     """Let tasks of this kind be run."""
-    tasks.register(KIND, render)
+    handlers.register(KIND, "PDF", render)
 
 
 def warm() -> None:
@@ -37,30 +39,31 @@ def warm() -> None:
     pool.get_pool().warm(1)
 
 
-def fingerprint(document: Document) -> str:
+def fingerprint(document: Document, edition: Edition = editions.DEFAULT) -> str:
     """Return the SHA-256 of all that goes into the PDF of a document as it is now."""
-    recorder = _recorder(document)
-    recorder.note(content.cover(document))
-    for block in content.blocks(document):
+    recorder = _recorder(document, edition)
+    recorder.note(content.cover(document, edition))
+    for block in content.blocks(document, edition):
         recorder.note(block)
     return recorder.fingerprint()
 
 
-def stored(document: Document) -> Task | None:
+def stored(document: Document, edition: Edition = editions.DEFAULT) -> Task | None:
     """Return the task whose PDF shows the document as it is now, if there is one."""
-    return tasks.newest_succeeded(KIND, fingerprint(document))
+    return tasks.newest_succeeded(KIND, fingerprint(document, edition))
 
 
-def estimate_seconds(document: Document) -> float:
+def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) -> float:
     """Return what rendering a document takes, as it took last time; an annual report by its chapters."""
-    done = Task.objects.filter(document=document, kind=KIND, status=Task.Status.SUCCEEDED)
+    done = Task.objects.filter(
+        document=document, kind=KIND, status=Task.Status.SUCCEEDED, arguments=edition.as_arguments()
+    )
     last = done.order_by("-finished_at").values_list("result", flat=True).first()
     if last and "seconds" in last:
         return float(last["seconds"])
     if document.kind != kinds.ANNUAL_REPORT.key:
         return 0.0
-    chapters = Document.objects.filter(year=document.year, status=Document.Status.APPROVED)
-    return SECONDS_PER_CHAPTER * chapters.count()
+    return SECONDS_PER_CHAPTER * chapters.count(document, edition)
 
 
 def render(attempt: tasks.Attempt) -> tasks.Outcome:
@@ -69,7 +72,8 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
     document = _document(attempt.task)
     with store.workspace() as folder:
         attempt.report("html", 0)
-        draft = write_draft(document, folder / "document.html", report=attempt.report)
+        edition = editions.of(attempt.task.arguments)
+        draft = write_draft(document, folder / "document.html", edition=edition, report=attempt.report)
         rendered = _render(draft, folder / "document.pdf", attempt)
         attempt.report("store", rendered.pages)
         _require_kept(attempt.task)
@@ -97,15 +101,21 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
     )
 
 
-def write_draft(document: Document, path: Path, *, report: tasks.Report = lambda *_: None) -> Draft:
+def write_draft(
+    document: Document,
+    path: Path,
+    *,
+    edition: Edition = editions.DEFAULT,
+    report: tasks.Report = lambda *_: None,
+) -> Draft:
     """Write a document's HTML to ``path``, block by block, and beside it the images that are in a bucket."""
-    recorder = _recorder(document)
+    recorder = _recorder(document, edition)
     with store.plain_errors(), path.open("w", encoding="utf-8") as stream:
         html.write(
             stream,
-            cover=recorder.note(content.cover(document)),
-            contents=content.contents(document),
-            blocks=map(recorder.note, content.blocks(document)),
+            cover=recorder.note(content.cover(document, edition)),
+            contents=content.contents(document, edition),
+            blocks=map(recorder.note, content.blocks(document, edition)),
             generated_at=timezone.localtime().replace(microsecond=0),
         )
     paths: dict[str, str] = {}
@@ -115,8 +125,12 @@ def write_draft(document: Document, path: Path, *, report: tasks.Report = lambda
     return Draft(path=path, images=paths, fingerprint=recorder.fingerprint())
 
 
-def _recorder(document: Document) -> content.Recorder:
-    return content.Recorder(f"{document.pk} {html.design_version()}")
+def _recorder(document: Document, edition: Edition) -> content.Recorder:
+    return content.Recorder(f"{document.pk} {html.design_version()}{_salt(edition)}")
+
+
+def _salt(edition: Edition) -> str:
+    return json.dumps(chosen, sort_keys=True) if (chosen := edition.as_arguments()) else ""
 
 
 def _document(task: Task) -> Document:

@@ -20,6 +20,9 @@ class BusinessArea(models.Model):
     leader = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="led_areas"
     )
+    division = models.CharField(
+        "division that it belongs to", max_length=120, blank=True, default="", db_default=""
+    )
 
     class Meta:
         ordering = ("name",)

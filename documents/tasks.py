@@ -1,6 +1,6 @@
-"""The life of a task: begin or join, claim, run, finish, retry, fail or cancel.
+"""The life of a task: begin or join, claim, run, go on, finish, retry, fail or cancel.
 
-Free of any knowledge about PDF: a kind of task is a handler that somebody registers. Every change of state is
+Free of any knowledge about kinds of task: see ``handlers``. Every change of state is
 one compare-and-set UPDATE, so whoever lost a claim can neither publish a result nor undo another's.
 """
 
@@ -14,14 +14,21 @@ import uuid
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from documents import claims, errors, logs, store
+from documents import claims, errors, handlers, logs, store
+from documents.handlers import (
+    Attempt as Attempt,
+    ClaimLost,
+    NotYet as NotYet,
+    Outcome as Outcome,
+    Report as Report,
+)
 from documents.models import Document, Task, Viewer
 from metrics import instruments
 
@@ -33,46 +40,6 @@ BEGIN_ATTEMPTS = 5
 INSIST_SECONDS = 20.0
 
 logger = logging.getLogger(__name__)
-
-type Report = Callable[[str, int], None]
-
-
-class ClaimLost(Exception):
-    """The task was taken away (lapsed lease, cancelled) while it ran."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One run of a task: what its handler gets.
-
-    ``deadline`` is in seconds of ``time.monotonic``; ``report`` takes the phase and the pages done so far, is
-    to be called several times a second, and raises ClaimLost when the work is no longer wanted.
-    """
-
-    task: Task
-    deadline: float
-    report: Report
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a handler made: a file in the result storage and the facts about it."""
-
-    file: str
-    digest: str
-    fingerprint: str
-    facts: dict[str, object] = field(default_factory=dict)
-    message: str = ""
-
-
-type Handler = Callable[[Attempt], Outcome]
-
-_handlers: dict[str, Handler] = {}
-
-
-def register(kind: str, handler: Handler) -> None:
-    """Let ``handler`` run the tasks of a kind."""
-    _handlers[kind] = handler
 
 
 def newest_succeeded(kind: str, fingerprint: str) -> Task | None:
@@ -90,11 +57,14 @@ def begin(
     user: Viewer,
     mode: str = Task.Mode.INLINE,
     rule: str = "",
+    arguments: dict[str, Any] | None = None,
+    source: str = "",
 ) -> tuple[Task, bool]:
     """Return the task in flight for this input, or a new one, and whether it is new.
 
     There are never two at once for the same input: a unique constraint sees to it. A new one of the queue
-    counts as hinted: enqueue it in the same transaction.
+    counts as hinted: enqueue it in the same transaction. ``arguments`` is what its handler should know and
+    ``source`` the name of a file in the result storage that goes in; both must be part of ``fingerprint``.
     """
     for _ in range(BEGIN_ATTEMPTS):
         hinted_at = timezone.now() if mode == Task.Mode.QUEUE else None
@@ -109,6 +79,8 @@ def begin(
                     routed_by=rule,
                     hinted_at=hinted_at,
                     request_id=logs.request_id.get(),
+                    arguments=arguments or {},
+                    source=source,
                 )
         except IntegrityError:
             joined = Task.objects.in_flight().filter(kind=kind, fingerprint=fingerprint).first()
@@ -127,7 +99,7 @@ def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
     """
     if (task := claims.claim(task_id, worker)) is None:
         return
-    if task.attempts == 1:
+    if claims.is_first(task):
         instruments.waited(task.kind, (timezone.now() - task.created_at).total_seconds())
     with logs.of_task(task.pk, begun_by=task.request_id):
         began = time.monotonic()
@@ -138,9 +110,11 @@ def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
 
 def _run(task: Task, deadline: float) -> None:
     try:
-        outcome = _handlers[task.kind](_attempt(task, deadline))
+        outcome = handlers.of(task.kind).run(_attempt(task, deadline))
     except ClaimLost:
         logger.info("task %s was taken away while it ran", task.pk)
+    except NotYet as rest:
+        _go_on_later(task, rest.again_in_seconds)
     except errors.SpmsError as error:
         _retry_or_fail(task, error)
     except (OperationalError, InterfaceError) as error:
@@ -217,7 +191,7 @@ def hand_over(task_id: uuid.UUID) -> None:
 
 def expire(task_id: uuid.UUID) -> None:
     """Fail an inline task whose requester has waited long enough; whoever runs it stops."""
-    error = errors.RenderTimeout("The PDF was not finished in the time that a request may wait for it.")
+    error = errors.RenderTimeout("It was not finished in the time that a request may wait for it.")
     late = Task.objects.in_flight().filter(pk=task_id, mode=Task.Mode.INLINE)
     late.update(error=error.as_kept(), message=str(error), **claims.ended(Task.Status.FAILED))
 
@@ -302,6 +276,20 @@ def _retry_or_fail(task: Task, error: errors.SpmsError) -> None:
         _keep_failure(task, error)
     else:
         _fail(task, error)
+
+
+def _go_on_later(task: Task, seconds: float) -> None:
+    """Let the handler be called again: what it did so far was well, so this was no attempt."""
+    _insist(
+        lambda: claims.mine(task).update(
+            status=Task.Status.QUEUED,
+            attempts=0,
+            claimable_at=timezone.now() + timedelta(seconds=seconds),
+            hinted_at=None,
+            token=None,
+            lease_until=None,
+        )
+    )
 
 
 def _retry_later(task: Task, error: errors.SpmsError) -> bool:

@@ -2,7 +2,7 @@
 
 from django_q.models import OrmQ
 
-from documents import queue
+from documents import handlers, queue
 
 
 def run_entries():
@@ -11,3 +11,8 @@ def run_entries():
         [_, [task_id], _] = entry.task["args"]
         queue.run_task.call(task_id)
         entry.delete()
+
+
+def replace_handler(monkeypatch, run, kind="pdf"):
+    """Have tasks of a kind run by another function."""
+    monkeypatch.setitem(handlers._kinds, kind, handlers.Kind(name=kind, title=kind, run=run))

@@ -12,22 +12,25 @@ from django.utils.http import content_disposition_header
 from documents import store
 
 CHUNK_BYTES = 65_536
+PDF = "application/pdf"
 FRAMED_HERE = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
 ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
-def send(request: HttpRequest, name: str, *, size_bytes: int, digest: str, filename: str) -> HttpResponseBase:
-    """Return the answer for a kept PDF: 200, 206 for one range, 304 when the client has it, 416.
+def send(
+    request: HttpRequest, name: str, *, size_bytes: int, digest: str, filename: str, media_type: str = PDF
+) -> HttpResponseBase:
+    """Return the answer for a kept file: 200, 206 for one range, 304 when the client has it, 416.
 
     Several ranges in one request are answered with the whole file, as RFC 9110 allows.
     """
     etag = f'"{digest}"'
     if (short := get_conditional_response(request, etag=etag)) is not None:
         return _for_own_pages(short)
-    response = _body(request, name, size_bytes, etag)
+    response = _body(request, name, size_bytes, etag, media_type)
     response.headers["ETag"] = etag
     response.headers["Accept-Ranges"] = "bytes"
-    if disposition := content_disposition_header(as_attachment=False, filename=filename):
+    if disposition := content_disposition_header(as_attachment=media_type != PDF, filename=filename):
         response.headers["Content-Disposition"] = disposition
     return _for_own_pages(response)
 
@@ -43,11 +46,11 @@ def _for_own_pages(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
-def _body(request: HttpRequest, name: str, size_bytes: int, etag: str) -> HttpResponseBase:
+def _body(request: HttpRequest, name: str, size_bytes: int, etag: str, media_type: str) -> HttpResponseBase:
     wanted = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
     is_same_file = request.headers.get("If-Range", etag) == etag
     if wanted is None or not any(wanted.groups()) or not is_same_file:
-        return FileResponse(store.open_file(name), content_type="application/pdf")
+        return FileResponse(store.open_file(name), content_type=media_type)
     first, last = _bounds(wanted[1], wanted[2], size_bytes)
     if first > last:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
@@ -55,7 +58,7 @@ def _body(request: HttpRequest, name: str, size_bytes: int, etag: str) -> HttpRe
     return StreamingHttpResponse(
         chunks,
         status=206,
-        content_type="application/pdf",
+        content_type=media_type,
         headers={
             "Content-Range": f"bytes {first}-{last}/{size_bytes}",
             "Content-Length": str(last - first + 1),

@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, transaction
-from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
@@ -190,15 +189,15 @@ class ProgressSerializer(serializers.Serializer[Any]):
 
 
 class ResultSerializer(serializers.Serializer[Any]):
-    """What a task made."""
+    """What a task made; the members from ``pages`` on are those of a PDF, other kinds have their own."""
 
-    url = serializers.CharField()
-    pages = serializers.IntegerField()
-    bytes = serializers.IntegerField()
-    seconds = serializers.FloatField()
+    url = serializers.CharField(allow_null=True)
     fingerprint = serializers.CharField()
-    version = serializers.IntegerField()
-    warnings = serializers.ListField(child=serializers.CharField())
+    bytes = serializers.IntegerField(required=False)
+    seconds = serializers.FloatField(required=False)
+    pages = serializers.IntegerField(required=False)
+    version = serializers.IntegerField(required=False)
+    warnings = serializers.ListField(child=serializers.CharField(), required=False)
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
@@ -296,10 +295,9 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
     @extend_schema_field(ResultSerializer(allow_null=True))
     def get_result(self, task: Task) -> dict[str, object] | None:
         """Return the facts of the result and where it is, or None before it is there."""
-        if task.result is None or task.document_id is None:
+        if task.result is None:
             return None
-        url = f"{reverse('document-pdf', args=[task.document_id])}?task={task.pk}"
-        return {"url": url, **task.result, "fingerprint": task.fingerprint}
+        return {"url": task.result_url, **task.result, "fingerprint": task.fingerprint}
 
     @extend_schema_field(ProblemSerializer(allow_null=True))
     def get_error(self, task: Task) -> dict[str, object] | None:

@@ -4,8 +4,9 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from documents.api.notices import NoticesView, ResendView
+from documents.api.tasks import TaskViewSet
 from documents.api.tokens import TokenView
-from documents.api.views import DocumentViewSet, ImageFileView, ProjectViewSet, TaskViewSet
+from documents.api.views import DocumentViewSet, ImageFileView, ProjectViewSet
 
 router = SimpleRouter()
 router.register("projects", ProjectViewSet, basename="project")

@@ -65,7 +65,10 @@ def load() -> Summary:
     uploads = cache(drawings.upload)
     with transaction.atomic():
         users = {person.username: _user(person, created) for person in PEOPLE}
-        areas = {name: _area(name, users[leader], created) for name, leader in BUSINESS_AREAS.items()}
+        areas = {
+            name: _area(name, users[leader], division, created)
+            for name, (leader, division) in BUSINESS_AREAS.items()
+        }
         for data in projects():
             project = _project(data, areas[data.business_area], users, created)
             for document in data.documents:
@@ -100,8 +103,9 @@ def _logins(users: dict[str, User]) -> tuple[Login, ...]:
     )
 
 
-def _area(name: str, leader: User, created: Counter[str]) -> BusinessArea:
-    area, is_new = BusinessArea.objects.get_or_create(name=name, defaults={"leader": leader})
+def _area(name: str, leader: User, division: str, created: Counter[str]) -> BusinessArea:
+    defaults = {"leader": leader, "division": division}
+    area, is_new = BusinessArea.objects.get_or_create(name=name, defaults=defaults)
     created["business areas"] += is_new
     return area
 

@@ -61,11 +61,11 @@ PEOPLE: tuple[Person, ...] = (
     _person("caleb.oduya", "Caleb", "Oduya"),
     _person("sigrid.halvorsen", "Sigrid", "Halvorsen"),
 )
-# The areas that own projects, each with its leader.
-BUSINESS_AREAS: dict[str, str] = {
-    "Animal Science": "tom.albrecht",
-    "Ecosystem Science": "ruth.nakamura",
-    "Fire Science": "josephine.abara",
-    "Marine Science": "priya.raghunathan",
-    "Plant Science and Herbarium": "meilin.cavanagh",
+# The areas that own projects, each with its leader and its division.
+BUSINESS_AREAS: dict[str, tuple[str, str]] = {
+    "Animal Science": ("tom.albrecht", "Species"),
+    "Ecosystem Science": ("ruth.nakamura", "Landscapes"),
+    "Fire Science": ("josephine.abara", "Landscapes"),
+    "Marine Science": ("priya.raghunathan", "Seas"),
+    "Plant Science and Herbarium": ("meilin.cavanagh", "Species"),
 }

@@ -8,11 +8,11 @@ import json
 import pytest
 from django.core import mail
 
-from documents import errors, notices, pdf, queue, tasks, webhooks
+from documents import errors, notices, queue, webhooks
 from documents.models import Cluster, Notice, Task
 from tests import factories
 from tests.receiver import HOST, receiving
-from tests.working import run_entries
+from tests.working import replace_handler, run_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,7 +95,7 @@ def test_a_failure_is_told_as_well(api, plan, monkeypatch):
     def broken(attempt):
         raise errors.Unrenderable("The layout of this document does not end.")
 
-    monkeypatch.setitem(tasks._handlers, pdf.KIND, broken)
+    replace_handler(monkeypatch, broken)
     refused = api.post(address(plan), {"notify": True})
     assert refused.status_code == 422
     work()

@@ -14,7 +14,7 @@ from django_q.models import OrmQ
 from documents import claims, errors, pdf, queue, store, tasks, workers
 from documents.models import Cluster, Document, Task
 from tests import factories
-from tests.working import run_entries
+from tests.working import replace_handler, run_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -118,7 +118,7 @@ def test_who_lost_the_claim_cannot_publish(api, plan, owner, monkeypatch):
         kept.append(outcome := pdf.render(attempt))
         return outcome
 
-    monkeypatch.setitem(tasks._handlers, "pdf", steal)
+    replace_handler(monkeypatch, steal)
     task = make_task(owner, document=plan)
     tasks.run(task.pk, deadline=time.monotonic() + 30)
     assert (state(task), task.worker, task.file) == ("running", "another", "")
@@ -131,7 +131,7 @@ def test_a_fault_that_can_pass_is_retried_with_growing_waits_and_then_fails(
     def killed(attempt):
         raise errors.RenderKilled("It was killed.")
 
-    monkeypatch.setitem(tasks._handlers, "pdf", killed)
+    replace_handler(monkeypatch, killed)
     task, waits = make_task(owner, document=plan), []
     for _ in range(3):
         tasks.run(task.pk, deadline=time.monotonic() + 30)
@@ -150,7 +150,7 @@ def test_a_document_that_cannot_be_laid_out_is_never_retried(owner, plan, monkey
     def broken(attempt):
         raise errors.Unrenderable("Too deep.")
 
-    monkeypatch.setitem(tasks._handlers, "pdf", broken)
+    replace_handler(monkeypatch, broken)
     task = make_task(owner, document=plan)
     tasks.run(task.pk, deadline=time.monotonic() + 30)
     assert (state(task), task.attempts) == ("failed", 1)
@@ -160,7 +160,7 @@ def test_a_locked_database_is_a_fault_that_passes(owner, plan, monkeypatch):
     def locked(attempt):
         raise OperationalError("database is locked")
 
-    monkeypatch.setitem(tasks._handlers, "pdf", locked)
+    replace_handler(monkeypatch, locked)
     task = make_task(owner, document=plan)
     tasks.run(task.pk, deadline=time.monotonic() + 30)
     assert (state(task), task.error["type"]) == ("retrying", "database-unavailable")

@@ -1,0 +1,64 @@
+"""From a request for work to its answer, whatever the kind of task: begun or joined, and told as HTTP tells it."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from documents import dispatch, errors, tasks
+from documents.api import preferences
+from documents.api.serializers import TaskSerializer
+from documents.models import Document, Task
+from metrics import instruments
+
+JOINED_RETRY_SECONDS = 2
+LONGEST_RETRY_SECONDS = 30
+
+
+def make(
+    request: Request,
+    *,
+    kind: str,
+    fingerprint: str,
+    document: Document | None = None,
+    arguments: dict[str, Any] | None = None,
+    source: str = "",
+    estimate_seconds: float = 0.0,
+    on_begin: Callable[[Task], None] = lambda _: None,
+) -> Response:
+    """Have a task made as the request prefers: 201 when it is done now, 200 when joined and done, 202 otherwise.
+
+    Raises what ended the task, when it ended badly while the request waited.
+    """
+    wish, begun_at = preferences.of(request), time.monotonic()
+    task, is_new = dispatch.make(
+        kind=kind,
+        fingerprint=fingerprint,
+        document=document,
+        user=request.user,
+        wish=wish,
+        arguments=arguments,
+        source=source,
+        estimate_seconds=estimate_seconds,
+        on_begin=on_begin,
+    )
+    if wish.wait_seconds and task.mode == Task.Mode.QUEUE:
+        instruments.asked_to_wait(request._request, time.monotonic() - begun_at)
+    if task.status == Task.Status.FAILED:
+        raise tasks.error_of(task)
+    if task.status == Task.Status.CANCELLED:
+        raise errors.TaskCancelled(task.message, task_id=str(task.pk))
+    return of_task(task, 201 if is_new else 200, preferences.applied(wish, task))
+
+
+def of_task(task: Task, status: int, headers: dict[str, str] | None = None) -> Response:
+    """Return a task, as 202 while it has not ended."""
+    data = TaskSerializer(task).data
+    headers = {"Location": task.get_absolute_url(), **(headers or {})}
+    if task.has_ended:
+        return Response(data, status=status, headers=headers)
+    seconds = data["queue"]["estimated_seconds"] if data["queue"] else JOINED_RETRY_SECONDS
+    headers["Retry-After"] = str(min(max(seconds, 1), LONGEST_RETRY_SECONDS))
+    return Response(data, status=202, headers=headers)

@@ -1,0 +1,115 @@
+"""The endpoints of tasks: look, wait, fetch what was made, cancel, try again."""
+
+import threading
+import time
+from pathlib import PurePath
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import exceptions, mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from documents import dispatch, errors, notices, tasks
+from documents.api import answers, downloads, preferences
+from documents.api.filters import TaskFilter
+from documents.api.serializers import PDF_FILE, ProblemSerializer, TaskSerializer
+from documents.models import Task
+from metrics import instruments
+
+LONGEST_WAIT_SECONDS = 60
+WAIT = OpenApiParameter("wait", int, description="Answer when the task has ended, or after so many seconds.")
+
+
+class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Task]):
+    """Tasks: those that the sender asked for, and those of documents that they may read."""
+
+    serializer_class = TaskSerializer
+    filterset_class = TaskFilter
+    lookup_value_regex = "[0-9a-f-]{36}"
+    # Who waits here holds a thread: the others stay free for everybody else.
+    _waiters = threading.BoundedSemaphore(max(1, settings.SPMS_WEB_WORKERS // 2))
+
+    def get_queryset(self) -> QuerySet[Task]:
+        """Return the tasks that the sender may see."""
+        return Task.objects.for_user(self.request.user)
+
+    @extend_schema(parameters=[WAIT])
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Return a task; with ``wait``, as soon as it has ended or the time is over."""
+        wait_seconds = _wait_parameter(request)
+        task = self.get_object()
+        if wait_seconds and not task.has_ended and self._waiters.acquire(blocking=False):
+            begun_at = time.monotonic()
+            try:
+                task = tasks.wait(task.pk, deadline=begun_at + wait_seconds)
+            finally:
+                self._waiters.release()
+            instruments.asked_to_wait(request._request, time.monotonic() - begun_at)
+        return Response(TaskSerializer(task).data)
+
+    @extend_schema(responses={(200, "*/*"): PDF_FILE, 304: OpenApiResponse(), 404: ProblemSerializer})
+    @action(detail=True, methods=["get"])
+    def file(self, request: Request, pk: str) -> HttpResponseBase:
+        """Send the file that a task made."""
+        task = self.get_object()
+        if task.status != Task.Status.SUCCEEDED or not task.file:
+            raise errors.FileMissing("This task has no file: look at its status and message.")
+        facts = task.result or {}
+        try:
+            return downloads.send(
+                request,
+                task.file,
+                size_bytes=facts["bytes"],
+                digest=task.digest,
+                filename=facts.get("filename") or PurePath(task.file).name,
+                media_type=facts.get("media_type", downloads.PDF),
+            )
+        except FileNotFoundError as error:
+            raise errors.FileMissing("It was removed meanwhile; have it made again.") from error
+
+    @extend_schema(request=None, responses={200: TaskSerializer, 409: ProblemSerializer})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """End a task that has not ended yet."""
+        _require_no_body(request)
+        task = self.get_object()
+        tasks.cancel(task.pk, by=request.user.get_username())
+        return Response(TaskSerializer(self.get_object()).data)
+
+    @extend_schema(
+        request=None,
+        responses={
+            200: TaskSerializer,
+            202: TaskSerializer,
+            **dict.fromkeys((409, 429, 503), ProblemSerializer),
+        },
+    )
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Let a failed or cancelled task run again, with all its attempts."""
+        _require_no_body(request)
+        wish = preferences.of(request)
+        failed = self.get_object()
+        task = dispatch.again(failed, wish=wish, user=request.user)
+        notices.renew(task)
+        return answers.of_task(task, 200, preferences.applied(wish, task))
+
+
+def _wait_parameter(request: Request) -> float:
+    text = request.query_params.get("wait", "0")
+    if not preferences.is_whole_number(text) or int(text) > LONGEST_WAIT_SECONDS:
+        raise exceptions.ValidationError(
+            {"wait": f"Send a whole number of seconds from 0 to {LONGEST_WAIT_SECONDS}."}
+        )
+    return float(text)
+
+
+def _require_no_body(request: Request) -> None:
+    """Read the body, so that broken JSON is an error, and refuse what we would not use."""
+    if request.data not in ({}, None):
+        raise exceptions.ValidationError("This call takes no body; use the query parameter force.")

@@ -1,0 +1,74 @@
+"""Which reports and projects an annual report prints, read a few at a time."""
+
+from collections.abc import Iterator
+from itertools import batched
+
+from django.db.models import Prefetch, QuerySet
+
+from documents import editions, kinds
+from documents.editions import Edition
+from documents.models import BusinessArea, Document, Membership, Project
+
+AT_A_TIME = 5
+KINDS = (kinds.PROGRESS_REPORT, kinds.STUDENT_REPORT)
+LISTED_STATUSES = (Project.Status.ACTIVE, Project.Status.UPDATE, Project.Status.CLOSURE)
+
+
+def count(document: Document, edition: Edition) -> int:
+    """Return how many chapters an annual report has."""
+    return sum(_reports(document, kind, edition).count() for kind in KINDS)
+
+
+def read(document: Document, kind: kinds.Kind, edition: Edition) -> Iterator[Document]:
+    """Yield the reports that become chapters, in the order of the pages, with all that they print."""
+    # First the ids in order: sorting whole rows would lay all their texts in the database's memory.
+    for some in batched(_reports(document, kind, edition).values_list("pk", flat=True), AT_A_TIME):
+        found = with_related(Document.objects.filter(pk__in=some)).in_bulk()
+        yield from (found[pk] for pk in some if pk in found)
+
+
+def outline(document: Document, kind: kinds.Kind, edition: Edition) -> Iterator[Document]:
+    """Yield the same reports without their texts."""
+    reports = _reports(document, kind, edition).select_related("project__business_area").defer("sections")
+    return reports.iterator(chunk_size=50)
+
+
+def external_projects(document: Document, edition: Edition) -> QuerySet[Project]:
+    """Return the partnerships that are listed."""
+    found = Project.objects.filter(
+        kind=Project.Kind.EXTERNAL, status__in=LISTED_STATUSES, year__lte=document.year
+    )
+    if edition.division:
+        found = found.filter(business_area__division=edition.division)
+    members = Prefetch("memberships", queryset=Membership.objects.select_related("user"))
+    return found.select_related("business_area__leader").prefetch_related(members).order_by("tag")
+
+
+def with_related(documents: QuerySet[Document]) -> QuerySet[Document]:
+    """Read along what a cover or a chapter prints, in as few queries as possible."""
+    members = Prefetch("project__memberships", queryset=Membership.objects.select_related("user"))
+    return documents.select_related("project__business_area__leader", "cover_image").prefetch_related(
+        members, "images"
+    )
+
+
+def project_of(report: Document) -> Project:
+    """Return the project that a report is about."""
+    if report.project is None:
+        raise ValueError(f"report {report.pk} has no project")
+    return report.project
+
+
+def area_of(report: Document) -> BusinessArea:
+    """Return the business area under which a report is printed."""
+    return project_of(report).business_area
+
+
+def _reports(document: Document, kind: kinds.Kind, edition: Edition) -> QuerySet[Document]:
+    """Return the reports of the annual report's year that this edition prints, by business area."""
+    found = Document.objects.filter(kind=kind.key, year=document.year)
+    if edition.reports == editions.APPROVED:
+        found = found.filter(status=Document.Status.APPROVED)
+    if edition.division:
+        found = found.filter(project__business_area__division=edition.division)
+    return found.order_by("project__business_area__name", "project__tag")

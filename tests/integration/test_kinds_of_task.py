@@ -1,0 +1,158 @@
+"""A further kind of task: its handler, its arguments, its file, and work that goes on in several steps."""
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from documents import dispatch, handlers, maintenance, queue, store, tasks
+from documents.models import Cluster, Task
+from tests import factories
+from tests.working import run_entries
+
+pytestmark = pytest.mark.django_db(transaction=True)
+STEPS = 3
+
+
+@pytest.fixture(autouse=True)
+def _counting(monkeypatch):
+    """Register a kind that counts to three, one a step, and then writes down what it was asked for."""
+    monkeypatch.setitem(handlers._kinds, "count", handlers.Kind(name="count", title="Count", run=count))
+
+
+def count(attempt):
+    done = attempt.task.arguments.get("done", 0) + 1
+    arguments = attempt.task.arguments | {"done": done}
+    Task.objects.filter(pk=attempt.task.pk).update(arguments=arguments)
+    if done < STEPS:
+        raise handlers.NotYet(attempt.task.arguments.get("pause", 0))
+    text = f"{attempt.task.arguments['word']} {done}\n".encode()
+    with store.workspace() as folder:
+        (folder / "count.txt").write_bytes(text)
+        name = store.save(folder / "count.txt", suffix=".txt")
+    facts = {"bytes": len(text), "filename": "Zählung.txt", "media_type": "text/plain; charset=utf-8"}
+    digest = hashlib.sha256(text).hexdigest()
+    return handlers.Outcome(file=name, digest=digest, fingerprint=attempt.task.fingerprint, facts=facts)
+
+
+def make(owner, **arguments):
+    return dispatch.make(
+        kind="count",
+        fingerprint=str(arguments),
+        document=None,
+        user=owner,
+        wish=dispatch.Wish(),
+        estimate_seconds=0,
+        on_begin=lambda _: None,
+        arguments=arguments,
+    )[0]
+
+
+def test_steps_of_an_inline_task_are_taken_in_the_request(owner, api):
+    task = make(owner, word="turtles")
+    assert (task.status, task.mode, task.attempts, task.arguments["done"]) == ("succeeded", "inline", 1, 3)
+    answer = api.get(f"/api/v1/tasks/{task.pk}/")
+    assert answer.data["result"]["url"] == f"/api/v1/tasks/{task.pk}/file/"
+    sent = api.get(answer.data["result"]["url"])
+    assert b"".join(sent.streaming_content) == b"turtles 3\n"
+    assert sent["Content-Type"] == "text/plain; charset=utf-8"
+    assert sent["Content-Disposition"] == "attachment; filename*=utf-8''Z%C3%A4hlung.txt"
+
+
+def test_between_steps_a_task_waits_in_the_queue_and_counts_no_attempt(owner, settings):
+    settings.SPMS_MODE = "queue"
+    Cluster.objects.create(name="host:1:a", workers=1)
+    task = make(owner, word="turtles", pause=0)
+    for done in range(1, STEPS):
+        run_entries()
+        task.refresh_from_db()
+        assert (task.status, task.attempts, task.arguments["done"]) == ("queued", 0, done)
+        assert queue.recover()
+    run_entries()
+    task.refresh_from_db()
+    assert (task.status, task.attempts) == ("succeeded", 1)
+
+
+def test_a_task_that_waits_for_something_is_not_taken_before_its_time(owner, settings):
+    settings.SPMS_MODE = "queue"
+    Cluster.objects.create(name="host:1:a", workers=1)
+    task = make(owner, word="turtles", pause=30)
+    run_entries()
+    queue.recover()
+    run_entries()
+    task.refresh_from_db()
+    assert task.arguments["done"] == 1
+    Task.objects.filter(pk=task.pk).update(claimable_at=timezone.now() - timedelta(seconds=1))
+    queue.recover()
+    run_entries()
+    task.refresh_from_db()
+    assert task.arguments["done"] == 2
+
+
+def test_a_step_that_waits_can_be_cancelled(owner, settings, api):
+    settings.SPMS_MODE = "queue"
+    Cluster.objects.create(name="host:1:a", workers=1)
+    task = make(owner, word="turtles", pause=30)
+    run_entries()
+    assert api.post(f"/api/v1/tasks/{task.pk}/cancel/").data["status"] == "cancelled"
+
+
+def test_without_a_file_there_is_a_problem_that_says_so(owner, api):
+    task = Task.objects.create(kind="count", fingerprint="x", requested_by=owner, status="failed")
+    answer = api.get(f"/api/v1/tasks/{task.pk}/file/")
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:spms:problem:file-missing")
+
+
+def test_the_file_is_for_who_asked_for_it_only(owner, stranger, maintainer, client_of):
+    task = make(owner, word="turtles")
+    assert client_of(stranger).get(f"/api/v1/tasks/{task.pk}/file/").status_code == 404
+    sent = client_of(maintainer).get(f"/api/v1/tasks/{task.pk}/file/")
+    assert sent.status_code == 200
+    sent.close()
+
+
+def test_the_nightly_removal_keeps_files_that_go_into_a_task(owner, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(maintenance, "UNFINISHED", timedelta())
+    names = []
+    for word in ("kept", "lost"):
+        (tmp_path / word).write_text(word)
+        names.append(store.save(tmp_path / word, suffix=".csv"))
+    tasks.begin(kind="count", fingerprint="y", document=None, user=owner, source=names[0])
+    maintenance.remove_files(store.results(), Task, ("file", "source"))
+    assert [store.exists(name) for name in names] == [True, False]
+
+
+def test_a_kind_that_nobody_registered_is_its_own_title():
+    assert (handlers.title("count"), handlers.title("other")) == ("Count", "other")
+
+
+def test_editions_of_an_annual_report_are_files_of_their_own(maintainer, client_of):
+    report = factories.document(kind="annual_report")
+    areas = [factories.project().business_area for _ in range(2)]
+    for area, name in zip(areas, ("Marine", "Plants"), strict=True):
+        type(area).objects.filter(pk=area.pk).update(division=name)
+    client, url = client_of(maintainer), f"/api/v1/documents/{report.pk}/pdf/"
+    made = client.post(f"{url}?division=Marine&reports=all")
+    assert made.status_code == 201
+    assert client.get(url).status_code == 404
+    sent = client.get(f"{url}?division=Marine&reports=all")
+    assert "(all, Marine).pdf" in sent["Content-Disposition"]
+    sent.close()
+    assert client.post(f"{url}?division=Marine&reports=all").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("division=Moon", "there are: none"), ("reports=some", "approved or all")],
+)
+def test_an_edition_that_there_is_not_is_refused(maintainer, client_of, query, said):
+    report = factories.document(kind="annual_report")
+    answer = client_of(maintainer).post(f"/api/v1/documents/{report.pk}/pdf/?{query}")
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:spms:problem:edition-unknown")
+    assert said in answer.json()["detail"]
+
+
+def test_only_an_annual_report_has_editions(api, plan):
+    answer = api.post(f"/api/v1/documents/{plan.pk}/pdf/?reports=all")
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:spms:problem:edition-unknown")
