@@ -1,24 +1,13 @@
-// "Generate PDF": asks the public API, and shows how far it is, whoever renders it: this request or a worker.
+// "Generate PDF": asks the public API, and shows how far it is; needs tasks.js.
 "use strict";
 
 const place = document.getElementById("generate");
 const [start, cancel, box, words, problem] = ["start", "cancel", "progress", "progress-text", "problem"].map((id) => document.getElementById(id));
 const bar = box.querySelector("progress");
-const LOOK_MILLISECONDS = 400;
-const HEADERS = { "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value, Accept: "application/json" };
 // Where a phase begins, and how much of the whole it is, as long documents have shown.
 const PHASES = { fetch: [0, 0.02], html: [0.02, 0.03], layout: [0.05, 0.75], draw: [0.8, 0.17], store: [0.97, 0.03] };
 const SAID = { "": "It begins.", fetch: "The images are fetched", html: "The text is put together", layout: "The pages are laid out", draw: "The pages are drawn", store: "The PDF is stored" };
 let known = null; // the address of the task in flight, as soon as it is known
-
-const pause = () => new Promise((done) => { setTimeout(done, LOOK_MILLISECONDS); });
-
-async function ask(url, options = {}) {
-  const answer = await fetch(url, { ...options, headers: { ...HEADERS, ...options.headers } });
-  const body = await answer.json();
-  if (!answer.ok) throw new Error([body.title, body.detail].filter(Boolean).join(". "));
-  return { status: answer.status, body };
-}
 
 function busy(is) {
   start.disabled = is;
@@ -34,7 +23,7 @@ function say(text) {
 function show(task) {
   if (task.queue) {
     bar.removeAttribute("value");
-    say(`Number ${task.queue.position} in the queue; ready in about ${task.queue.estimated_seconds} s.`);
+    say(placeInQueue(task));
     return;
   }
   if (task.status === "retrying") { say(`It did not work out and is tried again soon. ${task.message}`); return; }
@@ -49,22 +38,9 @@ function show(task) {
   say(`${SAID[phase] || SAID[""]}${pages ? `: ${pages} pages` : ""}`);
 }
 
-const hasEnded = (task) => ["succeeded", "failed", "cancelled"].includes(task.status);
-
-// Follows a task to its end. A server that is away for a moment is asked again.
-async function follow(url) {
+function followed(url) {
   known = url;
-  for (;;) {
-    try {
-      const { body } = await ask(url);
-      if (hasEnded(body)) return body;
-      show(body);
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-      say("The server does not answer; waiting for it.");
-    }
-    await pause();
-  }
+  return follow(url, show, say);
 }
 
 // While the request itself renders, its task is found in the list of tasks.
@@ -101,7 +77,7 @@ async function run(work) {
     say(task.status === "cancelled" ? task.message : `The PDF is there: ${task.result.pages} pages.`);
   } catch (error) {
     say("");
-    problem.textContent = error instanceof TypeError ? "The server does not answer. Try again in a moment." : error.message;
+    problem.textContent = wordsOf(error);
     problem.hidden = false;
   }
   known = null;
@@ -115,7 +91,7 @@ async function generate() {
   try {
     const { status, body } = await ask(place.dataset.url, { method: "POST" });
     request.isOver = true;
-    return status === 202 ? await follow(`${place.dataset.tasks}${body.task_id}/`) : body;
+    return status === 202 ? await followed(`${place.dataset.tasks}${body.task_id}/`) : body;
   } finally {
     request.isOver = true;
     await watching;
@@ -126,7 +102,7 @@ start.addEventListener("click", () => run(generate));
 cancel.addEventListener("click", () => {
   if (known) ask(`${known}cancel/`, { method: "POST" }).catch(() => {}); // what has ended meanwhile shows itself
 });
-if (place.dataset.task) run(() => follow(place.dataset.task));
+if (place.dataset.task) run(() => followed(place.dataset.task));
 
 document.getElementById("feedback").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -137,6 +113,6 @@ document.getElementById("feedback").addEventListener("submit", async (event) => 
     form.reset();
     status.textContent = "Thank you. The maintainer will read it.";
   } catch (error) {
-    status.textContent = error instanceof TypeError ? "The server does not answer. Try again in a moment." : error.message;
+    status.textContent = wordsOf(error);
   }
 });

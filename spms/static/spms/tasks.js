@@ -1,0 +1,116 @@
+// Asks the public API, and follows a task to its end, whoever runs it: the request or a worker.
+"use strict";
+
+const LOOK_MILLISECONDS = 400;
+const ENDED = ["succeeded", "failed", "cancelled"];
+
+const pause = () => new Promise((done) => { setTimeout(done, LOOK_MILLISECONDS); });
+const hasEnded = (task) => ENDED.includes(task.status);
+const token = () => document.querySelector("[name=csrfmiddlewaretoken]").value;
+// A fetch that finds no server raises TypeError; everything else carries its own words.
+const wordsOf = (error) => (error instanceof TypeError ? "The server does not answer. Try again in a moment." : error.message);
+
+async function ask(url, options = {}) {
+  const headers = { "X-CSRFToken": token(), Accept: "application/json", ...options.headers };
+  const answer = await fetch(url, { ...options, headers });
+  const body = await answer.json();
+  if (!answer.ok) throw new Error([body.title, body.detail].filter(Boolean).join(". "));
+  return { status: answer.status, body };
+}
+
+// Shows each state of a task until it has ended, and returns it then. A server that is away for a moment is asked again.
+async function follow(url, show, sayAway) {
+  for (;;) {
+    try {
+      const { body } = await ask(url);
+      if (hasEnded(body)) return body;
+      show(body);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      sayAway("The server does not answer; waiting for it.");
+    }
+    await pause();
+  }
+}
+
+const placeInQueue = (task) => `Number ${task.queue.position} in the queue; ready in about ${task.queue.estimated_seconds} s.`;
+
+// What a form sends: a file as multipart, everything else as JSON; a box is true or false, an empty field is left out.
+function bodyOf(form) {
+  if (form.enctype === "multipart/form-data") return { body: new FormData(form) };
+  const values = {};
+  for (const field of form.elements) {
+    if (!field.name || field.name === "csrfmiddlewaretoken" || field.disabled) continue;
+    if (field.type === "checkbox") values[field.name] = field.checked;
+    else if (field.type !== "radio" || field.checked) { if (field.value !== "") values[field.name] = field.value; }
+  }
+  return { body: JSON.stringify(values), headers: { "Content-Type": "application/json" } };
+}
+
+// <form data-task-url="…" data-counts="rows">: sends itself, and shows in its .task how far the task is and where its file is.
+class TaskForm {
+  constructor(form) {
+    this.form = form;
+    this.box = form.querySelector(".task");
+    this.bar = this.box.querySelector("progress");
+    this.words = this.box.querySelector("[role=status]");
+    this.problem = this.box.querySelector("[role=alert]");
+    this.cancelButton = this.box.querySelector("button");
+    this.url = null; // of the task in flight
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.send(); });
+    this.cancelButton.addEventListener("click", () => { if (this.url) ask(`${this.url}cancel/`, { method: "POST" }).catch(() => {}); });
+    if (form.dataset.task) this.run(() => this.followed(form.dataset.task));
+  }
+
+  say(text) { if (this.words.textContent !== text) this.words.textContent = text; }
+
+  show(task) {
+    if (task.queue) this.say(placeInQueue(task));
+    else if (task.message && task.status === "retrying") this.say(`It did not work out and is tried again soon. ${task.message}`);
+    else this.say([task.progress.phase || "It begins", task.progress.pages ? `${task.progress.pages} ${this.form.dataset.counts}` : ""].filter(Boolean).join(": "));
+  }
+
+  followed(url) {
+    this.url = url;
+    this.cancelButton.hidden = false;
+    return follow(url, (task) => this.show(task), (text) => this.say(text));
+  }
+
+  send() {
+    return this.run(async () => {
+      const { status, body } = await ask(this.form.dataset.taskUrl, { method: "POST", ...bodyOf(this.form) });
+      return status === 202 ? this.followed(`${this.form.dataset.tasks}${body.task_id}/`) : body;
+    });
+  }
+
+  async run(work) {
+    const button = this.form.querySelector("[type=submit]");
+    button.disabled = true;
+    this.box.hidden = this.bar.hidden = false;
+    this.problem.hidden = true;
+    this.say("It begins.");
+    try {
+      const task = await work();
+      if (task.status === "failed") throw new Error([task.error?.title, task.error?.detail].filter(Boolean).join(". "));
+      this.say(task.message || (task.status === "succeeded" ? "Done." : "It was cancelled."));
+    } catch (error) {
+      this.say("");
+      this.problem.textContent = wordsOf(error);
+      this.problem.hidden = false;
+    }
+    this.url = null;
+    this.bar.hidden = this.cancelButton.hidden = true;
+    button.disabled = false;
+    document.dispatchEvent(new Event("task-ended"));
+  }
+}
+
+document.querySelectorAll("form[data-task-url]").forEach((form) => new TaskForm(form));
+
+// <div data-part="…">: the server renders it anew whenever a task of this page has ended.
+document.addEventListener("task-ended", () => document.querySelectorAll("[data-part-url]").forEach(async (part) => {
+  const answer = await fetch(part.dataset.partUrl);
+  if (!answer.ok) return;
+  part.innerHTML = await answer.text(); // rendered and escaped by the server, like the page itself
+  localTimes(part);
+}));
