@@ -101,5 +101,5 @@ def test_a_token_is_given_for_name_and_password(owner, client):
 
 
 def test_a_session_works_too(owner, plan, client):
-    client.login(username="owner", password="a sample password")
+    client.post("/login/", {"username": "owner", "password": "a sample password"})
     assert client.get(f"/api/v1/documents/{plan.pk}/").status_code == 200
