@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from typing import IO
 
 from documents import chapters, editions, kinds
 from documents.editions import Edition
@@ -174,16 +175,23 @@ def contents(document: Document, edition: Edition = editions.DEFAULT) -> Iterato
 class Recorder:
     """Notes the fingerprint and the images of the parts that pass by.
 
-    Equal parts in equal order give equal fingerprints; ``salt`` is what else shapes the result.
+    Equal parts in equal order give equal fingerprints; ``salt`` is what else shapes the result. ``copy``, when there
+    is one, gets the parts too, as items of a JSON array.
     """
 
     def __init__(self, salt: str) -> None:
         self._sha256 = hashlib.sha256(salt.encode())
+        self.copy: IO[str] | None = None
         self.images: dict[str, Image] = {}
 
     def note[Part: Cover | Block](self, part: Part) -> Part:
         """Note a part and return it."""
-        self._sha256.update(json.dumps(asdict(part), sort_keys=True).encode() + b"\n")
+        values = asdict(part)
+        self._sha256.update(json.dumps(values, sort_keys=True).encode() + b"\n")
+        if self.copy:
+            values.pop("template", None)
+            json.dump(values, self.copy, ensure_ascii=False)
+            self.copy.write(",\n")
         self.images.update((image.url, image) for image in images_of(part))
         return part
 

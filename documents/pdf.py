@@ -1,9 +1,12 @@
 """The kind of task that makes a document's PDF: content → HTML → rendering process → store."""
 
+import contextlib
 import json
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -22,11 +25,17 @@ SECONDS_PER_CHAPTER = 0.15  # two pages, as measured
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A document's HTML on disk, the images it may fetch (address → path), and the fingerprint of both."""
+    """A document's HTML on disk, the images it may fetch (address → path), and the fingerprint of both.
+
+    ``source`` is the file to attach for an archive, if it is one.
+    """
 
     path: Path
     images: dict[str, str]
     fingerprint: str
+    variant: str
+    generated_at: datetime
+    source: Path | None = None
 
 
 def register() -> None:
@@ -109,20 +118,47 @@ def write_draft(
     report: tasks.Report = lambda *_: None,
 ) -> Draft:
     """Write a document's HTML to ``path``, block by block, and beside it the images that are in a bucket."""
+    generated_at = timezone.localtime().replace(microsecond=0)
+    source = path.with_name("document.json") if edition.is_archive else None
     recorder = _recorder(document, edition)
-    with store.plain_errors(), path.open("w", encoding="utf-8") as stream:
+    with (
+        store.plain_errors(),
+        _copied(recorder, source, generated_at),
+        path.open("w", encoding="utf-8") as stream,
+    ):
         html.write(
             stream,
             cover=recorder.note(content.cover(document, edition)),
             contents=content.contents(document, edition),
             blocks=map(recorder.note, content.blocks(document, edition)),
-            generated_at=timezone.localtime().replace(microsecond=0),
+            generated_at=generated_at,
         )
     paths: dict[str, str] = {}
     for url, image in recorder.images.items():
         report("html", 0)  # hundreds of images take a while to come from a bucket
         paths[url] = str(images.local_path(image.name, path.parent))
-    return Draft(path=path, images=paths, fingerprint=recorder.fingerprint())
+    return Draft(
+        path=path,
+        images=paths,
+        fingerprint=recorder.fingerprint(),
+        variant=edition.pdf_variant,
+        generated_at=generated_at,
+        source=source,
+    )
+
+
+@contextlib.contextmanager
+def _copied(recorder: content.Recorder, path: Path | None, generated_at: datetime) -> Iterator[None]:
+    """Keep the parts that pass by as one JSON array, if there is a path for it; it ends with facts of the whole."""
+    if path is None:
+        yield
+        return
+    with path.open("w", encoding="utf-8") as copy:
+        copy.write("[\n")
+        recorder.copy = copy
+        yield
+        facts = {"fingerprint": recorder.fingerprint(), "generated_at": generated_at.isoformat()}
+        copy.write(f"{json.dumps(facts)}\n]\n")
 
 
 def _recorder(document: Document, edition: Edition) -> content.Recorder:
@@ -130,7 +166,11 @@ def _recorder(document: Document, edition: Edition) -> content.Recorder:
 
 
 def _salt(edition: Edition) -> str:
-    return json.dumps(chosen, sort_keys=True) if (chosen := edition.as_arguments()) else ""
+    """Return what tells editions apart; nothing for the one that everybody gets."""
+    chosen = {name: value for name, value in edition.as_arguments().items() if name != "variant"}
+    if edition.is_archive:
+        chosen["variant"] = edition.pdf_variant
+    return json.dumps(chosen, sort_keys=True) if chosen else ""
 
 
 def _document(task: Task) -> Document:
@@ -153,6 +193,9 @@ def _render(draft: Draft, pdf_path: Path, attempt: tasks.Attempt) -> Rendered:
         html_path=str(draft.path),
         pdf_path=str(pdf_path),
         images=draft.images,
+        variant=draft.variant,
+        source_path=str(draft.source or ""),
+        generated_at=draft.generated_at.isoformat(),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
     return pool.get_pool().render(job, deadline=deadline, report=attempt.report)

@@ -80,6 +80,8 @@ SPMS_RENDER_TIMEOUT = units.seconds("SPMS_RENDER_TIMEOUT", env.str("SPMS_RENDER_
 SPMS_RENDER_MEMORY = units.size_bytes("SPMS_RENDER_MEMORY", env.str("SPMS_RENDER_MEMORY", default="1500M"))
 # A rendering process is replaced after so many renders, so that no leak can grow.
 SPMS_RENDER_RECYCLE = environment.positive("SPMS_RENDER_RECYCLE", 100)
+# What a PDF is made for: pdf/ua-1 (accessible to everybody), or pdf/a-3a (the archive, with its source attached).
+SPMS_PDF_VARIANT = environment.choice("SPMS_PDF_VARIANT", "pdf/ua-1", ("pdf/ua-1", "pdf/a-3a"))
 # The largest request body: an image as a camera makes it; everything else is far smaller.
 SPMS_MAX_UPLOAD_BYTES = units.size_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
 SPMS_MAX_BODY_BYTES = 8 * 1024**2

@@ -35,6 +35,7 @@ from documents.models import Document, DocumentImage, Project, Task
 
 FORCE = OpenApiParameter("force", bool, description="Render again although nothing has changed.")
 EDITION = (
+    OpenApiParameter("variant", str, enum=editions.VARIANTS, description="Accessible, or for the archive."),
     OpenApiParameter(
         "reports", str, enum=["approved", "all"], description="Which reports an annual report has."
     ),
@@ -204,7 +205,7 @@ def _bool_parameter(request: Request, name: str) -> bool:
 
 
 def _edition(request: Request, document: Document) -> Edition:
-    chosen = {name: request.query_params.get(name, "") for name in ("reports", "division")}
+    chosen = {name: request.query_params.get(name, "") for name in ("variant", "reports", "division")}
     return editions.chosen(is_annual=not document.kind_info.has_project, **chosen)
 
 

@@ -16,12 +16,16 @@ class Job:
     """One render: HTML file in, PDF file out.
 
     ``images`` maps each address that may be fetched to the path of a local file; nothing else is fetched.
+    ``variant`` is ``pdf/ua-1`` or ``pdf/a-3a``; a file at ``source_path`` is attached under the date ``generated_at``.
     ``cpu_seconds`` is the computing time that this render may take.
     """
 
     html_path: str
     pdf_path: str
     images: dict[str, str] = field(default_factory=dict)
+    variant: str = "pdf/ua-1"
+    source_path: str = ""
+    generated_at: str = ""
     cpu_seconds: int = 120
 
 
