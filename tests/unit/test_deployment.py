@@ -142,7 +142,11 @@ def test_settings_that_are_named_exist():
 def test_addresses_that_are_asked_exist():
     asked = {"/metrics", *re.findall(r"/healthz/\w+", DOCKERFILE)}
     for container in containers():
-        asked |= {probe["httpGet"]["path"] for key, probe in container.items() if key.endswith("Probe")}
+        asked |= {
+            probe["httpGet"]["path"].partition("?")[0]
+            for key, probe in container.items()
+            if key.endswith("Probe")
+        }
     assert {"/healthz/live", "/healthz/ready"} <= asked
     for path in asked:
         resolve(path)
