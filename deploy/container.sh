@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a container runs. Usage: container.sh web|worker|evaluator|migrate|metrics|prometheus-files|COMMAND …
+# What a container runs. Usage: container.sh web|worker|evaluator|events|migrate|metrics|prometheus-files|COMMAND …
 set -eu
 
 # Static files are part of the image, but are looked for in the data folder, which is a volume: a link there leads
@@ -29,6 +29,9 @@ worker)
     ;;
 evaluator)
     exec python manage.py evaluate_thresholds --every 15s "$@"
+    ;;
+events)
+    exec uvicorn spms.asgi:application --host 0.0.0.0 --port 8000 --log-level warning --timeout-graceful-shutdown 3 "$@"
     ;;
 migrate)
     exec python manage.py migrate --noinput "$@"

@@ -144,6 +144,23 @@ class FileMissing(SpmsError):
     status = HTTPStatus.NOT_FOUND
 
 
+class EventsUnavailable(SpmsError):
+    """This server cannot keep streams open."""
+
+    slug = "events-unavailable"
+    title = "There are no events here"
+    status = HTTPStatus.NOT_IMPLEMENTED
+
+
+class EventsBusy(SpmsError):
+    """As many streams are open as this server keeps."""
+
+    slug = "events-busy"
+    title = "Too many streams are open"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds = 10
+
+
 class DatabaseUnavailable(SpmsError):
     """The database was locked or away while a task ran."""
 

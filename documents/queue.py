@@ -9,6 +9,7 @@ import logging
 import math
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -113,6 +114,29 @@ def retry(failed: Task) -> None:
         enqueue(Task.objects.get(pk=failed.pk))
 
 
+def places(watched: Iterable[Task]) -> dict[uuid.UUID, Place]:
+    """Return where each of these tasks stands, of those that wait in the queue: three questions however many."""
+    waiting = [task for task in watched if task.mode == Task.Mode.QUEUE and task.status in Task.WAITING]
+    if not waiting:
+        return {}
+    order = Task.objects.waiting().order_by("claimable_at").values_list("pk", flat=True)
+    positions = {pk: number for number, pk in enumerate(order, start=1)}
+    running, seconds_each = _running().count(), pace_seconds(_period())
+    return {
+        task.pk: Place(
+            position=positions[task.pk],
+            estimated_seconds=math.ceil(_wait_seconds(task) + (positions[task.pk] + running) * seconds_each),
+        )
+        for task in waiting
+        if task.pk in positions
+    }
+
+
+def _wait_seconds(task: Task) -> float:
+    """Return how long a task waits by itself before it may run."""
+    return max(0.0, (task.claimable_at - timezone.now()).total_seconds())
+
+
 def place(waiting: Task) -> Place | None:
     """Return where a task stands, or None when it does not wait in the queue."""
     if waiting.mode != Task.Mode.QUEUE or waiting.status not in Task.WAITING:
@@ -124,10 +148,11 @@ def place(waiting: Task) -> Place | None:
         .filter(mode=Task.Mode.QUEUE)
         .aggregate(ahead=Count("pk", filter=is_before), running=Count("pk", filter=is_running))
     )
-    own_wait_seconds = max(0.0, (waiting.claimable_at - timezone.now()).total_seconds())
     seconds_each = pace_seconds(_period())
     work_seconds = (others["ahead"] + others["running"] + 1) * seconds_each
-    return Place(position=others["ahead"] + 1, estimated_seconds=math.ceil(own_wait_seconds + work_seconds))
+    return Place(
+        position=others["ahead"] + 1, estimated_seconds=math.ceil(_wait_seconds(waiting) + work_seconds)
+    )
 
 
 def expected_wait_seconds() -> float:

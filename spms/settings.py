@@ -86,6 +86,10 @@ SPMS_PDF_VARIANT = environment.choice("SPMS_PDF_VARIANT", "pdf/ua-1", ("pdf/ua-1
 SPMS_MAX_UPLOAD_BYTES = units.size_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
 
+# Whether an ASGI server beside this one sends a task's events (docs/events.md), and how many streams it keeps open.
+SPMS_EVENTS = environment.flag("SPMS_EVENTS", default=False)
+SPMS_EVENT_STREAMS = environment.positive("SPMS_EVENT_STREAMS", 1000)
+
 # Which engine carries the queue's entries.
 SPMS_QUEUE = environment.choice("SPMS_QUEUE", "django-q", ("django-q", "celery"))
 # Tasks that one cluster runs at once; more than cores lose time.
@@ -166,6 +170,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "spms.context.site",
             ],
         },
     },

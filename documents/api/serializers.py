@@ -284,7 +284,8 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
     @extend_schema_field(PlaceSerializer(allow_null=True))
     def get_queue(self, task: Task) -> dict[str, int] | None:
         """Return its place in the queue, or None when it does not wait there."""
-        place = queue.place(task)
+        places = self.context.get("places")
+        place = queue.place(task) if places is None else places.get(task.pk)
         return asdict(place) if place else None
 
     @extend_schema_field(ProgressSerializer)

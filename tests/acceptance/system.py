@@ -40,6 +40,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Postgres:
     """A real PostgreSQL in a folder of its own."""
 
@@ -88,8 +93,7 @@ class Redis:
         self._process.wait()
 
     def _is_up(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+        return listens(self._port)
 
 
 WORKERS = {

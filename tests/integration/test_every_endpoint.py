@@ -46,6 +46,7 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "api/v1/tasks/": {"get": SIGNED_IN},
     "api/v1/tasks/<task>/": {"get": MEMBERS},
     "api/v1/tasks/<task>/file/": {"get": MEMBERS},
+    "api/v1/tasks/<task>/events/": {"get": MEMBERS},
     "api/v1/tasks/<task>/cancel/": {"post": MEMBERS},
     "api/v1/tasks/<task>/retry/": {"post": MEMBERS},
     "api/v1/thresholds/": {"get": SIGNED_IN},

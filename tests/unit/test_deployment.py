@@ -16,6 +16,7 @@ from metrics.thresholds import load
 
 ROOT = Path(__file__).parent.parent.parent
 KUBERNETES = ROOT / "deploy" / "kubernetes"
+EVENTS = (ROOT / "docs" / "events.md").read_text()
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 ENTRY = (ROOT / "deploy" / "container.sh").read_text()
@@ -135,7 +136,7 @@ def test_settings_that_are_named_exist():
     unit = (ROOT / "deploy" / "systemd" / "spms.env.example").read_text()
     assert set(re.findall(r"^([A-Z_]+)=", unit, re.MULTILINE)) <= known
     texts = "".join(path.read_text() for path in [*FILES, *UNITS, ROOT / "deploy" / "container.sh"])
-    others = {"SPMS_IMAGE", "SPMS_PORT"}  # of compose.yaml itself
+    others = {"SPMS_IMAGE", "SPMS_PORT", "SPMS_EVENTS_PORT"}  # of compose.yaml itself
     assert set(re.findall(r"\bSPMS_[A-Z_]+\b", texts)) - {"SPMS_MAX_UPLOAD"} - others <= known
 
 
@@ -267,7 +268,7 @@ def test_grafana_finds_its_dashboard_and_its_source():
 def test_systemd_accepts_the_units(tmp_path):
     binaries = tmp_path / "opt" / "spms" / ".venv" / "bin"
     binaries.mkdir(parents=True)
-    for name in ("gunicorn", "python"):
+    for name in ("gunicorn", "python", "uvicorn"):
         (binaries / name).symlink_to("/bin/true")
     copies = []
     for unit in UNITS:
@@ -279,13 +280,18 @@ def test_systemd_accepts_the_units(tmp_path):
 
 def test_units_run_what_the_procfile_runs():
     procfile = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    procfile["events"] = re.findall(r"^    (.venv/bin/uvicorn .+)$", EVENTS, re.MULTILINE)[
+        0
+    ]  # not by default
     for unit in UNITS:
-        command = re.findall(r"^ExecStart=/opt/spms/(.+)$", unit.read_text(), re.MULTILINE)
+        command = re.findall(
+            r"^ExecStart=/opt/spms/(.+)$", unit.read_text().replace("\\\n   ", ""), re.MULTILINE
+        )
         assert command == [procfile[unit.stem.removeprefix("spms-")].removeprefix("deploy/keep.sh ")]
 
 
 def test_units_end_by_their_main_process_and_are_always_started_again():
-    assert len(UNITS) == 3
+    assert len(UNITS) == 4
     for unit in UNITS:
         lines = unit.read_text().splitlines()
         assert {"KillMode=mixed", "Restart=always", "NoNewPrivileges=yes", "StartLimitIntervalSec=0"} <= set(

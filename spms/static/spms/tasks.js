@@ -18,8 +18,26 @@ async function ask(url, options = {}) {
   return { status: answer.status, body };
 }
 
+// Shows each state that the server sends by itself; returns the task when it has ended, or null when there is no stream.
+function streamed(url, show, sayAway) {
+  if (document.body.dataset.events === undefined) return null;
+  const source = new EventSource(`${url}events/`);
+  return new Promise((done) => {
+    const end = (task) => { source.close(); done(task); };
+    source.addEventListener("task", (event) => {
+      const task = JSON.parse(event.data);
+      if (hasEnded(task)) end(task); else show(task);
+    });
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) end(null); else sayAway("The server does not answer; waiting for it.");
+    });
+  });
+}
+
 // Shows each state of a task until it has ended, and returns it then. A server that is away for a moment is asked again.
 async function follow(url, show, sayAway) {
+  const ended = await streamed(url, show, sayAway);
+  if (ended) return ended;
   for (;;) {
     try {
       const { body } = await ask(url);

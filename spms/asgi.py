@@ -1,0 +1,39 @@
+"""The ASGI entry, for uvicorn: an optional second server, for the streams of events (docs/events.md)."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import django
+from asgiref.sync import ThreadSensitiveContext
+from django.core.handlers.asgi import ASGIHandler
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spms.settings")
+django.setup(set_prefix=False)
+
+from django.conf import settings  # noqa: E402 (needs what is set up above)
+from django.db import connections  # noqa: E402
+
+from documents import processes  # noqa: E402
+
+
+class Handler(ASGIHandler):
+    """Django's own, but streams of events share one thread for what is synchronous: they only begin with it.
+
+    Django keeps a thread, and with it a database connection, for each request until its end; a stream may last
+    for minutes.
+    """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].endswith("/events/"):
+            await self.handle(scope, receive, send)
+        elif scope["type"] == "http":
+            async with ThreadSensitiveContext():
+                await self.handle(scope, receive, send)
+
+
+# Threads come and go here, so a connection that outlives its request would never be used again.
+connections.databases["default"]["CONN_MAX_AGE"] = 0
+processes.work_on(Path(settings.SPMS_DATA_DIR))
+application = Handler()

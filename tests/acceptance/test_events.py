@@ -1,0 +1,152 @@
+"""Streams of events from a real uvicorn: what they say, to whom, and what five hundred of them cost."""
+
+import json
+import socket
+import sys
+import time
+
+import psutil
+import pytest
+import requests
+
+from tests.acceptance.system import System, free_port, listens, wait_for
+
+pytestmark = pytest.mark.xdist_group("events")
+STREAMS = 500
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    made = System(tmp_path_factory.mktemp("events"), SPMS_MODE="queue", SPMS_QUEUE_LIMIT_PER_USER="1000")
+    made.prepare()
+    made.start_web()
+    made.start_workers()
+    made.wait_for_workers()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def uvicorn(system):
+    """Start uvicorn beside gunicorn; return its address and its process."""
+    port = free_port()
+    command = ("-m", "uvicorn", "spms.asgi:application", "--host", "127.0.0.1", "--port", str(port))
+    process = system.start(sys.executable, *command, "--log-level", "warning")
+    wait_for(lambda: listens(port))
+    return f"http://127.0.0.1:{port}", psutil.Process(process.pid)
+
+
+def watch(system, address, task_id, **headers):
+    headers = {"Authorization": system.session.headers["Authorization"], **headers}
+    url = f"{address}/api/v1/tasks/{task_id}/events/"
+    return requests.get(url, headers=headers, stream=True, timeout=60)
+
+
+def tasks_of(answer):
+    for line in answer.iter_lines(chunk_size=1):
+        if line.startswith(b"data: "):
+            yield json.loads(line[6:])
+
+
+def queue_one(system, number=0):
+    return system.make(system.documents(kind="concept_plan")[number]).json()["task_id"]
+
+
+def test_a_task_is_followed_to_its_end(system, uvicorn):
+    task_id = queue_one(system)
+    answer = watch(system, uvicorn[0], task_id)
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    assert (answer.headers["Cache-Control"], answer.headers["X-Accel-Buffering"]) == ("no-store", "no")
+    seen = list(tasks_of(answer))  # the server ends the stream
+    assert seen[-1]["status"] == "succeeded"
+    assert seen[-1] == system.call("GET", f"tasks/{task_id}/").json()
+
+
+def test_a_task_that_has_ended_is_told_at_once(system, uvicorn):
+    task_id = queue_one(system)
+    system.ended(task_id)
+    began_at = time.monotonic()
+    assert [task["status"] for task in tasks_of(watch(system, uvicorn[0], task_id))] == ["succeeded"]
+    assert time.monotonic() - began_at < 3
+
+
+def test_nobody_watches_what_they_may_not_see(system, uvicorn):
+    task_id = queue_one(system)
+    assert watch(system, uvicorn[0], task_id, Authorization="").status_code == 401
+    member = {"username": "author", "password": "sample-author-1"}
+    token = system.call("POST", "auth/token/", json=member).json()["token"]
+    annual = system.make(system.documents(kind="annual_report")[0]).json()["task_id"]
+    unseen = watch(system, uvicorn[0], annual, Authorization=f"Token {token}")
+    assert (unseen.status_code, unseen.json()["status"]) == (404, 404)
+    system.ended(annual)
+
+
+def test_gunicorn_says_to_ask_in_the_usual_way(system, uvicorn):
+    task_id = queue_one(system)
+    answer = watch(system, system.address, task_id)
+    assert (answer.status_code, answer.json()["type"]) == (501, "urn:spms:problem:events-unavailable")
+    assert f"/api/v1/tasks/{task_id}/?wait=20" in answer.json()["detail"]
+
+
+def test_everything_else_works_there_too(system, uvicorn):
+    answer = system.session.get(f"{uvicorn[0]}/api/v1/documents/", timeout=30)
+    assert (answer.status_code, len(answer.json()["results"]) > 0) == (200, True)
+
+
+WAITING = """
+from datetime import timedelta
+from django.utils import timezone
+from documents.models import Task
+now = timezone.now()
+print(Task.objects.create(kind="pdf", mode="queue", started_at=now, claimable_at=now + timedelta(minutes=5)).pk)
+"""
+
+
+def waiting_task(system):
+    """Return a task that waits for its next step."""
+    return system.manage("shell", "--no-imports", "-c", WAITING).stdout.strip()
+
+
+def open_streams(address, task_id, authorization, count):
+    host, port = address.removeprefix("http://").split(":")
+    head = f"GET /api/v1/tasks/{task_id}/events/ HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\n\r\n"
+    streams = [socket.create_connection((host, int(port)), timeout=60) for _ in range(count)]
+    for stream in streams:
+        stream.sendall(head.encode())
+    return streams
+
+
+def read_until(stream, word):
+    text = b""
+    while word not in text:
+        chunk = stream.recv(65_536)
+        assert chunk, text
+        text += chunk
+    return text
+
+
+def test_five_hundred_streams_take_no_threads_and_little_memory(system, uvicorn, record_property):
+    address, process = uvicorn
+    system.call("GET", "tasks/")
+    threads, memory_bytes = process.num_threads(), process.memory_info().rss
+    task_id = waiting_task(system)
+    streams = open_streams(address, task_id, system.session.headers["Authorization"], STREAMS)
+    try:
+        for stream in streams:
+            assert b'"status":"queued"' in read_until(stream, b'"status"')
+        grown_bytes = process.memory_info().rss - memory_bytes
+        assert process.num_threads() - threads <= 2
+        assert grown_bytes < 200 * 1024**2
+        record_property(
+            "events",
+            f"{STREAMS} streams: {grown_bytes / 1024**2:.0f} MB more, "
+            f"{process.num_threads() - threads} threads more",
+        )
+        # Others are served meanwhile, and all hear of the end.
+        assert system.session.get(f"{address}/healthz/live", timeout=10).ok
+        system.call("POST", f"tasks/{task_id}/cancel/")
+        for stream in streams:
+            read_until(stream, b'"status":"cancelled"')
+    finally:
+        for stream in streams:
+            stream.close()
