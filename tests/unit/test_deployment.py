@@ -285,7 +285,7 @@ def test_units_run_what_the_procfile_runs():
     ]  # not by default
     for unit in UNITS:
         command = re.findall(
-            r"^ExecStart=/opt/spms/(.+)$", unit.read_text().replace("\\\n   ", ""), re.MULTILINE
+            r"^ExecStart=/opt/spms/(.+)$", unit.read_text().replace("\\\n    ", ""), re.MULTILINE
         )
         assert command == [procfile[unit.stem.removeprefix("spms-")].removeprefix("deploy/keep.sh ")]
 
