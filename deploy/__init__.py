@@ -1,0 +1,1 @@
+"""Scripts and files for setting up, running and shipping SPMS."""
