@@ -9,7 +9,7 @@ class SpmsConfig(AppConfig):
     name = "spms"
 
     def ready(self) -> None:
-        """Begin to report where an address is set for it."""
-        from spms import observe
+        """Begin to report where an address is set for it, and let the schema know our serializers."""
+        from spms import observe, schema as schema
 
         observe.start()

@@ -76,13 +76,20 @@ def client_address(request: HttpRequest) -> str:
 
 @sync_only_middleware
 class BodyLimit:
-    """Refuse a body that is larger than anything we take, before a byte of it is read."""
+    """Refuse a body that is larger than anything we take, or of unknown length, before a byte of it is read."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer 413 or pass the request on."""
+        """Answer 411 or 413, or pass the request on."""
+        if "Transfer-Encoding" in request.headers:  # Django would take the body for an empty one
+            return problems.response(
+                411,
+                slug="length-required",
+                title="The length of the request is missing",
+                detail="Send the body with Content-Length, not in chunks.",
+            )
         is_upload = (request.content_type or "").startswith("multipart/")
         limit = settings.SPMS_MAX_UPLOAD_BYTES if is_upload else settings.SPMS_MAX_BODY_BYTES
         sent = request.META.get("CONTENT_LENGTH") or "0"

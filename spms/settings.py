@@ -311,13 +311,15 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["documents.api.conventions.BoundedJsonParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "documents.api.conventions.AlwaysJson",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["documents.api.filters.OnlyKnown"],
     "DEFAULT_PAGINATION_CLASS": "documents.api.conventions.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["documents.api.throttles.PerPerson"],
     "DEFAULT_THROTTLE_RATES": {"person": SPMS_API_RATE},
     "EXCEPTION_HANDLER": "spms.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    # What ?version= of the schema may say: it goes into the name of the file.
+    "ALLOWED_VERSIONS": ("1",),
 }
 
 SPECTACULAR_SETTINGS = {
@@ -330,6 +332,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "spms.schema.complete"],
 }
 
 # For people a line, for machines JSON with the ids of request and task, and a line for each request.

@@ -69,6 +69,9 @@ def plan(owner, member):
 
 def pytest_addoption(parser):
     parser.addoption("--chaos-seconds", type=float, default=40.0, help="how long test_chaos.py kills")
+    parser.addoption(
+        "--contract-examples", type=int, default=8, help="requests of each operation in test_api_contract.py"
+    )
 
 
 def pytest_terminal_summary(terminalreporter):

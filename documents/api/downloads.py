@@ -2,19 +2,31 @@
 
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from documents import store
 
 CHUNK_BYTES = 65_536
 PDF = "application/pdf"
 FRAMED_HERE = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
-ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+PARAMETERS = [
+    OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="One range, such as bytes=0-99."),
+    OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of what is there."),
+]
+
+
+def answers(media_type: str) -> dict[Any, Any]:
+    """Return what ``send`` answers, as the schema says it."""
+    whole_or_part = {(status, media_type): OpenApiTypes.BINARY for status in (200, 206)}
+    return {**whole_or_part, **dict.fromkeys((304, 416), OpenApiResponse())}
 
 
 def send(

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from documents import notices
-from documents.api.serializers import NoticeSerializer, ProblemSerializer
+from documents.api.serializers import NoticeSerializer
 from documents.models import Notice, Task, Viewer
 
 
@@ -24,7 +24,7 @@ def visible(user: Viewer, task_id: uuid.UUID) -> QuerySet[Notice]:
 class NoticesView(APIView):
     """Who is told of a task's end, and every try to tell them."""
 
-    @extend_schema(responses={200: NoticeSerializer(many=True), 404: ProblemSerializer})
+    @extend_schema(responses=NoticeSerializer(many=True))
     def get(self, request: Request, task_id: uuid.UUID) -> Response:
         """List the notices that the sender asked for; staff see all."""
         return Response(NoticeSerializer(visible(request.user, task_id), many=True).data)
@@ -33,7 +33,7 @@ class NoticesView(APIView):
 class ResendView(APIView):
     """Sends a notice again."""
 
-    @extend_schema(request=None, responses={202: NoticeSerializer, 404: ProblemSerializer})
+    @extend_schema(request=None, responses={202: NoticeSerializer})
     def post(self, request: Request, task_id: uuid.UUID, notice_id: uuid.UUID) -> Response:
         """Send a notice again; while it is being sent, nothing more happens."""
         notice = get_object_or_404(visible(request.user, task_id), pk=notice_id)

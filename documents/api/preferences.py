@@ -1,10 +1,18 @@
 """The ``Prefer`` header (RFC 7240): what a client would like, as far as it makes sense."""
 
 from django.conf import settings
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from documents.dispatch import Wish
 from documents.models import Task
+
+PREFER = OpenApiParameter(
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description="respond-async, or wait=10 for so many seconds at most.",
+)
 
 
 def of(request: Request) -> Wish:

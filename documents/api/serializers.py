@@ -200,6 +200,13 @@ class ResultSerializer(serializers.Serializer[Any]):
     warnings = serializers.ListField(child=serializers.CharField(), required=False)
 
 
+class InvalidSerializer(serializers.Serializer[Any]):
+    """A member that is not valid."""
+
+    pointer = serializers.CharField(help_text="JSON pointer to the member")
+    detail = serializers.CharField()
+
+
 class ProblemSerializer(serializers.Serializer[Any]):
     """RFC 9457 problem details."""
 
@@ -207,6 +214,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
+    errors = InvalidSerializer(many=True, required=False)  # type: ignore[assignment]
 
 
 class NoticeRequestSerializer(StrictSerializer, serializers.Serializer[Any]):
@@ -306,4 +314,4 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
         return {**task.error, "type": f"urn:spms:problem:{task.error['type']}"} if task.error else None
 
 
-PDF_FILE = OpenApiTypes.BINARY
+BINARY = OpenApiTypes.BINARY

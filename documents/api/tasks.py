@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -17,12 +17,16 @@ from rest_framework.response import Response
 from documents import dispatch, errors, notices, tasks
 from documents.api import answers, downloads, preferences
 from documents.api.filters import TaskFilter
-from documents.api.serializers import PDF_FILE, ProblemSerializer, TaskSerializer
+from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.models import Task
 from metrics import instruments
 
 LONGEST_WAIT_SECONDS = 60
-WAIT = OpenApiParameter("wait", int, description="Answer when the task has ended, or after so many seconds.")
+WAIT = OpenApiParameter(
+    "wait",
+    {"type": "integer", "minimum": 0, "maximum": LONGEST_WAIT_SECONDS},
+    description="Answer when the task has ended, or after so many seconds.",
+)
 
 
 class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Task]):
@@ -52,7 +56,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
             instruments.asked_to_wait(request._request, time.monotonic() - begun_at)
         return Response(TaskSerializer(task).data)
 
-    @extend_schema(responses={(200, "*/*"): PDF_FILE, 304: OpenApiResponse(), 404: ProblemSerializer})
+    @extend_schema(parameters=downloads.PARAMETERS, responses=downloads.answers("*/*"))
     @action(detail=True, methods=["get"])
     def file(self, request: Request, pk: str) -> HttpResponseBase:
         """Send the file that a task made."""
@@ -82,12 +86,9 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         return Response(TaskSerializer(self.get_object()).data)
 
     @extend_schema(
+        parameters=[preferences.PREFER],
         request=None,
-        responses={
-            200: TaskSerializer,
-            202: TaskSerializer,
-            **dict.fromkeys((409, 429, 503), ProblemSerializer),
-        },
+        responses={200: TaskSerializer, 202: TaskSerializer, 409: ProblemSerializer},
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, parsers, viewsets
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -18,10 +18,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from documents import chapters, editions, errors, images, notices, pdf, tasks
-from documents.api import answers, downloads
+from documents.api import answers, downloads, preferences
 from documents.api.filters import DocumentFilter, ProjectFilter
 from documents.api.serializers import (
-    PDF_FILE,
+    BINARY,
     DocumentSerializer,
     ImageSerializer,
     ImageUploadSerializer,
@@ -88,13 +88,13 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         instance.delete()
 
     @extend_schema(
-        parameters=[FORCE, *EDITION],
+        parameters=[FORCE, *EDITION, preferences.PREFER],
         request=NoticeRequestSerializer,
         responses={
             200: TaskSerializer,
             201: TaskSerializer,
             202: TaskSerializer,
-            **dict.fromkeys((404, 409, 422, 429, 503, 504, 507), ProblemSerializer),
+            **dict.fromkeys((409, 422, 500, 504, 507), ProblemSerializer),
         },
     )
     @action(detail=True, methods=["post"], url_path="pdf", url_name="pdf", serializer_class=TaskSerializer)
@@ -121,8 +121,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         )
 
     @extend_schema(
-        parameters=[OF_TASK, *EDITION],
-        responses={(200, "application/pdf"): PDF_FILE, 304: OpenApiResponse(), 404: ProblemSerializer},
+        parameters=[OF_TASK, *EDITION, *downloads.PARAMETERS], responses=downloads.answers(downloads.PDF)
     )
     @pdf.mapping.get
     def get_pdf(self, request: Request, pk: str) -> HttpResponseBase:
@@ -146,7 +145,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
 
     @extend_schema(
         request={"multipart/form-data": ImageUploadSerializer},
-        responses={201: ImageSerializer, 400: ProblemSerializer},
+        responses={201: ImageSerializer, 507: ProblemSerializer},
     )
     @action(
         detail=True,
@@ -155,6 +154,8 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         url_name="images",
         parser_classes=[parsers.MultiPartParser],
         serializer_class=ImageSerializer,
+        pagination_class=None,
+        filter_backends=[],
     )
     def images(self, request: Request, pk: str) -> Response:
         """Keep an image for use in this document's sections."""
@@ -185,7 +186,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
 class ImageFileView(APIView):
     """The file of an image, for whoever may read its document."""
 
-    @extend_schema(responses={(200, "image/*"): PDF_FILE, 404: ProblemSerializer})
+    @extend_schema(responses={(200, "image/png"): BINARY, (200, "image/jpeg"): BINARY})
     def get(self, request: Request, pk: uuid.UUID) -> FileResponse:
         """Send the file."""
         visible = DocumentImage.objects.filter(document__in=Document.objects.for_user(request.user))

@@ -53,11 +53,29 @@ class ModeSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True)
 
 
+class TextOnly(serializers.Field[Any, Any, Any, Any]):
+    """A field that takes a JSON string; DRF takes a number for a text, and false for an id."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse everything else, then read as usual."""
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Send a JSON string.")
+        return super().to_internal_value(data)
+
+
+class Text(TextOnly, serializers.CharField):
+    """A text."""
+
+
+class TaskId(TextOnly, serializers.UUIDField):
+    """The id of a task."""
+
+
 class OverrideSerializer(serializers.Serializer[Any]):
     """An operator's choice: needs a reason, and ends by itself after four hours or when it says so."""
 
     setting = serializers.ChoiceField(choices=SETTINGS)
-    reason = serializers.CharField(max_length=300)
+    reason = Text(max_length=300)
     expires_at = serializers.DateTimeField(required=False)
 
     def validate_expires_at(self, value: datetime) -> datetime:
@@ -74,8 +92,8 @@ class OverrideSerializer(serializers.Serializer[Any]):
 class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
     """A complaint or praise, perhaps about one task."""
 
-    task = serializers.UUIDField(source="task_id", required=False, allow_null=True)
-    text = serializers.CharField(max_length=2000, required=False, allow_blank=True)
+    task = TaskId(source="task_id", required=False, allow_null=True)
+    text = Text(max_length=2000, required=False, allow_blank=True)
 
     class Meta:
         model = Feedback

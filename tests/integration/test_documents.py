@@ -122,3 +122,56 @@ def test_a_list_of_documents_costs_the_same_queries_for_any_length(api, owner, d
         factories.document(owner, kind="progress_report", year=year)
     with django_assert_max_num_queries(3):
         api.get("/api/v1/documents/")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("nonsense=1", "Kind=concept_plan", "page_size=0", "page_size=x", "page_size=", "page_size=-1"),
+        *(
+            "year=0.5",
+            "year=nan",
+            "project=x",
+            "project=-1",
+            "project=1e30",
+            f"project={10**30}",
+            "status=lost",
+        ),
+    ],
+)
+def test_a_list_refuses_what_it_cannot_filter_by(api, plan, query):
+    answer = api.get(f"/api/v1/documents/?{query}")
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:spms:problem:validation-error")
+    assert query.partition("=")[0] in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("number", ["0", "999999", str(2**63 - 1)])
+def test_a_filter_does_not_tell_what_is_there(api, plan, number):
+    for query in (
+        f"documents/?project={number}",
+        f"tasks/?document={number}",
+        f"projects/?business_area={number}",
+    ):
+        assert api.get(f"/api/v1/{query}").json()["results"] == []
+
+
+def test_one_document_has_no_filters(api, plan):
+    assert api.get(f"/api/v1/documents/{plan.pk}/?kind=project_plan").status_code == 200
+    assert api.get(f"/api/v1/documents/{plan.pk}/images/?kind=x").json() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("documents/", {"kind": "concept_plan", "year": "2026"}, "year"),
+        ("documents/", {"kind": "concept_plan", "year": True}, "year"),
+        ("documents/{plan}/pdf/", {"notify": 0}, "notify"),
+        ("documents/{plan}/pdf/", {"webhook": 5}, "webhook"),
+        ("feedback/", {"kind": "praise", "text": 5}, "text"),
+        ("feedback/", {"kind": "praise", "task": False}, "task"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(api, plan, path, body, name):
+    answer = api.post(f"/api/v1/{path.format(plan=plan.pk)}", body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == f"#/{name}"

@@ -7,8 +7,10 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 from django.utils import timezone
+from django_filters.rest_framework import FilterSet
 
 from documents import schedules
+from documents.api.filters import DocumentFilter, ProjectFilter, TaskFilter
 from documents.models import Notice, Task
 from metrics.models import ModeChange
 from tests import factories
@@ -145,6 +147,7 @@ def rows(plan, owner, member, maintainer, stranger):
         "change": change.pk,
         "key": "0123456789abcdef",
         "name": "cleanup",
+        "area": plan.project.business_area_id,
     }
 
 
@@ -153,10 +156,9 @@ def test_every_address_has_a_rule():
 
 
 def answer_to(person, request, method, path):
-    client = Client(raise_request_exception=False)
-    if person != "nobody":
-        client.force_login(request.getfixturevalue(person))
-    answer = getattr(client, method)(path, data={} if method == "get" else "{}", **_body(method))
+    answer = getattr(client_of(person, request), method)(
+        path, data={} if method == "get" else "{}", **_body(method)
+    )
     if answer.streaming:
         b"".join(answer.streaming_content)  # a file is closed when it was read
     if answer.status_code == 302 and answer["Location"].startswith("/login/?"):
@@ -164,6 +166,17 @@ def answer_to(person, request, method, path):
     if answer.status_code == 404 and (b"pdf-missing" in answer.content or b"file-missing" in answer.content):
         return OK  # who may not read the document does not even hear that it has no PDF
     return answer.status_code if answer.status_code in {401, 403, 404, 405} else OK
+
+
+def path_of(route, rows):
+    return "/" + re.sub(r"<(\w+)>", lambda word: str(rows[word[1]]), route)
+
+
+def client_of(person, request):
+    client = Client(raise_request_exception=False)
+    if person != "nobody":
+        client.force_login(request.getfixturevalue(person))
+    return client
 
 
 def _body(method):
@@ -180,7 +193,7 @@ def cases():
 @pytest.mark.parametrize("route", list(cases()))
 @pytest.mark.parametrize("person", PEOPLE)
 def test_everybody_may_do_what_the_rules_say_and_nothing_else(route, person, rows, request):
-    path = "/" + re.sub(r"<(\w+)>", lambda word: str(rows[word[1]]), route)
+    path = path_of(route, rows)
     column = PEOPLE.index(person)
     for method in METHODS:
         found = answer_to(person, request, method, path)
@@ -188,3 +201,66 @@ def test_everybody_may_do_what_the_rules_say_and_nothing_else(route, person, row
             assert found == RULES[route][method][column], (method, path)
         else:
             assert found in {302, 401, 403, 404, 405}, f"{method} {path} is not in RULES"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", [route for route, methods in RULES.items() if "get" in methods])
+@pytest.mark.parametrize("person", PEOPLE)
+def test_head_is_answered_as_get(route, person, rows, request):
+    path, client = path_of(route, rows), client_of(person, request)
+    asked, head = client.get(path), client.head(path)
+    for answer in (asked, head):
+        answer.close()  # of the file that it would send
+    assert asked.status_code == head.status_code
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", [route for route in RULES if "<" in route])
+@pytest.mark.parametrize("person", PEOPLE)
+def test_options_do_not_tell_what_is_there(route, person, rows, request):
+    missing = rows | dict.fromkeys(("image", "task", "notice"), uuid.uuid4())
+    missing |= dict.fromkeys(("project", "document", "change"), 999_999)
+    client = client_of(person, request)
+    there, nowhere = (client.options(path_of(route, values)) for values in (rows, missing))
+    assert (there.status_code, there.headers.get("Allow")) == (
+        nowhere.status_code,
+        nowhere.headers.get("Allow"),
+    )
+    if route.startswith("api/"):
+        assert there.content == nowhere.content
+
+
+# The filters that name an object: a list shows no more with one than without it.
+FILTERS = {
+    "documents/?project=": "project",
+    "projects/?business_area=": "area",
+    "tasks/?document=": "document",
+}
+
+
+def test_every_filter_that_names_an_object_is_known():
+    lists = {"documents": DocumentFilter, "projects": ProjectFilter, "tasks": TaskFilter}
+    assert set(lists.values()) == set(FilterSet.__subclasses__()), "name the list of a new filter set here"
+    naming = {
+        f"{path}/?{name}="
+        for path, filterset in lists.items()
+        for name, one in filterset.base_filters.items()
+        if one.field_name.endswith("_id")
+    }
+    assert naming == set(FILTERS)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("query", FILTERS)
+@pytest.mark.parametrize(("person", "expected"), [("stranger", 0), ("member", 1), ("maintainer", 1)])
+def test_a_filter_shows_nothing_of_others(query, person, expected, rows, request):
+    answer = client_of(person, request).get(f"/api/v1/{query}{rows[FILTERS[query]]}")
+    assert (answer.status_code, answer.json()["count"]) == (200, expected)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("person", ["stranger", "member"])
+def test_a_pdf_is_not_had_by_naming_its_task_at_another_document(person, rows, request):
+    own = factories.document(request.getfixturevalue(person))
+    answer = client_of(person, request).get(f"/api/v1/documents/{own.pk}/pdf/?task={rows['task']}")
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:spms:problem:pdf-missing")

@@ -28,7 +28,8 @@ def test_people_get_a_page_for_an_unknown_address(client):
 
 @pytest.mark.parametrize("body", ["{", '{"sections": }', "\0", "nul", '{"a": NaN', "[" * 100_000])
 def test_broken_json_is_a_problem_on_every_call_that_takes_a_body(api, plan, body):
-    for address in ("/api/v1/documents/", f"/api/v1/documents/{plan.pk}/pdf/", "/api/v1/projects/"):
+    places = ("documents/", f"documents/{plan.pk}/pdf/", "projects/", "feedback/", "auth/token/")
+    for address in [f"/api/v1/{place}" for place in places]:
         answer = api.post(address, body, content_type="application/json")
         assert answer.status_code in {400, 403}, (address, answer.content[:200])
         problem_of(answer, answer.status_code)
@@ -53,6 +54,11 @@ def test_a_body_of_100_megabytes_is_refused_unread(api, settings):
     assert problem_of(answer, 413)["type"].endswith("body-too-large")
 
 
+def test_a_body_in_chunks_is_refused_unread(api):
+    answer = api.generic("POST", "/api/v1/documents/", b"", HTTP_TRANSFER_ENCODING="chunked")
+    assert problem_of(answer, 411)["type"].endswith("length-required")
+
+
 def test_whatever_is_accepted_the_answer_is_json(api, plan):
     for accept in ("application/pdf", "text/html", "image/png;q=0.1"):
         answer = api.get(f"/api/v1/documents/{plan.pk}/", headers={"Accept": accept})
@@ -61,6 +67,11 @@ def test_whatever_is_accepted_the_answer_is_json(api, plan):
 
 def test_a_host_that_is_not_ours_is_a_problem(client):
     problem_of(client.get("/api/v1/documents/", headers={"Host": "evil.example.org"}), 400)
+
+
+def test_the_name_of_the_schemas_file_is_ours(client):
+    answer = client.get("/api/schema/", {"version": "\0", "lang": "zz"})
+    assert (answer.status_code, answer["Content-Disposition"]) == (200, 'inline; filename="SPMS.yaml"')
 
 
 def test_the_schema_and_its_page_are_there(client):

@@ -7,7 +7,9 @@ from axes.models import AccessAttempt
 from django.contrib.auth.password_validation import validate_password
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.test import Client
 from django.utils import timezone
+from rest_framework.authtoken.models import Token
 
 from documents.api.throttles import PerPerson
 
@@ -51,6 +53,48 @@ def test_a_success_wipes_the_failures(owner, client):
     for _ in range(3):
         assert token(client, "wrong").status_code == 400
         assert token(client, PASSWORD).status_code == 200
+
+
+def test_an_old_token_that_comes_along_does_not_matter(owner, client):
+    values = {"username": "owner", "password": PASSWORD}
+    answer = client.post("/api/v1/auth/token/", values, headers={"Authorization": "Token 0123"})
+    assert answer.status_code == 200
+
+
+def test_nobody_hears_which_names_exist(owner, client):
+    answers = [
+        client.post("/api/v1/auth/token/", {"username": name, "password": "wrong"})
+        for name in ("owner", "not-there")
+    ]
+    assert answers[0].content == answers[1].content
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "///evil.example"],
+)
+def test_signing_in_leads_to_no_other_site(owner, client, place):
+    answer = client.post("/login/", {"username": "owner", "password": PASSWORD, "next": place})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+
+
+def test_a_token_in_the_address_is_none(owner, client):
+    answer = client.get("/api/v1/documents/", {"token": Token.objects.create(user=owner).key})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("origin", [None, "https://evil.example"])
+def test_a_session_writes_with_its_csrf_token_from_this_site_only(owner, origin):
+    client = Client(enforce_csrf_checks=True)
+    client.get("/login/")
+    client.force_login(owner)
+    headers = {"X-CSRFToken": client.cookies["csrftoken"].value, "Origin": origin} if origin else {}
+    answer = client.post(
+        "/api/v1/feedback/", {"kind": "praise"}, content_type="application/json", headers=headers
+    )
+    assert (answer.status_code, answer["Content-Type"]) == (403, "application/problem+json")
+    for page in ("/login/", "/logout/", "/admin/login/"):
+        assert client.post(page, {"username": "owner", "password": PASSWORD}).status_code == 403
 
 
 def test_the_wait_is_over_after_a_while(owner, client):

@@ -1,0 +1,118 @@
+"""What no honest client sends, byte by byte to gunicorn: refused at once, and the next request is answered."""
+
+import socket
+
+import pytest
+import requests
+
+from tests.acceptance.system import System
+
+MEGABYTE = 1_000_000
+PASSWORD = "a sample password"
+PEOPLE = "from tests import factories; factories.user('member')"
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    limits = {"SPMS_API_RATE": "40/h", "SPMS_LOGIN_FAILURES": "3", "SPMS_MAX_UPLOAD": "9M"}
+    running = System(tmp_path_factory.mktemp("hostile-requests"), SPMS_MODE="inline", **limits)
+    running.manage("migrate", "--verbosity", "0")
+    running.manage("collectstatic", "--noinput", "--verbosity", "0")
+    running.manage("shell", "--no-imports", "-c", PEOPLE)
+    try:
+        running.start_web()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def token(system):
+    answer = requests.post(
+        f"{system.address}/api/v1/auth/token/", json={"username": "member", "password": PASSWORD}, timeout=10
+    )
+    return answer.json()["token"]
+
+
+@pytest.fixture
+def send(system, token):
+    """Return a function that sends a head and perhaps more, and returns the status line and all that follows."""
+
+    def send(head, *more, method="POST", path="/api/v1/feedback/"):
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            f"Host: 127.0.0.1:{system.port}",
+            f"Authorization: Token {token}",
+        ]
+        with socket.create_connection(("127.0.0.1", system.port), timeout=10) as connection:
+            connection.sendall("\r\n".join([*lines, *head, "", ""]).encode("latin-1"))
+            try:
+                for part in more:
+                    connection.sendall(part)
+            except OSError:
+                pass  # it was refused before it was sent whole
+            return connection.recv(65_536).decode("latin-1")
+
+    yield send
+    assert system.is_up()
+
+
+JSON = "Content-Type: application/json"
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+def test_a_body_is_refused_by_its_length_before_it_is_sent(send):
+    answer = send([JSON, f"Content-Length: {100 * MEGABYTE}"])
+    assert answer.startswith("HTTP/1.1 413 ")
+    assert "application/problem+json" in answer
+    upload = ["Content-Type: multipart/form-data; boundary=x", f"Content-Length: {10 * MEGABYTE}"]
+    assert send(upload).startswith("HTTP/1.1 413 ")
+    assert send([JSON, f"Content-Length: {'9' * 4000}"]).startswith("HTTP/1.1 413 ")
+
+
+def test_a_body_of_unknown_length_is_refused_however_much_follows(send):
+    megabyte = b"%x\r\n" % MEGABYTE + b" " * MEGABYTE + b"\r\n"
+    for more in ([b"2\r\n{}\r\n0\r\n\r\n"], [megabyte] * 50):
+        answer = send([JSON, CHUNKED], *more)
+        assert answer.startswith("HTTP/1.1 411 ")
+        assert "application/problem+json" in answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ["Content-Length: 4", CHUNKED],
+        ["Content-Length: 4", "Content-Length: 5"],
+        ["Content-Length: -4"],
+        ["Content-Length: \xb2"],
+        ["Transfer-Encoding: chunked, identity"],
+        ["X-Name : value"],
+    ],
+)
+def test_a_head_that_two_servers_might_read_differently_is_refused(send, head):
+    assert send([JSON, *head], b"0\r\n\r\n").split()[1] in {"400", "501"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../../secret_key", "/static/%2e%2e/%2e%2e/secret_key", "/api/v1/%ff/"]
+)
+def test_no_path_leads_out_of_the_folder(send, path):
+    assert send([], method="GET", path=path).startswith("HTTP/1.1 404 ")
+
+
+def test_who_asks_too_often_is_told_to_wait(system, token):
+    address, headers = f"{system.address}/api/v1/documents/", {"Authorization": f"Token {token}"}
+    statuses = [requests.get(address, headers=headers, timeout=10).status_code for _ in range(41)]
+    assert statuses[-1] == 429
+    answer = requests.get(address, headers=headers, timeout=10)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_who_fails_to_sign_in_is_told_to_wait(system):
+    wrong = {"username": "somebody", "password": "wrong"}
+    answers = [
+        requests.post(f"{system.address}/api/v1/auth/token/", json=wrong, timeout=10) for _ in range(4)
+    ]
+    assert answers[-1].status_code == 429
+    assert answers[-1].headers["Retry-After"] == "900"
