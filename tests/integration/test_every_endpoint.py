@@ -215,6 +215,21 @@ def test_head_is_answered_as_get(route, person, rows, request):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("route", [route for route, methods in RULES.items() if "get" in methods])
+def test_every_answer_tells_browsers_to_be_strict(route, rows, request):
+    answer = client_of("maintainer", request).get(path_of(route, rows))
+    answer.close()
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "same-origin"
+    # Swagger UI lets windows that sign in talk to it.
+    assert answer["Cross-Origin-Opener-Policy"] == ("unsafe-none" if route == "api/docs/" else "same-origin")
+    assert "default-src 'self'" in answer["Content-Security-Policy"]
+    assert answer["X-Frame-Options"] == "DENY"
+    kept = "private, max-age=86400" if "images/<image>" in route else "no-store"
+    assert kept in answer["Cache-Control"]
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("route", [route for route in RULES if "<" in route])
 @pytest.mark.parametrize("person", PEOPLE)
 def test_options_do_not_tell_what_is_there(route, person, rows, request):

@@ -142,3 +142,16 @@ def test_a_person_with_too_many_requests_is_told_to_wait(rate, owner, member, cl
     assert 0 < int(answers[-1]["Retry-After"]) <= 3601
     assert answers[-1]["Content-Type"] == "application/problem+json"
     assert client_of(member).get("/api/v1/documents/").status_code == 200
+
+
+def test_the_cookie_of_a_session_is_not_for_scripts(owner, client):
+    client.post("/login/", {"username": "owner", "password": PASSWORD})
+    cookie = client.cookies["sessionid"]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+
+
+def test_a_deleted_token_is_void(owner, client):
+    headers = {"Authorization": f"Token {Token.objects.create(user=owner).key}"}
+    assert client.get("/api/v1/mode/", headers=headers).status_code == 200
+    Token.objects.all().delete()
+    assert client.get("/api/v1/mode/", headers=headers).status_code == 401

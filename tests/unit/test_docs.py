@@ -1,5 +1,6 @@
 """What the documentation says agrees with the code."""
 
+import fnmatch
 import re
 from pathlib import Path
 
@@ -23,6 +24,19 @@ def errors_below(error):
 def test_links_and_pictures_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_tests_that_are_named_exist():
+    files = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    for page in DOCS:
+        for named in re.findall(r"`(?:tests/\w+/)?(test_[\w*]+\.py)`", page.read_text()):
+            assert fnmatch.filter(files, named), f"{page.name} names {named}"
+
+
+def test_what_check_is_said_to_run_it_runs():
+    makefile = (ROOT / "Makefile").read_text()
+    for command in ("bandit", "check --deploy", "ruff", "mypy", "lint-imports", "hadolint"):
+        assert command in makefile
 
 
 def test_every_setting_is_documented_and_every_documented_one_exists():
