@@ -259,7 +259,7 @@ def test_every_filter_that_names_an_object_is_known():
     naming = {
         f"{path}/?{name}="
         for path, filterset in lists.items()
-        for name, one in filterset.base_filters.items()
+        for name, one in filterset.base_filters.items()  # type: ignore[attr-defined]
         if one.field_name.endswith("_id")
     }
     assert naming == set(FILTERS)
