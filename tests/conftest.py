@@ -70,7 +70,7 @@ def plan(owner, member):
 def pytest_addoption(parser):
     parser.addoption("--chaos-seconds", type=float, default=40.0, help="how long test_chaos.py kills")
     parser.addoption(
-        "--contract-examples", type=int, default=8, help="requests of each operation in test_api_contract.py"
+        "--contract-examples", type=int, default=5, help="requests of each operation in test_api_contract.py"
     )
 
 
