@@ -50,6 +50,13 @@ class Unrenderable(RenderError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class BindingUnsupported(RenderError):
+    """This WeasyPrint does not let parts be drawn and bound; the report is rendered as a whole instead."""
+
+    slug = "binding-unsupported"
+    title = "The report cannot be bound from parts"
+
+
 class RenderTimeout(RenderError):
     """The render passed its deadline."""
 

@@ -6,37 +6,27 @@ neither Django nor the database; see ``messages`` for what it reads and writes.
 
 import ctypes
 import gc
-import hashlib
 import json
-import logging
 import os
-import re
 import resource
 import signal
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from weasyprint import CSS, HTML, Attachment
-from weasyprint.text.fonts import FontConfiguration
+from weasyprint import Attachment
 
-from documents.rendering.fetcher import AllowListFetcher
-from documents.rendering.messages import BASE_URL, Job, Rendered
+from documents.rendering import binding, hooks, parts, typesetter
+from documents.rendering.losses import RenderLog, Say
+from documents.rendering.messages import Binding, Drawing, Job, Rendered, Work, decode
+from documents.rendering.typesetter import Typesetter
 
-PDF_UA = "pdf/ua-1"
-# An archive wants pictures as they are: no smoothing by the reader's program.
-ARCHIVE_CSS = "img { image-rendering: crisp-edges }"
-STYLESHEET = Path(__file__).parent / "report.css"
-LAYOUT_PAGE = re.compile(r"Creating layout - Page (\d+)")
 PR_SET_PDEATHSIG = 1
 NICENESS = 5
-# Telling the parent of every page would wake it for each; it passes on far fewer.
-PROGRESS_SECONDS = 0.1
-WARM_UP = "<html lang=en-AU><title>Warm</title><h1>Warm</h1><p><b>up</b> <i>hyphenation</i>"
+# An archive wants pictures as they are: no smoothing by the reader's program.
+ARCHIVE_CSS = "img { image-rendering: crisp-edges }"
 
 # What WeasyPrint lets through when a document is beyond it, and the reason to give.
 BEYOND_LAYOUT: dict[type[BaseException], str] = {
@@ -45,8 +35,6 @@ BEYOND_LAYOUT: dict[type[BaseException], str] = {
     OverflowError: "It uses a size that cannot be laid out.",
     UnicodeError: "It has characters that cannot be written.",
 }
-
-type Say = Callable[[dict[str, Any]], None]
 
 
 def main() -> None:
@@ -59,36 +47,28 @@ def main() -> None:
     renderer = Renderer(say)
     say({"ready": True})
     for line in sys.stdin:
-        say(renderer.answer(Job(**json.loads(line))))
+        say(renderer.answer(decode(line)))
         gc.collect()
 
 
 class Renderer:
-    """Keeps what is slow to make: fonts (one configuration a process: it is not thread-safe), stylesheet."""
+    """Does one piece of work at a time; what is slow to make is kept."""
 
     def __init__(self, say: Say) -> None:
-        self._fonts = FontConfiguration()
-        self._stylesheet = CSS(filename=STYLESHEET, font_config=self._fonts)
-        self._archive = CSS(string=ARCHIVE_CSS)
-        self._fetcher = AllowListFetcher()
-        HTML(string=WARM_UP).write_pdf(
-            font_config=self._fonts, stylesheets=[self._stylesheet], pdf_variant=PDF_UA
-        )
-        # Cyclic garbage is collected between renders: a fifth faster on long documents.
-        gc.disable()
-        gc.collect()
-        gc.freeze()
+        self._setter = Typesetter()
         self._log = RenderLog(say)
 
-    def answer(self, job: Job) -> dict[str, Any]:
-        """Render and return the message that ends the job."""
+    def answer(self, work: Work) -> dict[str, Any]:
+        """Do a piece of work and return the message that ends it."""
         try:
-            return {"done": asdict(self.render(job))}
+            return {"done": self.do(work)}
         except MemoryError:
             return {
                 "failed": "render-out-of-memory",
                 "detail": "It needs more memory than a render may take.",
             }
+        except hooks.HooksMoved as error:
+            return {"failed": "binding-unsupported", "detail": str(error)}
         except OSError as error:
             if error.errno is None:  # WeasyPrint's own, of an address that it may not fetch
                 return {"failed": "document-unrenderable", "detail": _reason(error)}
@@ -96,106 +76,31 @@ class Renderer:
         except Exception as error:  # noqa: BLE001 (the boundary of the process)
             return {"failed": "document-unrenderable", "detail": _reason(error)}
 
-    def render(self, job: Job) -> Rendered:
-        """Lay out and draw one document into ``job.pdf_path``, complete and synced when this returns."""
-        _limit_cpu(job.cpu_seconds)
-        self._fetcher.allow(job.images)
+    def do(self, work: Work) -> Any:
+        """Do a piece of work and return what the parent gets of it, as values for JSON."""
+        _limit_cpu(work.cpu_seconds)
+        self._setter.fetcher.allow(work.images)
         self._log.start()
-        with Path(job.html_path).open("rb") as stream:
-            html = HTML(file_obj=stream, encoding="utf-8", base_url=BASE_URL, url_fetcher=self._fetcher)
-        document = html.render(
-            font_config=self._fonts, stylesheets=self._stylesheets(job.variant), pdf_variant=job.variant
+        if isinstance(work, Drawing):
+            return [asdict(drawn) for drawn in parts.draw(self._setter, work, self._log)]
+        if isinstance(work, Binding):
+            return asdict(binding.bind(self._setter, work, self._log))
+        return asdict(self._render(work))
+
+    def _render(self, job: Job) -> Rendered:
+        """Lay out and draw one document into ``job.pdf_path``, complete and synced when this returns."""
+        css = [self._setter.css(ARCHIVE_CSS)] if job.variant != typesetter.PDF_UA else []
+        document = self._setter.lay_out(self._setter.read(job.html_path), *css, variant=job.variant)
+        attachments = [_source(job)] if job.source_path else None
+        size_bytes, digest = typesetter.draw(
+            document, Path(job.pdf_path), variant=job.variant, attachments=attachments
         )
-        size_bytes, digest = _write(document, job)
         return Rendered(
-            pages=len(document.pages), size_bytes=size_bytes, digest=digest, warnings=self._log.warnings()
+            pages=len(document.pages),
+            size_bytes=size_bytes,
+            digest=digest,
+            warnings=self._log.losses.warnings(),
         )
-
-    def _stylesheets(self, variant: str) -> list[CSS]:
-        return [self._stylesheet] if variant == PDF_UA else [self._stylesheet, self._archive]
-
-
-class RenderLog(logging.Handler):
-    """Hears WeasyPrint's log: progress for whoever waits, warnings for the author."""
-
-    def __init__(self, say: Say) -> None:
-        super().__init__()
-        self._say = say
-        self.start()
-        for name, level in (("weasyprint", logging.WARNING), ("weasyprint.progress", logging.INFO)):
-            logger = logging.getLogger(name)
-            logger.handlers, logger.propagate = [self], False
-            logger.setLevel(level)
-
-    def start(self) -> None:
-        """Forget the last render."""
-        self._said_at = time.monotonic()
-        self._pages = 0
-        self._phase = ""
-        self._lost_images = 0
-        self._lost_glyphs = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take one message of the log."""
-        text = record.getMessage()
-        if record.name == "weasyprint.progress":
-            self._progress(text)
-        elif text.startswith("Failed to load image"):
-            self._lost_images += 1
-        elif ".notdef" in text:
-            self._lost_glyphs += 1
-
-    def warnings(self) -> tuple[str, ...]:
-        """Return what the author should know, as sentences."""
-        found = (
-            (self._lost_images, "image(s) could not be shown; upload them to this document."),
-            (self._lost_glyphs, "character(s) are in none of our fonts and print as boxes."),
-        )
-        return tuple(f"{count} {text}" for count, text in found if count)
-
-    def _progress(self, text: str) -> None:
-        phase, pages = self._phase, self._pages
-        if match := LAYOUT_PAGE.search(text):
-            # Pages come again in later passes: the highest number is how far it is.
-            phase, pages = "layout", max(pages, int(match[1]))
-        elif text.startswith("Step 6"):
-            phase = "draw"
-        elif not phase:
-            phase = "fetch"
-        self._phase, self._pages = phase, pages
-        if time.monotonic() - self._said_at > PROGRESS_SECONDS:
-            self._said_at = time.monotonic()
-            self._say({"phase": phase, "pages": pages})
-
-
-class HashingWriter:
-    """A binary file that knows its size and SHA-256."""
-
-    def __init__(self, path: Path) -> None:
-        self._stream = path.open("wb")
-        self._sha256 = hashlib.sha256()
-        self.size_bytes = 0
-
-    def write(self, data: bytes) -> int:
-        """Write all of ``data``."""
-        self._sha256.update(data)
-        self.size_bytes += len(data)
-        return self._stream.write(data)
-
-    def close(self) -> str:
-        """Sync to the disk, close, and return the digest."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._stream.close()
-        return self._sha256.hexdigest()
-
-
-def _write(document: Any, job: Job) -> tuple[int, str]:
-    writer = HashingWriter(Path(job.pdf_path))
-    document.write_pdf(
-        writer, pdf_variant=job.variant, attachments=[_source(job)] if job.source_path else None
-    )
-    return writer.size_bytes, writer.close()
 
 
 def _source(job: Job) -> Attachment:

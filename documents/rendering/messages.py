@@ -1,11 +1,12 @@
 """What the parent and its rendering process say to each other: one JSON object a line, both ways.
 
-The child says ``{"ready": true}`` once it is warm. The parent sends a :class:`Job`. The child answers
-with any number of ``{"phase": …, "pages": …}`` and one ``{"done": Rendered}`` or
+The child says ``{"ready": true}`` once it is warm. The parent sends a :data:`Work`, named by its class. The
+child answers with any number of ``{"phase": …, "pages": …}`` and one ``{"done": …}`` or
 ``{"failed": slug, "detail": …}``.
 """
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 
 # A base that urljoin knows and no name server does: every address in a document is resolved against it.
 BASE_URL = "https://spms.invalid/"
@@ -13,7 +14,7 @@ BASE_URL = "https://spms.invalid/"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One render: HTML file in, PDF file out.
+    """One render: HTML file in, PDF file out; done with a :class:`Rendered`.
 
     ``images`` maps each address that may be fetched to the path of a local file; nothing else is fetched.
     ``variant`` is ``pdf/ua-1`` or ``pdf/a-3a``; a file at ``source_path`` is attached under the date ``generated_at``.
@@ -30,6 +31,30 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """Parts of a report to draw one after the other; done with a list of :class:`Drawn`.
+
+    ``paths`` are pairs of an HTML file and the part to write. A part appears under its name when all of it is
+    written and synced, so what is not there was not drawn.
+    """
+
+    paths: tuple[tuple[str, str], ...]
+    images: dict[str, str] = field(default_factory=dict)
+    cpu_seconds: int = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binding:
+    """A report to bind: the HTML of its cover and contents, and its parts in order; done with a :class:`Rendered`."""
+
+    html_path: str
+    part_paths: tuple[str, ...]
+    pdf_path: str
+    images: dict[str, str] = field(default_factory=dict)
+    cpu_seconds: int = 120
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rendered:
     """A finished PDF file: its pages, size, SHA-256, and what the author should know of it."""
 
@@ -37,3 +62,27 @@ class Rendered:
     size_bytes: int
     digest: str
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A finished part: its pages, and whether all its images were there."""
+
+    pages: int
+    is_whole: bool
+
+
+type Work = Job | Drawing | Binding
+
+_KINDS: dict[str, type[Job | Drawing | Binding]] = {kind.__name__: kind for kind in (Job, Drawing, Binding)}
+
+
+def encode(work: Work) -> bytes:
+    """Return the line that hands a piece of work to the child."""
+    return json.dumps({"work": type(work).__name__, **asdict(work)}).encode() + b"\n"
+
+
+def decode(line: str) -> Work:
+    """Return the piece of work of a line."""
+    values = json.loads(line)
+    return _KINDS[values.pop("work")](**values)

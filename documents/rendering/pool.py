@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from django.conf import settings
 
 from documents import errors, store
 from documents.rendering import slots
-from documents.rendering.messages import Job, Rendered
+from documents.rendering.messages import Binding, Drawing, Drawn, Job, Rendered, Work, encode
 
 WATCH_SECONDS = 0.05
 FONTS_CONF = Path(__file__).parent / "fonts" / "fonts.conf"
@@ -72,21 +72,21 @@ class Child:
         """Whether the process runs."""
         return self._process.poll() is None
 
-    def render(self, job: Job, *, deadline: float, report: Report) -> Rendered:
-        """Render one job; whatever is raised, this child may be used no more.
+    def work(self, work: Work, *, deadline: float, report: Report) -> Any:
+        """Do one piece of work and return what it is done with; on any error, this child may be used no more.
 
         ``report`` gets each phase and page and is called several times a second; an error from it ends the
-        render. Raises RenderTimeout past ``deadline`` (``time.monotonic``) and the other RenderErrors.
+        work. Raises RenderTimeout past ``deadline`` (``time.monotonic``) and the other RenderErrors.
         """
         self._renders += 1
-        sent = self._is_ready and self._send(job)
+        sent = self._is_ready and self._send(work)
         phase, pages = "fetch", 0
         while True:
             for message in self._lines.read(WATCH_SECONDS):
                 if message.get("ready"):
-                    self._is_ready, sent = True, self._send(job)
+                    self._is_ready, sent = True, self._send(work)
                 elif "done" in message:
-                    return Rendered(**{**message["done"], "warnings": tuple(message["done"]["warnings"])})
+                    return message["done"]
                 elif "failed" in message:
                     raise _failure(message, self._limits)
                 else:
@@ -116,10 +116,10 @@ class Child:
                     stream.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _send(self, job: Job) -> bool:
+    def _send(self, work: Work) -> bool:
         assert self._process.stdin is not None  # noqa: S101 (opened above)
         with contextlib.suppress(BrokenPipeError):  # it has died: _watch says why
-            self._process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
+            self._process.stdin.write(encode(work))
             self._process.stdin.flush()
         return True
 
@@ -176,21 +176,29 @@ class Pool:
         for _ in range(count or self._slot_count):
             self._put(self._start())
 
-    def render(self, job: Job, *, deadline: float, report: Report) -> Rendered:
-        """Render one job in a child, when a slot is free; see ``Child.render``."""
+    def render(self, job: Job | Binding, *, deadline: float, report: Report) -> Rendered:
+        """Make one PDF in a child, when a slot is free; see ``Child.work``."""
+        done = self._work(job, deadline=deadline, report=report)
+        return Rendered(**{**done, "warnings": tuple(done["warnings"])})
+
+    def draw(self, drawing: Drawing, *, deadline: float, report: Report) -> list[Drawn]:
+        """Draw parts of a report in a child, when a slot is free; see ``Child.work``."""
+        return [Drawn(**one) for one in self._work(drawing, deadline=deadline, report=report)]
+
+    def _work(self, work: Work, *, deadline: float, report: Report) -> Any:
         with slots.slot(
             self._run_folder, self._slot_count, deadline=deadline, tick=lambda: report("wait", 0)
         ):
             child = self._take()
             try:
-                rendered = child.render(job, deadline=deadline, report=report)
+                done = child.work(work, deadline=deadline, report=report)
             except BaseException:
                 child.close()
                 self._replace()
                 raise
             # While the slot is held: whoever takes it next finds this child and starts no other.
             self._give_back(child)
-        return rendered
+        return done
 
     def close(self) -> None:
         """End all idle children."""
@@ -283,6 +291,8 @@ def _failure(message: dict[str, Any], limits: Limits) -> errors.SpmsError:
         return store.storage_error(OSError(message["errno"] or errno.EIO, message["detail"]))
     if message["failed"] == errors.RenderOutOfMemory.slug:
         return _too_much_memory(limits)
+    if message["failed"] == errors.BindingUnsupported.slug:
+        return errors.BindingUnsupported(message["detail"])
     return errors.Unrenderable(message["detail"])
 
 

@@ -1,0 +1,194 @@
+"""All that we touch of WeasyPrint's inside, in one place; it is pinned, and a test names what has moved.
+
+Drawing a report in parts needs three things that its public interface does not offer: to leave the fonts of a
+part for later, to embed fonts that other parts use, and to draw the margin boxes of a page on another one.
+"""
+
+import contextlib
+import copy
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import Any
+
+import pydyf
+
+VERSION = "70.0"
+# Module, the names in it, and what they are needed for.
+NEEDED = (
+    ("weasyprint.pdf", ("build_fonts_dictionary",), "leaving fonts out of a part"),
+    ("weasyprint.pdf.fonts", ("Font.get_unused_glyph_id",), "numbering glyphs that no font has"),
+    ("weasyprint.pdf.stream", ("Stream.add_font", "Stream.transform"), "embedding the fonts of all parts"),
+    ("weasyprint.text.ffi", ("ffi", "gobject", "pango"), "finding the fonts of all parts"),
+    ("weasyprint.draw", ("draw_stacking_context",), "drawing headers and footers"),
+    ("weasyprint.draw.text", ("draw_text",), "drawing page numbers"),
+    ("weasyprint.stacking", ("StackingContext.from_box",), "drawing headers and footers"),
+    ("weasyprint.text.line_break", ("Layout.reactivate", "line_size"), "measuring page numbers"),
+    ("weasyprint.formatting_structure.boxes", ("MarginBox", "TextBox"), "finding headers and footers"),
+)
+POINTS_PER_PIXEL = 0.75
+PAGE_NUMBER = "@bottom-right"
+
+
+class HooksMoved(Exception):
+    """WeasyPrint's inside is not as it was: reports cannot be drawn in parts."""
+
+
+def moved() -> list[str]:
+    """Return what is not where it was, each with what it is needed for."""
+    return [
+        f"{module}.{name} ({purpose})"
+        for module, names, purpose in NEEDED
+        for name in names
+        if not _exists(module, name)
+    ]
+
+
+def require() -> None:
+    """Raise HooksMoved if anything is not where it was."""
+    if gone := moved():
+        raise HooksMoved(f"WeasyPrint has no {', '.join(gone)} any more.")
+
+
+def _exists(module: str, name: str) -> bool:
+    try:
+        found: Any = import_module(module)
+        for step in name.split("."):
+            found = getattr(found, step)
+    except (ImportError, AttributeError):
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def fonts_left_out() -> Iterator[None]:
+    """Draw without embedding fonts: the pages name them, and whoever binds the parts embeds each once.
+
+    A glyph that no font has gets a number by its character rather than by its turn, so that all parts agree.
+    """
+    from weasyprint import pdf
+    from weasyprint.pdf.fonts import Font
+
+    def names_only(_pdf: Any, fonts: dict[int, Any], *_: Any) -> Any:
+        return pydyf.Dictionary({font.hash: pydyf.Dictionary({"Type": "/Font"}) for font in fonts.values()})
+
+    def by_character(font: Any, character: int) -> int:
+        beyond = 65_536 - font.glyph_count
+        return int(font.missing.setdefault(character, font.glyph_count + character % beyond))
+
+    usual = pdf.build_fonts_dictionary, Font.get_unused_glyph_id
+    pdf.build_fonts_dictionary, Font.get_unused_glyph_id = names_only, by_character
+    try:
+        yield
+    finally:
+        pdf.build_fonts_dictionary, Font.get_unused_glyph_id = usual
+
+
+def used_fonts(document: Any) -> dict[str, dict[str, Any]]:
+    """Return which glyphs of which fonts a drawn document shows, as values for JSON, by the font's name in it."""
+    used: dict[str, dict[str, Any]] = {}
+    for font in document.fonts.values():
+        entry = used.setdefault(font.hash, {"widths": {}, "texts": {}, "missing": {}})
+        entry |= {"family": font.family, "style": font.style, "weight": font.weight}
+        entry["widths"] |= font.widths
+        entry["texts"] |= font.to_unicode
+        entry["missing"] |= font.missing
+    return used
+
+
+class Desk:
+    """Draws on pages of other documents with the fonts of this one, which must not be written before."""
+
+    def __init__(self, document: Any, page_number: int) -> None:
+        self._document = document
+        self._page = document.pages[page_number]
+        self.resources = pydyf.Dictionary(
+            {
+                name: pydyf.Dictionary()
+                for name in ("ExtGState", "XObject", "Pattern", "Shading", "ColorSpace")
+            }
+        )
+
+    def add_fonts(self, used: dict[str, dict[str, Any]]) -> None:
+        """Let the document embed fonts and glyphs that others use (see ``used_fonts``); raises HooksMoved."""
+        stream = self._stream()
+        for name, entry in used.items():
+            font = _load_font(stream, self._document.font_config, entry)
+            if font.hash != name:
+                raise HooksMoved(f"The font {entry['family']} has another name here.")
+            # What is there stays: the first page that shows a glyph says what it means, as in one document.
+            font.widths = {**_by_glyph(entry["widths"]), **font.widths}
+            font.to_unicode = {**_by_glyph(entry["texts"]), **font.to_unicode}
+            font.missing = {**_by_glyph(entry["missing"]), **font.missing}
+
+    def draw_margins(self) -> bytes:
+        """Return what draws the margin boxes of the page, but for the page's number."""
+        from weasyprint.draw import draw_stacking_context
+        from weasyprint.stacking import StackingContext
+
+        stream = self._stream()
+        for box in self._margin_boxes():
+            if box.at_keyword != PAGE_NUMBER:
+                draw_stacking_context(stream, StackingContext.from_box(box, self._page._page_box))
+        return _bytes(stream)
+
+    def draw_numbers(self, texts: Iterable[str]) -> Iterator[bytes]:
+        """Yield what draws each text where the page has its number, to the right as it is."""
+        from weasyprint.draw.text import draw_text
+        from weasyprint.formatting_structure.boxes import TextBox
+        from weasyprint.text.line_break import line_size
+
+        [margin_box] = [box for box in self._margin_boxes() if box.at_keyword == PAGE_NUMBER]
+        [sample] = [box for box in margin_box.descendants() if isinstance(box, TextBox)]
+        right = sample.position_x + sample.width
+        box = sample.copy()
+        box.pango_layout = copy.copy(sample.pango_layout)
+        for text in texts:
+            box.pango_layout.text = box.text = text
+            box.pango_layout.reactivate(box.style)
+            box.width, _ = line_size(box.pango_layout.get_first_line()[0], box.style)
+            box.position_x = right - box.width
+            stream = self._stream()
+            draw_text(stream, box, 0, "clip", "none")
+            yield _bytes(stream)
+
+    def _margin_boxes(self) -> list[Any]:
+        from weasyprint.formatting_structure.boxes import MarginBox
+
+        return [box for box in self._page._page_box.children if isinstance(box, MarginBox)]
+
+    def _stream(self) -> Any:
+        """Return an empty stream to follow that of a page, which leaves points from the top left, for pixels."""
+        from weasyprint.pdf.stream import Stream
+
+        page = self._page
+        stream = Stream(
+            self._document.fonts, (0, 0, page.width, page.height), self.resources, {}, None, {}, None
+        )
+        stream.transform(a=POINTS_PER_PIXEL, d=POINTS_PER_PIXEL)
+        return stream
+
+
+def _load_font(stream: Any, font_config: Any, entry: dict[str, Any]) -> Any:
+    """Return the font of a description as the stream's document knows it from now on."""
+    from weasyprint.text.ffi import ffi, gobject, pango
+
+    description = ffi.gc(pango.pango_font_description_new(), pango.pango_font_description_free)
+    family = ffi.new("char[]", entry["family"].encode())
+    pango.pango_font_description_set_family(description, family)
+    pango.pango_font_description_set_style(description, entry["style"])
+    pango.pango_font_description_set_weight(description, entry["weight"])
+    pango.pango_font_description_set_absolute_size(description, 16 * 1024)
+    context = ffi.gc(pango.pango_font_map_create_context(font_config.font_map), gobject.g_object_unref)
+    pango_font = pango.pango_font_map_load_font(font_config.font_map, context, description)
+    if pango_font == ffi.NULL:
+        raise HooksMoved(f"The font {entry['family']} is not here.")
+    font, _size = stream.add_font(ffi.gc(pango_font, gobject.g_object_unref))
+    return font
+
+
+def _by_glyph[Value](values: dict[str, Value]) -> dict[int, Value]:
+    return {int(glyph): value for glyph, value in values.items()}
+
+
+def _bytes(stream: Any) -> bytes:
+    return b"\n".join(stream.stream)

@@ -1,0 +1,115 @@
+"""Draw one part of a report (a chapter, as a rule) so that it can be bound with others, today or next year.
+
+A part is a PDF of its pages without headers, footers and fonts. It knows nothing of page numbers. What binding
+needs to know besides is in its catalogue as JSON, see :class:`Facts`.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pydyf
+from weasyprint import HTML
+
+from documents.rendering import hooks, typesetter
+from documents.rendering.losses import Losses, RenderLog
+from documents.rendering.messages import BASE_URL, Drawing, Drawn
+from documents.rendering.typesetter import Typesetter
+
+FACTS = "SPMSPart"
+# Where a link to another part leads until it is bound: WeasyPrint drops internal links that it cannot resolve.
+ELSEWHERE = f"{BASE_URL}elsewhere#"
+MARGINS = "".join(
+    f"@{place} {{ content: none }}" for place in ("top-left", "top-right", "bottom-left", "bottom-right")
+)
+NO_MARGINS = f"@page {{ {MARGINS} }} @page :first {{ {MARGINS} }}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bookmark:
+    """An entry of the outline: its level, and where it leads: page from 0, points from the lower left corner."""
+
+    level: int
+    title: str
+    page: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What binding needs to know of a part: its bookmarks, the glyphs of each font, what got lost."""
+
+    bookmarks: tuple[Bookmark, ...]
+    fonts: dict[str, dict[str, Any]]
+    losses: Losses
+
+    @classmethod
+    def from_json(cls, text: str) -> "Facts":
+        """Return the facts that a part carries."""
+        kept = json.loads(text)
+        bookmarks = tuple(Bookmark(**one) for one in kept["bookmarks"])
+        return cls(bookmarks=bookmarks, fonts=kept["fonts"], losses=Losses(**kept["losses"]))
+
+
+def draw(setter: Typesetter, drawing: Drawing, log: RenderLog) -> list[Drawn]:
+    """Draw the parts one after the other; each appears under its name when it is complete and synced."""
+    hooks.require()
+    css = setter.css(NO_MARGINS)
+    drawn: list[Drawn] = []
+    for html_path, part_path in drawing.paths:
+        log.start(pages_before=sum(part.pages for part in drawn))
+        html = setter.read(html_path)
+        lead_elsewhere(html)
+        document = setter.lay_out(html, css)
+        _write(document, Path(html_path), Path(part_path), log)
+        drawn.append(Drawn(pages=len(document.pages), is_whole=not log.losses.images))
+        setter.collect()
+    return drawn
+
+
+def lead_elsewhere(html: HTML) -> list[tuple[Any, str]]:
+    """Point the links to anchors that are not in this document elsewhere; return these and their anchors."""
+    own = {element.get("id") for element in html.etree_element.iter() if element.get("id")}
+    found = [
+        (link, target)
+        for link in html.etree_element.iter("a")
+        if (href := link.get("href", "")).startswith("#") and (target := unquote(href[1:])) not in own
+    ]
+    for link, target in found:
+        link.set("href", f"{ELSEWHERE}{target}")
+    return found
+
+
+def bookmarks(document: Any) -> tuple[Bookmark, ...]:
+    """Return the bookmarks of a laid out document."""
+    scale = hooks.POINTS_PER_PIXEL
+    return tuple(
+        Bookmark(level=level, title=title, page=number, x=x * scale, y=(page.height - y) * scale)
+        for number, page in enumerate(document.pages)
+        for level, title, (x, y), _state in page.bookmarks
+    )
+
+
+def _write(document: Any, html_path: Path, part_path: Path, log: RenderLog) -> None:
+    prefix = hashlib.sha256(html_path.read_bytes()).hexdigest()[:12]
+
+    def finish(document: Any, pdf: pydyf.PDF) -> None:
+        _make_ids_unique(pdf, prefix)
+        facts = Facts(bookmarks=bookmarks(document), fonts=hooks.used_fonts(document), losses=log.losses)
+        pdf.catalog[FACTS] = pydyf.String(json.dumps(asdict(facts)))
+
+    unfinished = part_path.with_suffix(".unfinished")
+    with hooks.fonts_left_out():
+        typesetter.draw(document, unfinished, finisher=finish)
+    unfinished.replace(part_path)
+
+
+def _make_ids_unique(pdf: pydyf.PDF, prefix: str) -> None:
+    """Give the heads of tables names that no other part uses; their cells refer to the very same objects."""
+    for element in pdf.objects:
+        if isinstance(element, pydyf.Dictionary) and isinstance(element.get("ID"), pydyf.String):
+            element["ID"].string = f"{prefix}-{element['ID'].string}"
