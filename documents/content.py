@@ -100,6 +100,7 @@ class AreaBlock:
 class ChapterBlock:
     """One project's report as a chapter of an annual report; ``sections`` have no anchors of their own."""
 
+    report_id: int
     anchor: str
     project: ProjectHead
     sections: tuple[SectionBlock, ...]
@@ -300,6 +301,7 @@ def _chapter(report: Document) -> ChapterBlock:
         if report.sections.get(section.key)
     )
     return ChapterBlock(
+        report_id=report.pk,
         anchor=f"report-{report.pk}",
         project=_project_head(chapters.project_of(report)),
         sections=sections,

@@ -9,11 +9,11 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.storage import Storage, default_storage
 from django.core.mail import EmailMessage
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, Model, OuterRef, Q
 from django.utils import timezone
 
-from documents import handlers, pdf, store, tasks
-from documents.models import DocumentImage, Task
+from documents import drawn_parts, handlers, pdf, store, tasks
+from documents.models import DocumentImage, DrawnPart, Task
 
 CLEANUP, SUMMARY = "cleanup", "summary"
 # A file is written before the row that names it: what is younger may still get one.
@@ -29,13 +29,15 @@ def register() -> None:
 
 
 def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:
-    """Remove old task rows, and then every file that no row names."""
+    """Remove old task rows and unused parts of reports, and then every file that no row names."""
     rows = remove_rows()
+    parts = drawn_parts.forget_unused()
     attempt.report("files", 0)
     with store.plain_errors():
-        files = remove_files(store.results(), Task, ("file", "source"))
-        files += remove_files(default_storage, DocumentImage, ("file",))
-    return _nothing_to_keep(f"{rows} task rows and {files} files were removed.", rows=rows, files=files)
+        files = remove_files(store.results(), ((Task, "file"), (Task, "source"), (DrawnPart, "file")))
+        files += remove_files(default_storage, ((DocumentImage, "file"),))
+    message = f"{rows} task rows, {parts} drawn parts and {files} files were removed."
+    return _nothing_to_keep(message, rows=rows, parts=parts, files=files)
 
 
 def remove_rows() -> int:
@@ -56,13 +58,13 @@ def remove_rows() -> int:
     return old.exclude(newest).delete()[0] + orphaned.delete()[0]
 
 
-def remove_files(storage: Storage, model: type[Task] | type[DocumentImage], columns: Iterable[str]) -> int:
-    """Delete the files of a storage that no row of the model names in these columns; return how many."""
+def remove_files(storage: Storage, named_in: Iterable[tuple[type[Model], str]]) -> int:
+    """Delete the files of a storage that no row names in these models' columns; return how many."""
     removed = 0
     before = timezone.now() - UNFINISHED
     for names in batched(walk(storage), BATCH):
         kept: set[str] = set()
-        for column in columns:
+        for model, column in named_in:
             rows = model._default_manager.filter(**{f"{column}__in": names})
             kept.update(rows.values_list(column, flat=True))
         for name in names:

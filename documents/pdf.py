@@ -2,17 +2,18 @@
 
 import contextlib
 import json
+import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
 
-from documents import chapters, content, editions, errors, handlers, images, kinds, store, tasks
+from documents import annual, chapters, content, editions, errors, handlers, images, kinds, store, tasks
 from documents.editions import Edition
 from documents.models import Document, Task
 from documents.rendering import html, pool
@@ -21,6 +22,8 @@ from metrics import instruments
 
 KIND = "pdf"
 SECONDS_PER_CHAPTER = 0.15  # two pages, as measured
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,15 @@ class Draft:
     variant: str
     generated_at: datetime
     source: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A PDF that was made, the fingerprint of what it shows, and facts of how it was made."""
+
+    rendered: Rendered
+    fingerprint: str
+    facts: dict[str, object] = field(default_factory=dict)
 
 
 def register() -> None:
@@ -81,9 +93,8 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
     document = _document(attempt.task)
     with store.workspace() as folder:
         attempt.report("html", 0)
-        edition = editions.of(attempt.task.arguments)
-        draft = write_draft(document, folder / "document.html", edition=edition, report=attempt.report)
-        rendered = _render(draft, folder / "document.pdf", attempt)
+        made = _make(document, editions.of(attempt.task.arguments), folder, attempt)
+        rendered = made.rendered
         attempt.report("store", rendered.pages)
         _require_kept(attempt.task)
         file = store.save(folder / "document.pdf", suffix=".pdf")
@@ -93,6 +104,7 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
         "seconds": round(time.monotonic() - started, 3),
         "version": document.version,
         "warnings": list(rendered.warnings),
+        **made.facts,
     }
     instruments.rendered(
         document.kind,
@@ -104,10 +116,29 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
     return tasks.Outcome(
         file=file,
         digest=rendered.digest,
-        fingerprint=draft.fingerprint,
+        fingerprint=made.fingerprint,
         facts=facts,
         message=" ".join(rendered.warnings),
     )
+
+
+def _make(document: Document, edition: Edition, folder: Path, attempt: tasks.Attempt) -> Made:
+    """Make ``document.pdf`` in ``folder``: from parts where that pays, else, or if it cannot be, as a whole."""
+    deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
+    if annual.has_parts(document, edition):
+        recorder = _recorder(document, edition)
+        try:
+            made = annual.make(
+                document, edition, folder, recorder=recorder, deadline=deadline, report=attempt.report
+            )
+        except errors.BindingUnsupported as error:
+            logger.warning("the report is rendered as a whole: %s", error)
+        else:
+            facts: dict[str, object] = {"parts": made.parts, "parts_drawn": made.drawn}
+            return Made(rendered=made.rendered, fingerprint=recorder.fingerprint(), facts=facts)
+    draft = write_draft(document, folder / "document.html", edition=edition, report=attempt.report)
+    rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=attempt.report)
+    return Made(rendered=rendered, fingerprint=draft.fingerprint)
 
 
 def write_draft(
@@ -187,8 +218,7 @@ def _require_kept(task: Task) -> None:
         raise errors.DocumentGone("It was deleted before its PDF was finished.")
 
 
-def _render(draft: Draft, pdf_path: Path, attempt: tasks.Attempt) -> Rendered:
-    deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
+def _render(draft: Draft, pdf_path: Path, *, deadline: float, report: tasks.Report) -> Rendered:
     job = Job(
         html_path=str(draft.path),
         pdf_path=str(pdf_path),
@@ -198,4 +228,4 @@ def _render(draft: Draft, pdf_path: Path, attempt: tasks.Attempt) -> Rendered:
         generated_at=draft.generated_at.isoformat(),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
-    return pool.get_pool().render(job, deadline=deadline, report=attempt.report)
+    return pool.get_pool().render(job, deadline=deadline, report=report)

@@ -120,6 +120,14 @@ def place(storage: Storage, name: str, finished: Path) -> None:
     sync_folder(target.parent)
 
 
+def local_path(name: str) -> Path | None:
+    """Return the path of a kept file if it is on this machine's disk; there may be nothing at it."""
+    try:
+        return Path(results().path(name))
+    except NotImplementedError:
+        return None
+
+
 def open_file(name: str, *, start: int = 0) -> IO[bytes]:
     """Open a kept file for reading from byte ``start`` on; raises FileNotFoundError when it is gone."""
     storage = results()

@@ -85,7 +85,7 @@ def _anchors(pdf: Pdf) -> dict[str, Place]:
     if Name.Names not in pdf.Root:
         return {}
     numbers = {page.objgen: number for number, page in enumerate(pdf.pages)}
-    named = list(pdf.Root.Names.Dests.Names)
+    named: list[Any] = list(pdf.Root.Names.Dests.Names)
     return {
         str(name): Place(page=numbers[place[0].objgen], x=float(place[2]), y=float(place[3]))
         for name, place in zip(named[::2], named[1::2], strict=True)
@@ -132,7 +132,7 @@ def _draw_front(document: Any) -> Pdf:
 
 def _dress(pdf: Pdf, bound: list[Part], margins: bytes, numbers: Iterable[bytes]) -> None:
     """Give the parts' pages the fonts of the whole, and headers, footers and numbers, which are no content."""
-    sample = pdf.pages[CONTENTS_PAGE].obj
+    sample: Any = pdf.pages[CONTENTS_PAGE].obj
     resources = sample.Resources
     form = pdf.make_stream(
         margins,
@@ -166,8 +166,8 @@ def _name_places(pdf: Pdf, bound: list[Part]) -> None:
         for name, place in part.anchors.items():
             page = pdf.pages[part.first_page + place.page].obj
             names.setdefault(name, Array([page, Name.XYZ, place.x, place.y, 0]))
-    for page in pdf.pages:
-        for annotation in page.obj.get(Name.Annots, ()):
+    for each in pdf.pages:
+        for annotation in each.obj.get(Name.Annots, ()):
             _lead_home(annotation, names)
     ordered = sorted(names.items(), key=lambda pair: pair[0].encode())
     flat = [item for name, place in ordered for item in (String(name), place)]

@@ -34,3 +34,11 @@ def write(
     for block in blocks:
         stream.write(render_to_string(block.template, {**context, "block": block}))
     stream.write(render_to_string("pdf/foot.html", context))
+
+
+def write_part(stream: IO[str], *, title: str, cover: Any, blocks: Iterable[Any]) -> None:
+    """Write the HTML of a part of a report: its blocks alone, which look as in the whole."""
+    stream.write(render_to_string("pdf/part_head.html", {"title": title}))
+    for block in blocks:
+        stream.write(render_to_string(block.template, {"cover": cover, "block": block}))
+    stream.write(render_to_string("pdf/foot.html"))

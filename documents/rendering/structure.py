@@ -1,6 +1,7 @@
 """Join the structure trees of tagged PDFs, which pikepdf does not do by itself."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf
@@ -14,7 +15,7 @@ def join(target: Pdf, sources: Sequence[Pdf], first_pages: Sequence[int]) -> Non
     """
     root = target.Root.StructTreeRoot
     [document] = root.K
-    numbers = list(root.ParentTree.Nums)
+    numbers: list[Any] = list(root.ParentTree.Nums)
     elements = list(document.K)
     for source, first_page in zip(sources, first_pages, strict=True):
         tree = target.copy_foreign(source.Root.StructTreeRoot)  # its pages are known already

@@ -1,0 +1,178 @@
+"""Make an annual report from parts: those that were drawn before are taken, the others drawn, and all are bound.
+
+A part is what begins on a new page: a section, or a chapter with the opening of its area if it is the first.
+"""
+
+import logging
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import batched
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from documents import chapters, content, drawn_parts, images, kinds, store
+from documents.content import AreaBlock, Block, ChapterBlock, Cover
+from documents.editions import Edition
+from documents.handlers import Report
+from documents.models import Document
+from documents.rendering import html, pool
+from documents.rendering.crew import Crew, Piece
+from documents.rendering.messages import Binding, Rendered
+
+# Below this a single render takes a second or two, and is simpler.
+FEWEST_CHAPTERS = 8
+LOOKED_UP_AT_ONCE = 20
+DRAWN_AT_ONCE = 5
+# Raise it when a part of the same design is drawn or bound in another way.
+FORMAT = 1
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Blocks that are drawn together: what people call them, whose text they show, their fingerprint and images."""
+
+    name: str
+    document_id: int
+    blocks: tuple[Block, ...]
+    fingerprint: str
+    images: tuple[content.Image, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A report that was made: its PDF, of how many parts it is, and how many of these had to be drawn."""
+
+    rendered: Rendered
+    parts: int
+    drawn: int
+
+
+def has_parts(document: Document, edition: Edition) -> bool:
+    """Say whether a document is long enough to be made from parts; what goes to the archive is made as a whole."""
+    if document.kind != kinds.ANNUAL_REPORT.key or edition.is_archive:
+        return False
+    return chapters.count(document, edition) >= FEWEST_CHAPTERS
+
+
+def make(
+    document: Document,
+    edition: Edition,
+    folder: Path,
+    *,
+    recorder: content.Recorder,
+    deadline: float,
+    report: Report,
+) -> Made:
+    """Make ``document.pdf`` in ``folder``; what it shows is noted by ``recorder``.
+
+    Raises the RenderErrors, which name the part that is the reason, and BindingUnsupported.
+    """
+    cover = recorder.note(content.cover(document, edition))
+    bench = _Bench(folder=folder, cover=cover, report=report)
+    with Crew(deadline=deadline) as crew:
+        for some in batched(bench.missing(_parts(document, edition, recorder)), DRAWN_AT_ONCE):
+            crew.draw([bench.piece(part) for part in some], bench.images(some))
+            report("layout", crew.pages)
+        for complete in crew.finished(report):
+            bench.keep(complete)
+    binding = Binding(
+        html_path=str(_write_front(document, edition, cover, folder)),
+        part_paths=tuple(str(path) for path in bench.paths.values()),
+        pdf_path=str(folder / "document.pdf"),
+        images=_local(content.images_of(cover), folder),
+        cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
+    )
+    rendered = pool.get_pool().render(
+        binding, deadline=deadline, report=lambda _phase, pages: report("draw", pages)
+    )
+    logger.info("annual report of %d parts, %d of them drawn anew", len(bench.paths), len(bench.drawn))
+    return Made(rendered=rendered, parts=len(bench.paths), drawn=len(bench.drawn))
+
+
+class _Bench:
+    """Where the parts of one report come together: their paths in order, whether found or still to be drawn."""
+
+    def __init__(self, *, folder: Path, cover: Cover, report: Report) -> None:
+        self.paths: dict[str, Path] = {}
+        self.drawn: dict[Path, drawn_parts.New] = {}
+        self._folder, self._cover, self._report = folder, cover, report
+
+    def missing(self, parts: Iterable[Part]) -> Iterator[Part]:
+        """Yield the parts that must be drawn."""
+        for some in batched(parts, LOOKED_UP_AT_ONCE):
+            self._report("html", 0)
+            found = drawn_parts.find([part.fingerprint for part in some], self._folder)
+            for part in some:
+                path = self._folder / f"{part.fingerprint}.pdf"
+                self.paths[part.fingerprint] = found.get(part.fingerprint, path)
+                if part.fingerprint not in found:
+                    yield part
+
+    def piece(self, part: Part) -> Piece:
+        """Write the HTML of a part and return what is to be drawn."""
+        path = self.paths[part.fingerprint]
+        self.drawn[path] = drawn_parts.New(
+            fingerprint=part.fingerprint, document_id=part.document_id, path=path
+        )
+        html_path = path.with_suffix(".html")
+        with store.plain_errors(), html_path.open("w", encoding="utf-8") as stream:
+            html.write_part(stream, title=part.name, cover=self._cover, blocks=part.blocks)
+        return Piece(name=part.name, html_path=html_path, part_path=path)
+
+    def images(self, parts: Iterable[Part]) -> dict[str, str]:
+        """Return where the images of parts are on this machine, by their addresses."""
+        found: dict[str, str] = {}
+        for part in parts:
+            found |= _local(part.images, self._folder)
+            self._report("html", 0)  # from a bucket they take a while
+        return found
+
+    def keep(self, complete: Iterable[Path]) -> None:
+        """Keep the parts that lack nothing for the next report."""
+        self.paths |= drawn_parts.keep(self.drawn[path] for path in complete)
+
+
+def _parts(document: Document, edition: Edition, recorder: content.Recorder) -> Iterator[Part]:
+    opening: tuple[Block, ...] = ()
+    for block in map(recorder.note, content.blocks(document, edition)):
+        if isinstance(block, AreaBlock):
+            opening = (block,)
+        else:
+            yield _part(document, (*opening, block))
+            opening = ()
+
+
+def _part(document: Document, blocks: tuple[Block, ...]) -> Part:
+    recorder = content.Recorder(f"{FORMAT} {html.design_version()}")
+    for block in blocks:
+        recorder.note(block)
+    last = blocks[-1]
+    return Part(
+        name=last.project.tag if isinstance(last, ChapterBlock) else f"“{last.title}”",
+        document_id=last.report_id if isinstance(last, ChapterBlock) else document.pk,
+        blocks=blocks,
+        fingerprint=recorder.fingerprint(),
+        images=tuple(recorder.images.values()),
+    )
+
+
+def _local(drawn: Iterable[content.Image], folder: Path) -> dict[str, str]:
+    return {image.url: str(images.local_path(image.name, folder)) for image in drawn}
+
+
+def _write_front(document: Document, edition: Edition, cover: Cover, folder: Path) -> Path:
+    path = folder / "front.html"
+    with store.plain_errors(), path.open("w", encoding="utf-8") as stream:
+        html.write(
+            stream,
+            cover=cover,
+            contents=content.contents(document, edition),
+            blocks=(),
+            generated_at=timezone.localtime().replace(microsecond=0),
+        )
+    return path
