@@ -119,7 +119,7 @@ def test_the_nightly_removal_keeps_files_that_go_into_a_task(owner, settings, tm
         (tmp_path / word).write_text(word)
         names.append(store.save(tmp_path / word, suffix=".csv"))
     tasks.begin(kind="count", fingerprint="y", document=None, user=owner, source=names[0])
-    maintenance.remove_files(store.results(), Task, ("file", "source"))
+    maintenance.remove_files(store.results(), ((Task, "file"), (Task, "source")))
     assert [store.exists(name) for name in names] == [True, False]
 
 
