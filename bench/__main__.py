@@ -13,7 +13,19 @@ import django
 from bench import report
 
 NAMES = (
-    *("bare", "cold", "unchanged", "parallel", "health", "memory", "parts", "queue", "status", "switch"),
+    *(
+        "bare",
+        "cold",
+        "unchanged",
+        "parallel",
+        "health",
+        "memory",
+        "annual",
+        "parts",
+        "queue",
+        "status",
+        "switch",
+    ),
     "dashboard",
 )
 

@@ -8,6 +8,7 @@ from statistics import median
 
 import requests
 
+from bench.annual import annual_report
 from bench.clients import FONTS, Bench, html_file, render, seconds
 from bench.dashboard import dashboard
 from bench.load import four_at_once, health_under_load
@@ -104,6 +105,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "parallel": four_at_once,
     "health": health_under_load,
     "memory": memory,
+    "annual": annual_report,
     "parts": parts,
     "queue": queue,
     "status": status,

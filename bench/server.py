@@ -46,7 +46,7 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(process, url, log)
         worker = _worker(process)
-        _wait_until_quiet(worker)
+        wait_until_quiet(worker)
         yield Server(url=url, worker=worker)
     finally:
         _end(process)
@@ -66,7 +66,7 @@ def workers(folder: Path, settings: dict[str, str]) -> Iterator[psutil.Process]:
         while "running." not in log.read_text() and time.monotonic() < deadline:
             time.sleep(0.1)
         cluster = psutil.Process(process.pid)
-        _wait_until_quiet(cluster)
+        wait_until_quiet(cluster)
         yield cluster
     finally:
         _end(process)
@@ -141,7 +141,7 @@ def _worker(master: subprocess.Popen[bytes]) -> psutil.Process:
     return worker
 
 
-def _wait_until_quiet(worker: psutil.Process) -> None:
+def wait_until_quiet(worker: psutil.Process) -> None:
     """Wait until the rendering processes are warm: they compute no more."""
     deadline = time.monotonic() + START_SECONDS
     before, now = -1.0, 0.0
