@@ -73,16 +73,16 @@ def make(
     Raises the RenderErrors, which name the part that is the reason, and BindingUnsupported.
     """
     cover = recorder.note(content.cover(document, edition))
-    bench = _Bench(folder=folder, cover=cover, report=report)
+    assembly = _Assembly(folder=folder, cover=cover, report=report)
     with Crew(deadline=deadline) as crew:
-        for some in batched(bench.missing(_parts(document, edition, recorder)), DRAWN_AT_ONCE):
-            crew.draw([bench.piece(part) for part in some], bench.images(some))
+        for some in batched(assembly.missing(_parts(document, edition, recorder)), DRAWN_AT_ONCE):
+            crew.draw([assembly.piece(part) for part in some], assembly.images(some))
             report("layout", crew.pages)
         for complete in crew.finished(report):
-            bench.keep(complete)
+            assembly.keep(complete)
     binding = Binding(
         html_path=str(_write_front(document, edition, cover, folder)),
-        part_paths=tuple(str(path) for path in bench.paths.values()),
+        part_paths=tuple(str(path) for path in assembly.paths.values()),
         pdf_path=str(folder / "document.pdf"),
         images=_local(content.images_of(cover), folder),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
@@ -90,11 +90,11 @@ def make(
     rendered = pool.get_pool().render(
         binding, deadline=deadline, report=lambda _phase, pages: report("draw", pages)
     )
-    logger.info("annual report of %d parts, %d of them drawn anew", len(bench.paths), len(bench.drawn))
-    return Made(rendered=rendered, parts=len(bench.paths), drawn=len(bench.drawn))
+    logger.info("annual report of %d parts, %d of them drawn anew", len(assembly.paths), len(assembly.drawn))
+    return Made(rendered=rendered, parts=len(assembly.paths), drawn=len(assembly.drawn))
 
 
-class _Bench:
+class _Assembly:
     """Where the parts of one report come together: their paths in order, whether found or still to be drawn."""
 
     def __init__(self, *, folder: Path, cover: Cover, report: Report) -> None:
