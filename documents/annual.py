@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from documents import chapters, content, drawn_parts, images, kinds, store
+from documents import chapters, content, drawn_parts, errors, images, kinds, store
 from documents.content import AreaBlock, Block, ChapterBlock, Cover
 from documents.editions import Edition
 from documents.handlers import Report
@@ -87,9 +87,13 @@ def make(
         images=_local(content.images_of(cover), folder),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
-    rendered = pool.get_pool().render(
-        binding, deadline=deadline, report=lambda _phase, pages: report("draw", pages)
-    )
+    try:
+        rendered = pool.get_pool().render(
+            binding, deadline=deadline, report=lambda _phase, pages: report("draw", pages)
+        )
+    except errors.BindingUnsupported:
+        drawn_parts.forget(assembly.paths)  # one of them may be the reason
+        raise
     logger.info("annual report of %d parts, %d of them drawn anew", len(assembly.paths), len(assembly.drawn))
     return Made(rendered=rendered, parts=len(assembly.paths), drawn=len(assembly.drawn))
 

@@ -57,6 +57,11 @@ def keep(parts: Iterable[New]) -> dict[str, Path]:
     return paths
 
 
+def forget(fingerprints: Iterable[str]) -> None:
+    """Delete the rows of parts that are of no use."""
+    DrawnPart.objects.filter(fingerprint__in=list(fingerprints)).delete()
+
+
 def forget_unused() -> int:
     """Delete the rows of parts that no report used for ``SPMS_KEEP_TASKS``; return how many."""
     before = timezone.now() - timedelta(seconds=settings.SPMS_KEEP_TASKS)

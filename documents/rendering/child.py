@@ -84,8 +84,17 @@ class Renderer:
         if isinstance(work, Drawing):
             return [asdict(drawn) for drawn in parts.draw(self._setter, work, self._log)]
         if isinstance(work, Binding):
-            return asdict(binding.bind(self._setter, work, self._log))
+            return asdict(self._bind(work))
         return asdict(self._render(work))
+
+    def _bind(self, work: Binding) -> Rendered:
+        """Bind a report; what goes wrong is no author's fault, and the report can still be made as a whole."""
+        try:
+            return binding.bind(self._setter, work, self._log)
+        except (MemoryError, OSError, hooks.HooksMoved):
+            raise
+        except Exception as error:
+            raise hooks.HooksMoved(_reason(error)) from error
 
     def _render(self, job: Job) -> Rendered:
         """Lay out and draw one document into ``job.pdf_path``, complete and synced when this returns."""
@@ -131,9 +140,11 @@ def _die_with(parent_pid: int) -> None:
 
 
 def _limit_memory(memory_bytes: int) -> None:
-    """Bound what the process may allocate, as a backstop: the parent watches the memory in use."""
+    """Bound what the process may allocate, as a backstop (the parent watches it); files it may open many."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a report is bound from hundreds of open files
 
 
 def _limit_cpu(cpu_seconds: int) -> None:

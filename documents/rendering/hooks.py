@@ -2,6 +2,7 @@
 
 Drawing a report in parts needs three things that its public interface does not offer: to leave the fonts of a
 part for later, to embed fonts that other parts use, and to draw the margin boxes of a page on another one.
+Its modules are imported where they are used, so that one that has moved costs this way of drawing only.
 """
 
 import contextlib
@@ -12,7 +13,6 @@ from typing import Any
 
 import pydyf
 
-VERSION = "70.0"
 # Module, the names in it, and what they are needed for.
 NEEDED = (
     ("weasyprint.pdf", ("build_fonts_dictionary",), "leaving fonts out of a part"),

@@ -25,7 +25,7 @@ ELSEWHERE = f"{BASE_URL}elsewhere#"
 MARGINS = "".join(
     f"@{place} {{ content: none }}" for place in ("top-left", "top-right", "bottom-left", "bottom-right")
 )
-NO_MARGINS = f"@page {{ {MARGINS} }} @page :first {{ {MARGINS} }}"
+NO_MARGINS = f"@page {{ {MARGINS} }}"
 
 
 @dataclass(frozen=True, kw_only=True)

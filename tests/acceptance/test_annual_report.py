@@ -278,7 +278,7 @@ def test_a_cancelled_report_stops_its_children(report, owner):
 
 def test_a_chapter_without_its_image_says_so_and_is_not_kept(report, owner):
     image = DocumentImage.objects.get()
-    name = image.file.name
+    name = str(image.file)
     with image.file.storage.open(name) as stream:
         content = stream.read()
     image.file.storage.delete(name)
@@ -305,7 +305,7 @@ def test_parts_that_no_report_uses_any_more_are_removed(report, owner, monkeypat
     Document.objects.filter(project__tag="SP-3").update(sections={"context": "<p>Short.</p>"})
     make(report, owner)
     Document.objects.get(project__tag="SP-7").delete()
-    old = DrawnPart.objects.filter(document__project__tag="SP-3").order_by("used_at").first()
+    old = DrawnPart.objects.filter(document__project__tag="SP-3").earliest("used_at")
     DrawnPart.objects.filter(pk=old.pk).update(used_at=timezone.now() - timedelta(days=91))
     kept = list(DrawnPart.objects.exclude(pk=old.pk).values_list("file", flat=True))
     outcome = maintenance.remove_old(tasks.Attempt(task=Task(), deadline=0, report=lambda *_: None))
@@ -315,6 +315,15 @@ def test_parts_that_no_report_uses_any_more_are_removed(report, owner, monkeypat
     left = [name for name in maintenance.walk(store.results()) if name.endswith(drawn_parts.SUFFIX)]
     assert sorted(left) == sorted(kept)
     assert make(report, owner).facts["parts_drawn"] == 0
+
+
+def test_a_part_that_was_damaged_costs_one_render_as_a_whole(report, owner):
+    first = make(report, owner)
+    damaged = DrawnPart.objects.get(document__project__tag="SP-3")
+    store.local_path(damaged.file).write_bytes(b"%PDF-1.7 and no more")
+    whole = make(report, owner)
+    assert ("parts" in whole.facts, texts(whole)) == (False, texts(first))
+    assert make(report, owner).facts["parts_drawn"] == PARTS
 
 
 def test_a_part_whose_file_is_gone_is_drawn_again(report, owner):
