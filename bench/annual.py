@@ -13,6 +13,7 @@ import psutil
 import pypdfium2
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test.utils import override_settings
 from PIL import ImageChops
 
 from bench.clients import FONTS, Bench, html_file, seconds
@@ -56,7 +57,10 @@ def annual_report(bench: Bench) -> Iterator[Row]:
         yield Row(criterion="the annual report of 200 chapters", measured="not measured (--quick)")
         return
     report = Document.objects.get(pk=bench.documents.annual)
-    with chromium(html_file(bench.folder, report.pk)) as print_in_chromium:
+    with (
+        override_settings(SPMS_RENDER_TIMEOUT=DEADLINE_SECONDS),
+        chromium(html_file(bench.folder, report.pk)) as print_in_chromium,
+    ):
         turns = [_turn(report, print_in_chromium) for _ in range(TURNS)]
     single, first = turns[-1].single.task, turns[-1].first.task
     yield from _speed(turns)

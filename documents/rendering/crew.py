@@ -79,7 +79,7 @@ class Crew:
             except errors.RenderKilled as error:
                 if attempt == ATTEMPTS:
                     raise _named(error, pieces) from error
-            except errors.BindingUnsupported:
+            except (errors.BindingUnsupported, errors.RenderBusy):
                 raise
             except errors.RenderError as error:
                 raise _named(error, pieces) from error
