@@ -6,7 +6,7 @@ A part is what begins on a new page: a section, or a chapter with the opening of
 import logging
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched
 from pathlib import Path
 
@@ -103,7 +103,7 @@ class _Assembly:
 
     def __init__(self, *, folder: Path, cover: Cover, report: Report) -> None:
         self.paths: dict[str, Path] = {}
-        self.drawn: dict[Path, drawn_parts.New] = {}
+        self.drawn: dict[Path, Part] = {}
         self._folder, self._cover, self._report = folder, cover, report
 
     def missing(self, parts: Iterable[Part]) -> Iterator[Part]:
@@ -120,9 +120,7 @@ class _Assembly:
     def piece(self, part: Part) -> Piece:
         """Write the HTML of a part and return what is to be drawn."""
         path = self.paths[part.fingerprint]
-        self.drawn[path] = drawn_parts.New(
-            fingerprint=part.fingerprint, document_id=part.document_id, path=path
-        )
+        self.drawn[path] = replace(part, blocks=())  # its text need not stay in memory
         html_path = path.with_suffix(".html")
         with store.plain_errors(), html_path.open("w", encoding="utf-8") as stream:
             html.write_part(stream, title=part.name, cover=self._cover, blocks=part.blocks)
@@ -136,9 +134,18 @@ class _Assembly:
             self._report("html", 0)  # from a bucket they take a while
         return found
 
-    def keep(self, complete: Iterable[Path]) -> None:
-        """Keep the parts that lack nothing for the next report."""
-        self.paths |= drawn_parts.keep(self.drawn[path] for path in complete)
+    def keep(self, complete: dict[Path, str]) -> None:
+        """Keep the parts that lack nothing for the next report; ``complete`` has the SHA-256 of each."""
+        new = (
+            drawn_parts.New(
+                fingerprint=self.drawn[path].fingerprint,
+                document_id=self.drawn[path].document_id,
+                path=path,
+                digest=digest,
+            )
+            for path, digest in complete.items()
+        )
+        self.paths |= drawn_parts.keep(new)
 
 
 def _parts(document: Document, edition: Edition, recorder: content.Recorder) -> Iterator[Part]:

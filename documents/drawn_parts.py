@@ -1,5 +1,6 @@
 """Keep the drawn parts of annual reports, each under the fingerprint of what it shows."""
 
+import hashlib
 import logging
 import shutil
 from collections.abc import Iterable
@@ -21,36 +22,45 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class New:
-    """A part that was just drawn: its fingerprint, the id of the document whose text it shows, its file."""
+    """A part that was just drawn: its fingerprint, the id of the document whose text it shows, file and SHA-256."""
 
     fingerprint: str
     document_id: int
     path: Path
+    digest: str
 
 
 def find(fingerprints: Iterable[str], folder: Path) -> dict[str, Path]:
-    """Return where the parts are that were drawn before; what is in a bucket is copied to ``folder``."""
+    """Return where the parts are that were drawn before and are sound; from a bucket they are copied to ``folder``."""
     found = DrawnPart.objects.filter(fingerprint__in=list(fingerprints))
     found.update(used_at=timezone.now())
-    paths = ((part.fingerprint, _local(part.file, folder)) for part in found)
-    return {fingerprint: path for fingerprint, path in paths if path}
+    return {part.fingerprint: path for part in found if (path := _sound(part, folder))}
 
 
 def keep(parts: Iterable[New]) -> dict[str, Path]:
-    """Keep parts, complete and synced, for the next report; return where they are now."""
+    """Keep complete parts for the next report; return where they are now."""
     now = timezone.now()
     paths: dict[str, Path] = {}
     rows: list[DrawnPart] = []
     for part in parts:
-        file = store.save(part.path, suffix=SUFFIX)
+        file = store.save(part.path, suffix=SUFFIX, is_lasting=False)
         paths[part.fingerprint] = store.local_path(file) or part.path
         rows.append(
-            DrawnPart(fingerprint=part.fingerprint, document_id=part.document_id, file=file, used_at=now)
+            DrawnPart(
+                fingerprint=part.fingerprint,
+                document_id=part.document_id,
+                digest=part.digest,
+                file=file,
+                used_at=now,
+            )
         )
     try:
         with transaction.atomic():
             DrawnPart.objects.bulk_create(
-                rows, update_conflicts=True, unique_fields=["fingerprint"], update_fields=["file", "used_at"]
+                rows,
+                update_conflicts=True,
+                unique_fields=["fingerprint"],
+                update_fields=["file", "digest", "used_at"],
             )
     except IntegrityError:  # a chapter's document was deleted meanwhile: the files go with the next clean-up
         logger.info("%d drawn parts are not kept", len(rows))
@@ -68,15 +78,20 @@ def forget_unused() -> int:
     return DrawnPart.objects.filter(used_at__lt=before).delete()[0]
 
 
-def _local(name: str, folder: Path) -> Path | None:
-    """Return a path of a kept file on this machine, or None when it is gone."""
-    if path := store.local_path(name):
-        return path if path.exists() else None
-    copy = folder / Path(name).name
+def _sound(part: DrawnPart, folder: Path) -> Path | None:
+    """Return the path of a part's file on this machine, or None when it is gone or damaged."""
     with store.plain_errors():
         try:
-            with store.open_file(name) as source, copy.open("wb") as target:
-                shutil.copyfileobj(source, target)
+            path = store.local_path(part.file) or _copied(part.file, folder)
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except FileNotFoundError:
             return None
+    return path if digest == part.digest else None
+
+
+def _copied(name: str, folder: Path) -> Path:
+    copy = folder / Path(name).name
+    with store.open_file(name) as source, copy.open("wb") as target:
+        shutil.copyfileobj(source, target)
     return copy

@@ -95,19 +95,19 @@ def workspace() -> Iterator[Path]:
         yield Path(name)
 
 
-def save(finished: Path, *, suffix: str) -> str:
+def save(finished: Path, *, suffix: str, is_lasting: bool = True) -> str:
     """Keep a finished file under a private new name and return that name.
 
     The file must be complete and synced. On a local disk it is moved, so that it is there whole or not at
-    all; on other storage it is sent.
+    all; on other storage it is sent. What can be made again need not be ``is_lasting``: a power cut may damage it.
     """
     name = f"{datetime.now(UTC):%Y/%m}/{uuid.uuid4().hex}{suffix}"
     with plain_errors():
-        place(results(), name, finished)
+        place(results(), name, finished, is_lasting=is_lasting)
     return name
 
 
-def place(storage: Storage, name: str, finished: Path) -> None:
+def place(storage: Storage, name: str, finished: Path, *, is_lasting: bool = True) -> None:
     """Put a finished file into a storage under exactly this name: whole or not at all."""
     try:
         target = Path(storage.path(name))
@@ -117,7 +117,8 @@ def place(storage: Storage, name: str, finished: Path) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     _move(finished, target)
-    sync_folder(target.parent)
+    if is_lasting:
+        sync_folder(target.parent)
 
 
 def local_path(name: str) -> Path | None:

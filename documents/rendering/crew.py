@@ -41,7 +41,7 @@ class Crew:
         self._deadline = deadline
         self._threads = ThreadPoolExecutor(settings.SPMS_RENDER_SLOTS, thread_name_prefix="crew")
         self._stop = threading.Event()
-        self._drawing: list[Future[frozenset[Path]]] = []
+        self._drawing: list[Future[dict[Path, str]]] = []
         self._pages: dict[int, int] = {}
 
     def __enter__(self) -> Self:
@@ -62,8 +62,11 @@ class Crew:
         """Draw pieces as soon as a child is free."""
         self._drawing.append(self._threads.submit(self._draw, len(self._drawing), pieces, images))
 
-    def finished(self, report: Report) -> Iterator[frozenset[Path]]:
-        """Yield, for each call of ``draw``, the files of its pieces that lack no image; raises the first error."""
+    def finished(self, report: Report) -> Iterator[dict[Path, str]]:
+        """Yield, for each call of ``draw``, the files of its pieces that lack no image, and their SHA-256.
+
+        Raises the first error.
+        """
         rest = set(self._drawing)
         while rest:
             done, rest = futures.wait(rest, POLL_SECONDS, futures.FIRST_COMPLETED)
@@ -71,7 +74,7 @@ class Crew:
             for one in done:
                 yield one.result()
 
-    def _draw(self, number: int, pieces: Sequence[Piece], images: dict[str, str]) -> frozenset[Path]:
+    def _draw(self, number: int, pieces: Sequence[Piece], images: dict[str, str]) -> dict[Path, str]:
         for attempt in range(1, ATTEMPTS + 1):
             missing = [piece for piece in pieces if not piece.part_path.exists()]
             try:
@@ -85,7 +88,7 @@ class Crew:
                 raise _named(error, pieces) from error
         raise AssertionError("the last attempt returns or raises")
 
-    def _draw_once(self, number: int, pieces: Sequence[Piece], images: dict[str, str]) -> frozenset[Path]:
+    def _draw_once(self, number: int, pieces: Sequence[Piece], images: dict[str, str]) -> dict[Path, str]:
         def report(_phase: str, pages: int) -> None:
             if self._stop.is_set():
                 raise Stopped
@@ -98,7 +101,7 @@ class Crew:
         )
         drawn = pool.get_pool().draw(drawing, deadline=self._deadline, report=report)
         self._pages[number] = sum(one.pages for one in drawn)
-        return frozenset(piece.part_path for piece, one in zip(pieces, drawn, strict=True) if one.is_whole)
+        return {piece.part_path: one.digest for piece, one in zip(pieces, drawn, strict=True) if one.is_whole}
 
 
 def _named(error: errors.RenderError, pieces: Sequence[Piece]) -> errors.RenderError:

@@ -35,7 +35,7 @@ class Drawing:
     """Parts of a report to draw one after the other; done with a list of :class:`Drawn`.
 
     ``paths`` are pairs of an HTML file and the part to write. A part appears under its name when all of it is
-    written and synced, so what is not there was not drawn.
+    written, so what is not there was not drawn; it is not synced to the disk.
     """
 
     paths: tuple[tuple[str, str], ...]
@@ -66,9 +66,10 @@ class Rendered:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A finished part: its pages, and whether all its images were there."""
+    """A finished part: its pages, its SHA-256, and whether all its images were there."""
 
     pages: int
+    digest: str
     is_whole: bool
 
 

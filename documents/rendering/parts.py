@@ -56,7 +56,7 @@ class Facts:
 
 
 def draw(setter: Typesetter, drawing: Drawing, log: RenderLog) -> list[Drawn]:
-    """Draw the parts one after the other; each appears under its name when it is complete and synced."""
+    """Draw the parts one after the other; each appears under its name when it is complete."""
     hooks.require()
     css = setter.css(NO_MARGINS)
     drawn: list[Drawn] = []
@@ -65,8 +65,8 @@ def draw(setter: Typesetter, drawing: Drawing, log: RenderLog) -> list[Drawn]:
         html = setter.read(html_path)
         lead_elsewhere(html)
         document = setter.lay_out(html, css)
-        _write(document, Path(html_path), Path(part_path), log)
-        drawn.append(Drawn(pages=len(document.pages), is_whole=not log.losses.images))
+        digest = _write(document, Path(html_path), Path(part_path), log)
+        drawn.append(Drawn(pages=len(document.pages), digest=digest, is_whole=not log.losses.images))
         setter.collect()
     return drawn
 
@@ -94,7 +94,7 @@ def bookmarks(document: Any) -> tuple[Bookmark, ...]:
     )
 
 
-def _write(document: Any, html_path: Path, part_path: Path, log: RenderLog) -> None:
+def _write(document: Any, html_path: Path, part_path: Path, log: RenderLog) -> str:
     prefix = hashlib.sha256(html_path.read_bytes()).hexdigest()[:12]
 
     def finish(document: Any, pdf: pydyf.PDF) -> None:
@@ -104,8 +104,9 @@ def _write(document: Any, html_path: Path, part_path: Path, log: RenderLog) -> N
 
     unfinished = part_path.with_suffix(".unfinished")
     with hooks.fonts_left_out():
-        typesetter.draw(document, unfinished, finisher=finish)
+        _size_bytes, digest = typesetter.draw(document, unfinished, is_lasting=False, finisher=finish)
     unfinished.replace(part_path)
+    return digest
 
 
 def _make_ids_unique(pdf: pydyf.PDF, prefix: str) -> None:

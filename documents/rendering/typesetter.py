@@ -64,19 +64,22 @@ class HashingWriter:
         self.size_bytes += len(data)
         return self._stream.write(data)
 
-    def close(self) -> str:
-        """Sync to the disk, close, and return the digest."""
+    def close(self, *, is_lasting: bool) -> str:
+        """Close, synced to the disk if it ``is_lasting``, and return the digest."""
         self._stream.flush()
-        os.fsync(self._stream.fileno())
+        if is_lasting:
+            os.fsync(self._stream.fileno())
         self._stream.close()
         return self._sha256.hexdigest()
 
 
-def draw(document: Any, path: Path, *, variant: str = PDF_UA, **options: Any) -> tuple[int, str]:
-    """Draw a laid out document into a file, complete and synced; return its size in bytes and SHA-256.
+def draw(
+    document: Any, path: Path, *, variant: str = PDF_UA, is_lasting: bool = True, **options: Any
+) -> tuple[int, str]:
+    """Draw a laid out document into a complete file; return its size in bytes and SHA-256.
 
-    ``options`` are those of WeasyPrint's ``write_pdf``.
+    It is synced to the disk if it ``is_lasting``; ``options`` are those of WeasyPrint's ``write_pdf``.
     """
     writer = HashingWriter(path)
     document.write_pdf(writer, pdf_variant=variant, **options)
-    return writer.size_bytes, writer.close()
+    return writer.size_bytes, writer.close(is_lasting=is_lasting)

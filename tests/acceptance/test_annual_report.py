@@ -1,5 +1,6 @@
 """An annual report made from parts is the one that a single render makes, and a change draws one part only."""
 
+import hashlib
 import io
 import os
 import signal
@@ -317,24 +318,33 @@ def test_parts_that_no_report_uses_any_more_are_removed(report, owner, monkeypat
     assert make(report, owner).facts["parts_drawn"] == 0
 
 
-def test_a_part_that_was_damaged_costs_one_render_as_a_whole(report, owner):
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"%PDF-1.7 and no more")])
+def test_a_part_whose_file_is_gone_or_damaged_is_drawn_again(report, owner, harm):
     first = make(report, owner)
-    damaged = DrawnPart.objects.get(document__project__tag="SP-3")
-    Path(store.results().path(damaged.file)).write_bytes(b"%PDF-1.7 and no more")
+    harm(Path(store.results().path(DrawnPart.objects.get(document__project__tag="SP-3").file)))
+    again = make(report, owner)
+    assert (again.facts["parts_drawn"], texts(again)) == (1, texts(first))
+    assert make(report, owner).facts["parts_drawn"] == 0
+
+
+def test_parts_that_cannot_be_bound_cost_one_render_as_a_whole(report, owner):
+    first = make(report, owner)
+    part = DrawnPart.objects.get(document__project__tag="SP-3")
+    path = Path(store.results().path(part.file))
+    path.write_bytes(b"%PDF-1.7 and no more")
+    DrawnPart.objects.update(digest=hashlib.sha256(path.read_bytes()).hexdigest())  # it is taken for sound
+    for other in DrawnPart.objects.all():
+        Path(store.results().path(other.file)).write_bytes(path.read_bytes())
     whole = make(report, owner)
     assert ("parts" in whole.facts, texts(whole)) == (False, texts(first))
     assert make(report, owner).facts["parts_drawn"] == PARTS
 
 
-def test_a_part_whose_file_is_gone_is_drawn_again(report, owner):
-    make(report, owner)
-    store.delete(DrawnPart.objects.get(document__project__tag="SP-3").file)
-    assert [make(report, owner).facts["parts_drawn"] for _ in range(2)] == [1, 0]
-
-
 def test_a_part_of_a_document_that_was_deleted_meanwhile_is_not_kept(report, owner, tmp_path):
     (tmp_path / "part.pdf").write_bytes(b"%PDF")
-    new = drawn_parts.New(fingerprint="f", document_id=report.pk + 1000, path=tmp_path / "part.pdf")
+    new = drawn_parts.New(
+        fingerprint="f", document_id=report.pk + 1000, path=tmp_path / "part.pdf", digest="d"
+    )
     assert drawn_parts.keep([new])["f"].exists()
     assert not DrawnPart.objects.exists()
 
