@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pikepdf
 import psutil
-import pypdfium2
 import pytest
 from django.utils import timezone
 from PIL import ImageChops
@@ -21,6 +20,18 @@ from documents import annual, drawn_parts, editions, errors, handlers, maintenan
 from documents.models import BusinessArea, Document, DocumentImage, DrawnPart, Task
 from documents.rendering import hooks
 from tests import factories
+from tests.acceptance.pdf_files import (
+    elements,
+    links,
+    marks_of,
+    numbers,
+    opened,
+    outline,
+    places,
+    shown,
+    texts,
+    title_and_page,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CHAPTERS = 9
@@ -67,21 +78,6 @@ def make(document, user, *, report=lambda phase, pages: None, seconds=60.0):
     """Make the PDF and return what the task got of it."""
     task = Task.objects.create(kind="pdf", document=document, requested_by=user, fingerprint=str(time.time()))
     return pdf.render(tasks.Attempt(task=task, deadline=time.monotonic() + seconds, report=report))
-
-
-def opened(outcome):
-    with store.open_file(outcome.file) as stream:
-        return pikepdf.open(io.BytesIO(stream.read()))
-
-
-def shown(outcome):
-    with store.open_file(outcome.file) as stream:
-        return pypdfium2.PdfDocument(stream.read())
-
-
-def texts(outcome):
-    """Return the words of each page."""
-    return [page.get_textpage().get_text_range().split() for page in shown(outcome)]
 
 
 @pytest.fixture
@@ -355,70 +351,3 @@ def rendering_processes():
         for process in psutil.Process().children()
         if process.status() != psutil.STATUS_ZOMBIE and "documents.rendering.child" in process.cmdline()
     ]
-
-
-def page_numbers(pdf_file):
-    return {page.objgen: number for number, page in enumerate(pdf_file.pages)}
-
-
-def outline(pdf_file):
-    """Return level, title, page and height of each bookmark."""
-    pages, found = page_numbers(pdf_file), []
-
-    def walk(items, level):
-        for item in items:
-            page, _, _, y, _ = item.destination
-            found.append((level, item.title, pages[page.objgen], round(float(y))))
-            walk(item.children, level + 1)
-
-    with pdf_file.open_outline() as root:
-        walk(root.root, 1)
-    return found
-
-
-def title_and_page(outcome):
-    return [(title, page) for _, title, page, _ in outline(opened(outcome))]
-
-
-def places(pdf_file):
-    """Return page and height of each named place."""
-    pages, names = page_numbers(pdf_file), list(pdf_file.Root.Names.Dests.Names)
-    return {
-        str(name): (pages[place[0].objgen], round(float(place[3])))
-        for name, place in zip(names[::2], names[1::2], strict=True)
-    }
-
-
-def links(pdf_file):
-    """Return the page and the target of each link."""
-    return [
-        (number, str(annotation.Dest))
-        for number, page in enumerate(pdf_file.pages)
-        for annotation in page.obj.get("/Annots", ())
-    ]
-
-
-def elements(pdf_file):
-    """Return kind, page and element of the whole structure in reading order."""
-    pages, found = page_numbers(pdf_file), []
-
-    def walk(element):
-        for kid in element.K:
-            if isinstance(kid, pikepdf.Dictionary) and kid.get("/Type") == "/StructElem":
-                assert kid.P.objgen == element.objgen or kid.P.S == "/L"  # nested lists hang one higher
-                found.append((str(kid.S), pages[kid.Pg.objgen], kid))
-                walk(kid)
-
-    [document] = pdf_file.Root.StructTreeRoot.K
-    walk(document)
-    return found
-
-
-def marks_of(element):
-    return [int(kid) for kid in element.K if isinstance(kid, int)]
-
-
-def numbers(pdf_file):
-    """Return the parent tree: the number of a page or an annotation, and its elements."""
-    flat = list(pdf_file.Root.StructTreeRoot.ParentTree.Nums)
-    return {int(key): value for key, value in zip(flat[::2], flat[1::2], strict=True)}

@@ -1,0 +1,90 @@
+"""Read out of a PDF what people do not see: outline, places, links, structure."""
+
+import io
+
+import pikepdf
+import pypdfium2
+
+from documents import store
+
+
+def opened(outcome):
+    with store.open_file(outcome.file) as stream:
+        return pikepdf.open(io.BytesIO(stream.read()))
+
+
+def shown(outcome):
+    with store.open_file(outcome.file) as stream:
+        return pypdfium2.PdfDocument(stream.read())
+
+
+def texts(outcome):
+    """Return the words of each page."""
+    return [page.get_textpage().get_text_range().split() for page in shown(outcome)]
+
+
+def title_and_page(outcome):
+    return [(title, page) for _, title, page, _ in outline(opened(outcome))]
+
+
+def page_numbers(pdf_file):
+    return {page.objgen: number for number, page in enumerate(pdf_file.pages)}
+
+
+def outline(pdf_file):
+    """Return level, title, page and height of each bookmark."""
+    pages, found = page_numbers(pdf_file), []
+
+    def walk(items, level):
+        for item in items:
+            page, _, _, y, _ = item.destination
+            found.append((level, item.title, pages[page.objgen], round(float(y))))
+            walk(item.children, level + 1)
+
+    with pdf_file.open_outline() as root:
+        walk(root.root, 1)
+    return found
+
+
+def places(pdf_file):
+    """Return page and height of each named place."""
+    pages, names = page_numbers(pdf_file), list(pdf_file.Root.Names.Dests.Names)
+    return {
+        str(name): (pages[place[0].objgen], round(float(place[3])))
+        for name, place in zip(names[::2], names[1::2], strict=True)
+    }
+
+
+def links(pdf_file):
+    """Return the page and the target of each link."""
+    return [
+        (number, str(annotation.Dest))
+        for number, page in enumerate(pdf_file.pages)
+        for annotation in page.obj.get("/Annots", ())
+    ]
+
+
+def elements(pdf_file):
+    """Return kind, page and element of the whole structure in reading order."""
+    pages, found = page_numbers(pdf_file), []
+
+    def walk(element):
+        for kid in element.K:
+            if isinstance(kid, pikepdf.Dictionary) and kid.get("/Type") == "/StructElem":
+                assert kid.P.objgen == element.objgen or kid.P.S == "/L"  # nested lists hang one higher
+                found.append((str(kid.S), pages[kid.Pg.objgen], kid))
+                walk(kid)
+
+    [document] = pdf_file.Root.StructTreeRoot.K
+    walk(document)
+    return found
+
+
+def marks_of(element):
+    return [int(kid) for kid in element.K if isinstance(kid, int)]
+
+
+def numbers(pdf_file):
+    """Return the parent tree: the number of a page or an annotation, and its elements."""
+    flat = list(pdf_file.Root.StructTreeRoot.ParentTree.Nums)
+    return {int(key): value for key, value in zip(flat[::2], flat[1::2], strict=True)}
