@@ -1,0 +1,150 @@
+"""What can go wrong while an annual report is made from parts: its chapter is named, and nothing half-made is kept."""
+
+import hashlib
+import io
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from documents import drawn_parts, errors, handlers, store
+from documents.models import DocumentImage, DrawnPart
+from documents.rendering import pool
+from tests import factories
+from tests.acceptance.annual_reports import PARTS, make, report_of_nine_chapters, with_text
+from tests.acceptance.pdf_files import (
+    texts,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TOO_DEEP = "<div>" * 3000
+GREEDY = (
+    "<style>@counter-style s { system: symbolic; symbols: x } b { counter-reset: c 20000000 }"
+    "b::before { content: counter(c, s) }</style><b>x</b>"
+)
+
+
+@pytest.fixture
+def report(owner, settings):
+    settings.SPMS_RENDER_TIMEOUT = 60.0
+    return report_of_nine_chapters(owner)
+
+
+def test_a_chapter_that_cannot_be_laid_out_is_named(report, owner):
+    with_text("SP-5", TOO_DEEP)
+    with pytest.raises(errors.Unrenderable, match=r"^In SP-5: Its elements are nested too deeply\.$"):
+        make(report, owner)
+    assert not DrawnPart.objects.filter(document__project__tag="SP-5").exists()
+    with_text("SP-5", "<p>Well.</p>")
+    assert make(report, owner).facts["parts"] == PARTS
+
+
+def test_a_chapter_without_end_hits_the_deadline_and_is_named(report, owner):
+    with_text("SP-5", factories.long_text(3000))
+    started = time.monotonic()
+    with pytest.raises(errors.RenderTimeout, match=r"^In SP-5: "):
+        make(report, owner, seconds=8)
+    assert time.monotonic() - started < 12
+
+
+def test_a_chapter_that_takes_too_much_memory_is_named(report, owner, settings):
+    with_text("SP-5", GREEDY)
+    settings.SPMS_RENDER_MEMORY = 150 * 1024**2
+    pool.close_pool()  # the next one has this limit
+    try:
+        with pytest.raises(errors.RenderOutOfMemory, match=r"^In SP-5: .* 150 MiB"):
+            make(report, owner)
+    finally:
+        pool.close_pool()
+
+
+def test_a_child_that_is_killed_costs_no_chapter(report, owner):
+    killed: list[psutil.Process] = []
+
+    def kill_once(phase, pages):
+        if phase == "layout" and pages and not killed:
+            killed.extend(rendering_processes())
+            for process in killed:
+                os.kill(process.pid, signal.SIGKILL)
+
+    made = make(report, owner, report=kill_once)
+    assert killed
+    assert texts(made) == texts(make(report, owner))
+
+
+def test_a_cancelled_report_stops_its_children(report, owner):
+    def cancel(phase, pages):
+        if phase == "layout" and pages:
+            raise handlers.ClaimLost
+
+    with pytest.raises(handlers.ClaimLost):
+        make(report, owner, report=cancel)
+    deadline = time.monotonic() + 10
+    while any(process.cpu_percent(0.2) > 50 for process in rendering_processes()):
+        assert time.monotonic() < deadline
+    assert make(report, owner).facts["parts"] == PARTS
+
+
+def test_a_chapter_without_its_image_says_so_and_is_not_kept(report, owner):
+    image = DocumentImage.objects.get()
+    name = str(image.file)
+    with image.file.storage.open(name) as stream:
+        content = stream.read()
+    image.file.storage.delete(name)
+    lacking = make(report, owner)
+    assert lacking.facts["warnings"] == ["1 image(s) could not be shown; upload them to this document."]
+    assert make(report, owner).facts["parts_drawn"] == 1
+    image.file.storage.save(name, io.BytesIO(content))
+    assert make(report, owner).facts["warnings"] == []
+    assert make(report, owner).facts["parts_drawn"] == 0
+
+
+def test_characters_without_a_glyph_are_counted_in_chapters_that_were_kept_too(report, owner):
+    for tag, text in (("SP-1", "漢字"), ("SP-4", "字漢漢")):
+        with_text(tag, f"<p>{text}</p>")
+    warnings = ["5 character(s) are in none of our fonts and print as boxes."]
+    assert [make(report, owner).facts["warnings"] for _ in range(2)] == [warnings, warnings]
+    words = [word for page in texts(make(report, owner)) for word in page]
+    assert {"漢字", "字漢漢"} <= set(words)
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"%PDF-1.7 and no more")])
+def test_a_part_whose_file_is_gone_or_damaged_is_drawn_again(report, owner, harm):
+    first = make(report, owner)
+    harm(Path(store.results().path(DrawnPart.objects.get(document__project__tag="SP-3").file)))
+    again = make(report, owner)
+    assert (again.facts["parts_drawn"], texts(again)) == (1, texts(first))
+    assert make(report, owner).facts["parts_drawn"] == 0
+
+
+def test_parts_that_cannot_be_bound_cost_one_render_as_a_whole(report, owner):
+    first = make(report, owner)
+    part = DrawnPart.objects.get(document__project__tag="SP-3")
+    path = Path(store.results().path(part.file))
+    path.write_bytes(b"%PDF-1.7 and no more")
+    DrawnPart.objects.update(digest=hashlib.sha256(path.read_bytes()).hexdigest())  # it is taken for sound
+    for other in DrawnPart.objects.all():
+        Path(store.results().path(other.file)).write_bytes(path.read_bytes())
+    whole = make(report, owner)
+    assert ("parts" in whole.facts, texts(whole)) == (False, texts(first))
+    assert make(report, owner).facts["parts_drawn"] == PARTS
+
+
+def test_a_part_of_a_document_that_was_deleted_meanwhile_is_not_kept(report, owner, tmp_path):
+    (tmp_path / "part.pdf").write_bytes(b"%PDF")
+    new = drawn_parts.New(
+        fingerprint="f", document_id=report.pk + 1000, path=tmp_path / "part.pdf", digest="d"
+    )
+    assert drawn_parts.keep([new])["f"].exists()
+    assert not DrawnPart.objects.exists()
+
+
+def rendering_processes():
+    return [
+        process
+        for process in psutil.Process().children()
+        if process.status() != psutil.STATUS_ZOMBIE and "documents.rendering.child" in process.cmdline()
+    ]
