@@ -24,7 +24,7 @@ from documents.rendering.messages import Binding, Rendered
 
 # Below this a single render takes a second or two, and is simpler.
 FEWEST_CHAPTERS = 8
-LOOKED_UP_AT_ONCE = 20
+LOOKED_UP_AT_ONCE = 10
 DRAWN_AT_ONCE = 5
 # Raise it when a part of the same design is drawn or bound in another way.
 FORMAT = 1
