@@ -34,10 +34,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A report that was made: time and computing time, the largest process's peak, and what came of it."""
+    """A report that was made: time and computing time, the largest process's peak, and what came of it.
+
+    ``waited_seconds`` is how long a child that was ready had no core because others had them.
+    """
 
     seconds: float
     cpu_seconds: float
+    waited_seconds: float
     peak_bytes: int
     task: Task
 
@@ -102,6 +106,7 @@ def _make(report: Document) -> Made:
     for child in children:
         reset_peak(child)
     begun = sum(map(cpu_seconds, children)) + time.process_time()
+    waited = {child.pid: _waited_seconds(child) for child in children}
     user = User.objects.get(username="bench")
     task, _ = tasks.begin(kind="pdf", fingerprint=pdf.fingerprint(report), document=report, user=user)
     taken = seconds(lambda: tasks.run(task.pk, deadline=time.monotonic() + DEADLINE_SECONDS))
@@ -110,9 +115,14 @@ def _make(report: Document) -> Made:
     return Made(
         seconds=taken,
         cpu_seconds=sum(map(cpu_seconds, children)) + time.process_time() - begun,
+        waited_seconds=max(_waited_seconds(child) - waited[child.pid] for child in children),
         peak_bytes=max(map(peak_bytes, children)),
         task=task,
     )
+
+
+def _waited_seconds(process: psutil.Process) -> float:
+    return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 @contextlib.contextmanager
@@ -154,10 +164,12 @@ def _speed(turns: list[Turn]) -> Iterator[Row]:
     pages = (turns[-1].first.task.result or {})["pages"]
     first = median(turn.first.seconds / turn.single.seconds for turn in turns)
     changed = median(turn.changed.seconds / turn.single.seconds for turn in turns)
+    alone = median(_alone(turn.first) / _alone(turn.single) for turn in turns)
     yield Row(
         criterion=f"annual report of 200 chapters, {pages} pages: first render beside a single render",
         goal="≤ 0.55",
-        measured=f"{first:.2f} ({_both(turns, 'single')} to {_both(turns, 'first')})",
+        measured=f"{first:.2f} ({_both(turns, 'single')} to {_both(turns, 'first')}); without the time in which "
+        f"others had the cores {alone:.2f}",
         is_met=first <= 0.55,
     )
     yield Row(
@@ -177,6 +189,10 @@ def _speed(turns: list[Turn]) -> Iterator[Row]:
         measured=f"{ours:.2f} s to {median(browser):.2f} s",
         is_met=ours < median(browser),
     )
+
+
+def _alone(made: Made) -> float:
+    return made.seconds - made.waited_seconds
 
 
 def _both(turns: list[Turn], way: str) -> str:
