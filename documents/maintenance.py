@@ -24,8 +24,8 @@ WEEK = timedelta(days=7)
 
 def register() -> None:
     """Let tasks of these kinds be run."""
-    handlers.register(CLEANUP, "clean-up", remove_old)
-    handlers.register(SUMMARY, "weekly summary", send_summary)
+    handlers.register(CLEANUP, "clean-up", remove_old, can_wait=True)
+    handlers.register(SUMMARY, "weekly summary", send_summary, can_wait=True)
 
 
 def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:

@@ -236,11 +236,17 @@ CELERY_ACCEPT_CONTENT = ["json"]
 # A worker takes one message at a time, and gives it back when it dies: the lease decides who may run it again.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_CONCURRENCY = SPMS_QUEUE_WORKERS
 CELERY_WORKER_MAX_TASKS_PER_CHILD = Q_CLUSTER["recycle"]
 CELERY_TASK_TIME_LIMIT = Q_CLUSTER["timeout"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+# A connection that says nothing for so long was cut; only RabbitMQ asks.
+CELERY_BROKER_HEARTBEAT = 20
+# RabbitMQ orders by priority only where the queue was made for it.
+CELERY_TASK_QUEUE_MAX_PRIORITY = 9
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 # Nobody waits long for a broker that is away: the row is stored, and the message is sent again later.
 # Redis delivers what nobody acknowledged once more after the visibility timeout: longer than any task may run.
@@ -249,6 +255,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
         "visibility_timeout": Q_CLUSTER["retry"],
         "socket_connect_timeout": 1,
         "socket_timeout": 10,
+        "socket_keepalive": True,
         "priority_steps": [0, 3, 6, 9],
     }
     if CELERY_BROKER_URL.startswith("redis")

@@ -9,15 +9,16 @@ from __future__ import annotations  # read by Celery before the settings let cla
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
 from celery.exceptions import CeleryError
 from django.conf import settings
+from django.core.checks import CheckMessage, Error
 from django.db import connection, transaction
-from django.tasks import Task, TaskResult, TaskResultStatus
+from django.tasks import Task, TaskResult, TaskResultStatus, task_backends
 from django.tasks.backends.base import BaseTaskBackend
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -26,6 +27,10 @@ from kombu.exceptions import KombuError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spms.settings")
 
+REDIS = ("redis", "rediss")
+SCHEMES = (*REDIS, "amqp", "amqps")
+RABBITMQ_CONSUMER_TIMEOUT_SECONDS = 30 * 60  # its default; who keeps a message longer loses it
+
 logger = logging.getLogger(__name__)
 
 app = Celery("spms")
@@ -33,7 +38,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 _stop = threading.Event()
 
 
-@app.task(name="spms.execute", acks_late=True, reject_on_worker_lost=True, ignore_result=True)
+@app.task(name="spms.execute")
 def execute(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     """Call a task by its dotted path, in a worker."""
     import_string(path).call(*args, **kwargs)
@@ -70,22 +75,82 @@ class CeleryBackend(BaseTaskBackend):
             worker_ids=[],
         )
 
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        """Refuse settings of Celery that lose tasks or run them again and again."""
+        rules = (*_rules(), *_rules_of_the_broker())
+        return [
+            Error(f"{message}.", hint="See docs/engines.md.", id=f"spms.{number}")
+            for is_kept, number, message in rules
+            if not is_kept
+        ]
+
+
+def _rules() -> Iterator[tuple[bool, str, str]]:
+    """Give what must hold with any broker: whether it does, its number, and what is wrong."""
+    conf, longest = app.conf, app.conf.task_time_limit or 0
+    is_late = conf.task_acks_late and conf.task_reject_on_worker_lost
+    yield (
+        longest > settings.SPMS_RENDER_TIMEOUT,
+        "E021",
+        "CELERY_TASK_TIME_LIMIT must exceed SPMS_RENDER_TIMEOUT",
+    )
+    yield (
+        is_late,
+        "E022",
+        "CELERY_TASK_ACKS_LATE and …_REJECT_ON_WORKER_LOST must be on, or a killed worker's are lost",
+    )
+    yield (
+        conf.worker_prefetch_multiplier == 1,
+        "E023",
+        "CELERY_WORKER_PREFETCH_MULTIPLIER must be 1, or a worker hoards",
+    )
+    yield (
+        not conf.task_always_eager,
+        "E024",
+        "CELERY_TASK_ALWAYS_EAGER must be off: it runs tasks inside requests",
+    )
+
+
+def _rules_of_the_broker() -> Iterator[tuple[bool, str, str]]:
+    scheme = settings.CELERY_BROKER_URL.partition(":")[0]
+    longest = app.conf.task_time_limit or 0
+    yield (
+        scheme in SCHEMES,
+        "E025",
+        f"SPMS_CELERY_BROKER must begin with one of {', '.join(SCHEMES)}, not {scheme!r}",
+    )
+    if scheme in REDIS:
+        visible = app.conf.broker_transport_options.get("visibility_timeout", 3600)
+        yield (
+            visible > longest,
+            "E026",
+            "visibility_timeout must exceed CELERY_TASK_TIME_LIMIT, or long tasks run twice",
+        )
+    else:
+        is_short = longest < RABBITMQ_CONSUMER_TIMEOUT_SECONDS
+        yield (
+            is_short,
+            "E027",
+            "SPMS_RENDER_TIMEOUT must be below 29m: RabbitMQ drops who acknowledges after 30 minutes",
+        )
+
 
 def _publish(task: Task[Any, Any], message_id: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     try:
         execute.apply_async(
             (task.module_path, args, kwargs),
             task_id=message_id,
-            priority=_priority(task.priority),
+            priority=_priority(task.priority, is_redis=settings.CELERY_BROKER_URL.startswith(REDIS)),
             retry=False,
         )
     except (KombuError, CeleryError, OSError) as error:
         logger.warning("the broker did not take a message; it is sent again by the recoverer: %s", error)
 
 
-def _priority(wanted: int) -> int:
-    """Return Celery's priority, 0 to 9, for Django's, -100 to 100."""
-    return round((wanted + 100) * 9 / 200)
+def _priority(wanted: int, *, is_redis: bool) -> int:
+    """Return Celery's priority for Django's, -100 to 100: RabbitMQ begins with 9, Redis with 0."""
+    upwards = round((wanted + 100) * 9 / 200)
+    return 9 - upwards if is_redis else upwards
 
 
 @signals.setup_logging.connect
@@ -99,11 +164,18 @@ def _name_cluster(**_: Any) -> None:
     import django
 
     django.setup()
+    _refuse_wrong_settings()
     from documents import processes, workers
 
     processes.die_with_the_main_process()
     processes.work_on(Path(settings.SPMS_DATA_DIR))
     workers.name_cluster()
+
+
+def _refuse_wrong_settings() -> None:
+    """End with one line: unlike a command of Django, Celery looks at no check's result."""
+    for wrong in task_backends["queue"].check():
+        raise SystemExit(f"spms: {wrong.msg} ({wrong.id})")
 
 
 @signals.worker_process_init.connect
