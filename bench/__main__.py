@@ -13,8 +13,8 @@ import django
 from bench import report
 
 NAMES = (
-    *("bare", "cold", "unchanged", "parallel", "health", "memory", "parts", "queue", "status", "switch"),
-    "dashboard",
+    *("bare", "cold", "unchanged", "parallel", "health", "memory", "parts", "engines", "queue", "status"),
+    *("switch", "dashboard"),
 )
 
 

@@ -13,7 +13,7 @@ from bench.dashboard import dashboard
 from bench.load import four_at_once, health_under_load
 from bench.memory import memory
 from bench.parts import parts
-from bench.queue import queue, status
+from bench.queue import engines, queue, status
 from bench.report import Row, medians, milliseconds, ratio
 from bench.server import bare_weasyprint
 from bench.switch import switch
@@ -105,6 +105,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "health": health_under_load,
     "memory": memory,
     "parts": parts,
+    "engines": engines,
     "queue": queue,
     "status": status,
     "switch": switch,

@@ -1,4 +1,4 @@
-"""The measurements of the queue, each on SQLite and on a real PostgreSQL."""
+"""The measurements of the queue: with Django-Q2 on SQLite and on a real PostgreSQL, and with Celery."""
 
 import contextlib
 import json
@@ -23,7 +23,8 @@ from bench.clients import Bench, render, seconds
 from bench.report import Row, medians, milliseconds, ratio
 from bench.server import ROOT, cpu_seconds, running, workers
 
-ENGINES = ("SQLite", "PostgreSQL")
+DATABASES = ("SQLite", "PostgreSQL")
+BROKERS = ("Celery on Redis", "Celery on RabbitMQ")  # and PostgreSQL
 PLANS = 200
 IDLE_SECONDS = 20.0
 TASKS_IN_FLIGHT = frozenset({"queued", "running", "retrying"})
@@ -33,7 +34,7 @@ SETTINGS = {"SPMS_QUEUE_LIMIT": "1000000", "SPMS_QUEUE_LIMIT_PER_USER": "1000000
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A database with plans, its environment, and the process ids of its server, if it has one."""
+    """A database with plans, its environment, and the process ids of its server and of the broker, if any."""
 
     engine: str
     folder: Path
@@ -49,13 +50,20 @@ def place(engine: str, plans: int) -> Iterator[Place]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         url, pids = f"sqlite:///{folder}/spms.sqlite3", []
-        if engine == "PostgreSQL":
+        if engine != "SQLite":
             from tests.acceptance.system import Postgres
 
             postgres = Postgres()
             stack.callback(postgres.remove)
             url, pids = postgres.new_database(), [postgres.pid]
         environment = {"DATABASE_URL": url, "SPMS_DATA_DIR": str(folder), **SETTINGS}
+        if engine in BROKERS:
+            from tests.acceptance import system
+
+            broker = system.Redis() if engine == "Celery on Redis" else system.RabbitMQ()
+            stack.callback(broker.remove)
+            environment |= {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url}
+            pids.append(broker.pid)
         command = [sys.executable, "-m", "bench.prepare", str(plans)]
         made = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE
@@ -66,23 +74,24 @@ def place(engine: str, plans: int) -> Iterator[Place]:
 
 
 def queue(bench: Bench) -> Iterator[Row]:
-    """Measure what a client waits for, how soon a worker begins, what idling costs, how fast it drains."""
+    """Measure what a client waits for, and how fast two workers drain the queue."""
     plans = PLANS // 5 if bench.is_quick else PLANS
-    for engine in ENGINES:
-        with place(engine, plans) as here:
-            yield from _idle_queue(here, times=bench.times(60))
+    for engine in DATABASES:
         with place(engine, plans) as here:
             yield from _full_queue(here)
 
 
-def _idle_queue(here: Place, times: int) -> Iterator[Row]:
-    with (
-        running(here.folder, **here.environment, SPMS_MODE="inline") as server,
-        workers(here.folder, here.environment) as cluster,
-    ):
-        client = server.session(here.token)
-        yield _pick_up(here, client, f"{server.url}/api/v1/documents/", times)
-        yield _idle(here, cluster)
+def engines(bench: Bench) -> Iterator[Row]:
+    """Measure how soon an idle worker begins and what idling costs, with every engine."""
+    for engine in (*DATABASES, *BROKERS):
+        with (
+            place(engine, PLANS // 5) as here,
+            running(here.folder, **here.environment, SPMS_MODE="inline") as server,
+            workers(here.folder, here.environment) as cluster,
+        ):
+            client = server.session(here.token)
+            yield _pick_up(here, client, f"{server.url}/api/v1/documents/", bench.times(60))
+            yield _idle(here, cluster)
 
 
 def _full_queue(here: Place) -> Iterator[Row]:
@@ -140,7 +149,7 @@ def _pick_up(here: Place, client: requests.Session, address: str, times: int) ->
         time.sleep(random.uniform(0.1, 0.4))
         task = _ask(client, f"{address}{here.plans[number % len(here.plans)]}/pdf/")
         waits.append(_between(_ended(client, address, task["task_id"]), "created_at", "started_at"))
-    goal = 0.015 if here.engine == "PostgreSQL" else 0.030
+    goal = 0.030 if here.engine == "SQLite" else 0.015
     return Row(
         criterion=f"{here.engine}: from the task's row to its claim by an idle worker",
         goal=f"p50 ≤ {goal * 1000:.0f} ms, p95 ≤ 50 ms",
@@ -150,7 +159,7 @@ def _pick_up(here: Place, client: requests.Session, address: str, times: int) ->
 
 
 def _idle(here: Place, cluster: psutil.Process) -> Row:
-    """Measure the computing time of the cluster and of the database's server while nothing happens."""
+    """Measure the computing time of the cluster and of its servers while nothing happens."""
     time.sleep(5)
     family = [cluster, *cluster.children(recursive=True)]
     for pid in here.server_pids:
@@ -161,7 +170,7 @@ def _idle(here: Place, cluster: psutil.Process) -> Row:
     used = sum(max(0.0, cpu_seconds(one) - then) for one, then in zip(family, before, strict=True))
     share = used / (time.monotonic() - begun_at)
     return Row(
-        criterion=f"{here.engine}: an idle cluster of two workers, and the database's server",
+        criterion=f"{here.engine}: an idle cluster of two workers, and the servers that it needs",
         goal="≤ 1 % of a core",
         measured=f"{share * 100:.2f} %",
         is_met=share <= 0.01,
@@ -189,7 +198,7 @@ def _drain(here: Place, client: requests.Session, tasks: str, *, seconds_each: f
 
 def status(bench: Bench) -> Iterator[Row]:
     """Measure the status call with few and with many task rows."""
-    for engine in ENGINES:
+    for engine in DATABASES:
         with place(engine, 1) as here, running(here.folder, **here.environment, SPMS_MODE="inline") as server:
             client = server.session(here.token)
             task_id = render_id(client, f"{server.url}/api/v1/documents/{here.plans[0]}/pdf/")

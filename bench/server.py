@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,6 +15,11 @@ import psutil
 import requests
 
 ROOT = Path(__file__).parent.parent
+CLUSTERS = {
+    "django-q": ("manage.py", "qcluster"),
+    "celery": ("-m", "celery", "-A", "spms.task_backends.celery", "worker"),
+}
+IS_READY = r" (running|ready)\."  # what Django-Q2 and Celery say
 START_SECONDS = 60.0
 STOP_SECONDS = 45.0
 
@@ -57,13 +63,13 @@ def workers(folder: Path, settings: dict[str, str]) -> Iterator[psutil.Process]:
     """Start a cluster of the queue; end it afterwards."""
     log = folder / "workers.log"
     with log.open("w") as stream:
-        command = [sys.executable, "manage.py", "qcluster"]
+        command = CLUSTERS[settings.get("SPMS_QUEUE", "django-q")]
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **settings}, stdout=stream, stderr=stream
+            [sys.executable, *command], cwd=ROOT, env={**os.environ, **settings}, stdout=stream, stderr=stream
         )
     try:
         deadline = time.monotonic() + START_SECONDS
-        while "running." not in log.read_text() and time.monotonic() < deadline:
+        while not re.search(IS_READY, log.read_text()) and time.monotonic() < deadline:
             time.sleep(0.1)
         cluster = psutil.Process(process.pid)
         _wait_until_quiet(cluster)

@@ -207,15 +207,18 @@ class System:
         self.processes.append(process)
         return process
 
-    def start_web(self, *, kept=False):
+    def start_web(self, *, kept=False, on=()):
         command = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi"]
-        web = self.start(*(["deploy/keep.sh"] if kept else []), *command)
+        web = self.start(*on, *(["deploy/keep.sh"] if kept else []), *command)
         wait_for(self.is_up)
         return web
 
-    def start_workers(self, *, kept=True):
-        """Start a cluster, as the process manager does: again when it ends badly."""
-        return self.start(*(["deploy/keep.sh"] if kept else []), *self._worker_command())
+    def start_workers(self, *, kept=True, on=()):
+        """Start a cluster, as the process manager does: again when it ends badly.
+
+        ``on`` is what to put before the command.
+        """
+        return self.start(*on, *(["deploy/keep.sh"] if kept else []), *self._worker_command())
 
     def _worker_command(self):
         return WORKERS[self.environment.get("SPMS_QUEUE", "django-q")]
