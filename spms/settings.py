@@ -212,7 +212,7 @@ TASKS = {
 }
 
 # The task row counts attempts and knows leases; Django-Q2 only carries hints that a task may be run.
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "spms",
     "orm": "default",
     "broker_class": "spms.task_backends.broker.WakingOrm",

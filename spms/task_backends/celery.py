@@ -9,7 +9,7 @@ from __future__ import annotations  # read by Celery before the settings let cla
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,21 @@ class CeleryBackend(BaseTaskBackend):
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         """Refuse settings of Celery that lose tasks or run them again and again."""
-        rules = (*_rules(), *_rules_of_the_broker())
+        conf: Any = settings
+        scheme, limit_seconds = _scheme(), conf.CELERY_TASK_TIME_LIMIT or 0
+        visible_seconds = conf.CELERY_BROKER_TRANSPORT_OPTIONS.get("visibility_timeout", 3600)
+        is_late = conf.CELERY_TASK_ACKS_LATE and conf.CELERY_TASK_REJECT_ON_WORKER_LOST
+        rules = (
+            (limit_seconds > conf.SPMS_RENDER_TIMEOUT, "E021", "CELERY_TASK_TIME_LIMIT must exceed SPMS_RENDER_TIMEOUT"),
+            (is_late, "E022", "CELERY_TASK_ACKS_LATE and CELERY_TASK_REJECT_ON_WORKER_LOST must be on, or kills lose work"),
+            (conf.CELERY_WORKER_PREFETCH_MULTIPLIER == 1, "E023", "CELERY_WORKER_PREFETCH_MULTIPLIER must be 1: no hoarding"),
+            (not getattr(conf, "CELERY_TASK_ALWAYS_EAGER", False), "E024", "CELERY_TASK_ALWAYS_EAGER runs tasks in requests"),
+            (scheme in SCHEMES, "E025", f"SPMS_CELERY_BROKER must begin with one of {', '.join(SCHEMES)}"),
+            (scheme not in REDIS or visible_seconds > limit_seconds, "E026",
+             "visibility_timeout must exceed CELERY_TASK_TIME_LIMIT, or long tasks run twice"),
+            (scheme in REDIS or limit_seconds < RABBITMQ_CONSUMER_TIMEOUT_SECONDS, "E027",
+             "SPMS_RENDER_TIMEOUT must be below 29m: RabbitMQ waits 30 for an acknowledgement"),
+        )  # fmt: skip
         return [
             Error(f"{message}.", hint="See docs/engines.md.", id=f"spms.{number}")
             for is_kept, number, message in rules
@@ -85,54 +99,9 @@ class CeleryBackend(BaseTaskBackend):
         ]
 
 
-def _rules() -> Iterator[tuple[bool, str, str]]:
-    """Give what must hold with any broker: whether it does, its number, and what is wrong."""
-    conf, longest = app.conf, app.conf.task_time_limit or 0
-    is_late = conf.task_acks_late and conf.task_reject_on_worker_lost
-    yield (
-        longest > settings.SPMS_RENDER_TIMEOUT,
-        "E021",
-        "CELERY_TASK_TIME_LIMIT must exceed SPMS_RENDER_TIMEOUT",
-    )
-    yield (
-        is_late,
-        "E022",
-        "CELERY_TASK_ACKS_LATE and …_REJECT_ON_WORKER_LOST must be on, or a killed worker's are lost",
-    )
-    yield (
-        conf.worker_prefetch_multiplier == 1,
-        "E023",
-        "CELERY_WORKER_PREFETCH_MULTIPLIER must be 1, or a worker hoards",
-    )
-    yield (
-        not conf.task_always_eager,
-        "E024",
-        "CELERY_TASK_ALWAYS_EAGER must be off: it runs tasks inside requests",
-    )
-
-
-def _rules_of_the_broker() -> Iterator[tuple[bool, str, str]]:
-    scheme = settings.CELERY_BROKER_URL.partition(":")[0]
-    longest = app.conf.task_time_limit or 0
-    yield (
-        scheme in SCHEMES,
-        "E025",
-        f"SPMS_CELERY_BROKER must begin with one of {', '.join(SCHEMES)}, not {scheme!r}",
-    )
-    if scheme in REDIS:
-        visible = app.conf.broker_transport_options.get("visibility_timeout", 3600)
-        yield (
-            visible > longest,
-            "E026",
-            "visibility_timeout must exceed CELERY_TASK_TIME_LIMIT, or long tasks run twice",
-        )
-    else:
-        is_short = longest < RABBITMQ_CONSUMER_TIMEOUT_SECONDS
-        yield (
-            is_short,
-            "E027",
-            "SPMS_RENDER_TIMEOUT must be below 29m: RabbitMQ drops who acknowledges after 30 minutes",
-        )
+def _scheme() -> str:
+    scheme: str = settings.CELERY_BROKER_URL.partition(":")[0]
+    return scheme
 
 
 def _publish(task: Task[Any, Any], message_id: str, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -140,7 +109,7 @@ def _publish(task: Task[Any, Any], message_id: str, args: list[Any], kwargs: dic
         execute.apply_async(
             (task.module_path, args, kwargs),
             task_id=message_id,
-            priority=_priority(task.priority, is_redis=settings.CELERY_BROKER_URL.startswith(REDIS)),
+            priority=_priority(task.priority, is_redis=_scheme() in REDIS),
             retry=False,
         )
     except (KombuError, CeleryError, OSError) as error:

