@@ -172,9 +172,16 @@ def _idle(here: Place, cluster: psutil.Process) -> Row:
     return Row(
         criterion=f"{here.engine}: an idle cluster of two workers, and the servers that it needs",
         goal="≤ 1 % of a core",
-        measured=f"{share * 100:.2f} %",
+        measured=f"{share * 100:.2f} %; {sum(map(_own_bytes, family)) / 1e6:.0f} MB",
         is_met=share <= 0.01,
     )
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    """Return the memory of a process, what it shares divided by those that share it; 0 when it has ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return int(process.memory_full_info().pss)
+    return 0
 
 
 def _drain(here: Place, client: requests.Session, tasks: str, *, seconds_each: float) -> Row:

@@ -35,10 +35,13 @@ sys.exit(any(ctypes.util.find_library(name) is None for name in names))
 PY
 }
 
-# Another apt may be at work: wait for it. Services of what is installed are not needed, and not used.
+# Another apt may be at work. Installing waits for it; reading the lists does not, so it is tried again.
 apt_install() {
-    apt-get -qq -o DPkg::Lock::Timeout=300 update &&
-        DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
+    for _ in 1 2 3 4 5 6; do
+        apt-get -qq update && break
+        sleep 10
+    done
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
 }
 
 install_libraries() {
@@ -46,7 +49,7 @@ install_libraries() {
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
         echo "spms: installing $packages"
         apt_install $packages >/dev/null ||
-            fail "installing Pango failed. Run: apt-get install $packages"
+            fail "installing Pango failed. Run: apt-get install -y $packages"
     elif command -v apt-get >/dev/null; then
         fail "Pango is missing. Run: sudo apt-get install -y $packages"
     else

@@ -264,12 +264,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     {
         "visibility_timeout": Q_CLUSTER["retry"],
         "socket_connect_timeout": 1,
-        "socket_timeout": 10,
+        "socket_timeout": 5,
         "socket_keepalive": True,
         "priority_steps": [0, 3, 6, 9],
     }
     if CELERY_BROKER_URL.startswith("redis")
-    else {"confirm_publish": True}
+    # Without read_timeout a request would wait for ever for a RabbitMQ that is there but says nothing.
+    else {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2}
 )
 
 AUTH_PASSWORD_VALIDATORS = [

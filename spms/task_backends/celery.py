@@ -30,6 +30,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spms.settings")
 REDIS = ("redis", "rediss")
 SCHEMES = (*REDIS, "amqp", "amqps")
 RABBITMQ_CONSUMER_TIMEOUT_SECONDS = 30 * 60  # its default; who keeps a message longer loses it
+BROKER_ANSWERS_SECONDS = 2.0  # of a broker that is there but says nothing
 
 logger = logging.getLogger(__name__)
 
@@ -82,10 +83,14 @@ class CeleryBackend(BaseTaskBackend):
         visible_seconds = conf.CELERY_BROKER_TRANSPORT_OPTIONS.get("visibility_timeout", 3600)
         is_late = conf.CELERY_TASK_ACKS_LATE and conf.CELERY_TASK_REJECT_ON_WORKER_LOST
         rules = (
-            (limit_seconds > conf.SPMS_RENDER_TIMEOUT, "E021", "CELERY_TASK_TIME_LIMIT must exceed SPMS_RENDER_TIMEOUT"),
-            (is_late, "E022", "CELERY_TASK_ACKS_LATE and CELERY_TASK_REJECT_ON_WORKER_LOST must be on, or kills lose work"),
-            (conf.CELERY_WORKER_PREFETCH_MULTIPLIER == 1, "E023", "CELERY_WORKER_PREFETCH_MULTIPLIER must be 1: no hoarding"),
-            (not getattr(conf, "CELERY_TASK_ALWAYS_EAGER", False), "E024", "CELERY_TASK_ALWAYS_EAGER runs tasks in requests"),
+            (limit_seconds > conf.SPMS_RENDER_TIMEOUT, "E021",
+             "CELERY_TASK_TIME_LIMIT must exceed SPMS_RENDER_TIMEOUT"),
+            (is_late, "E022",
+             "CELERY_TASK_ACKS_LATE and CELERY_TASK_REJECT_ON_WORKER_LOST must be on, or a killed worker's are lost"),
+            (conf.CELERY_WORKER_PREFETCH_MULTIPLIER == 1, "E023",
+             "CELERY_WORKER_PREFETCH_MULTIPLIER must be 1, or a worker hoards messages"),
+            (not getattr(conf, "CELERY_TASK_ALWAYS_EAGER", False), "E024",
+             "CELERY_TASK_ALWAYS_EAGER must be off: it runs tasks inside requests"),
             (scheme in SCHEMES, "E025", f"SPMS_CELERY_BROKER must begin with one of {', '.join(SCHEMES)}"),
             (scheme not in REDIS or visible_seconds > limit_seconds, "E026",
              "visibility_timeout must exceed CELERY_TASK_TIME_LIMIT, or long tasks run twice"),
@@ -111,6 +116,7 @@ def _publish(task: Task[Any, Any], message_id: str, args: list[Any], kwargs: dic
             task_id=message_id,
             priority=_priority(task.priority, is_redis=_scheme() in REDIS),
             retry=False,
+            confirm_timeout=BROKER_ANSWERS_SECONDS,
         )
     except (KombuError, CeleryError, OSError) as error:
         logger.warning("the broker did not take a message; it is sent again by the recoverer: %s", error)

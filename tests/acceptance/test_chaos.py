@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.acceptance.chaos import COUNT, KILL_EVERY_SECONDS, WATCH, Clients, Killer, all_ended
-from tests.acceptance.system import Postgres, Redis, System, wait_for
+from tests.acceptance.system import Postgres, RabbitMQ, Redis, System, wait_for
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
@@ -25,25 +25,27 @@ def postgres():
     server.remove()
 
 
-@pytest.fixture(params=["django-q", "celery"])
+@pytest.fixture(params=["database", "redis", "rabbitmq"])
 def engine(request):
+    """What carries the queue: the database with Django-Q2, or a broker with Celery."""
+    if request.param == "rabbitmq" and request.config.getoption("--engines") != "all":
+        pytest.skip("a minute and a half more: --engines all kills over RabbitMQ, too")
     return request.param
 
 
 @pytest.fixture
-def redis(engine):
-    """The broker, where the engine has one besides the database."""
-    server = Redis() if engine == "celery" else None
+def broker(engine):
+    server = {"redis": Redis, "rabbitmq": RabbitMQ}[engine]() if engine != "database" else None
     yield server
     if server:
-        server.stop()
+        server.remove()
 
 
 @pytest.fixture
-def system(postgres, redis, engine, tmp_path):
-    settings = {"SPMS_RETRY_BACKOFF": "1s", "SPMS_QUEUE_LIMIT_PER_USER": "1000", "SPMS_QUEUE": engine}
-    if redis:
-        settings["SPMS_CELERY_BROKER"] = redis.url
+def system(postgres, broker, tmp_path):
+    settings = {"SPMS_RETRY_BACKOFF": "1s", "SPMS_QUEUE_LIMIT_PER_USER": "1000"}
+    if broker:
+        settings |= {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url}
     made = System(tmp_path, postgres.new_database(), **settings)
     made.prepare()
     made.start_web(kept=True)
@@ -61,7 +63,7 @@ def text_of(system, task):
 
 
 def test_nothing_is_lost_or_made_twice_while_processes_are_killed(
-    system, postgres, redis, engine, request, record_property
+    system, postgres, broker, engine, request, record_property
 ):
     seconds, seed = request.config.getoption("--chaos-seconds"), random.randrange(10_000)
     url = system.environment["DATABASE_URL"]
@@ -69,7 +71,7 @@ def test_nothing_is_lost_or_made_twice_while_processes_are_killed(
         database.execute(WATCH)
     clients, killer = Clients(system), Killer(system, seed)
     clients.start()
-    _wreak_havoc(killer, [server for server in (postgres, redis) if server], seconds)
+    _wreak_havoc(killer, [server for server in (postgres, broker) if server], seconds)
     clients.finish()
     settled_at = time.monotonic()
     with psycopg.connect(url, autocommit=True) as database:

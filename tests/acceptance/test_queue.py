@@ -212,6 +212,18 @@ def test_what_is_asked_for_while_the_broker_is_away_is_done_later(system, plan, 
 
 
 @pytest.mark.parametrize("engine", [REDIS, RABBITMQ], indirect=True)
+def test_a_broker_that_says_nothing_costs_a_request_some_seconds(system, plan, broker):
+    frozen = psutil.Process(broker.pid)
+    frozen.suspend()
+    begun_at = time.monotonic()
+    answer = system.make(plan)
+    took_seconds = time.monotonic() - begun_at
+    frozen.resume()
+    assert (answer.status_code, took_seconds < 10) == (202, True), took_seconds
+    assert system.ended(answer.json()["task_id"])["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("engine", [REDIS, RABBITMQ], indirect=True)
 def test_the_workers_answer_what_flower_asks(system):
     answers = system.manage("shell", "-v", "0", "-c", AS_FLOWER_DOES).stdout.split()
     assert answers == ["processes=2", "queues=spms", "task-succeeded:spms.execute"]
