@@ -112,7 +112,11 @@ class RabbitMQ:
         self.url = f"amqp://guest:guest@127.0.0.1:{self._port}//"
         command = ["epmd", "-port", str(self._names_port), "-address", "127.0.0.1"]
         self._names = subprocess.Popen(command)  # RabbitMQ would leave one behind for ever
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
 
     @property
     def pid(self):
