@@ -16,6 +16,7 @@ from tests.acceptance.system import Postgres, RabbitMQ, Redis, System, wait_for
 pytestmark = pytest.mark.xdist_group("chaos")
 
 OUTAGE_SECONDS = 10.0
+BROKERS: dict[str, type[Redis | RabbitMQ]] = {"redis": Redis, "rabbitmq": RabbitMQ}
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def engine(request):
 
 @pytest.fixture
 def broker(engine):
-    server = {"redis": Redis, "rabbitmq": RabbitMQ}[engine]() if engine != "database" else None
+    server = BROKERS[engine]() if engine in BROKERS else None
     yield server
     if server:
         server.remove()
