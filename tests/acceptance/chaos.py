@@ -15,6 +15,16 @@ from tests.acceptance.system import cmdline, wait_for
 
 ASKED_A_SECOND = 4.5
 KILL_EVERY_SECONDS = 3.0
+# Writes down each time that a task becomes succeeded, so that a second time could not hide.
+WATCH = """
+CREATE TABLE published (task_id uuid, at timestamptz DEFAULT now());
+CREATE FUNCTION note_published() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO published (task_id) VALUES (NEW.id); RETURN NEW; END $$;
+CREATE TRIGGER watch AFTER UPDATE ON documents_task FOR EACH ROW
+WHEN (NEW.status = 'succeeded' AND (OLD.status, OLD.file) IS DISTINCT FROM (NEW.status, NEW.file))
+EXECUTE FUNCTION note_published();
+"""
+COUNT = "SELECT task_id::text, count(*) FROM published GROUP BY 1"
 FILLER = "<p>" + "The survey covered forty transects of the meadow. " * 60 + "</p>"
 
 

@@ -10,22 +10,12 @@ import pypdfium2
 import pytest
 import requests
 
-from tests.acceptance.chaos import KILL_EVERY_SECONDS, Clients, Killer, all_ended
+from tests.acceptance.chaos import COUNT, KILL_EVERY_SECONDS, WATCH, Clients, Killer, all_ended
 from tests.acceptance.system import Postgres, Redis, System, wait_for
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
 OUTAGE_SECONDS = 10.0
-# Writes down each time that a task becomes succeeded, so that a second time could not hide.
-WATCH = """
-CREATE TABLE published (task_id uuid, at timestamptz DEFAULT now());
-CREATE FUNCTION note_published() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN INSERT INTO published (task_id) VALUES (NEW.id); RETURN NEW; END $$;
-CREATE TRIGGER watch AFTER UPDATE ON documents_task FOR EACH ROW
-WHEN (NEW.status = 'succeeded' AND (OLD.status, OLD.file) IS DISTINCT FROM (NEW.status, NEW.file))
-EXECUTE FUNCTION note_published();
-"""
-COUNT = "SELECT task_id::text, count(*) FROM published GROUP BY 1"
 
 
 @pytest.fixture
