@@ -49,12 +49,15 @@ class Site:
             "PostgreSQL": database,
         }
 
-    def crowd(self, **values: object) -> Report:
-        """Let people use the site, and wait until what they asked for has ended."""
+    def crowd(self, *, seconds: float, think_seconds: tuple[float, float], mix: dict[str, int]) -> Report:
+        """Let people use the site for so long, and wait until what they asked for has ended."""
         crowd = Crowd(
             url=self.server.url,
+            people=self.here.people,
             staff_session=self.here.session,
-            **values,
+            seconds=seconds,
+            think_seconds=think_seconds,
+            mix=mix,
         )
         written = subprocess.run(
             [sys.executable, "-m", "bench.crowd"],

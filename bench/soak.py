@@ -35,11 +35,10 @@ MIX = {
 def soak(bench: Bench) -> Iterator[Row]:
     """Measure errors, the growth of memory, and the cost of ``/metrics`` under mixed traffic."""
     with place("PostgreSQL", PLANS, PEOPLE) as here, site(here, clusters=2, SPMS_MODE="auto") as running:
-        watch = Watch(running.roles, running.server.url, here.environment["DATABASE_URL"])
+        counts = here.folder / "metrics"
+        watch = Watch(running.roles, running.server.url, here.environment["DATABASE_URL"], counts)
         watch.start()
-        report = running.crowd(
-            people=here.people, seconds=bench.soak_seconds, think_seconds=THINK_SECONDS, mix=MIX
-        )
+        report = running.crowd(seconds=bench.soak_seconds, think_seconds=THINK_SECONDS, mix=MIX)
         samples = watch.stop()
         yield _errors(running, report, bench.soak_seconds)
         yield _tasks(running, report)
@@ -90,21 +89,22 @@ def _memory(samples: list[Sample], role: str) -> Row:
 
 
 def _metrics_cost(samples: list[Sample]) -> Row:
-    fifth = max(1, len(samples) // 5)
-    first, last = (median(one.metrics_seconds for one in part) for part in _ends(samples, fifth))
-    sizes = [median(one.metrics_bytes for one in part) / 1000 for part in _ends(samples, fifth)]
+    """Judge the computing time of the merge: what a client waits depends on what else the machine does."""
+    ends = _ends(samples)
+    waits = [milliseconds(median(one.metrics_seconds for one in part)) for part in ends]
+    merges = [median(one.merge_seconds for one in part) for part in ends]
+    sizes = [median(one.metrics_bytes for one in part) / 1000 for part in ends]
     return Row(
-        criterion="the same: `/metrics`, median time and size, first fifth and last",
+        criterion="the same: `/metrics`, computing time of its merge, its size, a client's wait; first fifth, last",
         goal="≤ 1.25 ×",
-        measured=f"{milliseconds(first)} to {milliseconds(last)} ({last / first:.2f} ×), "
-        f"{sizes[0]:.0f} kB to {sizes[1]:.0f} kB",
-        is_met=last / first <= 1.25 and sizes[1] / sizes[0] <= 1.25,
+        measured=f"{milliseconds(merges[0])}, {milliseconds(merges[1])} ({merges[1] / merges[0]:.2f} ×); "
+        f"{sizes[0]:.0f}, {sizes[1]:.0f} kB; {waits[0]}, {waits[1]}",
+        is_met=merges[1] / merges[0] <= 1.25 and sizes[1] / sizes[0] <= 1.25,
     )
 
 
 def _connections(samples: list[Sample]) -> Row:
-    fifth = max(1, len(samples) // 5)
-    first, last = (max(one.connections for one in part) for part in _ends(samples, fifth))
+    first, last = (max(one.connections for one in part) for part in _ends(samples))
     return Row(
         criterion="the same: connections to PostgreSQL, most at once, first fifth and last",
         goal="no more",
@@ -113,5 +113,7 @@ def _connections(samples: list[Sample]) -> Row:
     )
 
 
-def _ends(samples: list[Sample], count: int) -> tuple[list[Sample], list[Sample]]:
+def _ends(samples: list[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """Return the first fifth and the last."""
+    count = max(1, len(samples) // 5)
     return samples[:count], samples[-count:]

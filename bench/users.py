@@ -45,9 +45,7 @@ def _run(bench: Bench, name: str, mode: str, clusters: int) -> Seen:
         place("PostgreSQL", PLANS, bench.users) as here,
         site(here, clusters=clusters, SPMS_MODE=mode, **SETTINGS) as running,
     ):
-        report = running.crowd(
-            people=here.people, seconds=bench.users_seconds, think_seconds=THINK_SECONDS, mix=MIX
-        )
+        report = running.crowd(seconds=bench.users_seconds, think_seconds=THINK_SECONDS, mix=MIX)
         counted = running.counters()
         prefix = "spms_tasks_routed_total "
         return Seen(

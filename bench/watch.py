@@ -1,16 +1,19 @@
 """Watching a system under load: the memory of each role, the connections, and the cost of ``/metrics``."""
 
+import contextlib
 import itertools
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import linear_regression, median
 
 import psutil
 import psycopg
 import requests
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from bench.clients import seconds
 
@@ -21,11 +24,15 @@ RENDERING = "documents.rendering.child"
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One look: seconds since the first, bytes by role and process id, and the cost of ``/metrics``."""
+    """One look: seconds since the first, bytes by role and process id, and what ``/metrics`` costs.
+
+    ``metrics_seconds`` is what a client waited, ``merge_seconds`` the computing time of the part that can grow.
+    """
 
     at_seconds: float
     memory_bytes: Mapping[str, Mapping[int, int]]
     metrics_seconds: float
+    merge_seconds: float
     metrics_bytes: int
     connections: int
 
@@ -49,12 +56,15 @@ class Growth:
 class Watch(threading.Thread):
     """Samples a system every few seconds until it is told to stop.
 
-    ``roles`` gives the processes of each role at a moment; a client on this machine asks for ``/metrics``.
+    ``roles`` gives the processes of each role at a moment; a client on this machine asks for ``/metrics``,
+    whose files stand below the folder ``counts``.
     """
 
-    def __init__(self, roles: Callable[[], dict[str, list[psutil.Process]]], url: str, database: str) -> None:
+    def __init__(
+        self, roles: Callable[[], dict[str, list[psutil.Process]]], url: str, database: str, counts: Path
+    ) -> None:
         super().__init__(daemon=True)
-        self._roles, self._url, self._database = roles, url, database
+        self._roles, self._url, self._database, self._counts = roles, url, database, counts
         self._stop_watching = threading.Event()
         self.samples: list[Sample] = []
         self.error: Exception | None = None
@@ -91,9 +101,19 @@ class Watch(threading.Thread):
             at_seconds=at_seconds,
             memory_bytes={role: dict(_sizes(processes)) for role, processes in self._roles().items()},
             metrics_seconds=taken,
+            merge_seconds=_merge_seconds(self._counts),
             metrics_bytes=sizes[0],
             connections=found[0] if found else 0,
         )
+
+
+def _merge_seconds(counts: Path) -> float:
+    """Merge the counts of all processes as a scrape does; a file in the making is tried again."""
+    while True:
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            started = time.thread_time()
+            MultiProcessCollector.merge([str(path) for path in counts.glob("*/*.db")])
+            return time.thread_time() - started
 
 
 def _sizes(processes: list[psutil.Process]) -> Iterator[tuple[int, int]]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from documents import dispatch
 from documents.models import Cluster, Task
-from metrics import evaluator, flag, instruments, middleware, presence
+from metrics import evaluator, flag, instruments, middleware, presence, snapshots
 from metrics.criteria import CRITERIA, REQUESTS, Kind
 from metrics.models import Feedback, ModeState, Presence
 from metrics.views import GAUGES
@@ -34,6 +34,15 @@ def total(text, start):
 
 def scraped(client):
     return client.get("/metrics").content.decode()
+
+
+def test_a_scrape_reads_the_files_of_the_processes_once(client, monkeypatch):
+    reads = []
+    samples = snapshots.samples
+    monkeypatch.setattr(snapshots, "samples", lambda: reads.append(1) or samples())
+    text = scraped(client)
+    assert len(reads) == 1
+    assert all(name in text for name in ("spms_http_requests_started_total", "spms_http_requests_in_flight"))
 
 
 @pytest.mark.parametrize(
