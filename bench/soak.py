@@ -55,7 +55,7 @@ def _errors(running: Site, report: Report, seconds: float) -> Row:
     failed = statuses[5] + statuses[0] + len(report.faults)
     said = "; ".join([*report.faults[:2], *logged[:2]])
     return Row(
-        criterion=f"soak of {seconds / 60:.0f} minutes, {PEOPLE} people, {len(report.calls):,} requests: "
+        criterion=f"soak of {seconds / 60:g} minutes, {PEOPLE} people, {len(report.calls):,} requests: "
         "5xx, unanswered, unexpected; errors in the logs",
         goal="0; 0",
         measured=f"{statuses[5]}, {statuses[0]}, {len(report.faults)}; {len(logged)}"
@@ -80,7 +80,7 @@ def _memory(samples: list[Sample], role: str) -> Row:
     """Judge a role by the larger of its two slopes; PostgreSQL's is only said: its cache fills by design."""
     grown = growth(samples, role)
     return Row(
-        criterion=f"the same, after {WARM_UP:.0%} of it: memory of {role} (PSS of all), a minute",
+        criterion=f"the same, after {WARM_UP:.0%} of it: memory of {role} (private, all its processes), a minute",
         goal="" if role == "PostgreSQL" else f"< {MOST_MB_A_MINUTE:.0f} MB",
         measured=f"{grown.typical:+.2f} MB (least squares {grown.fitted:+.2f}; {grown.first:.0f} to "
         f"{grown.last:.0f} MB; {grown.processes} processes, steepest that lived on {grown.steepest:+.2f})",

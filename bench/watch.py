@@ -117,10 +117,10 @@ def _merge_seconds(counts: Path) -> float:
 
 
 def _sizes(processes: list[psutil.Process]) -> Iterator[tuple[int, int]]:
-    """Give what each process takes, its share of shared pages counted once among those that share them."""
+    """Give what each process has for itself: shares of shared pages change with whoever else runs here."""
     for process in processes:
         try:
-            yield process.pid, process.memory_full_info().pss
+            yield process.pid, process.memory_full_info().uss
         except psutil.Error:  # it has ended meanwhile
             continue
 
