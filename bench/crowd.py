@@ -21,6 +21,7 @@ LONGEST_WAIT_SECONDS = 300.0
 POLL_SECONDS = 2.0
 IN_FLIGHT = frozenset({"queued", "running", "retrying"})
 NO_ANSWER = 0
+POLL = "poll"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +174,9 @@ class User:
                     f"task {task['task_id']} is {task['status']} after {LONGEST_WAIT_SECONDS:.0f} s"
                 )
             time.sleep(min(POLL_SECONDS, float(answer.headers.get("Retry-After", POLL_SECONDS))))
-            answer = self._api("GET", f"tasks/{task['task_id']}/", 200)
+            answer = self._call(
+                POLL, "GET", f"/api/v1/tasks/{task['task_id']}/", (200,), headers=self._token()
+            )
             task = answer.json()
         if task["status"] != "succeeded":
             raise Unexpected(f"task {task['task_id']} is {task['status']}: {task['message']}")

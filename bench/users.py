@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 
 from bench.clients import Bench
-from bench.crowd import Report
+from bench.crowd import POLL, Report
 from bench.queue import place
 from bench.report import Row, milliseconds
 from bench.site import DEADLINE_SECONDS, Tally, site, tally
@@ -68,9 +68,11 @@ def _timeouts(bench: Bench, seen: Seen) -> Row:
     calls = seen.report.calls
     late = sum(status in {0, 504} or taken > DEADLINE_SECONDS for _, _, taken, status in calls)
     failed = sum(status >= 500 and status != 504 for _, _, _, status in calls)
+    polls = sum(name == POLL for name, _, _, _ in calls)
     share, own = late / len(calls), seen.timed_out / max(1, seen.started)
     return Row(
-        criterion=f"{seen.name}: {bench.users} people for {bench.users_seconds:.0f} s, {len(calls):,} requests: "
+        criterion=f"{seen.name}: {bench.users} people for {bench.users_seconds:.0f} s, {len(calls) - polls:,} requests "
+        f"and {polls:,} questions after a task: "
         "timed out, as clients saw it and as the server counts; other 5xx, unexpected",
         goal="< 1 %; 0" if seen.name == "auto" else "",
         measured=f"{share:.2%} and {own:.2%}; {failed}, {len(seen.report.faults)}"
@@ -91,7 +93,7 @@ def _tasks(seen: Seen) -> Row:
 
 
 def _browsing(seen: Seen) -> Row:
-    taken = [taken for name, _, taken, _ in seen.report.calls if "pdf" not in name]
+    taken = [taken for name, _, taken, _ in seen.report.calls if "pdf" not in name and name != POLL]
     return Row(criterion=f"{seen.name}: browsing, p50, p95, p99", measured=percentiles(taken))
 
 

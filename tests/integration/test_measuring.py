@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.core.management import call_command
@@ -37,11 +38,10 @@ def scraped(client):
 
 
 def test_a_scrape_reads_the_files_of_the_processes_once(client, monkeypatch):
-    reads = []
-    samples = snapshots.samples
-    monkeypatch.setattr(snapshots, "samples", lambda: reads.append(1) or samples())
+    merge = mock.Mock(wraps=snapshots.samples)
+    monkeypatch.setattr(snapshots, "samples", merge)
     text = scraped(client)
-    assert len(reads) == 1
+    assert merge.call_count == 1
     assert all(name in text for name in ("spms_http_requests_started_total", "spms_http_requests_in_flight"))
 
 
