@@ -138,7 +138,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> N
     """Wait until the server can do its work; ends this program when it does not start."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             if requests.get(f"{url}/healthz/ready", timeout=5).ok:
                 return
         time.sleep(0.02)
