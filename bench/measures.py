@@ -16,7 +16,10 @@ from bench.parts import parts
 from bench.queue import engines, queue, status
 from bench.report import Row, medians, milliseconds, ratio
 from bench.server import bare_weasyprint
+from bench.soak import soak
+from bench.start import start
 from bench.switch import switch
+from bench.users import users
 
 
 def against_bare(bench: Bench) -> Iterator[Row]:
@@ -110,4 +113,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "status": status,
     "switch": switch,
     "dashboard": dashboard,
+    "start": start,
+    "soak": soak,
+    "users": users,
 }

@@ -34,19 +34,24 @@ SETTINGS = {"SPMS_QUEUE_LIMIT": "1000000", "SPMS_QUEUE_LIMIT_PER_USER": "1000000
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A database with plans, its environment, and the process ids of its server and of the broker, if any."""
+    """A database with plans and people, its environment, and the process ids of its server and broker, if any.
+
+    ``token`` and ``session`` are those of somebody on the staff; ``people`` is what ``bench.data.people`` made.
+    """
 
     engine: str
     folder: Path
     environment: dict[str, str]
     plans: list[int]
     token: str
+    session: str
+    people: list[dict[str, Any]]
     server_pids: list[int]
 
 
 @contextlib.contextmanager
-def place(engine: str, plans: int) -> Iterator[Place]:
-    """Make a database of this engine with so many plans; gone afterwards."""
+def place(engine: str, plans: int, people: int = 0) -> Iterator[Place]:
+    """Make a database of this engine with so many plans and people; gone afterwards."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         url, pids = f"sqlite:///{folder}/spms.sqlite3", []
@@ -64,7 +69,7 @@ def place(engine: str, plans: int) -> Iterator[Place]:
             stack.callback(broker.remove)
             environment |= {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url}
             pids.append(broker.pid)
-        command = [sys.executable, "-m", "bench.prepare", str(plans)]
+        command = [sys.executable, "-m", "bench.prepare", str(plans), str(people)]
         made = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE
         )
