@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from metrics import units
-from spms import environment
+from spms import environment, logs
 from spms.environment import BASE_DIR, env
 
 django_stubs_ext.monkeypatch()  # admin classes take type parameters
@@ -355,31 +355,7 @@ SPECTACULAR_SETTINGS = {
 
 # For people a line, for machines JSON with the ids of request and task, and a line for each request.
 SPMS_LOGS = environment.choice("SPMS_LOGS", "json" if SPMS_HTTPS else "lines", ("lines", "json"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"ids": {"()": "documents.logs.Ids"}},
-    "formatters": {
-        "lines": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "{levelname}{name}{message}{process}{request_id}{task_id}",
-            "style": "{",
-            "timestamp": "time",
-            "rename_fields": {"levelname": "level", "name": "logger"},
-        },
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": SPMS_LOGS, "filters": ["ids"]}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {
-        "spms.requests": {"level": "INFO" if SPMS_LOGS == "json" else "WARNING"},
-        # Gunicorn's own handler gives way to ours.
-        "gunicorn.error": {"level": "INFO", "propagate": True},
-        # Two lines for each message say nothing that the task row does not.
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.config(SPMS_LOGS)
 
 # Errors to Sentry and traces to an OpenTelemetry collector, where an address is set (requirements/observe.txt).
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
