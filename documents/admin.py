@@ -67,9 +67,10 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
 class DocumentImageAdmin(admin.ModelAdmin[DocumentImage]):
     """Images; they are added through the API, which prepares them for print."""
 
-    list_display = ("id", "document", "caption", "width", "height")
+    list_display = ("id", "document", "caption", "state", "width", "height")
     exclude = ("file",)
-    readonly_fields = ("id", "document", "kept_as", "width", "height", "digest", "created_at")
+    readonly_fields = ("id", "document", "kept_as", "width", "height", "digest", "task", "created_at")
+    list_select_related = ("document__project", "task")
 
     @admin.display(description="file")
     def kept_as(self, image: DocumentImage) -> str:

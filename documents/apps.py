@@ -16,9 +16,10 @@ class DocumentsConfig(AppConfig):
         """Register the kinds of task that this app runs, and warm each worker of the queue when it starts."""
         from django_q.signals import post_spawn
 
-        from documents import alerts, facts, maintenance, notices, pdf
+        from documents import alerts, facts, maintenance, notices, pdf, preparing
 
         pdf.register()
+        preparing.register()
         maintenance.register()
         notices.register()
         alerts.register()

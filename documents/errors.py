@@ -128,6 +128,23 @@ class PdfMissing(SpmsError):
     status = HTTPStatus.NOT_FOUND
 
 
+class ImageUnusable(SpmsError):
+    """What was sent is no image, is damaged, or is beyond the limits."""
+
+    slug = "image-unusable"
+    title = "This image cannot be used"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ImageNotReady(SpmsError):
+    """The image is still being prepared."""
+
+    slug = "image-not-ready"
+    title = "The image is not ready yet"
+    status = HTTPStatus.CONFLICT
+    retry_after_seconds = 2
+
+
 class EditionUnknown(SpmsError):
     """A client named an edition that there is not."""
 

@@ -34,14 +34,14 @@ def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:
     attempt.report("files", 0)
     with store.plain_errors():
         files = remove_files(store.results(), Task, ("file", "source"))
-        files += remove_files(default_storage, DocumentImage, ("file",))
+        files += remove_files(default_storage, DocumentImage, ("file", "thumbnail"))
     return _nothing_to_keep(f"{rows} task rows and {files} files were removed.", rows=rows, files=files)
 
 
 def remove_rows() -> int:
     """Delete tasks that ended longer ago than ``SPMS_KEEP_TASKS``, but never a document's newest PDF.
 
-    PDFs of deleted documents go at once.
+    PDFs of deleted documents go at once, images that could not be prepared with their tasks.
     """
     ended = Task.objects.exclude(status__in=Task.IN_FLIGHT)
     newer = Task.objects.filter(
@@ -53,7 +53,9 @@ def remove_rows() -> int:
     newest = Q(status=Task.Status.SUCCEEDED, document__isnull=False) & ~Exists(newer)
     old = ended.filter(finished_at__lt=timezone.now() - timedelta(seconds=settings.SPMS_KEEP_TASKS))
     orphaned = ended.filter(kind=pdf.KIND, document=None)
-    return old.exclude(newest).delete()[0] + orphaned.delete()[0]
+    removed = old.exclude(newest).delete()[0] + orphaned.delete()[0]
+    # Images that came to nothing stay as long as the task that says why.
+    return removed + DocumentImage.objects.filter(file="", task=None).delete()[0]
 
 
 def remove_files(storage: Storage, model: type[Task] | type[DocumentImage], columns: Iterable[str]) -> int:

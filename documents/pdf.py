@@ -12,9 +12,9 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from documents import chapters, content, editions, errors, handlers, images, kinds, store, tasks
+from documents import chapters, content, editions, errors, handlers, images, kinds, patience, store, tasks
 from documents.editions import Edition
-from documents.models import Document, Task
+from documents.models import Document, DocumentImage, Task
 from documents.rendering import html, pool
 from documents.rendering.messages import Job, Rendered
 from metrics import instruments
@@ -27,7 +27,8 @@ SECONDS_PER_CHAPTER = 0.15  # two pages, as measured
 class Draft:
     """A document's HTML on disk, the images it may fetch (address → path), and the fingerprint of both.
 
-    ``source`` is the file to attach for an archive, if it is one.
+    ``source`` is the file to attach for an archive, if it is one; ``warnings`` are sentences about images that are
+    not ready.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Draft:
     variant: str
     generated_at: datetime
     source: Path | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def register() -> None:
@@ -78,21 +80,22 @@ def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) ->
 def render(attempt: tasks.Attempt) -> tasks.Outcome:
     """Make the PDF of the task's document as it is at this moment."""
     started = time.monotonic()
-    document = _document(attempt.task)
+    document, edition = _document(attempt.task), editions.of(attempt.task.arguments)
+    patience.for_images(attempt, document, edition)
     with store.workspace() as folder:
         attempt.report("html", 0)
-        edition = editions.of(attempt.task.arguments)
         draft = write_draft(document, folder / "document.html", edition=edition, report=attempt.report)
         rendered = _render(draft, folder / "document.pdf", attempt)
         attempt.report("store", rendered.pages)
         _require_kept(attempt.task)
         file = store.save(folder / "document.pdf", suffix=".pdf")
+    warnings = (*draft.warnings, *rendered.warnings)
     facts = {
         "pages": rendered.pages,
         "bytes": rendered.size_bytes,
         "seconds": round(time.monotonic() - started, 3),
         "version": document.version,
-        "warnings": list(rendered.warnings),
+        "warnings": list(warnings),
     }
     instruments.rendered(
         document.kind,
@@ -106,7 +109,7 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
         digest=rendered.digest,
         fingerprint=draft.fingerprint,
         facts=facts,
-        message=" ".join(rendered.warnings),
+        message=" ".join(warnings),
     )
 
 
@@ -136,7 +139,8 @@ def write_draft(
     paths: dict[str, str] = {}
     for url, image in recorder.images.items():
         report("html", 0)  # hundreds of images take a while to come from a bucket
-        paths[url] = str(images.local_path(image.name, path.parent))
+        if (local := _local_path(image, path.parent)) is not None:
+            paths[url] = str(local)
     return Draft(
         path=path,
         images=paths,
@@ -144,6 +148,7 @@ def write_draft(
         variant=edition.pdf_variant,
         generated_at=generated_at,
         source=source,
+        warnings=patience.warning(recorder.images),
     )
 
 
@@ -159,6 +164,13 @@ def _copied(recorder: content.Recorder, path: Path | None, generated_at: datetim
         yield
         facts = {"fingerprint": recorder.fingerprint(), "generated_at": generated_at.isoformat()}
         copy.write(f"{json.dumps(facts)}\n]\n")
+
+
+def _local_path(image: content.Image, folder: Path) -> Path | None:
+    """Return what is drawn for an image: a grey field while it is being prepared, nothing when that failed."""
+    if image.state == DocumentImage.State.WAITING:
+        return html.NOT_READY
+    return images.local_path(image.name, folder) if image.name else None
 
 
 def _recorder(document: Document, edition: Edition) -> content.Recorder:

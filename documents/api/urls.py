@@ -7,7 +7,8 @@ from documents.api.events import events
 from documents.api.notices import NoticesView, ResendView
 from documents.api.tasks import TaskViewSet
 from documents.api.tokens import TokenView
-from documents.api.views import DocumentViewSet, ImageFileView, ProjectViewSet
+from documents.api.uploads import ImageFileView
+from documents.api.views import DocumentViewSet, ProjectViewSet
 
 router = SimpleRouter()
 router.register("projects", ProjectViewSet, basename="project")
