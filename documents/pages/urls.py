@@ -8,4 +8,5 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("documents/<int:pk>/", views.document, name="document-page"),
     path("documents/<int:pk>/made/", views.made, name="document-page-made"),
+    path("documents/<int:pk>/images/", views.images, name="document-page-images"),
 ]

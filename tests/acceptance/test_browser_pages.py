@@ -67,7 +67,7 @@ def long_report(system, report):
 def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, report, mode):
     page = visit(path_of(report))
     page.get_by_role("button", name="Generate PDF").click()
-    expect(page.locator("progress")).to_be_visible()
+    expect(page.locator("#progress progress")).to_be_visible()
     expect(page.locator("#progress-text")).to_contain_text(re.compile(r"pages|in the queue"))
     expect(page.locator("#progress-text")).to_contain_text("The PDF is there", timeout=60_000)
     expect(page.locator("iframe.pdf")).to_be_visible()
@@ -85,7 +85,7 @@ def test_progress_goes_on_after_a_reload_and_can_be_cancelled(system, visit, lon
     expect(page.locator("#cancel")).to_be_visible()
     wait_for(lambda: "running" in statuses_of(system, long_report))
     page.reload()
-    expect(page.locator("progress")).to_be_visible()
+    expect(page.locator("#progress progress")).to_be_visible()
     page.locator("#cancel").click()
     expect(page.locator("#progress-text")).to_contain_text("Cancelled by maintainer", timeout=5000)
     expect(page.get_by_role("button", name="Generate PDF")).to_be_enabled()

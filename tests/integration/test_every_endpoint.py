@@ -61,6 +61,7 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "": {"get": PAGE},
     "documents/<document>/": {"get": MEMBERS_PAGE},
     "documents/<document>/made/": {"get": MEMBERS_PAGE},
+    "documents/<document>/images/": {"get": MEMBERS_PAGE},
     "dashboard/tasks/": {"get": STAFF_PAGE},
     "dashboard/tasks/now/": {"get": STAFF_PAGE},
     "dashboard/tasks/list/": {"get": STAFF_PAGE},

@@ -97,7 +97,7 @@ class TaskForm {
   send() {
     return this.run(async () => {
       const { status, body } = await ask(this.form.dataset.taskUrl, { method: "POST", ...bodyOf(this.form) });
-      return status === 202 ? this.followed(`${this.form.dataset.tasks}${body.task_id}/`) : body;
+      return status === 202 ? this.followed(`${this.form.dataset.tasks}${(body.task ?? body).task_id}/`) : body;
     });
   }
 
@@ -110,7 +110,7 @@ class TaskForm {
     try {
       const task = await work();
       if (task.status === "failed") throw new Error([task.error?.title, task.error?.detail].filter(Boolean).join(". "));
-      this.say(task.message || (task.status === "succeeded" ? "Done." : "It was cancelled."));
+      this.say(task.message || (task.status === "cancelled" ? "It was cancelled." : "Done."));
     } catch (error) {
       this.say("");
       this.problem.textContent = wordsOf(error);
