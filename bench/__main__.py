@@ -14,9 +14,7 @@ from bench import report
 
 NAMES = (
     *("bare", "cold", "unchanged", "parallel", "health", "memory", "parts", "engines", "queue", "status"),
-    *("switch", "dashboard"),
-    *("bare", "cold", "unchanged", "parallel", "health", "memory", "parts", "queue", "status", "switch"),
-    *("dashboard", "start"),
+    *("switch", "dashboard", "start", "images"),
 )
 LONG = ("soak", "users")  # measured only when they are named
 

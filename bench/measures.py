@@ -10,6 +10,7 @@ import requests
 
 from bench.clients import FONTS, Bench, html_file, render, seconds
 from bench.dashboard import dashboard
+from bench.images import images
 from bench.load import four_at_once, health_under_load
 from bench.memory import memory
 from bench.parts import parts
@@ -116,4 +117,5 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "start": start,
     "soak": soak,
     "users": users,
+    "images": images,
 }

@@ -46,7 +46,8 @@ def send(client, document, file, headers=None, **values):
 
 def status_of(client, address):
     answer = client.get(address)
-    answer.close()
+    if answer.streaming:
+        list(answer.streaming_content)  # which closes the file
     return answer.status_code
 
 
