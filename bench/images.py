@@ -4,6 +4,7 @@ import contextlib
 import io
 import time
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 from statistics import quantiles
 
@@ -73,9 +74,7 @@ def _uploads(bench: Bench, times: int, *, mode: str) -> float:
         client = server.session(bench.documents.token)
         address = f"{server.url}/api/v1/documents/{bench.documents.short}/images/"
         wanted = 202 if mode == "queue" else 201
-        taken = [
-            seconds(lambda content=content: _send(client, address, content, wanted)) for content in contents
-        ]
+        taken = [seconds(partial(_send, client, address, content, wanted)) for content in contents]
         _forget(client, address)
     return quantiles(taken, n=20)[-1]
 
