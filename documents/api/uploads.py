@@ -28,6 +28,10 @@ from documents.pixels import Upload
 SIZE = OpenApiParameter("size", str, enum=["thumbnail"], description="The small file, of at most 320 pixels.")
 
 
+# A form has only texts.
+YES_OR_NO = {"true": True, "false": False}
+
+
 class ImageFileView(APIView):
     """The file of an image, for whoever may read its document."""
 
@@ -67,7 +71,9 @@ def _form(request: Request) -> dict[str, Any]:
     if len(sent) > 1:
         raise exceptions.ValidationError({"file": "Send one image at a time."})
     known = ("caption", "notify", "webhook")
-    data = {name: request.POST[name] for name in known if name in request.POST}
+    data: dict[str, Any] = {name: request.POST[name] for name in known if name in request.POST}
+    if (notify := data.get("notify")) in YES_OR_NO:
+        data["notify"] = YES_OR_NO[notify]
     form = ImageUploadSerializer(data=data | {"file": next(iter(sent), None)}, context={"request": request})
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
