@@ -26,8 +26,6 @@ from documents.models import Document, DocumentImage, Task
 from documents.pixels import Upload
 
 SIZE = OpenApiParameter("size", str, enum=["thumbnail"], description="The small file, of at most 320 pixels.")
-
-
 # A form has only texts.
 YES_OR_NO = {"true": True, "false": False}
 

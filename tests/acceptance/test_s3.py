@@ -180,9 +180,8 @@ def test_a_vanished_object_is_a_missing_pdf_and_a_missing_image(system, server, 
         server.client.delete_object(Bucket=NAME, Key=key)
     assert system.session.get(address(system, plan)).json()["type"] == "urn:spms:problem:pdf-missing"
     image = upload(system, plan).json()
-    server.client.delete_object(
-        Bucket=NAME, Key=key_of(server, system.session.get(system.address + image["url"]).content)
-    )
+    content = system.session.get(system.address + image["url"]).content
+    server.client.delete_object(Bucket=NAME, Key=key_of(server, content))
     assert system.session.get(system.address + image["url"]).status_code == 404
 
 

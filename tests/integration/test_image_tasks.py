@@ -169,7 +169,7 @@ def test_what_was_cancelled_while_it_ran_names_no_file(api, plan, monkeypatch):
 
 
 def test_an_attempt_after_one_that_died_before_its_end_finds_the_image_ready(api, plan):
-    answer = send(api, plan, picture())
+    send(api, plan, picture())
     task = Task.objects.get()
     assert claims.claim(task.pk, "w")
     DocumentImage.objects.update(**images.keep(pixels.prepare(picture())))
