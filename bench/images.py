@@ -68,9 +68,9 @@ def _uploads(bench: Bench, times: int, *, mode: str) -> float:
     """Return the p95 of the upload of a large image, each a different one, in a mode."""
     contents = [picture(LARGE_MEGAPIXELS, "PNG", seed) for seed in range(100, 100 + times)]
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(running(bench.folder, SPMS_MODE=mode))
-        if mode == "queue":
+        if mode == "queue":  # first: without workers such a server is not ready
             stack.enter_context(workers(bench.folder, {"SPMS_MODE": mode}))
+        server = stack.enter_context(running(bench.folder, SPMS_MODE=mode))
         client = server.session(bench.documents.token)
         address = f"{server.url}/api/v1/documents/{bench.documents.short}/images/"
         wanted = 202 if mode == "queue" else 201
