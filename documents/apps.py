@@ -17,11 +17,13 @@ class DocumentsConfig(AppConfig):
         from django_q.signals import post_spawn
 
         from documents import alerts, facts, maintenance, notices, pdf, preparing
+        from documents.exports import work
 
         pdf.register()
         preparing.register()
         maintenance.register()
         notices.register()
+        work.register()
         alerts.register()
         checks.register(alerts.check)
         facts.supply()

@@ -153,6 +153,22 @@ class EditionUnknown(SpmsError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class ExportUnknown(SpmsError):
+    """A client named rows, a format or a filter that there is not."""
+
+    slug = "export-unknown"
+    title = "There is no such export"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ExportTooLarge(SpmsError):
+    """An export has more rows than its format holds, or takes longer than a task may."""
+
+    slug = "export-too-large"
+    title = "The export is too large"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class FileMissing(SpmsError):
     """A task has no file: it has not ended well, makes none, or the file was removed."""
 

@@ -1,18 +1,16 @@
-"""What lists can be filtered by."""
+"""How lists are filtered."""
 
 from typing import Any
 
-from django import forms
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from documents.models import Document, Project, Task
+from documents.filters import WholeNumber
+from documents.models import Task
 
-LARGEST_ID = 2**63 - 1
 OF_PAGES = frozenset({"page", "page_size"})
 
 
@@ -30,38 +28,6 @@ class OnlyKnown(filters.DjangoFilterBackend):
             raise ValidationError(dict.fromkeys(sorted(unknown), message))
         found: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return found
-
-
-@extend_schema_field({"type": "integer", "format": "int64", "minimum": 0})
-class WholeNumber(filters.NumberFilter):
-    """An id or a year; what is not there, or not for the sender to see, finds nothing."""
-
-    field_class = forms.IntegerField
-
-    def __init__(self, **values: Any) -> None:
-        super().__init__(min_value=0, max_value=LARGEST_ID, **values)
-
-
-class ProjectFilter(filters.FilterSet):
-    """Filters of the list of projects; ``business_area`` is its id."""
-
-    year = WholeNumber()
-    business_area = WholeNumber(field_name="business_area_id")
-
-    class Meta:
-        model = Project
-        fields = ("kind", "year", "status", "business_area", "tag")
-
-
-class DocumentFilter(filters.FilterSet):
-    """Filters of the list of documents; ``project`` is its id."""
-
-    year = WholeNumber()
-    project = WholeNumber(field_name="project_id")
-
-    class Meta:
-        model = Document
-        fields = ("kind", "year", "status", "project")
 
 
 class TaskFilter(filters.FilterSet):

@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from documents.api.events import events
+from documents.api.exports import ExportsView
 from documents.api.notices import NoticesView, ResendView
 from documents.api.tasks import TaskViewSet
 from documents.api.tokens import TokenView
@@ -18,6 +19,7 @@ router.register("tasks", TaskViewSet, basename="task")
 urlpatterns = [
     path("auth/token/", TokenView.as_view(), name="token"),
     path("images/<uuid:pk>/", ImageFileView.as_view(), name="image-file"),
+    path("exports/", ExportsView.as_view(), name="exports"),
     path("tasks/<uuid:task_id>/events/", events, name="task-events"),
     path("tasks/<uuid:task_id>/notices/", NoticesView.as_view(), name="task-notices"),
     path("tasks/<uuid:task_id>/notices/<uuid:notice_id>/resend/", ResendView.as_view(), name="notice-resend"),

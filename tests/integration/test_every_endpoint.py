@@ -10,7 +10,8 @@ from django.utils import timezone
 from django_filters.rest_framework import FilterSet
 
 from documents import schedules
-from documents.api.filters import DocumentFilter, ProjectFilter, TaskFilter
+from documents.api.filters import TaskFilter
+from documents.filters import DocumentFilter, ProjectFilter
 from documents.models import Notice, Task
 from metrics.models import ModeChange
 from tests import factories
