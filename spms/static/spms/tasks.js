@@ -53,14 +53,21 @@ async function follow(url, show, sayAway) {
 
 const placeInQueue = (task) => `Number ${task.queue.position} in the queue; ready in about ${task.queue.estimated_seconds} s.`;
 
+// “filters.year” is the member year of the object filters.
+function put(values, name, value) {
+  const [outer, inner] = name.split(".");
+  if (inner) (values[outer] ??= {})[inner] = value;
+  else values[outer] = value;
+}
+
 // What a form sends: a file as multipart, everything else as JSON; a box is true or false, an empty field is left out.
 function bodyOf(form) {
   if (form.enctype === "multipart/form-data") return { body: new FormData(form) };
   const values = {};
   for (const field of form.elements) {
     if (!field.name || field.name === "csrfmiddlewaretoken" || field.disabled) continue;
-    if (field.type === "checkbox") values[field.name] = field.checked;
-    else if (field.type !== "radio" || field.checked) { if (field.value !== "") values[field.name] = field.value; }
+    if (field.type === "checkbox") put(values, field.name, field.checked);
+    else if (field.type !== "radio" || field.checked) { if (field.value !== "") put(values, field.name, field.value); }
   }
   return { body: JSON.stringify(values), headers: { "Content-Type": "application/json" } };
 }
