@@ -64,7 +64,9 @@ def make(attempt: tasks.Attempt) -> tasks.Outcome:
         "media_type": wanted.FORMATS[export.format].media_type,
         "warnings": written.warnings,
     }
-    message = " ".join(written.warnings)[:500]
+    unit = "PDF" if export.is_zip else "row"
+    counted = f"{written.rows:,} {unit}{'' if written.rows == 1 else 's'}."
+    message = " ".join([counted, *written.warnings])[:500]
     return tasks.Outcome(
         file=file, digest=digest, fingerprint=state.fingerprint, facts=facts, message=message
     )

@@ -44,7 +44,7 @@ class Filters(forms.Form):
     def __init__(self, model: type[Project] | type[Document], formats: list[tuple[str, str]]) -> None:
         super().__init__(auto_id=False)
         kind_choices = kinds.choices() if model is Document else Project.Kind.choices
-        choices: dict[str, list[tuple[str, str]]] = {
+        choices: dict[str, list[Any]] = {
             "format": formats,
             "kind": [("", "any kind"), *kind_choices],
             "status": [("", "any state"), *model.Status.choices],
