@@ -10,6 +10,7 @@ import requests
 
 from bench.clients import FONTS, Bench, html_file, render, seconds
 from bench.dashboard import dashboard
+from bench.exports import exports
 from bench.images import images
 from bench.load import four_at_once, health_under_load
 from bench.memory import memory
@@ -115,6 +116,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "switch": switch,
     "dashboard": dashboard,
     "start": start,
+    "exports": exports,
     "soak": soak,
     "users": users,
     "images": images,

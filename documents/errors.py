@@ -54,7 +54,7 @@ class RenderTimeout(RenderError):
     """The render passed its deadline."""
 
     slug = "render-timeout"
-    title = "The PDF took too long"
+    title = "It took too long"
     status = HTTPStatus.GATEWAY_TIMEOUT
 
 
