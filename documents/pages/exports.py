@@ -16,7 +16,8 @@ from documents.exports.wanted import Export
 from documents.models import BusinessArea, Document, Project, Task
 
 MOST_EXPORTS = 20
-TABLES = [(name, one.title) for name, one in wanted.FORMATS.items() if name != wanted.ZIP]
+FORMATS = [(name, one.title) for name, one in wanted.FORMATS.items()]
+TABLES = [(name, title) for name, title in FORMATS if name != wanted.ZIP]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Row:
 
 
 class Filters(forms.Form):
-    """The fields of a form that begins an export; a filter is a member of ``filters`` for the API."""
+    """The fields of a form that begins an export of ``what``; ``task`` is one of it that is in flight."""
 
     format = forms.ChoiceField()
     kind = forms.ChoiceField(required=False)
@@ -41,13 +42,15 @@ class Filters(forms.Form):
         BusinessArea.objects.all(), required=False, empty_label="any business area"
     )
 
-    def __init__(self, model: type[Project] | type[Document], formats: list[tuple[str, str]]) -> None:
+    def __init__(self, what: str, task: Task | None) -> None:
         super().__init__(auto_id=False)
-        kind_choices = kinds.choices() if model is Document else Project.Kind.choices
+        self.what, self.task = what, task
+        is_of_documents = what == wanted.DOCUMENTS
+        statuses = Document.Status.choices if is_of_documents else Project.Status.choices
         choices: dict[str, list[Any]] = {
-            "format": formats,
-            "kind": [("", "any kind"), *kind_choices],
-            "status": [("", "any state"), *model.Status.choices],
+            "format": FORMATS if is_of_documents else TABLES,
+            "kind": [("", "any kind"), *(kinds.choices() if is_of_documents else Project.Kind.choices)],
+            "status": [("", "any state"), *statuses],
         }
         for name, values in choices.items():
             cast("forms.ChoiceField", self.fields[name]).choices = values
@@ -61,21 +64,20 @@ class Filters(forms.Form):
 @login_required
 def exports(request: HttpRequest) -> HttpResponse:
     """Show the forms, and what came of them."""
-    of_documents = [*TABLES, (wanted.ZIP, wanted.FORMATS[wanted.ZIP].title)]
-    page = {"projects": Filters(Project, TABLES), "documents": Filters(Document, of_documents)}
-    return render(request, "exports/page.html", page | _of(request))
+    rows = _rows(request)
+    in_flight = {row.export.what: row.task for row in reversed(rows) if not row.task.has_ended}
+    shown = [Filters(what, in_flight.get(what)) for what in wanted.WHATS]
+    return render(request, "exports/page.html", {"forms": shown, "rows": rows})
 
 
 @require_safe
 @login_required
 def made(request: HttpRequest) -> HttpResponse:
     """Return the part of the page that a new export changes."""
-    return render(request, "exports/made.html", _of(request))
+    return render(request, "exports/made.html", {"rows": _rows(request)})
 
 
-def _of(request: HttpRequest) -> dict[str, Any]:
-    """Return somebody's newest exports, and what is in flight of them by what it is of."""
+def _rows(request: HttpRequest) -> list[Row]:
+    """Return somebody's newest exports."""
     own = Task.objects.filter(kind=work.KIND, requested_by=cast("User", request.user)).order_by("-created_at")
-    rows = [Row(task=task, export=wanted.of(task.arguments)) for task in own[:MOST_EXPORTS]]
-    in_flight = {row.export.what: row.task for row in reversed(rows) if not row.task.has_ended}
-    return {"rows": rows, "in_flight": in_flight}
+    return [Row(task=task, export=wanted.of(task.arguments)) for task in own[:MOST_EXPORTS]]
