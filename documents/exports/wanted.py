@@ -74,7 +74,7 @@ class Export:
     def filter_title(self) -> str:
         """What people read of the filters, such as “Progress Report, 2026”; empty for all."""
         form = _filter_set(self).form
-        return ", ".join(_label(form.fields[name], value) for name, value in self.filters.items())
+        return ", ".join(_label(name, form.fields[name], value) for name, value in self.filters.items())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +107,8 @@ def chosen(*, what: str, format: str, filters: dict[str, str], make: bool = Fals
 
 
 def visible(export: Export, user: Viewer) -> QuerySet[Any]:
-    """Return the rows that somebody may see at this moment; none when a filter names what is gone."""
-    filtered = _filter_set(export, user)
-    found: QuerySet[Any] = filtered.qs if filtered.is_valid() else filtered.queryset.none()
+    """Return the rows that somebody may see at this moment."""
+    found: QuerySet[Any] = _filter_set(export, user).qs
     return found
 
 
@@ -169,14 +168,12 @@ def _check_filters(export: Export) -> None:
 
 
 def _labels(field: forms.Field) -> dict[str, str]:
-    """Return what people call the choices of a field; none for those that are rows of the database."""
-    return {} if isinstance(field, forms.ModelChoiceField) else dict(getattr(field, "choices", ()))
+    """Return what people call the choices of a field."""
+    return dict(getattr(field, "choices", ()))
 
 
-def _label(field: forms.Field, value: str) -> str:
+def _label(name: str, field: forms.Field, value: str) -> str:
     """Return what people call the value of a filter; the value itself when it names nothing any more."""
-    try:
-        found = field.clean(value)
-    except forms.ValidationError:
-        return value
-    return str(_labels(field).get(value, found))
+    if name == "business_area":
+        return BusinessArea.objects.filter(pk=value).values_list("name", flat=True).first() or f"area {value}"
+    return _labels(field).get(value, value)

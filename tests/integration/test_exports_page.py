@@ -48,7 +48,7 @@ def test_what_failed_says_why_and_what_runs_is_followed(owner):
 
 def test_a_filter_that_names_what_is_gone_is_shown_as_it_was(owner):
     area = BusinessArea.objects.create(name="Seas")
-    shown = f'<span class="what">{area.pk}</span>'
+    shown = f'<span class="what">area {area.pk}</span>'
     exported(owner, filters={"business_area": str(area.pk)})
     assert '<span class="what">Seas</span>' in page_of(owner)
     area.delete()
