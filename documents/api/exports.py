@@ -4,16 +4,29 @@ from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from documents import notices
-from documents.api import answers
+from documents.api import answers, preferences
 from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
 from documents.exports import wanted, work
+
+LONGEST_FILTER = 100
+
+
+@extend_schema_field({"anyOf": [{"type": "string", "maxLength": LONGEST_FILTER}, {"type": "integer"}]})
+class FilterValue(serializers.CharField):
+    """What rows are filtered by: a text or a whole number."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return it as a text."""
+        if type(data) not in {str, int}:
+            raise serializers.ValidationError("Send a text or a whole number.")
+        return super().to_internal_value(data)
 
 
 class ExportSerializer(NoticeRequestSerializer):
@@ -22,7 +35,7 @@ class ExportSerializer(NoticeRequestSerializer):
     what = serializers.ChoiceField(choices=wanted.WHATS)
     format = serializers.ChoiceField(choices=[(name, one.title) for name, one in wanted.FORMATS.items()])
     filters = serializers.DictField(
-        child=serializers.CharField(max_length=100, allow_blank=True), default=dict
+        child=FilterValue(max_length=LONGEST_FILTER, allow_blank=True), default=dict
     )
     make = serializers.BooleanField(default=False)
 
@@ -36,12 +49,13 @@ class ExportsView(APIView):
     """Exports of what the sender may see, as CSV, XLSX, JSON Lines or a ZIP of PDFs."""
 
     @extend_schema(
+        parameters=[preferences.PREFER],
         request=ExportSerializer,
         responses={
             200: TaskSerializer,
             201: TaskSerializer,
             202: TaskSerializer,
-            **dict.fromkeys((400, 409, 422, 429, 503, 504, 507), ProblemSerializer),
+            **dict.fromkeys((409, 422, 500, 504, 507), ProblemSerializer),
         },
     )
     def post(self, request: Request) -> Response:

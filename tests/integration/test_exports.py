@@ -97,7 +97,7 @@ def test_an_empty_result_is_a_file_with_the_names_only(client_of, stranger):
         ({"what": "projects", "format": "csv", "filters": {"year": "soon"}}, "Filter year"),
         ({"what": "projects", "format": "csv", "filters": {"business_area": "Seas"}}, "Filter business_area"),
         ({"what": "documents", "format": "csv", "filters": {"kind": "poem"}}, "There are: concept_plan"),
-        ({"what": "documents", "format": "csv", "filters": {"kind": ["x"]}}, "Not a valid string"),
+        ({"what": "documents", "format": "csv", "filters": {"kind": ["x"]}}, "whole number"),
         ({"what": "documents", "format": "csv", "filters": []}, "dictionary"),
         ({"what": "documents", "format": "csv", "filters": {"kind": "\0"}}, "ull characters"),
         ({"format": "csv"}, "required"),
