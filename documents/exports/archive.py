@@ -26,6 +26,7 @@ def make_missing(export: Export, user: Viewer, attempt: tasks.Attempt) -> None:
     last_pk = attempt.task.arguments.get("made_to", 0)
     while queue.is_alive() and (some := _after(last_pk, export, user)):
         attempt.report("pdfs", 0)
+        # Not any(): it would begin one and leave the others.
         if sum(_is_on_its_way(document, user, attempt.task) for document in some):
             _keep(attempt.task, last_pk)
             raise tasks.NotYet(LOOK_SECONDS)

@@ -47,14 +47,9 @@ def paced[Row](rows: Iterable[Row], attempt: Attempt, *, every: int = 1) -> Iter
     for number, row in enumerate(rows):
         if number % every == 0:
             attempt.report("write", number)
-            require_time(attempt, number)
+            if time.monotonic() > attempt.deadline:
+                raise errors.ExportTooLarge(f"Only {number:,} rows fitted into the time. Narrow the filter.")
         yield row
-
-
-def require_time(attempt: Attempt, done: int) -> None:
-    """Raise ExportTooLarge when the time of an attempt is over."""
-    if time.monotonic() > attempt.deadline:
-        raise errors.ExportTooLarge(f"Only {done:,} rows were written in the time for it. Narrow the filter.")
 
 
 def _rows[Row: Model](rows: QuerySet[Row], ids: Iterable[int], at_a_time: int) -> Iterator[Row]:

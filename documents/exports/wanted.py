@@ -107,8 +107,9 @@ def chosen(*, what: str, format: str, filters: dict[str, str], make: bool = Fals
 
 
 def visible(export: Export, user: Viewer) -> QuerySet[Any]:
-    """Return the rows that somebody may see at this moment."""
-    found: QuerySet[Any] = _filter_set(export, user).qs
+    """Return the rows that somebody may see at this moment; none for a kept filter that is none any more."""
+    filtered = _filter_set(export, user)
+    found: QuerySet[Any] = filtered.qs if filtered.is_valid() else filtered.queryset.none()
     return found
 
 
