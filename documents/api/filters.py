@@ -22,12 +22,20 @@ class OnlyKnown(filters.DjangoFilterBackend):
         if getattr(view, "detail", False):
             return queryset
         filterset = self.get_filterset_class(view, queryset)
-        known = [*getattr(filterset, "base_filters", ()), *sorted(OF_PAGES)]
-        if unknown := set(request.query_params) - set(known):
-            message = f"Unknown parameter; known are: {', '.join(known)}."
-            raise ValidationError(dict.fromkeys(sorted(unknown), message))
+        own = getattr(filterset, "base_filters", {})
+        known = [*own, *sorted(OF_PAGES)]
+        unknown = sorted(set(request.query_params) - set(known))
+        wrong = dict.fromkeys(unknown, f"Unknown parameter; known are: {', '.join(known)}.")
+        if wrong := wrong | dict.fromkeys(_blank(request, own), "Send a value, or leave it out."):
+            raise ValidationError(wrong)
         found: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return found
+
+
+def _blank(request: Request, own: dict[str, filters.Filter]) -> list[str]:
+    """Return the filters that were sent without a value although only a text may be empty."""
+    texts = {name for name, one in own.items() if isinstance(one, filters.CharFilter)}
+    return [name for name in own if request.query_params.get(name) == "" and name not in texts]
 
 
 class TaskFilter(filters.FilterSet):
