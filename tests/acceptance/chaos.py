@@ -15,7 +15,7 @@ from tests.acceptance.system import cmdline, wait_for
 
 ASKED_A_SECOND = 4.5
 KILL_EVERY_SECONDS = 3.0
-EXPORTED = 0.2  # share of the documents after which a table of their year is asked for
+EXPORT_EACH = 5  # after so many documents a table of their year is asked for
 # Writes down each time that a task becomes succeeded, so that a second time could not hide.
 WATCH = """
 CREATE TABLE published (task_id uuid, at timestamptz DEFAULT now());
@@ -45,7 +45,10 @@ class Clients(threading.Thread):
         for number, (year, project) in enumerate(periods):
             if self._stop_asking.wait(1 / ASKED_A_SECOND):
                 return
-            self._ask(project, year, f"Marker {number} of {year}")
+            text = f"Marker {number} of {year}"
+            self._ask(project, year, text)
+            if number % EXPORT_EACH == 0:
+                self._ask_for_export(year, text)
 
     def _ask(self, project, year, text):
         sections = {"context": text, "progress": FILLER * random.randrange(8)}
@@ -56,8 +59,6 @@ class Clients(threading.Thread):
         answer = self._insist(f"documents/{made['id']}/pdf/")
         if answer is not None:
             self.accepted[answer["task_id"]] = text
-        if random.random() < EXPORTED:
-            self._ask_for_export(year, text)
 
     def _ask_for_export(self, year, text):
         """Ask for a table of the year's documents, the one just made among them."""
