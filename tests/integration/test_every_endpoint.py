@@ -253,6 +253,7 @@ def test_options_do_not_tell_what_is_there(route, person, rows, request):
 # The filters that name an object: a list shows no more with one than without it.
 FILTERS = {
     "documents/?project=": "project",
+    "documents/?business_area=": "area",
     "projects/?business_area=": "area",
     "tasks/?document=": "document",
 }

@@ -182,8 +182,8 @@ def test_a_full_disk_is_a_problem_and_the_next_render_works(
 
 
 @pytest.mark.parametrize("wanted", ["csv", "xlsx", "jsonl", "zip"])
-def test_an_export_on_a_full_disk_is_a_problem_and_the_next_one_works(api, illustrated, leave_room, wanted):
-    render(api, illustrated)
+def test_an_export_on_a_full_disk_is_a_problem_and_the_next_one_works(api, plan, leave_room, wanted):
+    render(api, plan)
     leave_room(0)
     problem_of(api.post("/api/v1/exports/", {"what": "documents", "format": wanted}), 507, "storage-full")
     leave_room(None)
