@@ -194,6 +194,22 @@ class EventsBusy(SpmsError):
     retry_after_seconds = 10
 
 
+class CronRefused(SpmsError):
+    """A cron expression that is none, never comes, or comes too often."""
+
+    slug = "cron-refused"
+    title = "This time cannot be used"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ReportRefused(SpmsError):
+    """A scheduled report that cannot be begun."""
+
+    slug = "report-refused"
+    title = "The report cannot be made"
+    status = HTTPStatus.CONFLICT
+
+
 class DatabaseUnavailable(SpmsError):
     """The database was locked or away while a task ran."""
 

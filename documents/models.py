@@ -15,6 +15,7 @@ from documents import kinds, richtext
 from documents.clusters import Cluster as Cluster, Pause as Pause
 from documents.failures import Failure as Failure
 from documents.notice_models import Delivery as Delivery, Notice as Notice
+from documents.report_models import ScheduledReport as ScheduledReport
 from documents.projects import (
     YEAR_VALIDATORS,
     BusinessArea as BusinessArea,

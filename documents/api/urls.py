@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from documents.api.events import events
 from documents.api.exports import ExportsView
 from documents.api.notices import NoticesView, ResendView
+from documents.api.reports import ScheduledReportViewSet
 from documents.api.tasks import TaskViewSet
 from documents.api.tokens import TokenView
 from documents.api.uploads import ImageFileView
@@ -14,6 +15,7 @@ from documents.api.views import DocumentViewSet, ProjectViewSet
 router = SimpleRouter()
 router.register("projects", ProjectViewSet, basename="project")
 router.register("documents", DocumentViewSet, basename="document")
+router.register("reports", ScheduledReportViewSet, basename="report")
 router.register("tasks", TaskViewSet, basename="task")
 
 urlpatterns = [
