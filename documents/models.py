@@ -15,7 +15,6 @@ from documents import kinds, richtext
 from documents.clusters import Cluster as Cluster, Pause as Pause
 from documents.failures import Failure as Failure
 from documents.notice_models import Delivery as Delivery, Notice as Notice
-from documents.report_models import ScheduledReport as ScheduledReport
 from documents.projects import (
     YEAR_VALIDATORS,
     BusinessArea as BusinessArea,
@@ -24,6 +23,7 @@ from documents.projects import (
     Viewer as Viewer,
     projects_of,
 )
+from documents.report_models import ScheduledReport as ScheduledReport
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):

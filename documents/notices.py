@@ -132,9 +132,11 @@ def _attach(letter: EmailMessage, task: Task) -> None:
     facts = task.result or {}
     if not task.result_url or facts["bytes"] > LARGEST_ATTACHMENT_BYTES:
         return
-    filename = facts.get("filename") or (task.document.filename if task.document else PurePath(task.file).name)
+    filename = facts.get("filename") or PurePath(task.file).name
     try:
         with store.open_file(task.file) as stream:
-            letter.attach(filename, stream.read(), facts.get("media_type", "application/pdf").partition(";")[0])
+            letter.attach(
+                filename, stream.read(), facts.get("media_type", "application/pdf").partition(";")[0]
+            )
     except FileNotFoundError as error:
         raise errors.NoticeRefused("The file was removed meanwhile.") from error

@@ -26,7 +26,9 @@ class ScheduledReport(models.Model):
     arguments = models.JSONField(default=dict, blank=True)
     receivers = models.JSONField("addresses", default=list)
     cron = models.CharField("cron expression", max_length=100)
-    missed = models.CharField("a time that was missed", max_length=4, choices=Missed.choices, default=Missed.ONCE)
+    missed = models.CharField(
+        "a time that was missed", max_length=4, choices=Missed.choices, default=Missed.ONCE
+    )
     next_run_at = models.DateTimeField(null=True, blank=True, db_index=True)
     last_run_at = models.DateTimeField(null=True, blank=True)
     last_task = models.ForeignKey(

@@ -1,5 +1,6 @@
 """The endpoints of scheduled reports, for staff."""
 
+from datetime import datetime
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -37,7 +38,18 @@ class ScheduledReportSerializer(StrictSerializer, serializers.ModelSerializer[Sc
     class Meta:
         model = ScheduledReport
         fields = (
-            *("id", "name", "owner", "kind", "document", "arguments", "receivers", "cron", "missed", "is_paused"),
+            *(
+                "id",
+                "name",
+                "owner",
+                "kind",
+                "document",
+                "arguments",
+                "receivers",
+                "cron",
+                "missed",
+                "is_paused",
+            ),
             *("next_run_at", "last_run_at", "last_task", "last_problem"),
         )
         read_only_fields = ("next_run_at", "last_run_at", "last_task", "last_problem")
@@ -49,18 +61,18 @@ class ScheduledReportSerializer(StrictSerializer, serializers.ModelSerializer[Sc
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Check that the arguments fit the kind. Raises ExportUnknown and EditionUnknown."""
-        values = {name: attrs.get(name, getattr(self.instance, name, None)) for name in ("kind", "document", "arguments")}
-        if set(attrs) & set(values):
-            attrs["arguments"] = _arguments(**values)
-        if values["kind"] == ScheduledReport.Kind.EXPORT and values["document"]:
-            raise serializers.ValidationError({"document": "An export is of many; leave out document."})
+        shaping = ("kind", "document", "arguments")
+        if set(attrs) & set(shaping):
+            kind, document, given = (attrs.get(name, getattr(self.instance, name, None)) for name in shaping)
+            attrs["arguments"] = _arguments(kind, document, given or {})
         return attrs
 
 
-def _arguments(*, kind: str, document: Document | None, arguments: dict[str, Any] | None) -> dict[str, Any]:
+def _arguments(kind: Any, document: Document | None, given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments in full."""
-    given = arguments or {}
     if kind == ScheduledReport.Kind.EXPORT:
+        if document:
+            raise serializers.ValidationError({"document": "An export is of many; leave out document."})
         _require_known(given, EXPORT_WORDS)
         words = {"what": "", "format": "", "filters": {}} | given
         return wanted.chosen(**words).as_arguments()
@@ -98,9 +110,9 @@ class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
     def perform_update(self, serializer: serializers.BaseSerializer[ScheduledReport]) -> None:
         """Change it; another time or another pause sets its next run anew."""
         values = serializer.validated_data
-        is_resting = serializer.instance is not None and serializer.instance.next_run_at is None
-        is_paused = values.pop("is_paused", is_resting)
-        next_run_at = None if is_paused else _next(values.get("cron", serializer.instance.cron))
+        report = self.get_object()
+        is_paused = values.pop("is_paused", report.next_run_at is None)
+        next_run_at = None if is_paused else _next(values.get("cron", report.cron))
         serializer.save(next_run_at=next_run_at)
 
     @extend_schema(request=None, responses={202: TaskSerializer, 200: TaskSerializer, 409: ProblemSerializer})
@@ -110,5 +122,5 @@ class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
         return answers.of_task(running.run(self.get_object()), 200)
 
 
-def _next(expression: str) -> Any:
+def _next(expression: str) -> datetime | None:
     return cron.following(expression, timezone.localtime())

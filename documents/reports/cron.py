@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from cronsim import CronSim, CronSimError
 
@@ -21,10 +22,10 @@ def following(expression: str, after: datetime) -> datetime | None:
 
 def require_sensible(expression: str, now: datetime) -> None:
     """Raise CronRefused for an expression that is none, never comes, or comes more often than every ten minutes."""
-    first, *others = _some(expression, now) or [None]
-    if first is None:
+    found = _some(expression, now)
+    if not found:
         raise CronRefused(f"“{expression}” names a time that never comes; choose another day.")
-    for earlier, later in zip([first, *others], others, strict=False):
+    for earlier, later in pairwise(found):
         if later - earlier < SHORTEST:
             raise CronRefused("A report is made at most every ten minutes; name fewer times.")
 
@@ -36,8 +37,10 @@ def _some(expression: str, now: datetime) -> list[datetime]:
 def _times(expression: str, after: datetime) -> Iterator[datetime]:
     fields = expression.split()
     if len(fields) != 5:
-        raise CronRefused("A cron expression has five parts: minute hour day month weekday, such as 0 7 * * MON.")
+        raise CronRefused(
+            "A cron expression has five parts: minute hour day month weekday, such as 0 7 * * MON."
+        )
     try:
         return CronSim(" ".join(fields).upper(), after)
     except CronSimError as error:
-        raise CronRefused(f"“{expression}” is no cron expression: {str(error).lower()}.") from error
+        raise CronRefused(f"“{expression}” cannot be read: {str(error).lower()}.") from error

@@ -8,9 +8,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from documents import chapters, editions, errors, notices, pdf, queue, tasks
+from documents import content, editions, errors, notices, pdf, queue, tasks
 from documents.exports import wanted, work
-from documents.models import Document, ScheduledReport, Task
+from documents.models import ScheduledReport, Task
 from documents.reports import cron
 
 # Later than this, a time was missed: nobody was there to begin the report.
@@ -78,7 +78,7 @@ def _wish(report: ScheduledReport, owner: User) -> dict[str, Any]:
             "document": None,
             "arguments": export.as_arguments(),
         }
-    document = chapters.with_related(Document.objects.filter(pk=report.document_id)).first()
+    document = content.get(report.document_id) if report.document_id else None
     if document is None:
         raise errors.ReportRefused("Its document is gone.")
     edition = editions.of(report.arguments)

@@ -13,6 +13,7 @@ from documents import schedules
 from documents.api.filters import TaskFilter
 from documents.filters import DocumentFilter, ProjectFilter
 from documents.models import Notice, Task
+from documents.models import Notice, ScheduledReport, Task
 from metrics.models import ModeChange
 from tests import factories
 
@@ -47,6 +48,11 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "api/v1/documents/<document>/images/": {"get": MEMBERS, "post": MEMBERS},
     "api/v1/documents/<document>/pdf/": {"get": (401, 404, OK, OK), "post": MEMBERS},
     "api/v1/exports/": {"post": SIGNED_IN},
+    "api/v1/reports/": {"get": STAFF, "post": STAFF},
+    "api/v1/reports/<report>/": {"get": STAFF, "patch": STAFF, "delete": STAFF},
+    "api/v1/reports/<report>/run/": {"post": STAFF},
+    "dashboard/reports/": {"get": STAFF_PAGE},
+    "dashboard/reports/list/": {"get": STAFF_PAGE},
     "api/v1/tasks/": {"get": SIGNED_IN},
     "api/v1/tasks/<task>/": {"get": MEMBERS},
     "api/v1/tasks/<task>/file/": {"get": MEMBERS},
@@ -93,6 +99,7 @@ NAMED = {
     "images/<pk>": "images/<image>",
     "projects/<pk>": "projects/<project>",
     "documents/<pk>": "documents/<document>",
+    "reports/<pk>": "reports/<report>",
     "tasks/<pk>": "tasks/<task>",
     "tasks/<task_id>": "tasks/<task>",
     "notices/<notice_id>": "notices/<notice>",
@@ -142,6 +149,14 @@ def rows(plan, owner, member, maintainer, stranger):
     change = ModeChange.objects.create(
         before="inline", after="queue", setting="auto", actor="evaluator", reason="load"
     )
+    report = ScheduledReport.objects.create(
+        name="Plans",
+        owner=maintainer,
+        kind="pdf",
+        document=plan,
+        receivers=["a@example.org"],
+        cron="0 7 * * 1",
+    )
     schedules.ensure()
     return {
         "image": factories.image(plan).pk,
@@ -150,6 +165,7 @@ def rows(plan, owner, member, maintainer, stranger):
         "task": task.pk,
         "notice": notices[0].pk,
         "change": change.pk,
+        "report": report.pk,
         "key": "0123456789abcdef",
         "name": "cleanup",
         "area": plan.project.business_area_id,
