@@ -12,7 +12,6 @@ from django_filters.rest_framework import FilterSet
 from documents import schedules
 from documents.api.filters import TaskFilter
 from documents.filters import DocumentFilter, ProjectFilter
-from documents.models import Notice, Task
 from documents.models import Notice, ScheduledReport, Task
 from metrics.models import ModeChange
 from tests import factories

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('documents', '0007_task_arguments'),
+        ('documents', '0008_images'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
