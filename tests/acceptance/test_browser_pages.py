@@ -229,6 +229,25 @@ def test_the_queue_is_paused_and_resumed(system, visit):
     expect(page.get_by_text("The queue is paused")).to_have_count(0)
 
 
+def test_a_report_is_scheduled_paused_and_deleted(system, visit, faults):
+    page = visit("/dashboard/reports/")
+    page.on("dialog", lambda dialog: dialog.accept())
+    form = page.locator("form").filter(has_text="Schedule the export")
+    form.get_by_label("Name").fill("Plans <b>weekly</b>")
+    form.get_by_label("When").fill("0 0 30 2 *")
+    form.get_by_label("Receivers").fill("board@example.org chief@example.org")
+    form.get_by_role("button").click()
+    expect(form.get_by_role("alert")).to_contain_text("bad day-of-month")
+    faults.clear()  # the browser notes that it was refused
+    form.get_by_label("When").fill("0 7 * * MON")
+    form.get_by_role("button").click()
+    expect(page.get_by_text("to board@example.org, chief@example.org")).to_be_visible()
+    page.get_by_role("button", name="Pause Plans <b>weekly</b>").click()
+    expect(page.get_by_text("Paused")).to_be_visible()
+    page.get_by_role("button", name="Delete Plans <b>weekly</b>").click()
+    expect(page.get_by_text("Nothing is scheduled yet.")).to_be_visible()
+
+
 @pytest.mark.parametrize(("look", "options"), pictures.LOOKS.items(), ids=pictures.LOOKS)
 def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, look, options):
     document = system.documents(kind="project_plan")[0]
@@ -241,6 +260,7 @@ def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, 
         "documents": "/",
         "document": path_of(document),
         "exports": "/exports/",
+        "reports": "/dashboard/reports/",
         "tasks": "/dashboard/tasks/",
         "task": f"/dashboard/tasks/{task_id}/",
     }
