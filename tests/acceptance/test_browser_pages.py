@@ -242,7 +242,7 @@ def test_a_report_is_scheduled_paused_and_deleted(system, visit, faults):
     form.get_by_role("button").click()
     expect(page.get_by_text("to board@example.org, chief@example.org")).to_be_visible()
     page.get_by_role("button", name="Pause Plans <b>weekly</b>").click()
-    expect(page.get_by_text("Paused")).to_be_visible()
+    expect(page.get_by_text("Paused", exact=True)).to_be_visible()
     page.get_by_role("button", name="Delete Plans <b>weekly</b>").click()
     expect(page.get_by_text("Nothing is scheduled yet.")).to_be_visible()
     assert ["400" in fault for fault in faults] == [True]  # the browser notes that one was refused
