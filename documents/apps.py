@@ -17,6 +17,7 @@ class DocumentsConfig(AppConfig):
         from django_q.signals import post_spawn
 
         from documents import alerts, facts, maintenance, notices, pdf, preparing
+        from documents.cycles import sending
         from documents.exports import work
 
         pdf.register()
@@ -25,6 +26,7 @@ class DocumentsConfig(AppConfig):
         notices.register()
         work.register()
         alerts.register()
+        sending.register()
         checks.register(alerts.check)
         facts.supply()
         post_spawn.connect(start_worker, dispatch_uid="documents.start_worker")

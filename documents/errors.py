@@ -283,3 +283,28 @@ class NoticeFailed(NoticeError):
     title = "The notice did not arrive"
     status = HTTPStatus.BAD_GATEWAY
     can_pass = True
+
+
+class MailServerAway(SpmsError):
+    """The mail server cannot be reached, or takes nothing from us at the moment."""
+
+    slug = "mail-server-away"
+    title = "The mail server takes no mail"
+    status = HTTPStatus.BAD_GATEWAY
+    can_pass = True
+
+
+class CycleExists(SpmsError):
+    """There is a cycle for this year already."""
+
+    slug = "cycle-exists"
+    title = "This cycle was opened before"
+    status = HTTPStatus.CONFLICT
+
+
+class CycleState(SpmsError):
+    """What was asked does not go with the state that the cycle or the letter is in."""
+
+    slug = "cycle-state"
+    title = "The cycle or its letter is in another state"
+    status = HTTPStatus.CONFLICT

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from documents.filters import WholeNumber
-from documents.models import Task
+from documents.models import Cycle, Letter, Task
 
 OF_PAGES = frozenset({"page", "page_size"})
 
@@ -46,3 +46,21 @@ class TaskFilter(filters.FilterSet):
     class Meta:
         model = Task
         fields = ("kind", "status", "mode", "document")
+
+
+class CycleFilter(filters.FilterSet):
+    """Filters of the list of cycles."""
+
+    year = WholeNumber()
+
+    class Meta:
+        model = Cycle
+        fields = ("year",)
+
+
+class LetterFilter(filters.FilterSet):
+    """Filters of the list of letters; a mail gateway finds one by its ``message_id``."""
+
+    class Meta:
+        model = Letter
+        fields = ("state", "address", "message_id")

@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from documents.api.cycles import BounceView, CycleViewSet, LetterAgainView, LettersView
 from documents.api.events import events
 from documents.api.exports import ExportsView
 from documents.api.notices import NoticesView, ResendView
@@ -16,6 +17,7 @@ router = SimpleRouter()
 router.register("projects", ProjectViewSet, basename="project")
 router.register("documents", DocumentViewSet, basename="document")
 router.register("reports", ScheduledReportViewSet, basename="report")
+router.register("cycles", CycleViewSet, basename="cycle")
 router.register("tasks", TaskViewSet, basename="task")
 
 urlpatterns = [
@@ -25,5 +27,10 @@ urlpatterns = [
     path("tasks/<uuid:task_id>/events/", events, name="task-events"),
     path("tasks/<uuid:task_id>/notices/", NoticesView.as_view(), name="task-notices"),
     path("tasks/<uuid:task_id>/notices/<uuid:notice_id>/resend/", ResendView.as_view(), name="notice-resend"),
+    path("cycles/<int:cycle_id>/letters/", LettersView.as_view(), name="cycle-letters"),
+    path(
+        "cycles/<int:cycle_id>/letters/<int:letter_id>/again/", LetterAgainView.as_view(), name="letter-again"
+    ),
+    path("cycles/<int:cycle_id>/letters/<int:letter_id>/bounce/", BounceView.as_view(), name="letter-bounce"),
     *router.urls,
 ]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_filters.rest_framework import FilterSet
 
 from documents import schedules
-from documents.api.filters import TaskFilter
+from documents.api.filters import CycleFilter, LetterFilter, TaskFilter
 from documents.filters import DocumentFilter, ProjectFilter
 from documents.models import Notice, ScheduledReport, Task
 from metrics.models import ModeChange
@@ -58,6 +58,14 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "api/v1/tasks/<task>/events/": {"get": MEMBERS},
     "api/v1/tasks/<task>/cancel/": {"post": MEMBERS},
     "api/v1/tasks/<task>/retry/": {"post": MEMBERS},
+    "api/v1/cycles/": {"get": STAFF, "post": STAFF},
+    "api/v1/cycles/<cycle>/": {"get": STAFF},
+    "api/v1/cycles/<cycle>/stop/": {"post": STAFF},
+    "api/v1/cycles/<cycle>/resume/": {"post": STAFF},
+    "api/v1/cycles/<cycle>/again/": {"post": STAFF},
+    "api/v1/cycles/<cycle>/letters/": {"get": STAFF},
+    "api/v1/cycles/<cycle>/letters/<letter>/again/": {"post": STAFF},
+    "api/v1/cycles/<cycle>/letters/<letter>/bounce/": {"post": STAFF},
     "api/v1/thresholds/": {"get": SIGNED_IN},
     "api/v1/mode/": {"get": SIGNED_IN, "put": STAFF},
     "api/v1/feedback/": {"post": SIGNED_IN},
@@ -81,6 +89,11 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "dashboard/tasks/schedules/<name>/run/": {"post": STAFF_PAGE},
     "dashboard/tasks/<task>/": {"get": STAFF_PAGE},
     "dashboard/tasks/<task>/now/": {"get": STAFF_PAGE},
+    "dashboard/cycles/": {"get": STAFF_PAGE},
+    "dashboard/cycles/open/": {"post": STAFF_PAGE},
+    "dashboard/cycles/<cycle>/": {"get": STAFF_PAGE},
+    "dashboard/cycles/<cycle>/now/": {"get": STAFF_PAGE},
+    "dashboard/cycles/<cycle>/act/": {"post": STAFF_PAGE},
     "dashboard/": {"get": STAFF_PAGE},
     "dashboard/live/": {"get": STAFF_PAGE},
     "dashboard/series/": {"get": STAFF_PAGE},
@@ -103,6 +116,9 @@ NAMED = {
     "tasks/<task_id>": "tasks/<task>",
     "notices/<notice_id>": "notices/<notice>",
     "changes/<pk>": "changes/<change>",
+    "cycles/<pk>": "cycles/<cycle>",
+    "cycles/<cycle_id>": "cycles/<cycle>",
+    "letters/<letter_id>": "letters/<letter>",
 }
 
 
@@ -157,7 +173,10 @@ def rows(plan, owner, member, maintainer, stranger):
         cron="0 7 * * 1",
     )
     schedules.ensure()
+    cycle = factories.cycle()
     return {
+        "cycle": cycle.pk,
+        "letter": factories.letter(cycle, member).pk,
         "image": factories.image(plan).pk,
         "project": plan.project_id,
         "document": plan.pk,
@@ -276,12 +295,13 @@ FILTERS = {
 
 def test_every_filter_that_names_an_object_is_known():
     lists = {"documents": DocumentFilter, "projects": ProjectFilter, "tasks": TaskFilter}
+    lists |= {"cycles": CycleFilter, "letters": LetterFilter}
     assert set(lists.values()) == set(FilterSet.__subclasses__()), "name the list of a new filter set here"
     naming = {
         f"{path}/?{name}="
         for path, filterset in lists.items()
         for name, one in filterset.base_filters.items()  # type: ignore[attr-defined]
-        if one.field_name.endswith("_id")
+        if one.field_name.endswith("_id") and name != "message_id"  # that is a text in a mail
     }
     assert naming == set(FILTERS)
 
