@@ -9,6 +9,7 @@ from statistics import median
 import requests
 
 from bench.clients import FONTS, Bench, html_file, render, seconds
+from bench.cycles import cycles
 from bench.dashboard import dashboard
 from bench.exports import exports
 from bench.images import images
@@ -120,4 +121,5 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "soak": soak,
     "users": users,
     "images": images,
+    "cycles": cycles,
 }
