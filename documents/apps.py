@@ -17,9 +17,11 @@ class DocumentsConfig(AppConfig):
         from django_q.signals import post_spawn
 
         from documents import alerts, facts, maintenance, notices, pdf, preparing
+        from documents.imports import tasks as imports
 
         pdf.register()
         preparing.register()
+        imports.register()
         maintenance.register()
         notices.register()
         alerts.register()

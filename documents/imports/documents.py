@@ -1,0 +1,123 @@
+"""Rows of documents against the documents that there are. Tag, kind and year tell a document from all others."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from documents import kinds, richtext
+from documents.imports.reading import Row
+from documents.imports.verdicts import Change, Verdict, begin, field_of
+from documents.models import Document, Project
+
+SECTIONS = tuple(dict.fromkeys(key for kind in kinds.KINDS.values() for key in kind.section_keys()))
+COLUMNS = ("tag", "kind", "year", "status", *SECTIONS)
+REQUIRED = ("tag", "kind", "year")
+WRITTEN = ("status", "sections", "version")
+# An element's name, or an attribute's.
+NAMES = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*)|\s([a-zA-Z-]+)\s*=")
+
+type Key = tuple[object, ...]
+
+
+def judge(rows: Sequence[Row]) -> Iterator[Verdict]:
+    """Yield what each row changes, or what is wrong with it."""
+    verdicts = [begin(row) for row in rows]
+    projects = _projects({verdict.text("tag") for verdict in verdicts})
+    for verdict in verdicts:
+        verdict.identity = _identity(verdict, projects)
+    stored = _stored([verdict.identity for verdict in verdicts if verdict.identity])
+    for verdict in verdicts:
+        if verdict.identity:
+            _judge(verdict, verdict.identity, stored.get(verdict.identity))
+        yield verdict
+
+
+def _projects(tags: set[str]) -> dict[str, int]:
+    return dict(Project.objects.filter(tag__in=tags).values_list("tag", "pk"))
+
+
+def _identity(verdict: Verdict, projects: dict[str, int]) -> Key | None:
+    """Return the project's id, the kind and the year, or None after noting what is wrong with them."""
+    kind, year = verdict.clean(field_of(Document, "kind")), verdict.clean(field_of(Document, "year"))
+    tag, project_id = verdict.text("tag"), projects.get(verdict.text("tag"))
+    if tag and project_id is None:
+        verdict.object_to("tag", "There is no project with this tag; import it first.")
+    elif kind and year:
+        try:
+            Document(project_id=project_id, kind=kind, year=year).clean()
+        except ValidationError as error:
+            verdict.object_to("tag", " ".join(error.messages))
+        else:
+            return project_id, kind, year
+    return None
+
+
+def _stored(keys: Sequence[Key]) -> dict[Key, Document]:
+    projects, found_kinds, years = (set(part) for part in zip(*keys, strict=True)) if keys else ((), (), ())
+    of_these = Q(project__in=[one for one in projects if one]) | Q(project=None)
+    found = Document.objects.filter(of_these, kind__in=found_kinds, year__in=years)
+    return {(one.project_id, one.kind, one.year): one for one in found}
+
+
+def _judge(verdict: Verdict, key: Key, stored: Document | None) -> None:
+    project_id, kind, year = key
+    before = stored.sections if stored else {}
+    values: dict[str, Any] = {"sections": before | _sections(verdict, kinds.KINDS[str(kind)], before)}
+    values["status"] = stored.status if stored else Document.Status.NEW.value
+    if verdict.text("status"):
+        values["status"] = verdict.clean(field_of(Document, "status"))
+    if verdict.has_errors:
+        return
+    if stored and (stored.status, stored.sections) == (values["status"], values["sections"]):
+        return
+    verdict.change = Change(
+        row=verdict.row.number,
+        pk=stored.pk if stored else None,
+        seen={"version": stored.version} if stored else {},
+        values={
+            **values,
+            "project_id": project_id,
+            "kind": kind,
+            "year": year,
+            "version": stored.version + 1 if stored else 1,
+        },
+    )
+
+
+def _sections(verdict: Verdict, kind: kinds.Kind, before: dict[str, str]) -> dict[str, str]:
+    """Return the sections that the row says something new about, sanitised."""
+    said = {key: verdict.row.cells[key] for key in SECTIONS if key in verdict.row.cells}
+    for key, message in kinds.section_errors(kind, said).items():
+        verdict.object_to(key, message)
+    sections = {}
+    for key, html in said.items():
+        if before.get(key) == html:
+            continue
+        try:
+            sections[key] = richtext.clean_html(html)
+        except ValidationError as error:
+            verdict.object_to(key, f"It {error.messages[0]}")
+        else:
+            _warn_of_loss(verdict, key, html, sections[key])
+    return sections
+
+
+def _warn_of_loss(verdict: Verdict, key: str, html: str, clean: str) -> None:
+    if clean == html:
+        return
+    lost = _names(html) - _names(clean)
+    if lost:
+        verdict.object_to(
+            key, f"This will be left out of the HTML: {', '.join(sorted(lost))}.", is_error=False
+        )
+
+
+def _names(html: str) -> Counter[str]:
+    """Return how often each element and attribute is written."""
+    return Counter(
+        f"<{match[1].lower()}>" if match[1] else match[2].lower() for match in NAMES.finditer(html)
+    )

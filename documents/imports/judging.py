@@ -1,0 +1,133 @@
+"""Judge a whole file before anything is written: a report for people, a plan for the writer, and counts."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import batched
+from pathlib import Path
+from typing import IO, Any
+
+from documents.imports import reading
+from documents.imports.subjects import Subject
+from documents.imports.verdicts import Change, Finding, Verdict, finding
+
+BATCH = 250
+MOST_FINDINGS = 10_000
+MOST_SHOWN = 50
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(kw_only=True)
+class Judged:
+    """What a file would do, in rows, and the first findings."""
+
+    rows: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    errors: int = 0
+    warnings: int = 0
+    first: list[Finding] = field(default_factory=list)
+
+    def as_facts(self) -> dict[str, object]:
+        """Return it as a task keeps it."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        counts = (
+            f"{self.rows:,} rows: {self.new:,} new, {self.changed:,} changed, {self.unchanged:,} unchanged"
+        )
+        return f"{counts}; {self.errors:,} errors, {self.warnings:,} warnings."
+
+
+def judge(
+    source: Path, subject: Subject, *, report: Path, plan: Path, on_progress: Callable[[int], None]
+) -> Judged:
+    """Judge every row of ``source``; write the findings to ``report`` and what to change to ``plan``.
+
+    ``on_progress`` is called with the rows so far, and may raise to end it. Raises ImportUnreadable.
+    """
+    judged = Judged()
+    with (
+        report.open("w", encoding="utf-8-sig", newline="") as table,
+        plan.open("w", encoding="utf-8") as lines,
+    ):
+        note = _Notes(judged, table)
+        head, rows = reading.read(source, known=subject.columns, required=subject.required)
+        for column, problem in head.problems:
+            note(finding(head.number, column, column, problem))
+        if not head.problems:
+            for verdict in _verdicts(rows, subject, on_progress):
+                _count(judged, verdict, note, lines)
+        note.end()
+    return judged
+
+
+def changes(plan: Path) -> Iterator[Change]:
+    """Yield what a plan says, in the order of the file."""
+    with plan.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield Change(**json.loads(line))
+
+
+def _verdicts(
+    rows: Iterator[reading.Row], subject: Subject, on_progress: Callable[[int], None]
+) -> Iterator[Verdict]:
+    """Yield a verdict for each row; one that says the same as an earlier row is wrong."""
+    first_rows: dict[tuple[object, ...], int] = {}
+    done = 0
+    for batch in batched(rows, BATCH):
+        for verdict in subject.judge(batch):
+            if verdict.identity:
+                first = first_rows.setdefault(verdict.identity, verdict.row.number)
+                if first != verdict.row.number:
+                    verdict.object_to(subject.required[0], f"Row {first} is about the same.")
+            yield verdict
+            done += 1
+            on_progress(done)
+
+
+def _count(judged: Judged, verdict: Verdict, note: "_Notes", plan: IO[str]) -> None:
+    judged.rows += 1
+    for one in verdict.findings:
+        note(one)
+    if verdict.has_errors:
+        return
+    if verdict.change is None:
+        judged.unchanged += 1
+        return
+    judged.new += verdict.change.pk is None
+    judged.changed += verdict.change.pk is not None
+    plan.write(json.dumps(asdict(verdict.change)) + "\n")
+
+
+class _Notes:
+    """Writes findings down as CSV, up to a number that somebody may read; counts all."""
+
+    def __init__(self, judged: Judged, table: IO[str]) -> None:
+        self._judged = judged
+        self._table = csv.writer(table)
+        self._table.writerow(("row", "column", "value", "severity", "problem"))
+
+    def __call__(self, one: Finding) -> None:
+        judged = self._judged
+        if judged.errors + judged.warnings < MOST_FINDINGS:
+            severity = "error" if one.is_error else "warning"
+            self._table.writerow(map(_defused, (one.row, one.column, one.value, severity, one.problem)))
+        if len(judged.first) < MOST_SHOWN:
+            judged.first.append(one)
+        judged.errors += one.is_error
+        judged.warnings += not one.is_error
+
+    def end(self) -> None:
+        """Say how many were left out."""
+        more = self._judged.errors + self._judged.warnings - MOST_FINDINGS
+        if more > 0:
+            self._table.writerow(("", "", "", "", f"{more:,} more were found and are not listed."))
+
+
+def _defused(value: Any) -> str:
+    """Return a cell that no spreadsheet takes for a formula."""
+    text = str(value)
+    return f"'{text}" if text.startswith(DANGEROUS) else text

@@ -1,0 +1,423 @@
+"""Rows from CSV and XLSX files as people send them, and from files that were made to do harm."""
+
+import csv
+import io
+import random
+import re
+import resource
+import subprocess
+import sys
+import zipfile
+
+import openpyxl
+import pytest
+import xlsxwriter
+from hypothesis import given, settings, strategies as st
+
+from documents import errors
+from documents.imports import bounds, reading
+
+KNOWN = ("tag", "title", "year")
+HEAD = "tag,title,year\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return the head and all rows of a file."""
+
+    def read(content):
+        path = tmp_path / "source"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        head, rows = reading.read(path, known=KNOWN, required=("tag",))
+        return head, [*rows]
+
+    return read
+
+
+def said(read, content):
+    with pytest.raises(errors.ImportUnreadable) as caught:
+        read(content)
+    return str(caught.value)
+
+
+def sheet(rows, **options):
+    """Return a workbook as programs write it."""
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream, {"strings_to_formulas": False, **options}) as book:
+        page = book.add_worksheet()
+        for number, row in enumerate(rows):
+            for column, value in enumerate(row):
+                page.write(number, column, value)
+    return stream.getvalue()
+
+
+def package(book, **parts):
+    """Return a workbook with parts replaced or added; a slash is written as ``__``, a dot as ``_dot_``."""
+    parts = {name.replace("__", "/").replace("_dot_", "."): content for name, content in parts.items()}
+    stream = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(book)) as source,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for name in source.namelist():
+            target.writestr(name, parts.pop(name, source.read(name)))
+        for name, content in parts.items():
+            target.writestr(name, content)
+    return stream.getvalue()
+
+
+def worksheet(body, before=""):
+    namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    return f'<?xml version="1.0"?>{before}<worksheet xmlns="{namespace}"><sheetData>{body}</sheetData></worksheet>'
+
+
+BOOK = sheet([KNOWN, ("SP-2026-012", "Seagrass", 2026)])
+FIRST = "xl__worksheets__sheet1_dot_xml"
+TITLES = '<row r="1"><c r="A1" t="inlineStr"><is><t>tag</t></is></c></row>'
+
+
+# CSV
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_csv_of_every_country_is_read(read, encoding, separator, end):
+    lines = (KNOWN, ("SP-2026-012", '"Größe; Zahl, ""neu"""', "2026"))
+    text = end.join(separator.join(line) for line in lines) + end
+    head, [row] = read(text.encode(encoding))
+    assert (head.names, head.problems) == (KNOWN, ())
+    assert row.number == 2
+    assert row.cells == {"tag": "SP-2026-012", "title": 'Größe; Zahl, "neu"', "year": "2026"}
+
+
+def test_rows_keep_the_numbers_that_spreadsheets_show(read):
+    _, rows = read('tag,title\n\nA,"two\nlines"\n,,\nB,one\n')
+    assert [(row.number, row.cells) for row in rows] == [
+        (3, {"tag": "A", "title": "two\nlines"}),
+        (5, {"tag": "B", "title": "one"}),
+    ]
+
+
+def test_what_exports_have_defused_is_itself_again(read):
+    _, [row] = read("tag,title\n'-1,'=1+1\n")
+    assert row.cells == {"tag": "-1", "title": "=1+1"}
+    _, [row] = read("tag,title\n'a,it's\n")
+    assert row.cells == {"tag": "'a", "title": "it's"}
+
+
+def test_an_empty_file_has_no_columns_and_no_rows(read):
+    head, rows = read("")
+    assert rows == []
+    assert [column for column, _ in head.problems] == ["tag"]
+
+
+@pytest.mark.parametrize(
+    ("first", "column", "words"),
+    [
+        ("tag,titel", "titel", "known are: tag, title, year"),
+        ("title,year", "tag", "missing"),
+        ("tag,tag", "tag", "twice"),
+        ("tag,,year", "", "Column 2 has no name"),
+        ("tag;tittle;x", "tittle", "known are"),
+    ],
+)
+def test_wrong_columns_are_named(read, first, column, words):
+    head, _ = read(f"{first}\n")
+    assert any(name == column and words in problem for name, problem in head.problems), head.problems
+
+
+def test_titles_may_be_written_large(read):
+    assert read(" Tag ,TITLE,Year,,\n")[0].problems == ()
+
+
+def test_a_cell_without_a_column_is_bad(read):
+    _, [row] = read("tag\nA,B\n")
+    [(column, bad)] = row.bad
+    assert (column, bad.value) == ("", "B")
+
+
+def test_a_cell_that_is_too_long_is_bad(read):
+    long = "x" * (bounds.MAX_CELL_CHARACTERS + 1)
+    _, [row] = read(f"tag,title\nA,{long}\n")
+    assert [column for column, _ in row.bad] == ["title"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (HEAD.encode() + b"A,Gr\xf6\xdfe,1\n", "CSV UTF-8"),
+        (HEAD.encode() + b"A,B\x00,1\n", "NUL"),
+        (HEAD.encode("utf-16")[:-1], "UTF-8"),
+        (HEAD + 'A,"B"C,1\n', "Row 2 cannot be read"),
+        (HEAD + 'A,"never closed\n', "Row 2 cannot be read"),
+        (HEAD + 'A,"' + "never closed\n" * 200_000, "Row 2 cannot be read"),
+        (HEAD + ",".join("x" * 1_000_000), "1,000,000 columns"),
+        ("x" * 100_000_000, "more than 4,000,000 characters"),
+        (HEAD + '"\n",' * 2_000_000, "more than 4,000,000 characters"),
+        (HEAD + "A\n" * (bounds.MAX_ROWS + 1), "more than 50,000 rows"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"x" * 600, "without a password"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "CSV UTF-8"),
+    ],
+    ids=lambda value: None if isinstance(value, str) and len(value) < 40 else "file",
+)
+def test_hostile_csv_is_refused_in_words(read, content, words):
+    assert words in said(read, content)
+
+
+@given(
+    rows=st.lists(
+        st.lists(
+            st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20), min_size=1, max_size=3
+        ),
+        max_size=8,
+    ),
+    separator=st.sampled_from(",;\t"),
+)
+@settings(deadline=None)
+def test_whatever_is_written_as_csv_is_read_again(tmp_path_factory, rows, separator):
+    stream = io.StringIO()
+    csv.writer(stream, delimiter=separator).writerows([KNOWN, *rows])
+    path = tmp_path_factory.mktemp("csv") / "source"
+    path.write_text(stream.getvalue(), newline="")
+    _, found = reading.read(path, known=KNOWN, required=())
+    wanted = [
+        {name: cell for name, cell in zip(KNOWN, row, strict=False) if cell.strip()}
+        for row in rows
+        if any(cell.strip() for cell in row)
+    ]
+    assert [{name: cell.removeprefix("'") for name, cell in row.cells.items()} for row in found] == [
+        {name: cell.removeprefix("'") for name, cell in row.items()} for row in wanted
+    ]
+
+
+@given(content=st.binary(max_size=300))
+@settings(deadline=None)
+def test_any_bytes_are_rows_or_unreadable(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("bytes") / "source"
+    path.write_bytes(content)
+    try:
+        _, rows = reading.read(path, known=KNOWN, required=())
+        [*rows]
+    except errors.ImportUnreadable as error:
+        assert str(error)
+
+
+# XLSX
+
+
+def test_a_workbook_is_read_with_numbers_and_texts(read):
+    head, [row] = read(sheet([KNOWN, ("SP-2026-012", "A <b>title</b> & more", 2026.0)]))
+    assert head.problems == ()
+    assert row.cells == {"tag": "SP-2026-012", "title": "A <b>title</b> & more", "year": "2026"}
+
+
+def test_only_the_first_visible_sheet_is_read(read):
+    book = openpyxl.Workbook()
+    book.active.append(["secret"])
+    book.active.sheet_state = "hidden"
+    book.create_sheet("Data").append(["tag"])
+    book.create_sheet("Notes").append(["other"])
+    stream = io.BytesIO()
+    book.save(stream)
+    assert read(stream.getvalue())[0].names == ("tag",)
+
+
+def test_formulas_dates_and_errors_are_bad_cells(read):
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream) as book:
+        page = book.add_worksheet()
+        page.write_row(0, 0, KNOWN)
+        page.write_formula(1, 0, "=1+1", None, 2)
+        page.write_number(1, 1, 45000, book.add_format({"num_format": "yyyy-mm-dd"}))
+        page.write_formula(1, 2, '=WEBSERVICE("http://127.0.0.1/")')
+    _, [row] = read(stream.getvalue())
+    assert [(column, bad.reason.split(".")[0]) for column, bad in row.bad] == [
+        ("tag", "It is a formula"),
+        ("title", "It is a date"),
+        ("year", "It is a formula"),
+    ]
+
+
+def test_wrong_dimensions_and_gaps_cost_nothing(read):
+    body = TITLES + '<row r="40000"><c r="A40000" t="inlineStr"><is><t>X</t></is></c></row>'
+    _, [row] = read(
+        package(
+            BOOK,
+            **{FIRST: worksheet(body).replace("<sheetData>", '<dimension ref="A1:XFD1048576"/><sheetData>')},
+        )
+    )
+    assert (row.number, row.cells) == (40_000, {"tag": "X"})
+    far = TITLES + '<row r="999999999"><c t="inlineStr"><is><t>X</t></is></c></row>'
+    assert "50,000 rows" in said(read, package(BOOK, **{FIRST: worksheet(far)}))
+
+
+@pytest.mark.parametrize("name", ["xl__vbaProject_dot_bin", "xl__macrosheets__sheet1_dot_xml"])
+def test_macros_are_refused(read, name):
+    assert "macros" in said(read, package(BOOK, **{name: b"x"}))
+
+
+def test_links_to_other_files_are_refused_and_not_followed(read):
+    link = '<externalLink><externalBook r:id="rId1"/></externalLink>'
+    assert "links to other files" in said(read, package(BOOK, xl__externalLinks__externalLink1_dot_xml=link))
+
+
+LAUGHS = (
+    "<!DOCTYPE x [<!ENTITY a 'ha'>"
+    + "".join(f"<!ENTITY {chr(98 + n)} '{f'&{chr(97 + n)};' * 10}'>" for n in range(9))
+    + "]>"
+)
+FILE = "<!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]>"
+CELL = '<row r="2"><c r="A2" t="inlineStr"><is><t>{}</t></is></c></row>'
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {FIRST: worksheet(CELL.format("&j;"), LAUGHS)},
+        {FIRST: worksheet(CELL.format("&a;"), FILE)},
+        {FIRST: worksheet("<row>")[:-20]},
+        {FIRST: worksheet('<row r="x"/>')},
+        {FIRST: worksheet('<row r="1"><c r="A1" t="s"><v>99999</v></c></row>')},
+        {FIRST: worksheet('<row r="1"><c r="A1"><v>' + "9" * 5000 + "</v></c></row>")},
+        {FIRST: b"\x00\xff" * 100},
+        {"xl__workbook_dot_xml": b"<workbook/>"},
+        {"xl__styles_dot_xml": b"<styleSheet/>"},
+        {"[Content_Types]_dot_xml": b"<Types/>"},
+        {"xl___rels__workbook_dot_xml_dot_rels": b"<Relationships/>"},
+    ],
+)
+def test_hostile_xml_is_refused(read, parts):
+    assert re.search("damaged|no visible sheet", said(read, package(BOOK, **parts)))
+
+
+def test_entities_outside_of_the_sheet_stay_what_they_are(read):
+    for part in ("xl__workbook_dot_xml", "xl__styles_dot_xml"):
+        name = part.replace("__", "/").replace("_dot_", ".")
+        with zipfile.ZipFile(io.BytesIO(BOOK)) as archive:
+            xml = archive.read(name).decode()
+        begin, _, rest = xml.partition("?>")
+        with_laughs = f"{begin}?>{LAUGHS.replace('x [', 'styleSheet [')}{rest}"
+        try:
+            read(package(BOOK, **{part: with_laughs}))
+        except errors.ImportUnreadable as error:
+            assert "damaged" in str(error)
+
+
+def test_a_password_and_unusual_packing_are_refused(read):
+    locked = bytearray(BOOK)
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = -1
+        while (start := locked.find(mark, start + 1)) >= 0:
+            locked[start + offset] |= 1
+    assert "password" in said(read, bytes(locked))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("xl/workbook.xml", "x" * 1000)
+    assert "damaged" in said(read, stream.getvalue())
+
+
+@pytest.mark.parametrize("cut", [5, 100, 1000, len(BOOK) - 10])
+def test_half_a_workbook_is_damaged(read, cut):
+    assert "damaged" in said(read, BOOK[:cut])
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=150)
+def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, data):
+    parts = {}
+    with zipfile.ZipFile(io.BytesIO(BOOK)) as archive:
+        name = data.draw(st.sampled_from([one for one in archive.namelist() if "docProps" not in one]))
+        content = bytearray(archive.read(name))
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=9))
+    parts[name] = bytes(content)
+    path = tmp_path_factory.mktemp("fuzz") / "source"
+    path.write_bytes(package(BOOK, **parts))
+    try:
+        _, rows = reading.read(path, known=KNOWN, required=())
+        [*rows]
+    except errors.ImportUnreadable as error:
+        assert str(error)
+
+
+# Bombs, in a process of their own so that its memory can be told.
+
+MEASURE = """
+import pathlib, resource, sys, time
+from documents.imports import reading
+from documents import errors
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+started = time.process_time()
+try:
+    head, rows = reading.read(pathlib.Path(sys.argv[1]), known=("tag", "title", "year"), required=("tag",))
+    print(sum(1 for _ in rows), "rows")
+except errors.ImportUnreadable as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, time.process_time() - started)
+"""
+STRINGS = "xl__sharedStrings_dot_xml"
+
+
+def strings(body):
+    return f'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{body}</sst>'
+
+
+def bombs():
+    yield (
+        "a part that unpacks to a gigabyte",
+        lambda: package(BOOK, xl__media__x_dot_png=bytes(1_000_000_000)),
+        "Unpacked",
+    )
+    yield (
+        "empty cells",
+        lambda: package(BOOK, **{FIRST: worksheet("<row>" + "<c/>" * 20_000_000 + "</row>")}),
+        "Unpacked",
+    )
+    yield "empty rows", lambda: package(BOOK, **{FIRST: worksheet("<row/>" * 10_000_000)}), ""
+    yield (
+        "attributes",
+        lambda: package(
+            BOOK, **{FIRST: worksheet("<row " + " ".join(f'a{n}="0"' for n in range(2_000_000)) + "/>")}
+        ),
+        "Unpacked",
+    )
+    yield (
+        "empty strings",
+        lambda: package(BOOK, **{STRINGS: strings("<si/>" * 1_900_000 + noise(1_000_000))}),
+        "damaged",
+    )
+    yield (
+        "one long string",
+        lambda: package(
+            BOOK, **{STRINGS: strings("<si><t>" + "x" * 60_000_000 + noise(700_000) + "</t></si>")}
+        ),
+        "",
+    )
+    yield "deep elements", lambda: package(BOOK, **{FIRST: worksheet("<a>" * 1_000_000)}), "Unpacked"
+    yield "columns of CSV", lambda: (HEAD + "ab," * 1_300_000).encode(), "columns"
+    yield "a line of 30 MB", lambda: b"x" * 30_000_000, "characters"
+
+
+def noise(size):
+    """Return letters that do not pack well, so that the ratio is that of a real file."""
+    return "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=size))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"), [pytest.param(make, words, id=name) for name, make, words in bombs()]
+)
+def test_a_bomb_takes_little_memory_and_time(tmp_path, make, words):
+    path = tmp_path / "bomb"
+    path.write_bytes(make())
+    limits = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))}
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, timeout=120, **limits
+    )
+    assert done.returncode == 0, done.stderr
+    answer, figures = done.stdout.splitlines()
+    kilobytes, seconds = map(float, figures.split())
+    assert words in answer
+    assert kilobytes < 200_000, (answer, kilobytes)
+    assert seconds < 20, (answer, seconds)
