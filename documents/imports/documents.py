@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
@@ -31,8 +30,7 @@ def judge(rows: Sequence[Row]) -> Iterator[Verdict]:
         verdict.identity = _identity(verdict, projects)
     stored = _stored([verdict.identity for verdict in verdicts if verdict.identity])
     for verdict in verdicts:
-        if verdict.identity:
-            _judge(verdict, verdict.identity, stored.get(verdict.identity))
+        _judge(verdict, stored.get(verdict.identity) if verdict.identity else None)
         yield verdict
 
 
@@ -63,28 +61,23 @@ def _stored(keys: Sequence[Key]) -> dict[Key, Document]:
     return {(one.project_id, one.kind, one.year): one for one in found}
 
 
-def _judge(verdict: Verdict, key: Key, stored: Document | None) -> None:
-    project_id, kind, year = key
+def _judge(verdict: Verdict, stored: Document | None) -> None:
+    status = verdict.clean(field_of(Document, "status")) if verdict.text("status") else None
+    kind = kinds.KINDS.get(verdict.text("kind"))
     before = stored.sections if stored else {}
-    values: dict[str, Any] = {"sections": before | _sections(verdict, kinds.KINDS[str(kind)], before)}
-    values["status"] = stored.status if stored else Document.Status.NEW.value
-    if verdict.text("status"):
-        values["status"] = verdict.clean(field_of(Document, "status"))
-    if verdict.has_errors:
+    sections = before | _sections(verdict, kind, before) if kind else {}
+    if verdict.has_errors or verdict.identity is None:
         return
-    if stored and (stored.status, stored.sections) == (values["status"], values["sections"]):
+    status = status or (stored.status if stored else Document.Status.NEW.value)
+    if stored and (stored.status, before) == (status, sections):
         return
+    values = dict(zip(("project_id", "kind", "year"), verdict.identity, strict=True))
+    values |= {"status": status, "sections": sections, "version": stored.version + 1 if stored else 1}
     verdict.change = Change(
         row=verdict.row.number,
         pk=stored.pk if stored else None,
         seen={"version": stored.version} if stored else {},
-        values={
-            **values,
-            "project_id": project_id,
-            "kind": kind,
-            "year": year,
-            "version": stored.version + 1 if stored else 1,
-        },
+        values=values,
     )
 
 

@@ -24,27 +24,30 @@ def judge(rows: Sequence[Row]) -> Iterator[Verdict]:
     stored = {one["tag"]: one for one in Project.objects.filter(tag__in=tags).values("pk", *STORED)}
     areas = dict(BusinessArea.objects.values_list("name", "pk"))
     for verdict in verdicts:
-        if verdict.identity:
-            _judge(verdict, stored.get(verdict.identity[0]), areas)
+        tag = verdict.identity[0] if verdict.identity else None
+        _judge(verdict, stored.get(tag), areas)
         yield verdict
 
 
 def _judge(verdict: Verdict, stored: dict[str, Any] | None, areas: dict[str, int]) -> None:
     values = {
-        name: verdict.clean(field_of(Project, name)) for name in PLAIN if _is_said(verdict, name, stored)
+        name: verdict.clean(field_of(Project, name)) for name in PLAIN[1:] if _is_said(verdict, name, stored)
     }
     if _is_said(verdict, "business_area", stored):
         values["business_area_id"] = _area(verdict, areas)
     if verdict.has_errors:
         return
     pk, seen = (stored["pk"], {name: stored[name] for name in STORED}) if stored else (None, {})
-    if (after := seen | values) != seen:
-        verdict.change = Change(row=verdict.row.number, pk=pk, seen=seen, values=after)
+    if values and (after := seen | values) != seen:
+        verdict.change = Change(
+            row=verdict.row.number, pk=pk, seen=seen, values=after | {"tag": verdict.text("tag")}
+        )
 
 
 def _is_said(verdict: Verdict, name: str, stored: dict[str, Any] | None) -> bool:
     """Say whether a cell matters: an empty one leaves what is stored, and the default of what is new."""
-    return bool(verdict.text(name)) or (stored is None and not field_of(Project, name).has_default())
+    is_new = stored is None and verdict.identity is not None
+    return bool(verdict.text(name)) or (is_new and not field_of(Project, name).has_default())
 
 
 def _area(verdict: Verdict, areas: dict[str, int]) -> int | None:

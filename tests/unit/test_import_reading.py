@@ -1,10 +1,10 @@
 """Rows from CSV and XLSX files as people send them, and from files that were made to do harm."""
 
+import contextlib
 import csv
 import io
 import random
 import re
-import resource
 import subprocess
 import sys
 import zipfile
@@ -196,11 +196,9 @@ def test_whatever_is_written_as_csv_is_read_again(tmp_path_factory, rows, separa
 def test_any_bytes_are_rows_or_unreadable(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("bytes") / "source"
     path.write_bytes(content)
-    try:
+    with contextlib.suppress(errors.ImportUnreadable):
         _, rows = reading.read(path, known=KNOWN, required=())
-        [*rows]
-    except errors.ImportUnreadable as error:
-        assert str(error)
+        assert all(row.number for row in rows)
 
 
 # XLSX
@@ -282,7 +280,7 @@ CELL = '<row r="2"><c r="A2" t="inlineStr"><is><t>{}</t></is></c></row>'
         {FIRST: worksheet('<row r="1"><c r="A1"><v>' + "9" * 5000 + "</v></c></row>")},
         {FIRST: b"\x00\xff" * 100},
         {"xl__workbook_dot_xml": b"<workbook/>"},
-        {"xl__styles_dot_xml": b"<styleSheet/>"},
+        {"xl__styles_dot_xml": b"<styleSheet>"},
         {"[Content_Types]_dot_xml": b"<Types/>"},
         {"xl___rels__workbook_dot_xml_dot_rels": b"<Relationships/>"},
     ],
@@ -298,10 +296,8 @@ def test_entities_outside_of_the_sheet_stay_what_they_are(read):
             xml = archive.read(name).decode()
         begin, _, rest = xml.partition("?>")
         with_laughs = f"{begin}?>{LAUGHS.replace('x [', 'styleSheet [')}{rest}"
-        try:
-            read(package(BOOK, **{part: with_laughs}))
-        except errors.ImportUnreadable as error:
-            assert "damaged" in str(error)
+        with contextlib.suppress(errors.ImportUnreadable):
+            assert "haha" not in str(read(package(BOOK, **{part: with_laughs})))
 
 
 def test_a_password_and_unusual_packing_are_refused(read):
@@ -335,11 +331,9 @@ def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, 
     parts[name] = bytes(content)
     path = tmp_path_factory.mktemp("fuzz") / "source"
     path.write_bytes(package(BOOK, **parts))
-    try:
+    with contextlib.suppress(errors.ImportUnreadable):
         _, rows = reading.read(path, known=KNOWN, required=())
-        [*rows]
-    except errors.ImportUnreadable as error:
-        assert str(error)
+        assert all(row.number for row in rows)
 
 
 # Bombs, in a process of their own so that its memory can be told.
@@ -350,6 +344,7 @@ from documents.imports import reading
 from documents import errors
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 started = time.process_time()
+resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 try:
     head, rows = reading.read(pathlib.Path(sys.argv[1]), known=("tag", "title", "year"), required=("tag",))
     print(sum(1 for _ in rows), "rows")
@@ -364,57 +359,39 @@ def strings(body):
     return f'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">{body}</sst>'
 
 
-def bombs():
-    yield (
-        "a part that unpacks to a gigabyte",
-        lambda: package(BOOK, xl__media__x_dot_png=bytes(1_000_000_000)),
-        "Unpacked",
-    )
-    yield (
-        "empty cells",
-        lambda: package(BOOK, **{FIRST: worksheet("<row>" + "<c/>" * 20_000_000 + "</row>")}),
-        "Unpacked",
-    )
-    yield "empty rows", lambda: package(BOOK, **{FIRST: worksheet("<row/>" * 10_000_000)}), ""
-    yield (
-        "attributes",
-        lambda: package(
-            BOOK, **{FIRST: worksheet("<row " + " ".join(f'a{n}="0"' for n in range(2_000_000)) + "/>")}
-        ),
-        "Unpacked",
-    )
-    yield (
-        "empty strings",
-        lambda: package(BOOK, **{STRINGS: strings("<si/>" * 1_900_000 + noise(1_000_000))}),
-        "damaged",
-    )
-    yield (
-        "one long string",
-        lambda: package(
-            BOOK, **{STRINGS: strings("<si><t>" + "x" * 60_000_000 + noise(700_000) + "</t></si>")}
-        ),
-        "",
-    )
-    yield "deep elements", lambda: package(BOOK, **{FIRST: worksheet("<a>" * 1_000_000)}), "Unpacked"
-    yield "columns of CSV", lambda: (HEAD + "ab," * 1_300_000).encode(), "columns"
-    yield "a line of 30 MB", lambda: b"x" * 30_000_000, "characters"
-
-
 def noise(size):
     """Return letters that do not pack well, so that the ratio is that of a real file."""
     return "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=size))
 
 
-@pytest.mark.parametrize(
-    ("make", "words"), [pytest.param(make, words, id=name) for name, make, words in bombs()]
-)
+EMPTY_STRINGS = strings("<si/>" * 1_900_000 + noise(1_000_000))
+LONG_STRING = strings("<si><t>" + "x" * 60_000_000 + noise(700_000) + "</t></si>")
+ATTRIBUTES = " ".join(f'a{number}="0"' for number in range(2_000_000))
+BOMBS = {
+    "a part that unpacks to 300 MB": (
+        lambda: package(BOOK, xl__media__x_dot_png=bytes(300_000_000)),
+        "Unpacked",
+    ),
+    "empty cells": (
+        lambda: package(BOOK, **{FIRST: worksheet(f"<row>{'<c/>' * 20_000_000}</row>")}),
+        "Unpacked",
+    ),
+    "empty rows": (lambda: package(BOOK, **{FIRST: worksheet("<row/>" * 10_000_000)}), "50,000 rows"),
+    "attributes": (lambda: package(BOOK, **{FIRST: worksheet(f"<row {ATTRIBUTES}/>")}), "Unpacked"),
+    "empty strings": (lambda: package(BOOK, **{STRINGS: EMPTY_STRINGS}), "0 rows"),
+    "one long string": (lambda: package(BOOK, **{STRINGS: LONG_STRING}), ""),
+    "deep elements": (lambda: package(BOOK, **{FIRST: worksheet("<a>" * 1_000_000)}), "Unpacked"),
+    "columns of CSV": (f"{HEAD}{'ab,' * 1_300_000}".encode, "columns"),
+    "a line of 30 MB": (lambda: b"x" * 30_000_000, "characters"),
+}
+
+
+@pytest.mark.parametrize(("make", "words"), BOMBS.values(), ids=BOMBS)
 def test_a_bomb_takes_little_memory_and_time(tmp_path, make, words):
     path = tmp_path / "bomb"
     path.write_bytes(make())
-    limits = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))}
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, timeout=120, **limits
-    )
+    command = [sys.executable, "-c", MEASURE, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     answer, figures = done.stdout.splitlines()
     kilobytes, seconds = map(float, figures.split())
