@@ -11,6 +11,7 @@ import requests
 from bench.clients import FONTS, Bench, html_file, render, seconds
 from bench.dashboard import dashboard
 from bench.images import images
+from bench.imports import imports
 from bench.load import four_at_once, health_under_load
 from bench.memory import memory
 from bench.parts import parts
@@ -114,6 +115,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "status": status,
     "switch": switch,
     "dashboard": dashboard,
+    "imports": imports,
     "start": start,
     "soak": soak,
     "users": users,

@@ -29,15 +29,15 @@ def memory(bench: Bench) -> Iterator[Row]:
         # What a kind of document needs once (its templates), and what the allocator keeps, is no growth.
         for document in (large.documents.annual_short, *[large.documents.short] * WARM_UP):
             _render_and_get(client, large.address(document))
-        _reset_peak(server.worker)
+        reset_peak(server.worker)
         for _ in range(3):
             _render_and_get(client, short)
-        before = _peak_bytes(server.worker)
-        _reset_peak(server.worker)
+        before = peak_bytes(server.worker)
+        reset_peak(server.worker)
         with _largest_child(server.worker) as peaks:
             facts = _render_and_get(client, large.address(large.documents.annual))
         child = f"{max(peaks) / MEGABYTE:.0f} MB, {facts['seconds']:.1f} s"
-        growth = (_peak_bytes(server.worker) - before) / MEGABYTE
+        growth = (peak_bytes(server.worker) - before) / MEGABYTE
     yield Row(
         criterion=f"{criterion}{facts['pages']} pages beside 3",
         goal="grows ≤ 5 MB",
@@ -56,12 +56,12 @@ def _render_and_get(client: requests.Session, address: str) -> dict[str, float]:
     return facts
 
 
-def _reset_peak(process: psutil.Process) -> None:
+def reset_peak(process: psutil.Process) -> None:
     """Forget the peak so far; it begins anew at what is resident now."""
     Path(f"/proc/{process.pid}/clear_refs").write_text("5")
 
 
-def _peak_bytes(process: psutil.Process) -> int:
+def peak_bytes(process: psutil.Process) -> int:
     """Return the peak resident memory of a process since the last reset."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
@@ -76,7 +76,7 @@ def _largest_child(worker: psutil.Process) -> Iterator[list[int]]:
     def watch() -> None:
         while not stop.wait(0.2):
             with contextlib.suppress(psutil.Error, OSError):
-                peaks.append(max(_peak_bytes(child) for child in worker.children()))
+                peaks.append(max(peak_bytes(child) for child in worker.children()))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

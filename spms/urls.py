@@ -24,6 +24,7 @@ urlpatterns = [
     path("healthz/ready", health.ready, name="ready"),
     path("", include("documents.pages.urls")),
     path("dashboard/tasks/", include("documents.pages.staff_urls")),
+    path("dashboard/imports/", include("documents.pages.import_urls")),
     path("dashboard/", include("metrics.dashboard.urls")),
     path("login/", LoginView.as_view(template_name="site/login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

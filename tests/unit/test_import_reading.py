@@ -212,8 +212,9 @@ def test_a_workbook_is_read_with_numbers_and_texts(read):
 
 def test_only_the_first_visible_sheet_is_read(read):
     book = openpyxl.Workbook()
-    book.active.append(["secret"])
-    book.active.sheet_state = "hidden"
+    [hidden] = book.worksheets
+    hidden.append(["secret"])
+    hidden.sheet_state = "hidden"
     book.create_sheet("Data").append(["tag"])
     book.create_sheet("Notes").append(["other"])
     stream = io.BytesIO()

@@ -55,7 +55,11 @@ const placeInQueue = (task) => `Number ${task.queue.position} in the queue; read
 
 // What a form sends: a file as multipart, everything else as JSON; a box is true or false, an empty field is left out.
 function bodyOf(form) {
-  if (form.enctype === "multipart/form-data") return { body: new FormData(form) };
+  if (form.enctype === "multipart/form-data") {
+    const body = new FormData(form);
+    body.delete("csrfmiddlewaretoken"); // it goes with the headers
+    return { body };
+  }
   const values = {};
   for (const field of form.elements) {
     if (!field.name || field.name === "csrfmiddlewaretoken" || field.disabled) continue;
@@ -123,12 +127,14 @@ class TaskForm {
   }
 }
 
-document.querySelectorAll("form[data-task-url]").forEach((form) => new TaskForm(form));
+const bindForms = (root) => root.querySelectorAll("form[data-task-url]").forEach((form) => new TaskForm(form));
+bindForms(document);
 
-// <div data-part="…">: the server renders it anew whenever a task of this page has ended.
+// <div data-part-url="…">: the server renders it anew whenever a task of this page has ended.
 document.addEventListener("task-ended", () => document.querySelectorAll("[data-part-url]").forEach(async (part) => {
   const answer = await fetch(part.dataset.partUrl);
   if (!answer.ok) return;
   part.innerHTML = await answer.text(); // rendered and escaped by the server, like the page itself
   localTimes(part);
+  bindForms(part);
 }));
