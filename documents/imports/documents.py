@@ -40,11 +40,12 @@ def _projects(tags: set[str]) -> dict[str, int]:
 
 def _identity(verdict: Verdict, projects: dict[str, int]) -> Key | None:
     """Return the project's id, the kind and the year, or None after noting what is wrong with them."""
-    kind, year = verdict.clean(field_of(Document, "kind")), verdict.clean(field_of(Document, "year"))
     tag, project_id = verdict.text("tag"), projects.get(verdict.text("tag"))
-    if tag and project_id is None:
+    is_known = project_id is not None or not tag
+    if not is_known:
         verdict.object_to("tag", "There is no project with this tag; import it first.")
-    elif kind and year:
+    kind, year = verdict.clean(field_of(Document, "kind")), verdict.clean(field_of(Document, "year"))
+    if is_known and kind and year:
         try:
             Document(project_id=project_id, kind=kind, year=year).clean()
         except ValidationError as error:

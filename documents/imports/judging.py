@@ -35,10 +35,14 @@ class Judged:
         return asdict(self)
 
     def __str__(self) -> str:
-        counts = (
-            f"{self.rows:,} rows: {self.new:,} new, {self.changed:,} changed, {self.unchanged:,} unchanged"
-        )
-        return f"{counts}; {self.errors:,} errors, {self.warnings:,} warnings."
+        counts = f"{self.new:,} new, {self.changed:,} changed, {self.unchanged:,} unchanged"
+        found = f"{many(self.errors, 'error')}, {many(self.warnings, 'warning')}"
+        return f"{many(self.rows, 'row')}: {counts}; {found}."
+
+
+def many(count: int, word: str) -> str:
+    """Return a count with its word: “1 row”, “2,000 rows”."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def judge(

@@ -175,7 +175,7 @@ def _refuse(task: Task, outcome: tasks.Outcome, judged: Judged) -> None:
     claims.mine(task).update(file=outcome.file, digest=outcome.digest, result=outcome.facts)
     first = next(one for one in judged.first if one.is_error)
     where = f"the first in row {first.row}, column {first.column}: {first.problem}"
-    raise errors.ImportRefused(f"{judged.errors:,} errors, {where} The task's file lists them.")
+    raise errors.ImportRefused(f"{judging.many(judged.errors, 'error')}, {where} The task's file lists them.")
 
 
 def _write(attempt: tasks.Attempt, order: Order, plan: Path, outcome: tasks.Outcome) -> None:

@@ -196,7 +196,7 @@ def test_the_task_page_shows_what_runs_and_chosen_tasks_are_retried(system, visi
 def sent(page, text):
     """Choose a file of documents on the page of imports and have it checked."""
     page.get_by_label("Documents").check()
-    page.get_by_label("File").set_input_files(
+    page.get_by_label("File", exact=True).set_input_files(
         {"name": "reports.csv", "mimeType": "text/csv", "buffer": text.encode()}
     )
     page.get_by_role("button", name="Check the file").click()
@@ -223,7 +223,7 @@ def test_a_file_is_checked_and_then_imported(system, visit, mode):
 
 def test_a_file_that_cannot_be_read_is_said_in_plain_words(system, visit, faults):
     page = visit("/dashboard/imports/")
-    page.get_by_label("File").set_input_files(
+    page.get_by_label("File", exact=True).set_input_files(
         {"name": "old.csv", "mimeType": "text/csv", "buffer": b"tag,title\nx,Gr\xf6\xdfe\n"}
     )
     page.get_by_role("button", name="Check the file").click()

@@ -365,7 +365,7 @@ def test_an_import_in_the_queue_is_the_same_work(staff, project, settings, caplo
     assert staff.get(f"/api/v1/tasks/{begun.data['task_id']}/").data["status"] == "succeeded"
     task = Task.objects.get(pk=begun.data["task_id"])
     assert task.arguments["dry_run_task"] == checked.data["task_id"]
-    assert f"by maintainer: documents, file {task.arguments['digest']}, 1 rows: 1 new" in caplog.text
+    assert f"by maintainer: documents, file {task.arguments['digest']}, 1 row: 1 new" in caplog.text
 
 
 def test_a_client_may_ask_for_the_queue(staff, project):
