@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from documents import kinds, store, tasks
 from documents.imports import judging, writing
-from documents.models import BusinessArea, Cluster, Document, Membership, Project, Task
+from documents.models import BusinessArea, Cluster, Document, Membership, Notice, Project, Task
 from tests import factories
 from tests.working import run_entries
 
@@ -372,6 +372,31 @@ def test_a_client_may_ask_for_the_queue(staff, project):
     Cluster.objects.create(name="host:1:a", workers=1)
     answer = send(staff, HEAD, headers={"Prefer": "respond-async"})
     assert (answer.status_code, answer["Preference-Applied"]) == (202, "respond-async")
+
+
+def test_who_asks_for_it_is_told_when_it_has_ended(staff, project, maintainer):
+    checked = send(staff, HEAD + "SP-2026-012,concept_plan,2026,,,\n", notify="true")
+    done = staff.post(f"{URL}{checked.data['task_id']}/apply/", {"notify": True}, format="json")
+    assert done.status_code == 201
+    assert list(Notice.objects.values_list("target", "task__kind")) == [(maintainer.email, "import")] * 2
+
+
+def test_after_a_conflict_it_is_judged_anew_by_a_retry(staff, project, monkeypatch):
+    document = factories.document(project=project)
+    write = writing.write
+
+    def be_late(changes, subject):
+        monkeypatch.undo()
+        document.bump_version()
+        write(changes, subject)
+
+    monkeypatch.setattr(writing, "write", be_late)
+    refused = send(staff, HEAD + "SP-2026-012,concept_plan,2026,,<p>New</p>,\n", dry_run="false")
+    assert refused.status_code == 409
+    again = staff.post(f"/api/v1/tasks/{refused.json()['task_id']}/retry/")
+    assert (again.status_code, counts(again)) == (200, (0, 1, 0, 0))
+    document.refresh_from_db()
+    assert (document.version, document.sections) == (2, {"background": "<p>New</p>"})
 
 
 def test_who_is_no_longer_staff_imports_nothing(staff, project, maintainer, settings):
