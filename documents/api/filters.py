@@ -28,8 +28,17 @@ class OnlyKnown(filters.DjangoFilterBackend):
         if unknown := set(request.query_params) - set(known):
             message = f"Unknown parameter; known are: {', '.join(known)}."
             raise ValidationError(dict.fromkeys(sorted(unknown), message))
+        _refuse_empty(filterset, request)
         found: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return found
+
+
+def _refuse_empty(filterset: Any, request: Request) -> None:
+    """Raise ValidationError for a parameter without a value, which would filter nothing; a text may be empty."""
+    filtered = getattr(filterset, "base_filters", {})
+    needy = [name for name, one in filtered.items() if not isinstance(one, filters.CharFilter)]
+    if empty := [name for name in needy if request.query_params.get(name) == ""]:
+        raise ValidationError(dict.fromkeys(empty, "Send a value, or leave the parameter out."))
 
 
 @extend_schema_field({"type": "integer", "format": "int64", "minimum": 0})

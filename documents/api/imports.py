@@ -4,7 +4,8 @@ import uuid
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import parsers, serializers
 from rest_framework.generics import get_object_or_404
 from rest_framework.permissions import BasePermission, IsAuthenticated
@@ -36,15 +37,25 @@ class IsStaff(BasePermission):
         return bool(request.user.is_staff)
 
 
+@extend_schema_field(OpenApiTypes.BOOL)
+class FormBoolean(serializers.ChoiceField):
+    """True or false in a form, which has texts only."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=("true", "false"), **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return what the text means."""
+        return super().to_internal_value(data) == "true"
+
+
 class ImportSerializer(NoticeRequestSerializer):
     """The multipart form of an import, and who is told when it has ended."""
 
     file = serializers.FileField(help_text="CSV or XLSX; docs/imports.md describes the columns.")
     what = serializers.ChoiceField(choices=[*SUBJECTS])
-    dry_run = serializers.BooleanField(default=True, help_text="Check the file and write nothing.")
-
-    def _of_other_types(self, data: dict[str, Any]) -> dict[str, str]:
-        return {}  # a form has texts only
+    dry_run = FormBoolean(default=True, help_text="Check the file and write nothing.")
+    notify = FormBoolean(default=False)  # type: ignore[assignment]
 
 
 class ImportsView(APIView):
