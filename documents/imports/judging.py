@@ -118,7 +118,7 @@ class _Notes:
         judged = self._judged
         if judged.errors + judged.warnings < MOST_FINDINGS:
             severity = "error" if one.is_error else "warning"
-            self._table.writerow(map(_defused, (one.row, one.column, one.value, severity, one.problem)))
+            self._table.writerow(map(defused, (one.row, one.column, one.value, severity, one.problem)))
         if len(judged.first) < MOST_SHOWN:
             judged.first.append(one)
         judged.errors += one.is_error
@@ -131,7 +131,7 @@ class _Notes:
             self._table.writerow(("", "", "", "", f"{more:,} more were found and are not listed."))
 
 
-def _defused(value: Any) -> str:
+def defused(value: Any) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
     text = str(value)
     return f"'{text}" if text.startswith(DANGEROUS) else text
