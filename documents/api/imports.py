@@ -4,6 +4,7 @@ import uuid
 from typing import Any, cast
 
 from django.contrib.auth.models import User
+from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import parsers, serializers
@@ -72,8 +73,8 @@ class ImportsView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Check a file of projects or documents; with ``dry_run=false`` import it if nothing is wrong with it."""
-        sent = request._request.POST.dict() | request._request.FILES.dict()
-        form = ImportSerializer(data=sent, context={"request": request})
+        sent = cast("QueryDict", request.data)
+        form = ImportSerializer(data=sent.dict(), context={"request": request})
         form.is_valid(raise_exception=True)
         wanted = form.validated_data
         upload = wanted["file"]

@@ -9,6 +9,8 @@ MAX_COLUMNS = 200
 MAX_CELL_CHARACTERS = richtext.MAX_SECTION_CHARACTERS
 # Of all cells of a row together, with the marks between them: a reader holds one row in memory.
 MAX_ROW_CHARACTERS = 4_000_000
+# Of the whole file: a workbook may name one long text in a million cells.
+MAX_CHARACTERS = 256_000_000
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import batched
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,6 +13,7 @@ from documents.imports.subjects import Subject
 from documents.imports.verdicts import Change, Finding, Verdict, finding
 
 BATCH = 250
+BATCH_CHARACTERS = 4_000_000
 MOST_FINDINGS = 10_000
 MOST_SHOWN = 50
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
@@ -65,14 +66,29 @@ def judge(
             for verdict in _verdicts(rows, subject, on_progress):
                 _count(judged, verdict, note, lines)
         note.end()
+        table.flush()
+        os.fsync(table.fileno())
     return judged
 
 
-def changes(plan: Path) -> Iterator[Change]:
-    """Yield what a plan says, in the order of the file."""
+def changes(plan: Path) -> Iterator[list[Change]]:
+    """Yield what a plan says, in the order of the file and in batches that fit into memory."""
     with plan.open(encoding="utf-8") as lines:
-        for line in lines:
-            yield Change(**json.loads(line))
+        for batch in _batches(lines, len):
+            yield [Change(**json.loads(line)) for line in batch]
+
+
+def _batches[Item](items: Iterable[Item], size_of: Callable[[Item], int]) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += size_of(item)
+        if len(batch) >= BATCH or size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _verdicts(
@@ -81,7 +97,7 @@ def _verdicts(
     """Yield a verdict for each row; one that says the same as an earlier row is wrong."""
     first_rows: dict[tuple[object, ...], int] = {}
     done = 0
-    for batch in batched(rows, BATCH):
+    for batch in _batches(rows, lambda row: sum(map(len, row.cells.values()))):
         for verdict in subject.judge(batch):
             if verdict.identity:
                 first = first_rows.setdefault(verdict.identity, verdict.row.number)
@@ -119,6 +135,8 @@ class _Notes:
         if judged.errors + judged.warnings < MOST_FINDINGS:
             severity = "error" if one.is_error else "warning"
             self._table.writerow(map(defused, (one.row, one.column, one.value, severity, one.problem)))
+        if len(judged.first) == MOST_SHOWN and one.is_error and not judged.errors:
+            judged.first.pop()  # one error at least is among the first, however many warnings are before it
         if len(judged.first) < MOST_SHOWN:
             judged.first.append(one)
         judged.errors += one.is_error

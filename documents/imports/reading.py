@@ -6,7 +6,16 @@ from pathlib import Path
 
 from documents import errors
 from documents.imports import csv_files, sheets
-from documents.imports.bounds import MAX_CELL_CHARACTERS, MAX_COLUMNS, MAX_ROWS, Bad, Cells
+from documents.imports.bounds import (
+    MAX_CELL_CHARACTERS,
+    MAX_CHARACTERS,
+    MAX_COLUMNS,
+    MAX_ROW_CHARACTERS,
+    MAX_ROWS,
+    Bad,
+    Budget,
+    Cells,
+)
 
 ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 DEFUSED = tuple(f"'{sign}" for sign in "=+-@\t\r")
@@ -54,18 +63,29 @@ def _rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
             "This is an old .xls file, or a workbook with a password. Save it as .xlsx without a password."
         )
     found = sheets.rows(path) if begin.startswith(ZIP) else csv_files.rows(path, known)
+    whole = Budget(
+        MAX_CHARACTERS, f"It has more than {MAX_CHARACTERS:,} characters. Split it into several files."
+    )
     last = None
     for number, cells in found:
-        if last is None:
-            last = number + MAX_ROWS
+        last = last or number + MAX_ROWS
         if number > last:
             raise errors.ImportUnreadable(f"It has more than {MAX_ROWS:,} rows. Split it into several files.")
-        if len(cells) > MAX_COLUMNS:
-            raise errors.ImportUnreadable(
-                f"Row {number} has {len(cells):,} columns; at most {MAX_COLUMNS} are allowed."
-            )
+        whole.spend(_require_bounded(number, cells))
         if any(isinstance(cell, Bad) or cell.strip() for cell in cells):
             yield number, cells
+
+
+def _require_bounded(number: int, cells: Cells) -> int:
+    """Return how many characters a row has. Raises ImportUnreadable when it is too large."""
+    if len(cells) > MAX_COLUMNS:
+        raise errors.ImportUnreadable(
+            f"Row {number} has {len(cells):,} columns; at most {MAX_COLUMNS} are allowed."
+        )
+    size = sum(len(cell) for cell in cells if isinstance(cell, str))
+    if size > MAX_ROW_CHARACTERS:
+        raise errors.ImportUnreadable(f"Row {number} has more than {MAX_ROW_CHARACTERS:,} characters.")
+    return size
 
 
 def _names(cells: Cells) -> tuple[str, ...]:

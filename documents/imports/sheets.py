@@ -47,6 +47,7 @@ DAMAGE = (
     *(TypeError, AttributeError, NotImplementedError, RuntimeError, OverflowError, AssertionError),
 )
 
+warnings.filterwarnings("ignore", category=UserWarning, module=r"openpyxl\.")  # of what it drops
 if not openpyxl.DEFUSEDXML:  # pragma: no cover
     raise ImportError("defusedxml is missing: without it openpyxl expands entities.")
 
@@ -61,9 +62,7 @@ def rows(path: Path) -> Iterator[tuple[int, Cells]]:
 @contextlib.contextmanager
 def _plain_errors() -> Iterator[None]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what openpyxl drops
-            yield
+        yield
     except DAMAGE as error:
         raise errors.ImportUnreadable(DAMAGED) from error
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
@@ -70,6 +71,8 @@ def keep(upload: UploadedFile) -> tuple[str, str]:  # type: ignore[type-arg]
             for chunk in upload.chunks(CHUNK_BYTES):
                 digest.update(chunk)
                 copy.write(chunk)
+            copy.flush()
+            os.fsync(copy.fileno())
         return store.save(path, suffix=".import"), digest.hexdigest()
 
 

@@ -1,7 +1,6 @@
 """Write a plan into the database, inside one transaction of the caller: all of it or nothing."""
 
 from collections.abc import Iterable, Sequence
-from itertools import batched
 
 from django.db import IntegrityError
 
@@ -9,16 +8,15 @@ from documents import errors
 from documents.imports.subjects import Subject
 from documents.imports.verdicts import Change
 
-BATCH = 500
 CHECK_AGAIN = "Nothing was written. Check the file again, then import it."
 
 
-def write(changes: Iterable[Change], subject: Subject) -> None:
+def write(batches: Iterable[Sequence[Change]], subject: Subject) -> None:
     """Store every change; rows that are there must still be as they were when the file was judged.
 
     To be called in a transaction. Raises ImportConflict.
     """
-    for batch in batched(changes, BATCH):
+    for batch in batches:
         _require_unchanged([one for one in batch if one.pk is not None], subject)
         _insert([one for one in batch if one.pk is None], subject)
         _update([one for one in batch if one.pk is not None], subject)

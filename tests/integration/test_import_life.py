@@ -88,7 +88,8 @@ def test_what_somebody_added_or_removed_meanwhile_stops_it(staff, project, monke
         assert not Document.objects.exists()
 
 
-def test_an_import_that_was_taken_away_while_it_wrote_leaves_nothing(staff, project, monkeypatch):
+def test_an_import_that_was_taken_away_while_it_wrote_leaves_nothing(staff, project, settings, monkeypatch):
+    settings.SPMS_INLINE_DEADLINE = 2
     write = writing.write
 
     def be_cancelled(changes, subject):

@@ -208,6 +208,13 @@ def test_unknown_columns_are_an_error_that_lists_the_known(staff):
     assert "known are: tag, kind, year, status, background" in problem
 
 
+def test_an_error_after_very_many_warnings_is_among_the_first(staff, project, monkeypatch):
+    monkeypatch.setattr(judging, "MOST_SHOWN", 2)
+    rows = [f"SP-2026-012,concept_plan,{2000 + n},,<svg>x</svg>," for n in range(4)]
+    answer = send(staff, HEAD + "\n".join([*rows, "SP-2026-012,essay,2026,,,"]), dry_run="false")
+    assert "1 error, the first in row 6, column kind" in answer.json()["detail"]
+
+
 def test_the_report_is_safe_to_open_in_a_spreadsheet(staff):
     answer = send(staff, "tag,kind,year\n=HYPERLINK(1),concept_plan,2026\n")
     assert report(staff, answer.data["task_id"])[0][2] == "'=HYPERLINK(1)"

@@ -248,7 +248,10 @@ BOMBS = {
         lambda: package(BOOK, **{FIRST: worksheet(f"<row>{'<c/>' * 20_000_000}</row>")}),
         "Unpacked",
     ),
-    "empty rows": (lambda: package(BOOK, **{FIRST: worksheet("<row/>" * 10_000_000)}), "50,000 rows"),
+    "empty rows": (
+        lambda: package(BOOK, **{FIRST: worksheet("<row/>" * 10_000_000 + f"<!--{noise(600_000)}-->")}),
+        "50,000 rows",
+    ),
     "attributes": (lambda: package(BOOK, **{FIRST: worksheet(f"<row {ATTRIBUTES}/>")}), "Unpacked"),
     "empty strings": (lambda: package(BOOK, **{STRINGS: EMPTY_STRINGS}), "0 rows"),
     "one long string": (lambda: package(BOOK, **{STRINGS: LONG_STRING}), ""),
@@ -256,6 +259,17 @@ BOMBS = {
     "columns of CSV": (f"{HEAD}{'ab,' * 1_300_000}".encode, "columns"),
     "a line of 30 MB": (lambda: b"x" * 30_000_000, "characters"),
 }
+
+
+def test_one_long_text_in_very_many_cells_is_refused(read):
+    text = strings(f"<si><t>tag</t></si><si><t>{'x' * 900_000}</t></si>")
+    rows = "".join(f'<row r="{row}"><c r="A{row}" t="s"><v>1</v></c></row>' for row in range(2, 400))
+    page = worksheet(f'<row r="1"><c r="A1" t="s"><v>0</v></c></row>{rows}')
+    assert "256,000,000 characters" in said(read, package(BOOK, **{STRINGS: text, FIRST: page}))
+    wide = "".join('<c t="s"><v>1</v></c>' for _ in range(5))
+    assert "Row 2 has" in said(
+        read, package(BOOK, **{STRINGS: text, FIRST: worksheet(f"<row/><row>{wide}</row>")})
+    )
 
 
 @pytest.mark.parametrize(("make", "words"), BOMBS.values(), ids=BOMBS)
