@@ -5,8 +5,7 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.http import QueryDict
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema
 from rest_framework import parsers, serializers
 from rest_framework.generics import get_object_or_404
 from rest_framework.permissions import BasePermission, IsAuthenticated
@@ -17,11 +16,13 @@ from rest_framework.views import APIView
 from documents import notices, store
 from documents.api import answers, preferences
 from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
+from documents.api.uploads import YES_OR_NO
 from documents.imports import reading, tasks as imports
 from documents.imports.subjects import SUBJECTS
 from documents.imports.tasks import KIND, Order
 from documents.models import Task
 
+BOOLEANS = ("dry_run", "notify")
 ANSWERS: dict[int, Any] = {
     **dict.fromkeys((200, 201, 202), TaskSerializer),
     **dict.fromkeys((409, 422, 500, 504, 507), ProblemSerializer),
@@ -38,25 +39,12 @@ class IsStaff(BasePermission):
         return bool(request.user.is_staff)
 
 
-@extend_schema_field(OpenApiTypes.BOOL)
-class FormBoolean(serializers.ChoiceField):
-    """True or false in a form, which has texts only."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(choices=("true", "false"), **options)
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return what the text means."""
-        return super().to_internal_value(data) == "true"
-
-
 class ImportSerializer(NoticeRequestSerializer):
     """The multipart form of an import, and who is told when it has ended."""
 
     file = serializers.FileField(help_text="CSV or XLSX; docs/imports.md describes the columns.")
     what = serializers.ChoiceField(choices=[*SUBJECTS])
-    dry_run = FormBoolean(default=True, help_text="Check the file and write nothing.")
-    notify = FormBoolean(default=False)  # type: ignore[assignment]
+    dry_run = serializers.BooleanField(default=True, help_text="Check the file and write nothing.")
 
 
 class ImportsView(APIView):
@@ -73,8 +61,9 @@ class ImportsView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Check a file of projects or documents; with ``dry_run=false`` import it if nothing is wrong with it."""
-        sent = cast("QueryDict", request.data)
-        form = ImportSerializer(data=sent.dict(), context={"request": request})
+        sent = cast("QueryDict", request.data).dict()
+        words = {name: YES_OR_NO.get(str(sent[name]), sent[name]) for name in BOOLEANS if name in sent}
+        form = ImportSerializer(data=sent | words, context={"request": request})
         form.is_valid(raise_exception=True)
         wanted = form.validated_data
         upload = wanted["file"]
