@@ -61,7 +61,7 @@ class ImportsView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Check a file of projects or documents; with ``dry_run=false`` import it if nothing is wrong with it."""
-        sent = cast("QueryDict", request.data).dict()
+        sent = dict(cast("QueryDict", request.data).items())  # without a body it is a plain dict
         words = {name: YES_OR_NO.get(str(sent[name]), sent[name]) for name in BOOLEANS if name in sent}
         form = ImportSerializer(data=sent | words, context={"request": request})
         form.is_valid(raise_exception=True)

@@ -204,6 +204,11 @@ def test_a_wrong_form_is_refused(staff, fields, pointer):
     assert pointer in [error["pointer"] for error in answer.json()["errors"]]
 
 
+def test_without_a_body_or_with_another_it_is_refused(staff):
+    assert staff.post(URL).status_code == 400
+    assert staff.post(URL, {"what": "documents"}, format="json").status_code == 415
+
+
 def test_what_is_no_table_is_refused_in_words(staff):
     answer = send(staff, b"tag,title\nx,Gr\xf6\xdfe\n")
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:spms:problem:import-unreadable")
