@@ -26,4 +26,4 @@ def report(client, task_id):
 
 
 def counts(answer):
-    return tuple(answer.data["result"][name] for name in ("new", "changed", "unchanged", "errors"))
+    return tuple(answer.data["result"][name] for name in ("new", "changed", "unchanged", "error_count"))

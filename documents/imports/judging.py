@@ -27,8 +27,8 @@ class Judged:
     new: int = 0
     changed: int = 0
     unchanged: int = 0
-    errors: int = 0
-    warnings: int = 0
+    error_count: int = 0
+    warning_count: int = 0
     first: list[Finding] = field(default_factory=list)
 
     def as_facts(self) -> dict[str, object]:
@@ -37,7 +37,7 @@ class Judged:
 
     def __str__(self) -> str:
         counts = f"{self.new:,} new, {self.changed:,} changed, {self.unchanged:,} unchanged"
-        found = f"{many(self.errors, 'error')}, {many(self.warnings, 'warning')}"
+        found = f"{many(self.error_count, 'error')}, {many(self.warning_count, 'warning')}"
         return f"{many(self.rows, 'row')}: {counts}; {found}."
 
 
@@ -132,19 +132,19 @@ class _Notes:
 
     def __call__(self, one: Finding) -> None:
         judged = self._judged
-        if judged.errors + judged.warnings < MOST_FINDINGS:
+        if judged.error_count + judged.warning_count < MOST_FINDINGS:
             severity = "error" if one.is_error else "warning"
             self._table.writerow(map(defused, (one.row, one.column, one.value, severity, one.problem)))
-        if len(judged.first) == MOST_SHOWN and one.is_error and not judged.errors:
+        if len(judged.first) == MOST_SHOWN and one.is_error and not judged.error_count:
             judged.first.pop()  # one error at least is among the first, however many warnings are before it
         if len(judged.first) < MOST_SHOWN:
             judged.first.append(one)
-        judged.errors += one.is_error
-        judged.warnings += not one.is_error
+        judged.error_count += one.is_error
+        judged.warning_count += not one.is_error
 
     def end(self) -> None:
         """Say how many were left out."""
-        more = self._judged.errors + self._judged.warnings - MOST_FINDINGS
+        more = self._judged.error_count + self._judged.warning_count - MOST_FINDINGS
         if more > 0:
             self._table.writerow(("", "", "", "", f"{more:,} more were found and are not listed."))
 

@@ -86,7 +86,7 @@ def applied(checked: Task) -> Order:
     order, facts = order_of(checked), checked.result or {}
     if not order.is_dry_run:
         raise errors.TaskState("This was an import, not a dry run: send the file again.")
-    if checked.status != Task.Status.SUCCEEDED or facts.get("errors"):
+    if checked.status != Task.Status.SUCCEEDED or facts.get("error_count"):
         raise errors.TaskState(
             "The file has errors, or was not checked to its end: correct it, and send it again."
         )
@@ -103,7 +103,7 @@ def run(attempt: tasks.Attempt) -> tasks.Outcome:
         judged = _judge(attempt, order, source)
         outcome = _outcome(task, order, judged, folder / "report.csv", time.monotonic() - started)
         if not order.is_dry_run:
-            if judged.errors:
+            if judged.error_count:
                 _refuse(task, outcome, judged)
             _write(attempt, order, folder / "plan.jsonl", outcome)
     logger.info("import %s by %s: %s, file %s, %s", task.pk, user, order.what, order.digest, outcome.message)
@@ -178,7 +178,9 @@ def _refuse(task: Task, outcome: tasks.Outcome, judged: Judged) -> None:
     claims.mine(task).update(file=outcome.file, digest=outcome.digest, result=outcome.facts)
     first = next(one for one in judged.first if one.is_error)
     where = f"the first in row {first.row}, column {first.column}: {first.problem}"
-    raise errors.ImportRefused(f"{judging.many(judged.errors, 'error')}, {where} The task's file lists them.")
+    raise errors.ImportRefused(
+        f"{judging.many(judged.error_count, 'error')}, {where} The task's file lists them."
+    )
 
 
 def _write(attempt: tasks.Attempt, order: Order, plan: Path, outcome: tasks.Outcome) -> None:

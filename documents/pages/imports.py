@@ -37,7 +37,11 @@ def _now(request: HttpRequest) -> dict[str, Any]:
     facts = (last and last.result) or {}
     changes = facts.get("new", 0) + facts.get("changed", 0)
     is_clean = (
-        last and order and order.is_dry_run and last.status == Task.Status.SUCCEEDED and not facts["errors"]
+        last
+        and order
+        and order.is_dry_run
+        and last.status == Task.Status.SUCCEEDED
+        and not facts["error_count"]
     )
     return {
         "listed": listed,

@@ -32,7 +32,7 @@ def test_a_file_with_one_error_writes_nothing_and_has_the_same_report(staff, pro
     assert "row 3, column tag" in answer.json()["detail"]
     assert not Document.objects.exists()
     task = staff.get(f"/api/v1/tasks/{answer.json()['task_id']}/").data
-    assert (task["status"], task["result"]["errors"]) == ("failed", 1)
+    assert (task["status"], task["result"]["error_count"]) == ("failed", 1)
     assert report(staff, task["task_id"]) == report(staff, send(staff, content).data["task_id"])
 
 

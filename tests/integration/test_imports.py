@@ -225,4 +225,4 @@ def test_a_long_list_of_errors_ends_and_says_so(staff, monkeypatch):
     answer = send(staff, "tag,kind,year\n" + "".join(f"X-{n},concept_plan,2026\n" for n in range(8)))
     listed = report(staff, answer.data["task_id"])
     assert (len(listed), listed[-1][-1]) == (6, "3 more were found and are not listed.")
-    assert answer.data["result"]["errors"] == 8
+    assert answer.data["result"]["error_count"] == 8
