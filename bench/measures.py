@@ -9,7 +9,9 @@ from statistics import median
 import requests
 
 from bench.clients import FONTS, Bench, html_file, render, seconds
+from bench.cycles import cycles
 from bench.dashboard import dashboard
+from bench.exports import exports
 from bench.images import images
 from bench.imports import imports
 from bench.load import four_at_once, health_under_load
@@ -117,7 +119,9 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "dashboard": dashboard,
     "imports": imports,
     "start": start,
+    "exports": exports,
     "soak": soak,
     "users": users,
     "images": images,
+    "cycles": cycles,
 }

@@ -17,6 +17,8 @@ class DocumentsConfig(AppConfig):
         from django_q.signals import post_spawn
 
         from documents import alerts, facts, maintenance, notices, pdf, preparing
+        from documents.cycles import sending
+        from documents.exports import work
         from documents.imports import tasks as imports
 
         pdf.register()
@@ -24,7 +26,9 @@ class DocumentsConfig(AppConfig):
         imports.register()
         maintenance.register()
         notices.register()
+        work.register()
         alerts.register()
+        sending.register()
         checks.register(alerts.check)
         facts.supply()
         post_spawn.connect(start_worker, dispatch_uid="documents.start_worker")

@@ -54,7 +54,7 @@ class RenderTimeout(RenderError):
     """The render passed its deadline."""
 
     slug = "render-timeout"
-    title = "The PDF took too long"
+    title = "It took too long"
     status = HTTPStatus.GATEWAY_TIMEOUT
 
 
@@ -153,6 +153,22 @@ class EditionUnknown(SpmsError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class ExportUnknown(SpmsError):
+    """A client named rows, a format or a filter that there is not."""
+
+    slug = "export-unknown"
+    title = "There is no such export"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ExportTooLarge(SpmsError):
+    """An export has more rows than its format holds, or takes longer than a task may."""
+
+    slug = "export-too-large"
+    title = "The export is too large"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class FileMissing(SpmsError):
     """A task has no file: it has not ended well, makes none, or the file was removed."""
 
@@ -208,6 +224,22 @@ class ImportTooSlow(SpmsError):
     slug = "import-too-slow"
     title = "The import took too long, and nothing was written"
     status = HTTPStatus.GATEWAY_TIMEOUT
+
+
+class CronRefused(SpmsError):
+    """A cron expression that is none, never comes, or comes too often."""
+
+    slug = "cron-refused"
+    title = "This time cannot be used"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ReportRefused(SpmsError):
+    """A scheduled report that cannot be begun."""
+
+    slug = "report-refused"
+    title = "The report cannot be made"
+    status = HTTPStatus.CONFLICT
 
 
 class DatabaseUnavailable(SpmsError):
@@ -283,3 +315,28 @@ class NoticeFailed(NoticeError):
     title = "The notice did not arrive"
     status = HTTPStatus.BAD_GATEWAY
     can_pass = True
+
+
+class MailServerAway(SpmsError):
+    """The mail server cannot be reached, or takes nothing from us at the moment."""
+
+    slug = "mail-server-away"
+    title = "The mail server takes no mail"
+    status = HTTPStatus.BAD_GATEWAY
+    can_pass = True
+
+
+class CycleExists(SpmsError):
+    """There is a cycle for this year already."""
+
+    slug = "cycle-exists"
+    title = "This cycle was opened before"
+    status = HTTPStatus.CONFLICT
+
+
+class CycleState(SpmsError):
+    """What was asked does not go with the state that the cycle or the letter is in."""
+
+    slug = "cycle-state"
+    title = "The cycle or its letter is in another state"
+    status = HTTPStatus.CONFLICT

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from documents import kinds, richtext
 from documents.clusters import Cluster as Cluster, Pause as Pause
+from documents.cycle_models import Cycle as Cycle, Letter as Letter
 from documents.failures import Failure as Failure
 from documents.notice_models import Delivery as Delivery, Notice as Notice
 from documents.projects import (
@@ -23,6 +24,7 @@ from documents.projects import (
     Viewer as Viewer,
     projects_of,
 )
+from documents.report_models import ScheduledReport as ScheduledReport
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):

@@ -95,6 +95,7 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
         "bytes": rendered.size_bytes,
         "seconds": round(time.monotonic() - started, 3),
         "version": document.version,
+        "filename": document.filename_of(edition.title),
         "warnings": list(warnings),
     }
     instruments.rendered(

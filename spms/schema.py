@@ -60,6 +60,9 @@ LINKS: dict[tuple[str, int], list[Link]] = {
     ("documents_pdf_create", 200): AFTER_MAKING,
     ("documents_pdf_create", 201): AFTER_MAKING,
     ("documents_pdf_create", 202): AFTER_MAKING,
+    ("exports_create", 200): AFTER_TASK,
+    ("exports_create", 201): AFTER_TASK,
+    ("exports_create", 202): AFTER_TASK,
     ("documents_images_create", 201): [
         ("images_retrieve", {"parameters": DOCUMENT}),
         ("documents_images_list", {"parameters": SAME}),

@@ -287,6 +287,8 @@ AUTH_PASSWORD_VALIDATORS = [
 _mail: dict[str, Any] = env.email("EMAIL_URL", default="consolemail://")
 MAILERS = {"default": {"BACKEND": _mail["EMAIL_BACKEND"], "OPTIONS": environment.mail_options(_mail)}}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="spms@localhost")
+# Letters of a new cycle that are sent in a minute; 0 for no limit.
+SPMS_MAILS_PER_MINUTE = environment.whole("SPMS_MAILS_PER_MINUTE", default=120)
 
 # Where people reach the site: the links in notices begin so.
 SPMS_URL = env.str("SPMS_URL", default="http://127.0.0.1:8000").rstrip("/")

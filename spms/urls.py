@@ -25,6 +25,8 @@ urlpatterns = [
     path("", include("documents.pages.urls")),
     path("dashboard/tasks/", include("documents.pages.staff_urls")),
     path("dashboard/imports/", include("documents.pages.import_urls")),
+    path("dashboard/reports/", include("documents.pages.report_urls")),
+    path("dashboard/cycles/", include("documents.pages.cycle_urls")),
     path("dashboard/", include("metrics.dashboard.urls")),
     path("login/", LoginView.as_view(template_name="site/login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

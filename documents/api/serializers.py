@@ -171,7 +171,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
 
 
 class ResultSerializer(serializers.Serializer[Any]):
-    """What a task made; the members from ``pages`` on are those of a PDF, other kinds have their own."""
+    """What a task made; ``pages`` and ``version`` are those of a PDF, ``rows`` those of an export."""
 
     url = serializers.CharField(allow_null=True)
     fingerprint = serializers.CharField()
@@ -179,6 +179,9 @@ class ResultSerializer(serializers.Serializer[Any]):
     seconds = serializers.FloatField(required=False)
     pages = serializers.IntegerField(required=False)
     version = serializers.IntegerField(required=False)
+    rows = serializers.IntegerField(required=False)
+    filename = serializers.CharField(required=False)
+    media_type = serializers.CharField(required=False)
     warnings = serializers.ListField(child=serializers.CharField(), required=False)
 
 

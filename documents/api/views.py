@@ -18,7 +18,6 @@ from rest_framework.views import APIView
 
 from documents import chapters, editions, errors, notices, pdf, tasks
 from documents.api import answers, downloads, preferences, uploads
-from documents.api.filters import DocumentFilter, ProjectFilter
 from documents.api.serializers import (
     DocumentSerializer,
     ImageSerializer,
@@ -30,6 +29,7 @@ from documents.api.serializers import (
     WaitingImageSerializer,
 )
 from documents.editions import Edition
+from documents.filters import DocumentFilter, ProjectFilter
 from documents.models import Document, Project, Task
 
 FORCE = OpenApiParameter("force", bool, description="Render again although nothing has changed.")

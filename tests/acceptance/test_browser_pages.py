@@ -78,6 +78,31 @@ def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, r
     expect(page.locator("#versions-title")).to_be_visible()
 
 
+def test_an_export_is_made_and_downloaded(system, visit, mode):
+    page = visit("/exports/")
+    form = page.locator("form", has=page.get_by_role("button", name="Export documents"))
+    form.get_by_label("Kind").select_option("concept_plan")
+    form.get_by_label("Year").fill("2024" if mode == "inline" else "2023")
+    form.get_by_role("button", name="Export documents").click()
+    expect(form.get_by_role("status")).to_have_text(re.compile(r"\d+ rows?\."), timeout=30_000)
+    made = page.locator(".cards li").first
+    expect(made).to_contain_text("Documents as CSV")
+    expect(made).to_contain_text("Concept Plan, 202")
+    with page.expect_download() as download:
+        made.get_by_role("link").click()
+    assert download.value.suggested_filename.startswith("documents 20")
+    assert download.value.path().read_text("utf-8-sig").startswith("tag,kind,year,status,background")
+
+
+def test_an_export_that_there_cannot_be_says_why(system, visit, faults):
+    page = visit("/exports/", "member")
+    form = page.locator("form", has=page.get_by_role("button", name="Export documents"))
+    form.get_by_label("Make the PDFs").check()
+    form.get_by_role("button", name="Export documents").click()
+    expect(form.get_by_role("alert")).to_contain_text("Only for a ZIP can PDFs be made")
+    faults.clear()
+
+
 def test_progress_goes_on_after_a_reload_and_can_be_cancelled(system, visit, long_report):
     set_mode(system, "queue")
     page = visit(path_of(long_report))
@@ -242,6 +267,26 @@ def test_the_queue_is_paused_and_resumed(system, visit):
     expect(page.get_by_text("The queue is paused")).to_have_count(0)
 
 
+def test_a_report_is_scheduled_paused_and_deleted(system, visit, faults):
+    page = visit("/dashboard/reports/")
+    page.on("dialog", lambda dialog: dialog.accept())
+    form = page.locator("form").filter(has_text="Schedule the export")
+    form.get_by_label("Name").fill("Plans <b>weekly</b>")
+    form.get_by_label("When").fill("0 0 30 2 *")
+    form.get_by_label("Receivers").fill("board@example.org chief@example.org")
+    form.get_by_role("button").click()
+    expect(form.get_by_role("alert")).to_contain_text("bad day-of-month")
+    form.get_by_label("When").fill("0 7 * * MON")
+    form.get_by_role("button").click()
+    expect(page.get_by_text("to board@example.org, chief@example.org")).to_be_visible()
+    page.get_by_role("button", name="Pause Plans <b>weekly</b>").click()
+    expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Delete Plans <b>weekly</b>").click()
+    expect(page.get_by_text("Nothing is scheduled yet.")).to_be_visible()
+    assert ["400" in fault for fault in faults] == [True]  # the browser notes that one was refused
+    faults.clear()
+
+
 @pytest.mark.parametrize(("look", "options"), pictures.LOOKS.items(), ids=pictures.LOOKS)
 def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, look, options):
     document = system.documents(kind="project_plan")[0]
@@ -253,11 +298,15 @@ def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, 
         files={"file": ("reports.csv", "tag,kind,year,reason\n=1+1,essay,1,<script>x</script>\n")},
         data={"what": "documents"},
     )
+    for wanted in ("projects", "documents"):
+        assert system.call("POST", "exports/", json={"what": wanted, "format": "xlsx"}).ok
     page = visit("/", **options)
     pages = {
         "imports": "/dashboard/imports/",
         "documents": "/",
         "document": path_of(document),
+        "exports": "/exports/",
+        "reports": "/dashboard/reports/",
         "tasks": "/dashboard/tasks/",
         "task": f"/dashboard/tasks/{task_id}/",
     }

@@ -1,5 +1,6 @@
 """Whatever is killed, and when: nothing accepted is lost or stored twice, and work goes on by itself."""
 
+import csv
 import io
 import random
 import time
@@ -59,6 +60,11 @@ def system(postgres, broker, tmp_path):
 def text_of(system, task):
     answer = system.session.get(system.address + task["result"]["url"], timeout=60)
     assert answer.ok, answer.text
+    assert len(answer.content) == task["result"]["bytes"]
+    if task["kind"] == "export":
+        rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""), strict=True))
+        assert len(rows) == task["result"]["rows"] + 1
+        return answer.text
     pdf = pypdfium2.PdfDocument(io.BytesIO(answer.content))
     return " ".join(" ".join(page.get_textpage().get_text_range().split()) for page in pdf)
 
@@ -81,13 +87,16 @@ def test_nothing_is_lost_or_made_twice_while_processes_are_killed(
         published: dict[str, int] = dict(database.execute(COUNT).fetchall())
     statuses = Counter(task["status"] for task in ended.values())
     attempts = Counter(task["attempts"] for task in ended.values())
+    made = Counter(task["kind"] for task in ended.values())
     record_property(
         "chaos",
-        f"{engine}: {len(ended)} tasks accepted: {dict(statuses)}, attempts {dict(sorted(attempts.items()))}; "
+        f"{engine}: {len(ended)} tasks accepted ({dict(made)}): {dict(statuses)}, "
+        f"attempts {dict(sorted(attempts.items()))}; "
         f"killed with -9: {dict(killer.killed)}; failures that clients saw: {dict(clients.refused)}; "
         f"seed {seed}",
     )
     assert len(ended) >= seconds / 2
+    assert made["export"]
     assert set(statuses) <= {"succeeded", "failed"}
     for task_id, task in ended.items():
         assert published.get(task_id, 0) == (task["status"] == "succeeded"), task
