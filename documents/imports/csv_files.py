@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from documents import errors
+from documents.exports.cells import restore
 from documents.imports.bounds import MAX_CELL_CHARACTERS, MAX_ROW_CHARACTERS, Budget, Cells
 
 DELIMITERS = ",;\t"
@@ -36,7 +37,7 @@ def rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
                 csv.reader(_lines(text, budget), delimiter=delimiter, strict=True), start=1
             ):
                 budget.refill()
-                yield number, [*cells]
+                yield number, [restore(cell) for cell in cells]
         except UnicodeDecodeError as error:
             where = f" after row {number}" if number else ""
             raise errors.ImportUnreadable(f"Something in it{where} is not UTF-8. {HOW_TO_SAVE}") from error

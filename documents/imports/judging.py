@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from documents.exports.cells import defuse
 from documents.imports import reading
 from documents.imports.subjects import Subject
 from documents.imports.verdicts import Change, Finding, Verdict, finding
@@ -16,7 +17,6 @@ BATCH = 250
 BATCH_CHARACTERS = 4_000_000
 MOST_FINDINGS = 10_000
 MOST_SHOWN = 50
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(kw_only=True)
@@ -134,7 +134,8 @@ class _Notes:
         judged = self._judged
         if judged.error_count + judged.warning_count < MOST_FINDINGS:
             severity = "error" if one.is_error else "warning"
-            self._table.writerow(map(defused, (one.row, one.column, one.value, severity, one.problem)))
+            row = (str(one.row), one.column, one.value, severity, one.problem)
+            self._table.writerow(map(defuse, row))
         if len(judged.first) == MOST_SHOWN and one.is_error and not judged.error_count:
             judged.first.pop()  # one error at least is among the first, however many warnings are before it
         if len(judged.first) < MOST_SHOWN:
@@ -147,9 +148,3 @@ class _Notes:
         more = self._judged.error_count + self._judged.warning_count - MOST_FINDINGS
         if more > 0:
             self._table.writerow(("", "", "", "", f"{more:,} more were found and are not listed."))
-
-
-def defused(value: Any) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    text = str(value)
-    return f"'{text}" if text.startswith(DANGEROUS) else text

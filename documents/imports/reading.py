@@ -18,7 +18,6 @@ from documents.imports.bounds import (
 )
 
 ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-DEFUSED = tuple(f"'{sign}" for sign in "=+-@\t\r")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,5 +120,5 @@ def _row(number: int, names: Sequence[str], cells: Cells) -> Row:
         elif not name and cell.strip():
             bad.append((name, Bad(cell, f"Column {position + 1} has no name in the first row.")))
         elif cell.strip():
-            texts[name] = cell[1:] if cell.startswith(DEFUSED) else cell
+            texts[name] = cell
     return Row(number=number, cells=texts, bad=tuple(bad))
