@@ -14,7 +14,7 @@ from bench import report
 
 NAMES = (
     *("bare", "cold", "unchanged", "parallel", "health", "memory", "parts", "engines", "queue", "status"),
-    *("switch", "dashboard", "start", "images", "exports", "cycles"),
+    *("switch", "dashboard", "start", "images", "exports", "cycles", "imports"),
 )
 LONG = ("soak", "users")  # measured only when they are named
 

@@ -13,6 +13,7 @@ from bench.cycles import cycles
 from bench.dashboard import dashboard
 from bench.exports import exports
 from bench.images import images
+from bench.imports import imports
 from bench.load import four_at_once, health_under_load
 from bench.memory import memory
 from bench.parts import parts
@@ -116,6 +117,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "status": status,
     "switch": switch,
     "dashboard": dashboard,
+    "imports": imports,
     "start": start,
     "exports": exports,
     "soak": soak,

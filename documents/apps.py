@@ -19,9 +19,11 @@ class DocumentsConfig(AppConfig):
         from documents import alerts, facts, maintenance, notices, pdf, preparing
         from documents.cycles import sending
         from documents.exports import work
+        from documents.imports import tasks as imports
 
         pdf.register()
         preparing.register()
+        imports.register()
         maintenance.register()
         notices.register()
         work.register()

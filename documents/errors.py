@@ -194,6 +194,38 @@ class EventsBusy(SpmsError):
     retry_after_seconds = 10
 
 
+class ImportUnreadable(SpmsError):
+    """An uploaded file is no table that can be read."""
+
+    slug = "import-unreadable"
+    title = "The file cannot be read"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class ImportRefused(SpmsError):
+    """Rows of an uploaded file have errors, so none was written."""
+
+    slug = "import-refused"
+    title = "The file has errors, and nothing was written"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class ImportConflict(SpmsError):
+    """What an import was about to change was changed by somebody else meanwhile, so nothing was written."""
+
+    slug = "import-conflict"
+    title = "Something changed meanwhile, and nothing was written"
+    status = HTTPStatus.CONFLICT
+
+
+class ImportTooSlow(SpmsError):
+    """An import was not done in the time that a task may run."""
+
+    slug = "import-too-slow"
+    title = "The import took too long, and nothing was written"
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
 class CronRefused(SpmsError):
     """A cron expression that is none, never comes, or comes too often."""
 

@@ -313,8 +313,11 @@ class Task(models.Model):
 
     @property
     def result_url(self) -> str | None:
-        """The address of the file that it made, if it made one: a document's PDF has an address of its own."""
-        if self.status != self.Status.SUCCEEDED or not self.file:
+        """The address of the file that it made, if it made one: a document's PDF has an address of its own.
+
+        One that failed may have a file too: a report of what was wrong.
+        """
+        if not self.has_ended or not self.file:
             return None
         if self.kind == "pdf" and self.document_id:
             return f"{reverse('document-pdf', args=[self.document_id])}?task={self.pk}"

@@ -62,7 +62,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     def file(self, request: Request, pk: str) -> HttpResponseBase:
         """Send the file that a task made."""
         task = self.get_object()
-        if task.status != Task.Status.SUCCEEDED or not task.file:
+        if not task.has_ended or not task.file:
             raise errors.FileMissing("This task has no file: look at its status and message.")
         facts = task.result or {}
         try:

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from documents.api.cycles import BounceView, CycleViewSet, LetterAgainView, LettersView
 from documents.api.events import events
 from documents.api.exports import ExportsView
+from documents.api.imports import ApplyView, ImportsView
 from documents.api.notices import NoticesView, ResendView
 from documents.api.reports import ScheduledReportViewSet
 from documents.api.tasks import TaskViewSet
@@ -22,6 +23,8 @@ router.register("tasks", TaskViewSet, basename="task")
 
 urlpatterns = [
     path("auth/token/", TokenView.as_view(), name="token"),
+    path("imports/", ImportsView.as_view(), name="imports"),
+    path("imports/<uuid:task_id>/apply/", ApplyView.as_view(), name="import-apply"),
     path("images/<uuid:pk>/", ImageFileView.as_view(), name="image-file"),
     path("exports/", ExportsView.as_view(), name="exports"),
     path("tasks/<uuid:task_id>/events/", events, name="task-events"),

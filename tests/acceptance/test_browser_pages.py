@@ -218,6 +218,44 @@ def test_the_task_page_shows_what_runs_and_chosen_tasks_are_retried(system, visi
     set_mode(system, "auto")
 
 
+def sent(page, text):
+    """Choose a file of documents on the page of imports and have it checked."""
+    page.get_by_label("Documents").check()
+    page.get_by_label("File", exact=True).set_input_files(
+        {"name": "reports.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    )
+    page.get_by_role("button", name="Check the file").click()
+
+
+def test_a_file_is_checked_and_then_imported(system, visit, mode):
+    year = 2001 if mode == "inline" else 2002
+    page = visit("/dashboard/imports/")
+    sent(page, f"tag,kind,year,reason\nSP-2026-012,project_closure,{year},{HOSTILE}\nSP-1999-999,essay,1,\n")
+    expect(
+        page.get_by_role("cell", name="There is no project with this tag; import it first.")
+    ).to_be_visible()
+    expect(page.get_by_text(HOSTILE).first).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Import"))).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="The whole report").click()
+    assert download.value.suggested_filename == "reports report.csv"
+    sent(page, f"tag;kind;year;reason\nSP-2026-012;project_closure;{year};<p>Done</p>\n")
+    page.get_by_role("button", name="Import 1 row").click()
+    expect(page.get_by_role("heading", name="Imported: reports.csv Succeeded")).to_be_visible(timeout=30_000)
+    [document] = system.documents(kind="project_closure", year=year)
+    assert document["sections"] == {"reason": "<p>Done</p>"}
+
+
+def test_a_file_that_cannot_be_read_is_said_in_plain_words(system, visit, faults):
+    page = visit("/dashboard/imports/")
+    page.get_by_label("File", exact=True).set_input_files(
+        {"name": "old.csv", "mimeType": "text/csv", "buffer": b"tag,title\nx,Gr\xf6\xdfe\n"}
+    )
+    page.get_by_role("button", name="Check the file").click()
+    expect(page.locator("form .alarm")).to_contain_text("Save it as “CSV UTF-8”")
+    faults[:] = [text for text in faults if "422" not in text]
+
+
 def test_the_queue_is_paused_and_resumed(system, visit):
     page = visit("/dashboard/tasks/")
     page.on("dialog", lambda dialog: dialog.accept())
@@ -254,10 +292,17 @@ def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, 
     document = system.documents(kind="project_plan")[0]
     task_id = system.make(document).json()["task_id"]
     system.ended(task_id)
+    system.call(
+        "POST",
+        "imports/",
+        files={"file": ("reports.csv", "tag,kind,year,reason\n=1+1,essay,1,<script>x</script>\n")},
+        data={"what": "documents"},
+    )
     for wanted in ("projects", "documents"):
         assert system.call("POST", "exports/", json={"what": wanted, "format": "xlsx"}).ok
     page = visit("/", **options)
     pages = {
+        "imports": "/dashboard/imports/",
         "documents": "/",
         "document": path_of(document),
         "exports": "/exports/",

@@ -34,6 +34,8 @@ LOCAL = (OK, OK, OK, OK)  # from this machine; tests/integration/test_measuring.
 RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "api/v1/auth/token/": {"post": PUBLIC},
     "api/v1/images/<image>/": {"get": MEMBERS},
+    "api/v1/imports/": {"post": STAFF},
+    "api/v1/imports/<task>/apply/": {"post": (401, 403, 403, 404)},  # the task here is a PDF's
     "api/v1/tasks/<task>/notices/": {"get": MEMBERS},
     "api/v1/tasks/<task>/notices/<notice>/resend/": {"post": MEMBERS},
     "api/v1/projects/": {"get": SIGNED_IN, "post": STAFF},
@@ -77,6 +79,8 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "documents/<document>/": {"get": MEMBERS_PAGE},
     "documents/<document>/made/": {"get": MEMBERS_PAGE},
     "documents/<document>/images/": {"get": MEMBERS_PAGE},
+    "dashboard/imports/": {"get": STAFF_PAGE},
+    "dashboard/imports/now/": {"get": STAFF_PAGE},
     "exports/": {"get": PAGE},
     "exports/made/": {"get": PAGE},
     "dashboard/tasks/": {"get": STAFF_PAGE},
@@ -114,6 +118,7 @@ NAMED = {
     "reports/<pk>": "reports/<report>",
     "tasks/<pk>": "tasks/<task>",
     "tasks/<task_id>": "tasks/<task>",
+    "imports/<task_id>": "imports/<task>",
     "notices/<notice_id>": "notices/<notice>",
     "changes/<pk>": "changes/<change>",
     "cycles/<pk>": "cycles/<cycle>",

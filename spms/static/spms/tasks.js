@@ -64,7 +64,11 @@ function put(values, name, value) {
 // What a form sends: a file as multipart, everything else as JSON; a box is true or false, a field with data-list has a
 // value a line, an empty field is left out.
 function bodyOf(form) {
-  if (form.enctype === "multipart/form-data") return { body: new FormData(form) };
+  if (form.enctype === "multipart/form-data") {
+    const body = new FormData(form);
+    body.delete("csrfmiddlewaretoken"); // it goes with the headers
+    return { body };
+  }
   const values = {};
   for (const field of form.elements) {
     if (!field.name || field.name === "csrfmiddlewaretoken" || field.disabled) continue;
@@ -133,7 +137,8 @@ class TaskForm {
   }
 }
 
-document.querySelectorAll("form[data-task-url]").forEach((form) => new TaskForm(form));
+const bindForms = (root) => root.querySelectorAll("form[data-task-url]").forEach((form) => new TaskForm(form));
+bindForms(document);
 
 // <form data-api-url="…" data-api-method="PATCH">: sends itself, shows what is wrong with it, and has the page's parts renewed.
 document.body.addEventListener("submit", async (event) => {
@@ -158,4 +163,5 @@ document.addEventListener("task-ended", () => document.querySelectorAll("[data-p
   if (!answer.ok) return;
   part.innerHTML = await answer.text(); // rendered and escaped by the server, like the page itself
   localTimes(part);
+  bindForms(part);
 }));
