@@ -22,12 +22,13 @@ NAMES = (
         "memory",
         "annual",
         "parts",
+        "engines",
         "queue",
         "status",
-        "switch",
     ),
-    "dashboard",
+    *("switch", "dashboard", "start", "images", "exports", "cycles", "imports"),
 )
+LONG = ("soak", "users")  # measured only when they are named
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="spms-bench-", ignore_cleanup_errors=True) as folder:
         _set_environment(folder)
         strangers = report.Strangers()
-        rows = _measure(options.only, Path(folder), is_quick=options.quick)
+        rows = _measure(options, Path(folder))
     text = report.table(rows, report.machine(strangers))
     print(text)
     if options.write:
@@ -54,9 +55,13 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = Parser(prog="python -m bench", description="Measure speed and memory on the running system.")
-    names = ", ".join(NAMES)
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=names)
+    names = f"{', '.join(NAMES)}; only when they are named: {', '.join(LONG)}"
+    choices = (*NAMES, *LONG)
+    parser.add_argument("--only", nargs="+", choices=choices, default=NAMES, metavar="NAME", help=names)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, no report of 400 pages")
+    parser.add_argument("--soak-minutes", type=float, default=10.0, metavar="N", help="length of soak: 10")
+    parser.add_argument("--users", type=int, default=500, metavar="N", help="people of users: 500")
+    parser.add_argument("--users-seconds", type=float, default=120.0, metavar="N", help="length: 120")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     options = parser.parse_args()
     if options.write and (options.quick or set(options.only) != set(NAMES)):
@@ -80,7 +85,7 @@ def _set_environment(folder: str) -> None:
     }
 
 
-def _measure(names: list[str], folder: Path, *, is_quick: bool) -> list[report.Row]:
+def _measure(options: argparse.Namespace, folder: Path) -> list[report.Row]:
     django.setup()
     from django.core.management import call_command
 
@@ -91,8 +96,16 @@ def _measure(names: list[str], folder: Path, *, is_quick: bool) -> list[report.R
     documents = data.make()
     rows: list[report.Row] = []
     with server.running(folder) as running:
-        bench = clients.Bench(server=running, documents=documents, folder=folder, is_quick=is_quick)
-        for name in names:
+        bench = clients.Bench(
+            server=running,
+            documents=documents,
+            folder=folder,
+            is_quick=options.quick,
+            soak_seconds=60 * options.soak_minutes,
+            users=options.users,
+            users_seconds=options.users_seconds,
+        )
+        for name in options.only:
             print(f"measuring: {name}", file=sys.stderr, flush=True)
             rows.extend(measures.MEASURES[name](bench))
     return rows

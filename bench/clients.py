@@ -22,12 +22,15 @@ FONTS = {"FONTCONFIG_FILE": str(FONTS_CONF)}
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """A running server and documents to measure it with."""
+    """A running server and documents to measure it with, and how long and large the long loads are."""
 
     server: Server
     documents: Documents
     folder: Path
     is_quick: bool
+    soak_seconds: float = 600.0
+    users: int = 500
+    users_seconds: float = 120.0
 
     def times(self, usual: int) -> int:
         """Return how often to repeat something that is usually done so often."""

@@ -15,7 +15,7 @@ import requests
 from bench.clients import Bench, seconds
 from bench.queue import Place, place
 from bench.report import Row, milliseconds
-from bench.server import ROOT, running
+from bench.server import ROOT, evaluator, running
 
 EVALUATIONS = 518_400  # one each 15 seconds for 90 days
 TASKS = 1_000_000
@@ -88,7 +88,10 @@ def dashboard(bench: Bench) -> Iterator[Row]:
     """Measure the dashboard with ninety days of evaluations and a million tasks."""
     with place("SQLite", 1) as here:
         session = _fill(here)
-        with running(here.folder, **here.environment, SPMS_MODE="auto") as server, _evaluator(here):
+        with (
+            running(here.folder, **here.environment, SPMS_MODE="auto") as server,
+            evaluator(here.folder, here.environment),
+        ):
             client = requests.Session()
             client.trust_env = False
             client.cookies.set("sessionid", session)
@@ -130,10 +133,6 @@ def _process(here: Place, *command: str) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
-
-
-def _evaluator(here: Place) -> contextlib.AbstractContextManager[None]:
-    return _process(here, "manage.py", "evaluate_thresholds", "--every", "15s")
 
 
 def _times(client: requests.Session, url: str, times: int) -> Iterator[Row]:

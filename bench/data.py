@@ -4,7 +4,10 @@ import io
 from dataclasses import dataclass
 from random import Random
 
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.files.base import ContentFile
 from PIL import Image, ImageFilter
 from rest_framework.authtoken.models import Token
@@ -18,6 +21,7 @@ WORDS = (
     *("transects", "near", "channel", "lose", "plants", "after", "each", "warm", "season"),
 )
 CHAPTERS = 200
+PASSWORD = "the password of everybody here"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,39 @@ def make() -> Documents:
         annual=_annual(area, random, year=2026, chapters=CHAPTERS).pk,
         annual_short=_annual(area, random, year=2025, chapters=1).pk,
     )
+
+
+def people(count: int, plans: list[int]) -> list[dict[str, object]]:
+    """Store people who are each in the projects of three plans; returns how they sign in, and their plans."""
+    hashed = make_password(PASSWORD)
+    users = User.objects.bulk_create(User(username=f"person-{n}", password=hashed) for n in range(count))
+    tokens = Token.objects.bulk_create(Token(user=user, key=Token.generate_key()) for user in users)
+    project_of = dict(Document.objects.values_list("pk", "project_id"))
+    own = [[plans[(n + step) % len(plans)] for step in range(min(3, len(plans)))] for n in range(count)]
+    Membership.objects.bulk_create(
+        Membership(user=user, project_id=project_of[plan], position=9)
+        for user, some in zip(users, own, strict=True)
+        for plan in some
+    )
+    return [
+        {
+            "username": user.username,
+            "password": PASSWORD,
+            "plans": some,
+            "token": token.key,
+            "session": session(user),
+        }
+        for user, token, some in zip(users, tokens, own, strict=True)
+    ]
+
+
+def session(user: User) -> str:
+    """Sign somebody in to the pages; returns the value of the cookie."""
+    store = SessionStore()
+    store[SESSION_KEY], store[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+    store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    store.save()
+    return str(store.session_key)
 
 
 def text(random: Random, paragraphs: int, words: int = 90) -> str:

@@ -10,14 +10,21 @@ import requests
 
 from bench.annual import annual_report
 from bench.clients import FONTS, Bench, html_file, render, seconds
+from bench.cycles import cycles
 from bench.dashboard import dashboard
+from bench.exports import exports
+from bench.images import images
+from bench.imports import imports
 from bench.load import four_at_once, health_under_load
 from bench.memory import memory
 from bench.parts import parts
-from bench.queue import queue, status
+from bench.queue import engines, queue, status
 from bench.report import Row, medians, milliseconds, ratio
 from bench.server import bare_weasyprint
+from bench.soak import soak
+from bench.start import start
 from bench.switch import switch
+from bench.users import users
 
 
 def against_bare(bench: Bench) -> Iterator[Row]:
@@ -107,8 +114,16 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "memory": memory,
     "annual": annual_report,
     "parts": parts,
+    "engines": engines,
     "queue": queue,
     "status": status,
     "switch": switch,
     "dashboard": dashboard,
+    "imports": imports,
+    "start": start,
+    "exports": exports,
+    "soak": soak,
+    "users": users,
+    "images": images,
+    "cycles": cycles,
 }

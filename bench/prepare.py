@@ -1,4 +1,4 @@
-"""``python -m bench.prepare COUNT``: fill a database with plans of 3 pages; prints their ids and a token."""
+"""``python -m bench.prepare PLANS PEOPLE``: fill a database with plans of 3 pages; prints what clients need."""
 
 import json
 import sys
@@ -22,7 +22,8 @@ def main() -> None:
     staff = User.objects.create_user("bench", is_staff=True)
     area, random = BusinessArea.objects.create(name="Marine Science", leader=staff), Random(7)
     plans = [data.short(area, random, number).pk for number in range(1, int(sys.argv[1]) + 1)]
-    print(json.dumps({"token": Token.objects.create(user=staff).key, "plans": plans}))
+    made = {"token": Token.objects.create(user=staff).key, "session": data.session(staff), "plans": plans}
+    print(json.dumps({**made, "people": data.people(int(sys.argv[2]), plans)}))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,8 +15,16 @@ import psutil
 import requests
 
 ROOT = Path(__file__).parent.parent
+IS_READY = r" (running|ready)\."  # what Django-Q2 and Celery say
 START_SECONDS = 60.0
 STOP_SECONDS = 45.0
+GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi"]
+QCLUSTER = [sys.executable, "manage.py", "qcluster"]
+CLUSTERS = {
+    "django-q": QCLUSTER,
+    "celery": [sys.executable, "-m", "celery", "-A", "spms.task_backends.celery", "worker"],
+}
+EVALUATOR = [sys.executable, "manage.py", "evaluate_thresholds", "--every", "15s"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,38 +45,44 @@ class Server:
 @contextlib.contextmanager
 def running(folder: Path, **settings: str) -> Iterator[Server]:
     """Start gunicorn as ``make run`` does, on a free port of this machine; end it afterwards."""
-    port = _free_port()
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi"]
-    environment = {**os.environ, **settings, "PORT": str(port)}
-    log = folder / f"server-{port}.log"
-    with log.open("w") as stream:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stream, stderr=stream)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(process, url, log)
+    port = free_port()
+    url, log = f"http://127.0.0.1:{port}", folder / f"server-{port}.log"
+    with started(GUNICORN, log, {**settings, "PORT": str(port)}) as process:
+        wait_until_ready(process, url, log)
         worker = _worker(process)
         wait_until_quiet(worker)
         yield Server(url=url, worker=worker)
-    finally:
-        _end(process)
 
 
 @contextlib.contextmanager
 def workers(folder: Path, settings: dict[str, str]) -> Iterator[psutil.Process]:
     """Start a cluster of the queue; end it afterwards."""
-    log = folder / "workers.log"
-    with log.open("w") as stream:
-        command = [sys.executable, "manage.py", "qcluster"]
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **settings}, stdout=stream, stderr=stream
-        )
-    try:
+    command = CLUSTERS[settings.get("SPMS_QUEUE", "django-q")]
+    log = folder / f"workers-{free_port()}.log"
+    with started(command, log, settings) as process:
         deadline = time.monotonic() + START_SECONDS
-        while "running." not in log.read_text() and time.monotonic() < deadline:
+        while not re.search(IS_READY, log.read_text()) and time.monotonic() < deadline:
             time.sleep(0.1)
         cluster = psutil.Process(process.pid)
         wait_until_quiet(cluster)
         yield cluster
+
+
+def evaluator(
+    folder: Path, settings: dict[str, str]
+) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """Start an evaluator of the limits as ``make run`` does; end it afterwards."""
+    return started(EVALUATOR, folder / "evaluator.log", settings)
+
+
+@contextlib.contextmanager
+def started(command: list[str], log: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program of ours that writes into a log; end it and what it started afterwards."""
+    with log.open("w") as stream:
+        environment = {**os.environ, **settings}
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stream, stderr=stream)
+    try:
+        yield process
     finally:
         _end(process)
 
@@ -119,19 +134,21 @@ def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
                 left.kill()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    """Wait until the server can do its work; ends this program when it does not start."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             if requests.get(f"{url}/healthz/ready", timeout=5).ok:
                 return
-        time.sleep(0.1)
+        time.sleep(0.02)
     last = (log.read_text().strip().splitlines() or ["it said nothing"])[-1]
     raise SystemExit(f"bench: the server did not start: {last}")
 

@@ -35,12 +35,21 @@ sys.exit(any(ctypes.util.find_library(name) is None for name in names))
 PY
 }
 
+# Another apt may be at work. Installing waits for it; reading the lists does not, so it is tried again.
+apt_install() {
+    for _ in 1 2 3 4 5 6; do
+        apt-get -qq update && break
+        sleep 10
+    done
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
+}
+
 install_libraries() {
     packages="libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig"
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
         echo "spms: installing $packages"
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages; } >/dev/null ||
-            fail "installing Pango failed. Run: apt-get install $packages"
+        apt_install $packages >/dev/null ||
+            fail "installing Pango failed. Run: apt-get install -y $packages"
     elif command -v apt-get >/dev/null; then
         fail "Pango is missing. Run: sudo apt-get install -y $packages"
     else
@@ -68,12 +77,12 @@ if ! is_installed "$1" && ! is_installed dev; then
 fi
 has_libraries || install_libraries
 
-# What the tests start besides Python: a real Prometheus with its promtool, and a real browser.
+# What the tests start besides Python, each in a folder of its own: Prometheus with its promtool, a browser, brokers.
 install_for_tests() {
-    command -v "$1" >/dev/null && return
+    PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null && return
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
         echo "spms: installing $1"
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$1"; } >/dev/null 2>&1 ||
+        apt_install "$1" >/dev/null 2>&1 ||
             fail "installing $1 failed. Run: apt-get install $1"
     else
         fail "The tests need $1. Run: sudo apt-get install -y $1"
@@ -84,4 +93,5 @@ if [ "$1" = dev ]; then
     install_for_tests prometheus
     install_for_tests chromium
     install_for_tests redis-server
+    install_for_tests rabbitmq-server
 fi

@@ -8,9 +8,11 @@ from django.utils.html import format_html
 
 from documents.models import (
     BusinessArea,
+    Cycle,
     Delivery,
     Document,
     DocumentImage,
+    Letter,
     Membership,
     Notice,
     Project,
@@ -67,9 +69,10 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
 class DocumentImageAdmin(admin.ModelAdmin[DocumentImage]):
     """Images; they are added through the API, which prepares them for print."""
 
-    list_display = ("id", "document", "caption", "width", "height")
+    list_display = ("id", "document", "caption", "state", "width", "height")
     exclude = ("file",)
-    readonly_fields = ("id", "document", "kept_as", "width", "height", "digest", "created_at")
+    readonly_fields = ("id", "document", "kept_as", "width", "height", "digest", "task", "created_at")
+    list_select_related = ("document__project", "task")
 
     @admin.display(description="file")
     def kept_as(self, image: DocumentImage) -> str:
@@ -123,4 +126,37 @@ class NoticeAdmin(admin.ModelAdmin[Notice]):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: notices are asked for through the API."""
+        return False
+
+
+@admin.register(Cycle)
+class CycleAdmin(admin.ModelAdmin[Cycle]):
+    """Cycles, to look at; they are opened on their page or through the API."""
+
+    list_display = ("year", "due", "reports", "opened_by", "opened_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: opening a cycle is more than its row."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Cycle | None = None) -> bool:
+        """Refuse: people would get different letters."""
+        return False
+
+
+@admin.register(Letter)
+class LetterAdmin(admin.ModelAdmin[Letter]):
+    """Letters, to look at: their state changes by what happens, not by hand."""
+
+    list_display = ("person", "address", "state", "error", "tried_at", "sent_at")
+    list_filter = ("state", "cycle")
+    search_fields = ("address", "message_id")
+    list_select_related = ("person",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: letters are made by opening a cycle."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Letter | None = None) -> bool:
+        """Refuse: a change by hand could send somebody a second letter."""
         return False

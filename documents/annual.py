@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from documents import chapters, content, drawn_parts, errors, images, kinds, store
+from documents import chapters, content, drawn_parts, errors, kinds, patience, store
 from documents.content import AreaBlock, Block, ChapterBlock, Cover
 from documents.editions import Edition
 from documents.handlers import Report
@@ -84,7 +84,7 @@ def make(
         html_path=str(_write_front(document, edition, cover, folder)),
         part_paths=tuple(str(path) for path in assembly.paths.values()),
         pdf_path=str(folder / "document.pdf"),
-        images=_local(content.images_of(cover), folder),
+        images=patience.local_paths(content.images_of(cover), folder),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
     try:
@@ -130,7 +130,7 @@ class _Assembly:
         """Return where the images of parts are on this machine, by their addresses."""
         found: dict[str, str] = {}
         for part in parts:
-            found |= _local(part.images, self._folder)
+            found |= patience.local_paths(part.images, self._folder)
             self._report("html", 0)  # from a bucket they take a while
         return found
 
@@ -170,10 +170,6 @@ def _part(document: Document, blocks: tuple[Block, ...]) -> Part:
         fingerprint=recorder.fingerprint(),
         images=tuple(recorder.images.values()),
     )
-
-
-def _local(drawn: Iterable[content.Image], folder: Path) -> dict[str, str]:
-    return {image.url: str(images.local_path(image.name, folder)) for image in drawn}
 
 
 def _write_front(document: Document, edition: Edition, cover: Cover, folder: Path) -> Path:

@@ -16,12 +16,19 @@ class DocumentsConfig(AppConfig):
         """Register the kinds of task that this app runs, and warm each worker of the queue when it starts."""
         from django_q.signals import post_spawn
 
-        from documents import alerts, facts, maintenance, notices, pdf
+        from documents import alerts, facts, maintenance, notices, pdf, preparing
+        from documents.cycles import sending
+        from documents.exports import work
+        from documents.imports import tasks as imports
 
         pdf.register()
+        preparing.register()
+        imports.register()
         maintenance.register()
         notices.register()
+        work.register()
         alerts.register()
+        sending.register()
         checks.register(alerts.check)
         facts.supply()
         post_spawn.connect(start_worker, dispatch_uid="documents.start_worker")

@@ -20,11 +20,15 @@ IMAGE_IN_HTML = re.compile(r'src="/api/v1/images/([0-9a-f-]{36})/"')
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image that may be drawn: its address in the HTML, its name in storage, the SHA-256 of its file."""
+    """An image that may be drawn: its address in the HTML, its name in storage, the SHA-256 of its file.
+
+    Name and digest are empty until its ``state`` is ready.
+    """
 
     url: str
     name: str
     digest: str
+    state: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +243,7 @@ def _person(membership: Membership) -> Person:
 
 
 def _image(image: DocumentImage) -> Image:
-    return Image(url=image.url, name=str(image.file.name), digest=image.digest)
+    return Image(url=image.url, name=str(image.file.name), digest=image.digest, state=image.state)
 
 
 def _images_in(html: str, document: Document) -> tuple[Image, ...]:

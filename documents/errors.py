@@ -61,7 +61,7 @@ class RenderTimeout(RenderError):
     """The render passed its deadline."""
 
     slug = "render-timeout"
-    title = "The PDF took too long"
+    title = "It took too long"
     status = HTTPStatus.GATEWAY_TIMEOUT
 
 
@@ -135,12 +135,45 @@ class PdfMissing(SpmsError):
     status = HTTPStatus.NOT_FOUND
 
 
+class ImageUnusable(SpmsError):
+    """What was sent is no image, is damaged, or is beyond the limits."""
+
+    slug = "image-unusable"
+    title = "This image cannot be used"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ImageNotReady(SpmsError):
+    """The image is still being prepared."""
+
+    slug = "image-not-ready"
+    title = "The image is not ready yet"
+    status = HTTPStatus.CONFLICT
+    retry_after_seconds = 2
+
+
 class EditionUnknown(SpmsError):
     """A client named an edition that there is not."""
 
     slug = "edition-unknown"
     title = "There is no such edition"
     status = HTTPStatus.BAD_REQUEST
+
+
+class ExportUnknown(SpmsError):
+    """A client named rows, a format or a filter that there is not."""
+
+    slug = "export-unknown"
+    title = "There is no such export"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ExportTooLarge(SpmsError):
+    """An export has more rows than its format holds, or takes longer than a task may."""
+
+    slug = "export-too-large"
+    title = "The export is too large"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class FileMissing(SpmsError):
@@ -166,6 +199,54 @@ class EventsBusy(SpmsError):
     title = "Too many streams are open"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds = 10
+
+
+class ImportUnreadable(SpmsError):
+    """An uploaded file is no table that can be read."""
+
+    slug = "import-unreadable"
+    title = "The file cannot be read"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class ImportRefused(SpmsError):
+    """Rows of an uploaded file have errors, so none was written."""
+
+    slug = "import-refused"
+    title = "The file has errors, and nothing was written"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class ImportConflict(SpmsError):
+    """What an import was about to change was changed by somebody else meanwhile, so nothing was written."""
+
+    slug = "import-conflict"
+    title = "Something changed meanwhile, and nothing was written"
+    status = HTTPStatus.CONFLICT
+
+
+class ImportTooSlow(SpmsError):
+    """An import was not done in the time that a task may run."""
+
+    slug = "import-too-slow"
+    title = "The import took too long, and nothing was written"
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
+class CronRefused(SpmsError):
+    """A cron expression that is none, never comes, or comes too often."""
+
+    slug = "cron-refused"
+    title = "This time cannot be used"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ReportRefused(SpmsError):
+    """A scheduled report that cannot be begun."""
+
+    slug = "report-refused"
+    title = "The report cannot be made"
+    status = HTTPStatus.CONFLICT
 
 
 class DatabaseUnavailable(SpmsError):
@@ -241,3 +322,28 @@ class NoticeFailed(NoticeError):
     title = "The notice did not arrive"
     status = HTTPStatus.BAD_GATEWAY
     can_pass = True
+
+
+class MailServerAway(SpmsError):
+    """The mail server cannot be reached, or takes nothing from us at the moment."""
+
+    slug = "mail-server-away"
+    title = "The mail server takes no mail"
+    status = HTTPStatus.BAD_GATEWAY
+    can_pass = True
+
+
+class CycleExists(SpmsError):
+    """There is a cycle for this year already."""
+
+    slug = "cycle-exists"
+    title = "This cycle was opened before"
+    status = HTTPStatus.CONFLICT
+
+
+class CycleState(SpmsError):
+    """What was asked does not go with the state that the cycle or the letter is in."""
+
+    slug = "cycle-state"
+    title = "The cycle or its letter is in another state"
+    status = HTTPStatus.CONFLICT

@@ -58,24 +58,33 @@ type Handler = Callable[[Attempt], Outcome]
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of task. ``title`` is what people read, as in the middle of a sentence: “PDF”, “export”."""
+    """A kind of task. ``title`` is what people read, as in the middle of a sentence: “PDF”, “export”.
+
+    Nobody waits for one that ``can_wait``: workers take it when no other task waits.
+    """
 
     name: str
     title: str
     run: Handler
+    can_wait: bool = False
 
 
 _kinds: dict[str, Kind] = {}
 
 
-def register(name: str, title: str, run: Handler) -> None:
+def register(name: str, title: str, run: Handler, *, can_wait: bool = False) -> None:
     """Let tasks of a kind be run."""
-    _kinds[name] = Kind(name=name, title=title, run=run)
+    _kinds[name] = Kind(name=name, title=title, run=run, can_wait=can_wait)
 
 
 def of(name: str) -> Kind:
     """Return a kind by its name; raises KeyError for one that nobody registered."""
     return _kinds[name]
+
+
+def can_wait(name: str) -> bool:
+    """Say whether tasks of a kind come after all others; an unknown one does not."""
+    return name in _kinds and _kinds[name].can_wait
 
 
 def title(name: str) -> str:

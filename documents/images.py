@@ -1,57 +1,107 @@
-"""Images that people send: checked, turned upright and scaled once, at upload, to what print needs."""
+"""The images of documents: a row each, of whoever may read the document, and each file kept once.
+
+A file is named by the digest of what is in it, so the same picture in several documents is one file. The nightly
+removal deletes a file when no row names it. Writing a file again makes it young, which keeps that removal from it
+for an hour; and who has just stored a row looks whether the file is still there.
+"""
 
 import contextlib
 import hashlib
-import io
+import os
 import shutil
-import warnings
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
-from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+from django.db import transaction
 
-from documents import store
-from documents.models import Document, DocumentImage, image_path
-
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
-MAX_PIXELS = 40_000_000
-PIXELS_ALLOWED = f"{MAX_PIXELS // 1_000_000} million"
-# A4 at 150 dots an inch: more only makes the file larger (DESIGN section 5).
-PRINT_SIZE_PIXELS = (1240, 1754)
-JPEG_QUALITY = 85
-# Charts and drawings have few colours and want to stay crisp; photographs have many.
-MAX_COLOURS_OF_A_DRAWING = 4096
+from documents import errors, pixels, store
+from documents.models import Document, DocumentImage, DocumentQuerySet, Task
+from documents.pixels import Prepared, Upload
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """An image ready for print: the bytes of a JPEG or PNG file in sRGB."""
-
-    content: bytes
-    suffix: str
-    size: tuple[int, int]
+def attach(document: Document, upload: Upload, *, caption: str = "") -> DocumentImage:
+    """Prepare an upload and keep it with its document, once; raises ValidationError for a bad one."""
+    sent = digest_of(upload)
+    return add(document, pixels.prepare(upload), upload_digest=sent, caption=caption)[0]
 
 
-def attach(document: Document, upload: File, *, caption: str = "") -> DocumentImage:  # type: ignore[type-arg]
-    """Prepare an uploaded image and keep it with its document; raises ValidationError for a bad one."""
-    prepared = prepare(upload)
+def add(
+    document: Document, prepared: Prepared, *, upload_digest: str, caption: str
+) -> tuple[DocumentImage, bool]:
+    """Return the document's image with these pixels, and whether it is new. Raises DocumentGone."""
+    values = keep(prepared)
+    with transaction.atomic():
+        # The lock makes one image of the same picture sent twice at the same moment.
+        if not Document.objects.select_for_update().filter(pk=document.pk).first():
+            raise errors.DocumentGone("It was deleted before its image was stored.")
+        if (found := document.images.filter(digest=values["digest"]).first()) is not None:
+            return _with_caption(found, caption), False
+        image = DocumentImage.objects.create(
+            document=document, caption=caption, upload_digest=upload_digest, **values
+        )
+    keep_again_if_removed(prepared, values)
+    return image, True
+
+
+def same(document: Document, upload_digest: str, *, caption: str) -> DocumentImage | None:
+    """Return the document's image that was made of the same file; a new caption takes the place of its own."""
+    found = document.images.ready().filter(upload_digest=upload_digest).first()
+    return _with_caption(found, caption) if found else None
+
+
+def known(upload_digest: str, readable: DocumentQuerySet) -> Prepared | None:
+    """Return what was made of the same file for a document that the sender may read, if it is still there."""
+    rows = DocumentImage.objects.ready().filter(upload_digest=upload_digest, document__in=readable)
+    if not upload_digest or (image := rows.exclude(thumbnail="").first()) is None:
+        return None
+    name = str(image.file.name)
+    try:
+        content, thumbnail = (_content(one) for one in (name, image.thumbnail))
+    except OSError:  # then it is prepared anew
+        return None
+    size = (image.width, image.height)
+    return Prepared(content=content, suffix=PurePosixPath(name).suffix, size=size, thumbnail=thumbnail)
+
+
+def expect(document: Document, task: Task, *, upload_digest: str, caption: str) -> None:
+    """Keep a row for an image that a task prepares, in the transaction in which the task is begun.
+
+    A second try with the same file takes the row of the first one: its address may be in a text already.
+    """
+    unfinished = document.images.filter(upload_digest=upload_digest, file="")
+    if not unfinished.update(task=task):
+        DocumentImage.objects.create(
+            document=document, task=task, upload_digest=upload_digest, caption=caption, width=0, height=0
+        )
+
+
+def digest_of(upload: Upload) -> str:
+    """Return the SHA-256 of what was sent, and leave it at its beginning."""
+    upload.seek(0)
+    digest = hashlib.file_digest(upload, "sha256").hexdigest()  # type: ignore[arg-type]
+    upload.seek(0)
+    return digest
+
+
+def keep(prepared: Prepared) -> dict[str, Any]:
+    """Store the files of an image, whole or not at all, and return the columns that name them."""
     digest = hashlib.sha256(prepared.content).hexdigest()
+    file = thumbnail = f"images/{digest[:2]}/{digest}{prepared.suffix}"
+    _place(file, prepared.content)
+    if prepared.thumbnail != prepared.content:
+        thumbnail = f"images/{digest[:2]}/{digest}-small{prepared.suffix}"
+        _place(thumbnail, prepared.thumbnail)
     width, height = prepared.size
-    image = DocumentImage(document=document, caption=caption, digest=digest, width=width, height=height)
-    name = f"image{prepared.suffix}"
+    return {"file": file, "thumbnail": thumbnail, "digest": digest, "width": width, "height": height}
+
+
+def keep_again_if_removed(prepared: Prepared, values: dict[str, Any]) -> None:
+    """Store the files again that the nightly removal took in the moment before a row named them."""
     with store.plain_errors():
-        try:
-            image.file.save(name, ContentFile(prepared.content), save=False)
-        except OSError:
-            with contextlib.suppress(OSError):
-                image.file.storage.delete(image_path(image, name))  # the part of it that found room
-            raise
-    image.save()
-    return image
+        is_there = all(default_storage.exists(values[name]) for name in ("file", "thumbnail"))
+    if not is_there:
+        keep(prepared)
 
 
 def local_path(name: str, folder: Path) -> Path:
@@ -72,75 +122,24 @@ def local_path(name: str, folder: Path) -> Path:
         return copy
 
 
-def prepare(upload: IO[bytes] | File) -> Prepared:  # type: ignore[type-arg]
-    """Return the image upright, in sRGB on white, and no larger than print needs.
-
-    Only its first frame is kept and everything but the pixels is dropped. Raises ValidationError.
-    """
-    # WeasyPrint sets this to True for its whole process, so that half an image passes for one.
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, which is dropped anyway
-            return _encode(_read(upload))
-    except ValidationError:
-        raise
-    except UnidentifiedImageError as error:
-        raise ValidationError(
-            "This is no image that can be read; send a JPEG, PNG, GIF, WebP or TIFF."
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise ValidationError(
-            f"This image has too many pixels; at most {PIXELS_ALLOWED} are allowed."
-        ) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ValidationError("This image is cut off or damaged; export it again and send that.") from error
+def _place(name: str, content: bytes) -> None:
+    with store.workspace() as folder, store.plain_errors():
+        finished = folder / "image"
+        with finished.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        store.place(default_storage, name, finished)
 
 
-def _read(upload: IO[bytes] | File) -> Image.Image:  # type: ignore[type-arg]
-    with Image.open(upload, formats=FORMATS) as original:
-        _check_size(original)
-        # A large JPEG is decoded at a half, a quarter or an eighth of its size right away.
-        original.draft(None, (max(PRINT_SIZE_PIXELS), max(PRINT_SIZE_PIXELS)))
-        upright = _to_rgb(ImageOps.exif_transpose(original))
-    upright.thumbnail(PRINT_SIZE_PIXELS, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return upright
+def _content(name: str) -> bytes:
+    with default_storage.open(name) as stream:
+        content: bytes = stream.read()
+    return content
 
 
-def _check_size(image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ValidationError(
-            f"This image has {width:,} × {height:,} pixels; at most {PIXELS_ALLOWED} are allowed."
-        )
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits of grey
-        image = image.convert("I").point(lambda grey: grey / 256).convert("L")
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        image = Image.new("RGB", image.size, "white")
-        image.paste(colours, mask=colours.getchannel("A"))
-        return image
-    return _apply_profile(image).convert("RGB")
-
-
-def _apply_profile(image: Image.Image) -> Image.Image:
-    if not (profile := image.info.get("icc_profile")):
-        return image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):
-        return image
-    return converted or image
-
-
-def _encode(image: Image.Image) -> Prepared:
-    buffer = io.BytesIO()
-    if image.getcolors(MAX_COLOURS_OF_A_DRAWING) is None:
-        image.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
-        return Prepared(content=buffer.getvalue(), suffix=".jpg", size=image.size)
-    image.save(buffer, "PNG", optimize=True)
-    return Prepared(content=buffer.getvalue(), suffix=".png", size=image.size)
+def _with_caption(image: DocumentImage, caption: str) -> DocumentImage:
+    if caption and caption != image.caption:
+        DocumentImage.objects.filter(pk=image.pk).update(caption=caption)
+        image.caption = caption
+    return image

@@ -7,6 +7,7 @@ import threading
 from django.db import DatabaseError, InterfaceError, connection
 
 from documents import alerts, notices, processes, queue, schedules, workers
+from documents.reports import running
 
 ROUND_SECONDS = 1.0
 ROUNDS_PER_BEAT = 3
@@ -57,5 +58,6 @@ class Keeper:
             schedules.ensure()
         if self._runs_schedules:
             schedules.begin_due()
+        running.begin_due()
         notices.send_due()
         alerts.send_due()

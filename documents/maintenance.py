@@ -24,8 +24,8 @@ WEEK = timedelta(days=7)
 
 def register() -> None:
     """Let tasks of these kinds be run."""
-    handlers.register(CLEANUP, "clean-up", remove_old)
-    handlers.register(SUMMARY, "weekly summary", send_summary)
+    handlers.register(CLEANUP, "clean-up", remove_old, can_wait=True)
+    handlers.register(SUMMARY, "weekly summary", send_summary, can_wait=True)
 
 
 def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:
@@ -35,7 +35,7 @@ def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:
     attempt.report("files", 0)
     with store.plain_errors():
         files = remove_files(store.results(), ((Task, "file"), (Task, "source"), (DrawnPart, "file")))
-        files += remove_files(default_storage, ((DocumentImage, "file"),))
+        files += remove_files(default_storage, ((DocumentImage, "file"), (DocumentImage, "thumbnail")))
     message = f"{rows} task rows, {parts} drawn parts and {files} files were removed."
     return _nothing_to_keep(message, rows=rows, parts=parts, files=files)
 
@@ -43,7 +43,7 @@ def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:
 def remove_rows() -> int:
     """Delete tasks that ended longer ago than ``SPMS_KEEP_TASKS``, but never a document's newest PDF.
 
-    PDFs of deleted documents go at once.
+    PDFs of deleted documents go at once, images that could not be prepared with their tasks.
     """
     ended = Task.objects.exclude(status__in=Task.IN_FLIGHT)
     newer = Task.objects.filter(
@@ -55,7 +55,9 @@ def remove_rows() -> int:
     newest = Q(status=Task.Status.SUCCEEDED, document__isnull=False) & ~Exists(newer)
     old = ended.filter(finished_at__lt=timezone.now() - timedelta(seconds=settings.SPMS_KEEP_TASKS))
     orphaned = ended.filter(kind=pdf.KIND, document=None)
-    return old.exclude(newest).delete()[0] + orphaned.delete()[0]
+    removed = old.exclude(newest).delete()[0] + orphaned.delete()[0]
+    # Images that came to nothing stay as long as the task that says why.
+    return removed + DocumentImage.objects.filter(file="", task=None).delete()[0]
 
 
 def remove_files(storage: Storage, named_in: Iterable[tuple[type[Model], str]]) -> int:

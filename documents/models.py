@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from documents import kinds, richtext
 from documents.clusters import Cluster as Cluster, Pause as Pause
+from documents.cycle_models import Cycle as Cycle, Letter as Letter
 from documents.failures import Failure as Failure
 from documents.notice_models import Delivery as Delivery, Notice as Notice
 from documents.part_models import DrawnPart as DrawnPart
@@ -24,6 +25,7 @@ from documents.projects import (
     Viewer as Viewer,
     projects_of,
 )
+from documents.report_models import ScheduledReport as ScheduledReport
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):
@@ -125,24 +127,56 @@ class Document(models.Model):
 
 
 def image_path(image: "DocumentImage", filename: str) -> str:
-    """Return where an image is kept: by its id, never by the name that its sender gave it."""
+    """Return where an image was kept before files were named by their digests (``documents.images``)."""
     return f"images/{image.pk.hex[:2]}/{image.pk.hex}{PurePath(filename).suffix}"
 
 
+class DocumentImageQuerySet(models.QuerySet["DocumentImage"]):
+    """Images, by how far they are."""
+
+    def ready(self) -> Self:
+        """Return the images that can be shown."""
+        return self.exclude(file="")
+
+    def waiting(self) -> Self:
+        """Return the images that a task still prepares."""
+        return self.filter(file="", task__status__in=Task.IN_FLIGHT)
+
+
 class DocumentImage(models.Model):
-    """An image of a document, scaled at upload to what print needs."""
+    """An image of a document, scaled at upload to what print needs.
+
+    A large one has a ``task`` that prepares it; until then it has no file and neither width nor height.
+    """
+
+    class State(models.TextChoices):
+        READY = "ready", "Ready"
+        WAITING = "waiting", "Being prepared"
+        FAILED = "failed", "Could not be prepared"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="images")
     file = models.FileField(upload_to=image_path)
+    thumbnail = models.CharField(
+        "name of the small file", max_length=100, blank=True, db_default="", editable=False
+    )
     width = models.PositiveIntegerField("width in pixels", editable=False)
     height = models.PositiveIntegerField("height in pixels", editable=False)
     digest = models.CharField("SHA-256 of the file", max_length=64, editable=False)
+    upload_digest = models.CharField(
+        "SHA-256 of what was sent", max_length=64, blank=True, db_default="", editable=False
+    )
+    task = models.ForeignKey(
+        "Task", on_delete=models.SET_NULL, null=True, blank=True, related_name="images", editable=False
+    )
     caption = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = DocumentImageQuerySet.as_manager()
+
     class Meta:
         ordering = ("created_at",)
+        indexes = (models.Index(fields=("upload_digest",), name="image_sent"),)
 
     def __str__(self) -> str:
         return self.caption or str(self.pk)
@@ -151,6 +185,18 @@ class DocumentImage(models.Model):
     def url(self) -> str:
         """The address to use in a section's ``<img src>``; readers need the right to read the document."""
         return reverse("image-file", args=[self.pk])
+
+    @property
+    def thumbnail_url(self) -> str:
+        """The address of the small one, for lists."""
+        return f"{self.url}?size=thumbnail"
+
+    @property
+    def state(self) -> str:
+        """How far it is: told by its file and its task, so nothing has to keep a column in step with them."""
+        if self.file:
+            return self.State.READY
+        return self.State.WAITING if self.task and not self.task.has_ended else self.State.FAILED
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -268,8 +314,11 @@ class Task(models.Model):
 
     @property
     def result_url(self) -> str | None:
-        """The address of the file that it made, if it made one: a document's PDF has an address of its own."""
-        if self.status != self.Status.SUCCEEDED or not self.file:
+        """The address of the file that it made, if it made one: a document's PDF has an address of its own.
+
+        One that failed may have a file too: a report of what was wrong.
+        """
+        if not self.has_ended or not self.file:
             return None
         if self.kind == "pdf" and self.document_id:
             return f"{reverse('document-pdf', args=[self.document_id])}?task={self.pk}"

@@ -12,6 +12,7 @@ class Notice(models.Model):
     class Channel(models.TextChoices):
         MAIL = "mail", "E-mail"
         WEBHOOK = "webhook", "Webhook"
+        FILE = "file", "E-mail with the file"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     task = models.ForeignKey("documents.Task", on_delete=models.CASCADE, related_name="notices")

@@ -5,17 +5,20 @@ So it is retried, seen and cancelled like any other, and its failure never touch
 
 import smtplib
 import time
+from pathlib import PurePath
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.mail import EmailMessage
 from django.db import transaction
 
-from documents import errors, handlers, queue, tasks, webhooks
+from documents import errors, handlers, queue, store, tasks, webhooks
 from documents.models import Delivery, Notice, Task
 
 KIND = "notice"
 PER_ROUND = 50
+# Mail servers refuse letters of more than 10 to 25 MB, and base64 adds a third.
+LARGEST_ATTACHMENT_BYTES = 7 * 1024**2
 
 
 def register() -> None:
@@ -31,6 +34,13 @@ def subscribe(task: Task, user: User, *, notify: bool, webhook: str) -> None:
         Notice.objects.update_or_create(
             task=task, channel=channel, target=target, requested_by=user, defaults={"sender": None}
         )
+
+
+def subscribe_with_file(task: Task, user: User, address: str) -> None:
+    """Have an address sent what the task made, when it has ended; at once if it has."""
+    Notice.objects.update_or_create(
+        task=task, channel=Notice.Channel.FILE, target=address, requested_by=user, defaults={"sender": None}
+    )
 
 
 def send_due() -> None:
@@ -108,7 +118,25 @@ def _mail(notice: Notice) -> None:
     ]
     subject = f"{what} {outcome}".removeprefix("the ")
     body = "\n\n".join(filter(None, (f"{what} {outcome}.", task.message, _url(task))))
+    letter = EmailMessage(subject[:1].upper() + subject[1:], body, to=[notice.target])
+    if notice.channel == Notice.Channel.FILE:
+        _attach(letter, task)
     try:
-        EmailMessage(subject[:1].upper() + subject[1:], body, to=[notice.target]).send()
+        letter.send()
     except (OSError, smtplib.SMTPException) as error:
         raise errors.NoticeFailed(f"The mail server did not take it: {error}"[:250]) from error
+
+
+def _attach(letter: EmailMessage, task: Task) -> None:
+    """Add the file that a task made, unless it is too large for a letter: then its address must do."""
+    facts = task.result or {}
+    if not task.result_url or facts["bytes"] > LARGEST_ATTACHMENT_BYTES:
+        return
+    filename = facts.get("filename") or PurePath(task.file).name
+    try:
+        with store.open_file(task.file) as stream:
+            letter.attach(
+                filename, stream.read(), facts.get("media_type", "application/pdf").partition(";")[0]
+            )
+    except FileNotFoundError as error:
+        raise errors.NoticeRefused("The file was removed meanwhile.") from error

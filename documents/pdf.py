@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from documents import annual, chapters, content, editions, errors, handlers, images, kinds, store, tasks
+from documents import annual, chapters, content, editions, errors, handlers, kinds, patience, store, tasks
 from documents.editions import Edition
 from documents.models import Document, Task
 from documents.rendering import html, pool
@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 class Draft:
     """A document's HTML on disk, the images it may fetch (address → path), and the fingerprint of both.
 
-    ``source`` is the file to attach for an archive, if it is one.
+    ``source`` is the file to attach for an archive, if it is one; ``warnings`` are sentences about images that are
+    not ready.
     """
 
     path: Path
@@ -39,14 +40,16 @@ class Draft:
     variant: str
     generated_at: datetime
     source: Path | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A PDF that was made, the fingerprint of what it shows, and facts of how it was made."""
+    """A PDF that was made, the fingerprint of what it shows, facts of how it was made, and what it lacks."""
 
     rendered: Rendered
     fingerprint: str
+    warnings: tuple[str, ...]
     facts: dict[str, object] = field(default_factory=dict)
 
 
@@ -90,20 +93,23 @@ def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) ->
 def render(attempt: tasks.Attempt) -> tasks.Outcome:
     """Make the PDF of the task's document as it is at this moment."""
     started = time.monotonic()
-    document = _document(attempt.task)
+    document, edition = _document(attempt.task), editions.of(attempt.task.arguments)
+    patience.for_images(attempt, document, edition)
     with store.workspace() as folder:
         attempt.report("html", 0)
-        made = _make(document, editions.of(attempt.task.arguments), folder, attempt)
+        made = _make(document, edition, folder, attempt)
         rendered = made.rendered
         attempt.report("store", rendered.pages)
         _require_kept(attempt.task)
         file = store.save(folder / "document.pdf", suffix=".pdf")
+    warnings = (*made.warnings, *rendered.warnings)
     facts = {
         "pages": rendered.pages,
         "bytes": rendered.size_bytes,
         "seconds": round(time.monotonic() - started, 3),
         "version": document.version,
-        "warnings": list(rendered.warnings),
+        "filename": document.filename_of(edition.title),
+        "warnings": list(warnings),
         **made.facts,
     }
     instruments.rendered(
@@ -118,7 +124,7 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
         digest=rendered.digest,
         fingerprint=made.fingerprint,
         facts=facts,
-        message=" ".join(rendered.warnings),
+        message=" ".join(warnings),
     )
 
 
@@ -135,10 +141,15 @@ def _make(document: Document, edition: Edition, folder: Path, attempt: tasks.Att
             logger.warning("the report is rendered as a whole: %s", error)
         else:
             facts: dict[str, object] = {"parts": made.parts, "parts_drawn": made.drawn}
-            return Made(rendered=made.rendered, fingerprint=recorder.fingerprint(), facts=facts)
+            return Made(
+                rendered=made.rendered,
+                fingerprint=recorder.fingerprint(),
+                warnings=patience.warning(recorder.images),
+                facts=facts,
+            )
     draft = write_draft(document, folder / "document.html", edition=edition, report=attempt.report)
     rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=attempt.report)
-    return Made(rendered=rendered, fingerprint=draft.fingerprint)
+    return Made(rendered=rendered, fingerprint=draft.fingerprint, warnings=draft.warnings)
 
 
 def write_draft(
@@ -165,9 +176,9 @@ def write_draft(
             generated_at=generated_at,
         )
     paths: dict[str, str] = {}
-    for url, image in recorder.images.items():
+    for image in recorder.images.values():
         report("html", 0)  # hundreds of images take a while to come from a bucket
-        paths[url] = str(images.local_path(image.name, path.parent))
+        paths |= patience.local_paths([image], path.parent)
     return Draft(
         path=path,
         images=paths,
@@ -175,6 +186,7 @@ def write_draft(
         variant=edition.pdf_variant,
         generated_at=generated_at,
         source=source,
+        warnings=patience.warning(recorder.images),
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import fcntl
+import gc
 import os
 import signal
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import psutil
 
 PR_SET_PDEATHSIG = 1
+M_ARENA_MAX = -8
+MOST_ARENAS = 2
 
 
 def die_with_the_main_process() -> None:
@@ -19,6 +22,21 @@ def die_with_the_main_process() -> None:
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         os.register_at_fork(after_in_child=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+
+
+def keep_few_arenas() -> None:
+    """Let all threads take memory from two pools: glibc's one for each thread keeps what the busiest ever needed.
+
+    To be called before the first thread starts; musl and macOS have no such pools.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, MOST_ARENAS)
+
+
+def share_with_forks() -> None:
+    """Keep what is loaded out of the collector, whose marks would make each forked process copy all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def work_on(folder: Path) -> None:

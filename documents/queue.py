@@ -20,7 +20,7 @@ from django.db.models import Avg, Count, F, Q, QuerySet, Sum
 from django.tasks import task
 from django.utils import timezone
 
-from documents import claims, errors, tasks, workers
+from documents import claims, errors, handlers, tasks, workers
 from documents.models import Cluster, Pause, Task, Viewer
 
 HINTS_PER_ROUND = 50
@@ -28,6 +28,7 @@ LOST_HINT = timedelta(seconds=5)
 RECENT_TASKS = 20
 USUAL_SECONDS = 2.0
 PACE_HOLDS_SECONDS = 5.0
+LATER = -50  # the priority, of -100 to 100, of a task that nobody waits for
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def enqueue(waiting: Task) -> None:
     with transaction.atomic(savepoint=False):
         if waiting.hinted_at is None:
             Task.objects.filter(pk=waiting.pk).update(hinted_at=timezone.now())
-        run_task.enqueue(str(waiting.pk))
+        _hint(waiting)
 
 
 def begin_scheduled(kind: str) -> None:
@@ -180,7 +181,13 @@ def _hint_once(waiting: Task) -> None:
     with transaction.atomic():
         same = Task.objects.waiting().filter(pk=waiting.pk, hinted_at=waiting.hinted_at)
         if same.update(hinted_at=timezone.now()):
-            run_task.enqueue(str(waiting.pk))
+            _hint(waiting)
+
+
+def _hint(waiting: Task) -> None:
+    """Enqueue a hint; one that can wait comes after all others where the backend knows priorities."""
+    is_later = handlers.can_wait(waiting.kind) and run_task.get_backend().supports_priority
+    (run_task.using(priority=LATER) if is_later else run_task).enqueue(str(waiting.pk))
 
 
 def _never_hinted() -> QuerySet[Task]:

@@ -132,6 +132,15 @@ def start(task_id: uuid.UUID, *, deadline: float) -> Future[None]:
     return _threads().submit(_run_in_thread, task_id, deadline)
 
 
+def publish(task: Task, outcome: Outcome) -> None:
+    """Publish from a handler, in a transaction of its own with what it writes: both are there then, or neither.
+
+    Raises ClaimLost when the task was taken away meanwhile; let it end the transaction.
+    """
+    if not _publish(task, outcome):
+        raise ClaimLost
+
+
 def run_or_wait(task_id: uuid.UUID, *, deadline: float) -> Task:
     """Run a task, or wait for whoever runs it, until it has ended or ``deadline`` has passed.
 
@@ -254,8 +263,8 @@ def _require_wanted(task: Task) -> None:
         raise ClaimLost
 
 
-def _finish(task: Task, outcome: Outcome) -> None:
-    published = _end(
+def _publish(task: Task, outcome: Outcome) -> bool:
+    return _end(
         task,
         Task.Status.SUCCEEDED,
         file=outcome.file,
@@ -265,7 +274,12 @@ def _finish(task: Task, outcome: Outcome) -> None:
         message=outcome.message,
         error=None,
     )
-    # A database that went away in the middle may have kept the first write: then the file is the task's.
+
+
+def _finish(task: Task, outcome: Outcome) -> None:
+    published = _publish(task, outcome)
+    # A handler may have published it, or a database that went away in the middle has kept the first write:
+    # then the file is the task's.
     if not published and not Task.objects.filter(pk=task.pk, file=outcome.file).exists():
         store.delete(outcome.file)
 

@@ -86,6 +86,8 @@ class Watchdog:
         return claims.claimable().filter(mode=Task.Mode.QUEUE, status__in=Task.WAITING).exists()
 
     def _is_working(self) -> bool:
-        own = Q(worker__startswith=f"{self._name}/")
-        just_ended = Task.objects.filter(own, finished_at__gt=timezone.now() - STALLED)
-        return Task.objects.running().filter(own).exists() or just_ended.exists()
+        own, lately = Q(worker__startswith=f"{self._name}/"), timezone.now() - STALLED
+        just_ended = Task.objects.filter(own, finished_at__gt=lately)
+        # Work in steps: each may begin and end between two looks.
+        in_steps = Task.objects.in_flight().filter(own, status=Task.Status.QUEUED, claimable_at__gt=lately)
+        return Task.objects.running().filter(own).exists() or just_ended.exists() or in_steps.exists()

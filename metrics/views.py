@@ -2,7 +2,7 @@
 
 import hmac
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -31,21 +31,19 @@ GAUGES = {
 }
 
 
-class Merged:
-    """The counts of all processes of this host."""
+class Everything:
+    """The counts of all processes of this host, and what is read from rows at the moment of the question.
+
+    The files of the processes are merged once: that is what a scrape costs. The gauges are left out while the
+    database is away.
+    """
 
     def collect(self) -> Iterator[Metric]:
         """Yield each metric."""
-        yield from snapshots.samples()
-
-
-class Rows:
-    """What is read from rows at the moment of the question; left out while the database is away."""
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield each gauge."""
+        merged = list(snapshots.samples())
+        yield from merged
         try:
-            values = _gauges()
+            values = _gauges(merged)
         except DatabaseError:
             return
         for name, text in GAUGES.items():
@@ -53,11 +51,11 @@ class Rows:
                 yield GaugeMetricFamily(name, text, value=values[name])
 
 
-def _gauges() -> dict[str, float]:
+def _gauges(merged: Iterable[Metric]) -> dict[str, float]:
     state = ModeState.objects.filter(pk=1).first() or ModeState()
     counters = {
         family.name: sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
-        for family in snapshots.samples()
+        for family in merged
         if family.name.startswith("spms_http_requests_")
     }
     started, *others = (
@@ -82,8 +80,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not _may_read(request):
         return HttpResponse("Metrics are for this machine, staff, or a bearer token.\n", status=403)
     registry = CollectorRegistry()
-    registry.register(Merged())
-    registry.register(Rows())
+    registry.register(Everything())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 

@@ -11,6 +11,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# How long a mail server may be silent: less than a task's lease, so that nobody else takes it over meanwhile.
+MAIL_TIMEOUT_SECONDS = 20
 env = environ.Env()
 if (BASE_DIR / ".env").is_file():
     env.read_env(BASE_DIR / ".env")
@@ -137,4 +139,5 @@ def mail_options(mail: dict[str, Any]) -> dict[str, Any]:
         return {}
     names = {"EMAIL_HOST": "host", "EMAIL_PORT": "port", "EMAIL_HOST_USER": "username"}
     names |= {"EMAIL_HOST_PASSWORD": "password", "EMAIL_USE_TLS": "use_tls", "EMAIL_USE_SSL": "use_ssl"}
-    return {option: mail[name] for name, option in names.items() if mail.get(name)}
+    options = {option: mail[name] for name, option in names.items() if mail.get(name)}
+    return options | {"timeout": MAIL_TIMEOUT_SECONDS}

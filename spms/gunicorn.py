@@ -9,6 +9,7 @@ from spms import settings
 
 # A worker that outlives a killed master would keep the port for the whole graceful_timeout.
 processes.die_with_the_main_process()
+processes.keep_few_arenas()
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 # One process: its threads wait while the rendering processes work.

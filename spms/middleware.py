@@ -1,5 +1,6 @@
 """Middleware for every request."""
 
+import ipaddress
 import logging
 import re
 import time
@@ -17,6 +18,7 @@ from spms import problems
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
+NOWHERE = str(ipaddress.IPv4Address(0))
 requests_log = logging.getLogger("spms.requests")
 
 
@@ -68,10 +70,22 @@ def _user_id(request: HttpRequest) -> object:
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return who asks: the address that the outermost of our own proxies saw."""
+    """Return who asks: the address that the outermost of our own proxies saw.
+
+    Always an address, since PostgreSQL stores nothing else: a header may hold anything, and a Unix socket has none.
+    """
     seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
-    known = [request.META.get("REMOTE_ADDR") or "unknown", *reversed(seen)]
-    return known[min(settings.SPMS_PROXIES, len(known) - 1)] or known[0]
+    known = [request.META.get("REMOTE_ADDR", ""), *reversed(seen)]
+    asked = known[min(settings.SPMS_PROXIES, len(known) - 1)]
+    return next(filter(_is_address, (asked, known[0])), NOWHERE)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text  # a link-local address with its interface is none to PostgreSQL
 
 
 @sync_only_middleware

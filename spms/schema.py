@@ -60,6 +60,9 @@ LINKS: dict[tuple[str, int], list[Link]] = {
     ("documents_pdf_create", 200): AFTER_MAKING,
     ("documents_pdf_create", 201): AFTER_MAKING,
     ("documents_pdf_create", 202): AFTER_MAKING,
+    ("exports_create", 200): AFTER_TASK,
+    ("exports_create", 201): AFTER_TASK,
+    ("exports_create", 202): AFTER_TASK,
     ("documents_images_create", 201): [
         ("images_retrieve", {"parameters": DOCUMENT}),
         ("documents_images_list", {"parameters": SAME}),
@@ -68,6 +71,8 @@ LINKS: dict[tuple[str, int], list[Link]] = {
             {"parameters": SAME, "requestBody": {"cover_image": "$response.body#/id"}},
         ),
     ],
+    ("imports_create", 201): AFTER_TASK + _to(("imports_apply",), {"task_id": "$response.body#/task_id"}),
+    ("imports_apply", 201): AFTER_TASK,
     ("tasks_list", 200): _to(OF_TASK, {"id": "$response.body#/results/0/task_id"}),
     ("tasks_retrieve", 200): AFTER_TASK,
     ("tasks_cancel_create", 200): AFTER_TASK,

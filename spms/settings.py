@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from metrics import units
-from spms import environment
+from spms import environment, logs
 from spms.environment import BASE_DIR, env
 
 django_stubs_ext.monkeypatch()  # admin classes take type parameters
@@ -190,6 +190,16 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512;",
     }
+elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    # A server or a network that is gone without a word is noticed in 15 s; the system itself takes 15 minutes.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 15_000,
+        "keepalives_idle": 5,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 
 TASKS = {
     "default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
@@ -202,7 +212,7 @@ TASKS = {
 }
 
 # The task row counts attempts and knows leases; Django-Q2 only carries hints that a task may be run.
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "spms",
     "orm": "default",
     "broker_class": "spms.task_backends.broker.WakingOrm",
@@ -236,11 +246,17 @@ CELERY_ACCEPT_CONTENT = ["json"]
 # A worker takes one message at a time, and gives it back when it dies: the lease decides who may run it again.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_CONCURRENCY = SPMS_QUEUE_WORKERS
 CELERY_WORKER_MAX_TASKS_PER_CHILD = Q_CLUSTER["recycle"]
 CELERY_TASK_TIME_LIMIT = Q_CLUSTER["timeout"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+# A connection that says nothing for so long was cut; only RabbitMQ asks.
+CELERY_BROKER_HEARTBEAT = 20
+# RabbitMQ orders by priority only where the queue was made for it.
+CELERY_TASK_QUEUE_MAX_PRIORITY = 9
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 # Nobody waits long for a broker that is away: the row is stored, and the message is sent again later.
 # Redis delivers what nobody acknowledged once more after the visibility timeout: longer than any task may run.
@@ -248,11 +264,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     {
         "visibility_timeout": Q_CLUSTER["retry"],
         "socket_connect_timeout": 1,
-        "socket_timeout": 10,
+        "socket_timeout": 5,
+        "socket_keepalive": True,
         "priority_steps": [0, 3, 6, 9],
     }
     if CELERY_BROKER_URL.startswith("redis")
-    else {"confirm_publish": True}
+    # Without read_timeout a request would wait for ever for a RabbitMQ that is there but says nothing.
+    else {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2}
 )
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -269,6 +287,8 @@ AUTH_PASSWORD_VALIDATORS = [
 _mail: dict[str, Any] = env.email("EMAIL_URL", default="consolemail://")
 MAILERS = {"default": {"BACKEND": _mail["EMAIL_BACKEND"], "OPTIONS": environment.mail_options(_mail)}}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="spms@localhost")
+# Letters of a new cycle that are sent in a minute; 0 for no limit.
+SPMS_MAILS_PER_MINUTE = environment.whole("SPMS_MAILS_PER_MINUTE", default=120)
 
 # Where people reach the site: the links in notices begin so.
 SPMS_URL = env.str("SPMS_URL", default="http://127.0.0.1:8000").rstrip("/")
@@ -337,31 +357,7 @@ SPECTACULAR_SETTINGS = {
 
 # For people a line, for machines JSON with the ids of request and task, and a line for each request.
 SPMS_LOGS = environment.choice("SPMS_LOGS", "json" if SPMS_HTTPS else "lines", ("lines", "json"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"ids": {"()": "documents.logs.Ids"}},
-    "formatters": {
-        "lines": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "{levelname}{name}{message}{process}{request_id}{task_id}",
-            "style": "{",
-            "timestamp": "time",
-            "rename_fields": {"levelname": "level", "name": "logger"},
-        },
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": SPMS_LOGS, "filters": ["ids"]}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {
-        "spms.requests": {"level": "INFO" if SPMS_LOGS == "json" else "WARNING"},
-        # Gunicorn's own handler gives way to ours.
-        "gunicorn.error": {"level": "INFO", "propagate": True},
-        # Two lines for each message say nothing that the task row does not.
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.config(SPMS_LOGS)
 
 # Errors to Sentry and traces to an OpenTelemetry collector, where an address is set (requirements/observe.txt).
 SENTRY_DSN = env.str("SENTRY_DSN", default="")

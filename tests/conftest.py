@@ -68,6 +68,9 @@ def plan(owner, member):
 
 
 def pytest_addoption(parser):
+    parser.addoption(
+        "--engines", choices=("usual", "all"), default="usual", help="all: test_chaos.py over RabbitMQ, too"
+    )
     parser.addoption("--chaos-seconds", type=float, default=40.0, help="how long test_chaos.py kills")
     parser.addoption(
         "--contract-examples", type=int, default=5, help="requests of each operation in test_api_contract.py"

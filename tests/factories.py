@@ -1,5 +1,6 @@
 """Makers of test data: each returns a stored row with sensible defaults."""
 
+import datetime
 import io
 import itertools
 
@@ -8,7 +9,8 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from documents import images, kinds
-from documents.models import BusinessArea, Document, DocumentImage, Membership, Project
+from documents.cycles import texts
+from documents.models import BusinessArea, Cycle, Document, DocumentImage, Letter, Membership, Project
 
 _numbers = itertools.count(1)
 
@@ -63,3 +65,13 @@ def image(owner: Document, **values) -> DocumentImage:
 def long_text(paragraphs: int) -> str:
     sentence = "The survey covered forty transects of the meadow, and the cover rose by 12 ± 3 per cent. "
     return f"<p>{sentence * 6}</p>" * paragraphs
+
+
+def cycle(**values) -> Cycle:
+    letter = {"subject": texts.SUBJECT, "text": texts.TEXT}
+    return Cycle.objects.create(**({"year": 2026, "due": datetime.date(2026, 7, 31)} | letter | values))
+
+
+def letter(owner: Cycle, person: User, **values) -> Letter:
+    defaults = {"address": person.email, "message_id": f"<{owner.year}-{person.pk}@example.org>"}
+    return Letter.objects.create(cycle=owner, person=person, **(defaults | values))

@@ -3,6 +3,7 @@
 from django_q.models import OrmQ
 
 from documents import handlers, queue
+from documents.models import Letter
 
 
 def run_entries():
@@ -16,3 +17,19 @@ def run_entries():
 def replace_handler(monkeypatch, run, kind="pdf"):
     """Have tasks of a kind run by another function."""
     monkeypatch.setitem(handlers._kinds, kind, handlers.Kind(name=kind, title=kind, run=run))
+
+
+def turn():
+    """Tell the workers of what is due, and run it."""
+    queue.recover()
+    run_entries()
+
+
+def open_cycle(staff, **values):
+    """Open a cycle through the API, as a client of a member of staff."""
+    return staff.post("/api/v1/cycles/", {"year": 2026, "due": "2026-07-31"} | values, format="json")
+
+
+def letter_states():
+    """Return the state of each person's letter in the one cycle that there is."""
+    return dict(Letter.objects.values_list("person__username", "state"))

@@ -84,3 +84,9 @@ class StrictSerializer(serializers.Serializer[Any]):
             if wanted is not None and value is not None and type(value) is not wanted:
                 found[name] = f"Send a JSON {NAMES[wanted]}."
         return found
+
+
+def require_no_body(request: Request) -> None:
+    """Read the body, so that broken JSON is an error, and refuse what we would not use."""
+    if request.data not in ({}, None):
+        raise ValidationError("This call takes no body.")

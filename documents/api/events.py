@@ -12,10 +12,10 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -35,12 +35,14 @@ logger = logging.getLogger(__name__)
 type Stream = asyncio.Queue[dict[str, Any]]
 
 
-@require_GET
+@require_safe
 async def events(request: HttpRequest, task_id: uuid.UUID) -> HttpResponseBase:
     """Send the task now, and again whenever it changes, until it has ended; see docs/events.md."""
     refused = await sync_to_async(_refused)(request, task_id)
     if refused is not None:
         return refused
+    if request.method == "HEAD":
+        return HttpResponse(content_type="text/event-stream", headers=HEADERS)
     return StreamingHttpResponse(_lines(task_id), content_type="text/event-stream", headers=HEADERS)
 
 

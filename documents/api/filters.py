@@ -1,18 +1,16 @@
-"""What lists can be filtered by."""
+"""How lists are filtered."""
 
 from typing import Any
 
-from django import forms
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from documents.models import Document, Project, Task
+from documents.filters import WholeNumber
+from documents.models import Cycle, Letter, Task
 
-LARGEST_ID = 2**63 - 1
 OF_PAGES = frozenset({"page", "page_size"})
 
 
@@ -24,44 +22,20 @@ class OnlyKnown(filters.DjangoFilterBackend):
         if getattr(view, "detail", False):
             return queryset
         filterset = self.get_filterset_class(view, queryset)
-        known = [*getattr(filterset, "base_filters", ()), *sorted(OF_PAGES)]
-        if unknown := set(request.query_params) - set(known):
-            message = f"Unknown parameter; known are: {', '.join(known)}."
-            raise ValidationError(dict.fromkeys(sorted(unknown), message))
+        own = getattr(filterset, "base_filters", {})
+        known = [*own, *sorted(OF_PAGES)]
+        unknown = sorted(set(request.query_params) - set(known))
+        wrong = dict.fromkeys(unknown, f"Unknown parameter; known are: {', '.join(known)}.")
+        if wrong := wrong | dict.fromkeys(_blank(request, own), "Send a value, or leave it out."):
+            raise ValidationError(wrong)
         found: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return found
 
 
-@extend_schema_field({"type": "integer", "format": "int64", "minimum": 0})
-class WholeNumber(filters.NumberFilter):
-    """An id or a year; what is not there, or not for the sender to see, finds nothing."""
-
-    field_class = forms.IntegerField
-
-    def __init__(self, **values: Any) -> None:
-        super().__init__(min_value=0, max_value=LARGEST_ID, **values)
-
-
-class ProjectFilter(filters.FilterSet):
-    """Filters of the list of projects; ``business_area`` is its id."""
-
-    year = WholeNumber()
-    business_area = WholeNumber(field_name="business_area_id")
-
-    class Meta:
-        model = Project
-        fields = ("kind", "year", "status", "business_area", "tag")
-
-
-class DocumentFilter(filters.FilterSet):
-    """Filters of the list of documents; ``project`` is its id."""
-
-    year = WholeNumber()
-    project = WholeNumber(field_name="project_id")
-
-    class Meta:
-        model = Document
-        fields = ("kind", "year", "status", "project")
+def _blank(request: Request, own: dict[str, filters.Filter]) -> list[str]:
+    """Return the filters that were sent without a value although only a text may be empty."""
+    texts = {name for name, one in own.items() if isinstance(one, filters.CharFilter)}
+    return [name for name in own if request.query_params.get(name) == "" and name not in texts]
 
 
 class TaskFilter(filters.FilterSet):
@@ -72,3 +46,21 @@ class TaskFilter(filters.FilterSet):
     class Meta:
         model = Task
         fields = ("kind", "status", "mode", "document")
+
+
+class CycleFilter(filters.FilterSet):
+    """Filters of the list of cycles."""
+
+    year = WholeNumber()
+
+    class Meta:
+        model = Cycle
+        fields = ("year",)
+
+
+class LetterFilter(filters.FilterSet):
+    """Filters of the list of letters; a mail gateway finds one by its ``message_id``."""
+
+    class Meta:
+        model = Letter
+        fields = ("state", "address", "message_id")

@@ -163,24 +163,6 @@ def _exists_already(values: dict[str, Any]) -> serializers.ValidationError:
     )
 
 
-class ImageSerializer(serializers.ModelSerializer[DocumentImage]):
-    """An image; ``url`` is usable in a section's ``<img src>``."""
-
-    url = serializers.CharField(read_only=True)
-
-    class Meta:
-        model = DocumentImage
-        fields = ("id", "url", "caption", "width", "height")
-        read_only_fields = ("width", "height")
-
-
-class ImageUploadSerializer(serializers.Serializer[Any]):
-    """The multipart form of an upload."""
-
-    file = serializers.FileField()
-    caption = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
-
-
 class ProgressSerializer(serializers.Serializer[Any]):
     """How far a task is."""
 
@@ -189,7 +171,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
 
 
 class ResultSerializer(serializers.Serializer[Any]):
-    """What a task made; the members from ``pages`` on are those of a PDF, other kinds have their own."""
+    """What a task made; ``pages`` and ``version`` are those of a PDF, ``rows`` those of an export."""
 
     url = serializers.CharField(allow_null=True)
     fingerprint = serializers.CharField()
@@ -197,6 +179,9 @@ class ResultSerializer(serializers.Serializer[Any]):
     seconds = serializers.FloatField(required=False)
     pages = serializers.IntegerField(required=False)
     version = serializers.IntegerField(required=False)
+    rows = serializers.IntegerField(required=False)
+    filename = serializers.CharField(required=False)
+    media_type = serializers.CharField(required=False)
     warnings = serializers.ListField(child=serializers.CharField(), required=False)
 
 
@@ -234,6 +219,13 @@ class NoticeRequestSerializer(StrictSerializer, serializers.Serializer[Any]):
         if value and (reason := webhooks.problem_with(value)):
             raise serializers.ValidationError(reason)
         return value
+
+
+class ImageUploadSerializer(NoticeRequestSerializer):
+    """The multipart form of an upload; who asked is told when a large image is ready."""
+
+    file = serializers.FileField()
+    caption = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
@@ -312,6 +304,32 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
     def get_error(self, task: Task) -> dict[str, object] | None:
         """Return why it failed, as a problem."""
         return {**task.error, "type": f"urn:spms:problem:{task.error['type']}"} if task.error else None
+
+
+class ImageSerializer(serializers.ModelSerializer[DocumentImage]):
+    """An image; ``url`` is usable in a section's ``<img src>`` at once, also while it is being prepared.
+
+    Until it is ``ready``, width and height are 0.
+    """
+
+    url = serializers.CharField(read_only=True)
+    thumbnail = serializers.CharField(source="thumbnail_url", read_only=True)
+    state = serializers.CharField(read_only=True, help_text="ready, waiting (being prepared) or failed")
+
+    class Meta:
+        model = DocumentImage
+        fields = ("id", "url", "thumbnail", "caption", "width", "height", "state")
+        read_only_fields = ("width", "height")
+
+
+class WaitingImageSerializer(ImageSerializer):
+    """An image with the task that prepares it."""
+
+    task = TaskSerializer(read_only=True)
+
+    class Meta:
+        model = DocumentImage
+        fields = (*ImageSerializer.Meta.fields, "task")
 
 
 BINARY = OpenApiTypes.BINARY

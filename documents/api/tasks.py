@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from documents import dispatch, errors, notices, tasks
 from documents.api import answers, downloads, preferences
+from documents.api.conventions import require_no_body
 from documents.api.filters import TaskFilter
 from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.models import Task
@@ -61,7 +62,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     def file(self, request: Request, pk: str) -> HttpResponseBase:
         """Send the file that a task made."""
         task = self.get_object()
-        if task.status != Task.Status.SUCCEEDED or not task.file:
+        if not task.has_ended or not task.file:
             raise errors.FileMissing("This task has no file: look at its status and message.")
         facts = task.result or {}
         try:
@@ -80,7 +81,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """End a task that has not ended yet."""
-        _require_no_body(request)
+        require_no_body(request)
         task = self.get_object()
         tasks.cancel(task.pk, by=request.user.get_username())
         return Response(TaskSerializer(self.get_object()).data)
@@ -93,7 +94,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Let a failed or cancelled task run again, with all its attempts."""
-        _require_no_body(request)
+        require_no_body(request)
         wish = preferences.of(request)
         failed = self.get_object()
         task = dispatch.again(failed, wish=wish, user=request.user)
@@ -108,9 +109,3 @@ def _wait_parameter(request: Request) -> float:
             {"wait": f"Send a whole number of seconds from 0 to {LONGEST_WAIT_SECONDS}."}
         )
     return float(text)
-
-
-def _require_no_body(request: Request) -> None:
-    """Read the body, so that broken JSON is an error, and refuse what we would not use."""
-    if request.data not in ({}, None):
-        raise exceptions.ValidationError("This call takes no body; use the query parameter force.")

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import exceptions, parsers, viewsets
@@ -17,11 +16,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import chapters, editions, errors, images, notices, pdf, tasks
-from documents.api import answers, downloads, preferences
-from documents.api.filters import DocumentFilter, ProjectFilter
+from documents import chapters, editions, errors, notices, pdf, tasks
+from documents.api import answers, downloads, preferences, uploads
 from documents.api.serializers import (
-    BINARY,
     DocumentSerializer,
     ImageSerializer,
     ImageUploadSerializer,
@@ -29,9 +26,11 @@ from documents.api.serializers import (
     ProblemSerializer,
     ProjectSerializer,
     TaskSerializer,
+    WaitingImageSerializer,
 )
 from documents.editions import Edition
-from documents.models import Document, DocumentImage, Project, Task
+from documents.filters import DocumentFilter, ProjectFilter
+from documents.models import Document, Project, Task
 
 FORCE = OpenApiParameter("force", bool, description="Render again although nothing has changed.")
 EDITION = (
@@ -145,7 +144,12 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
 
     @extend_schema(
         request={"multipart/form-data": ImageUploadSerializer},
-        responses={201: ImageSerializer, 507: ProblemSerializer},
+        responses={
+            200: ImageSerializer,
+            201: ImageSerializer,
+            202: WaitingImageSerializer,
+            **dict.fromkeys((409, 504, 507), ProblemSerializer),
+        },
     )
     @action(
         detail=True,
@@ -158,44 +162,21 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         filter_backends=[],
     )
     def images(self, request: Request, pk: str) -> Response:
-        """Keep an image for use in this document's sections."""
-        document = self.get_object()
-        # Whatever a client calls its file, there is one.
-        uploads = [upload for _, found in request.FILES.lists() for upload in found]
-        if len(uploads) > 1:
-            raise exceptions.ValidationError({"file": "Send one image at a time."})
-        upload = next(iter(uploads), None)
-        form = ImageUploadSerializer(data={"file": upload, "caption": request.POST.get("caption", "")})
-        form.is_valid(raise_exception=True)
-        image = images.attach(document, form.validated_data["file"], caption=form.validated_data["caption"])
-        return Response(ImageSerializer(image).data, status=201, headers={"Location": image.url})
+        """Keep an image for use in this document's sections: at once, or as a task when it is large."""
+        return uploads.receive(request, self.get_object())
 
     @extend_schema(responses=ImageSerializer(many=True))
     @images.mapping.get
     def list_images(self, request: Request, pk: str) -> Response:
         """List the document's images."""
-        return Response(ImageSerializer(self.get_object().images.all(), many=True).data)
+        found = self.get_object().images.select_related("task")
+        return Response(ImageSerializer(found, many=True).data)
 
     def _printable(self) -> Document:
         """Return the document with all that is printed, or answer 404."""
         visible = chapters.with_related(Document.objects.for_user(self.request.user))
         document: Document = get_object_or_404(visible, pk=self.kwargs["pk"])
         return document
-
-
-class ImageFileView(APIView):
-    """The file of an image, for whoever may read its document."""
-
-    @extend_schema(responses={(200, "image/png"): BINARY, (200, "image/jpeg"): BINARY})
-    def get(self, request: Request, pk: uuid.UUID) -> FileResponse:
-        """Send the file."""
-        visible = DocumentImage.objects.filter(document__in=Document.objects.for_user(request.user))
-        image = get_object_or_404(visible, pk=pk)
-        try:
-            file = image.file.open("rb")
-        except FileNotFoundError as error:
-            raise exceptions.NotFound("The file of this image is gone; upload it again.") from error
-        return FileResponse(file, headers={"Cache-Control": "private, max-age=86400"})
 
 
 def _bool_parameter(request: Request, name: str) -> bool:

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from documents import kinds, pdf
-from documents.models import Document, Task
+from documents.models import Document, DocumentImage, Task
 
 PER_PAGE = 25
 MOST_VERSIONS = 20
@@ -42,7 +42,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 def document(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one document."""
-    return render(request, "documents/document.html", _of(request, pk))
+    shown = _of(request, pk)
+    return render(request, "documents/document.html", shown | _images(shown["document"]))
 
 
 @require_safe
@@ -50,6 +51,21 @@ def document(request: HttpRequest, pk: int) -> HttpResponse:
 def made(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the part of a document's page that a new PDF changes."""
     return render(request, "documents/made.html", _of(request, pk))
+
+
+@require_safe
+@login_required
+def images(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return the part of a document's page that a new image changes."""
+    visible = Document.objects.for_user(cast("User", request.user))
+    return render(request, "documents/images.html", _images(get_object_or_404(visible, pk=pk)))
+
+
+def _images(document: Document) -> dict[str, Any]:
+    """Return what the strip of images shows, and the task of the newest one that is not ready."""
+    found = list(document.images.select_related("task"))
+    waiting = [image for image in found if image.state == DocumentImage.State.WAITING]
+    return {"images": found, "image_task": waiting[-1].task if waiting else None}
 
 
 def _documents(request: HttpRequest, filters: dict[str, Any]) -> QuerySet[Document]:

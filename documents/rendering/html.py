@@ -11,6 +11,7 @@ from typing import IO, Any
 from django.template.loader import render_to_string
 
 HERE = Path(__file__).parent
+NOT_READY = HERE / "not-ready.png"  # drawn in the place of an image that is still being prepared
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 CHANNEL = "spms_queue"
+LATER = "-later"  # ends the key of entries that are taken when no other waits
 WAKE_SECONDS = 2.0  # the longest sleep: an entry whose lock has lapsed announces itself to nobody
 SQLITE_LOOK_SECONDS = 0.03
 DATABASE_AWAY_SECONDS = 1.0
@@ -72,14 +73,17 @@ class WakingOrm(ORM):
             logger.warning("entry %s could not be acknowledged: %s", task_id, str(error).strip())
 
     def _take(self) -> Entry | None:
+        return self._take_of(self.list_key) or self._take_of(f"{self.list_key}{LATER}")
+
+    def _take_of(self, key: str) -> Entry | None:
         now = timezone.now()
         lock = now + timedelta(seconds=Conf.RETRY)
         impossible = lock + timedelta(seconds=Conf.RETRY)  # a lock that long was set before the clock jumped
         if self._is_postgresql():
             with connections[Conf.ORM].cursor() as cursor:
-                cursor.execute(TAKE, [lock, self.list_key, now, impossible])
+                cursor.execute(TAKE, [lock, key, now, impossible])
                 return cursor.fetchone()  # type: ignore[no-any-return]
-        free = OrmQ.objects.using(Conf.ORM).filter(key=self.list_key)
+        free = OrmQ.objects.using(Conf.ORM).filter(key=key)
         free = free.filter(lock__lte=now) | free.filter(lock__gt=impossible)
         for entry in free.order_by("id")[:1]:
             if free.filter(pk=entry.pk, lock=entry.lock).update(lock=lock):

@@ -16,8 +16,9 @@ from typing import Any
 from celery import Celery, signals
 from celery.exceptions import CeleryError
 from django.conf import settings
+from django.core.checks import CheckMessage, Error
 from django.db import connection, transaction
-from django.tasks import Task, TaskResult, TaskResultStatus
+from django.tasks import Task, TaskResult, TaskResultStatus, task_backends
 from django.tasks.backends.base import BaseTaskBackend
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -26,6 +27,11 @@ from kombu.exceptions import KombuError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spms.settings")
 
+REDIS = ("redis", "rediss")
+SCHEMES = (*REDIS, "amqp", "amqps")
+RABBITMQ_CONSUMER_TIMEOUT_SECONDS = 30 * 60  # its default; who keeps a message longer loses it
+BROKER_ANSWERS_SECONDS = 2.0  # of a broker that is there but says nothing
+
 logger = logging.getLogger(__name__)
 
 app = Celery("spms")
@@ -33,7 +39,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 _stop = threading.Event()
 
 
-@app.task(name="spms.execute", acks_late=True, reject_on_worker_lost=True, ignore_result=True)
+@app.task(name="spms.execute")
 def execute(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     """Call a task by its dotted path, in a worker."""
     import_string(path).call(*args, **kwargs)
@@ -70,22 +76,56 @@ class CeleryBackend(BaseTaskBackend):
             worker_ids=[],
         )
 
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        """Refuse settings of Celery that lose tasks or run them again and again."""
+        conf: Any = settings
+        scheme, limit_seconds = _scheme(), conf.CELERY_TASK_TIME_LIMIT or 0
+        visible_seconds = conf.CELERY_BROKER_TRANSPORT_OPTIONS.get("visibility_timeout", 3600)
+        is_late = conf.CELERY_TASK_ACKS_LATE and conf.CELERY_TASK_REJECT_ON_WORKER_LOST
+        rules = (
+            (limit_seconds > conf.SPMS_RENDER_TIMEOUT, "E021",
+             "CELERY_TASK_TIME_LIMIT must exceed SPMS_RENDER_TIMEOUT"),
+            (is_late, "E022",
+             "CELERY_TASK_ACKS_LATE and CELERY_TASK_REJECT_ON_WORKER_LOST must be on, or a killed worker's are lost"),
+            (conf.CELERY_WORKER_PREFETCH_MULTIPLIER == 1, "E023",
+             "CELERY_WORKER_PREFETCH_MULTIPLIER must be 1, or a worker hoards messages"),
+            (not getattr(conf, "CELERY_TASK_ALWAYS_EAGER", False), "E024",
+             "CELERY_TASK_ALWAYS_EAGER must be off: it runs tasks inside requests"),
+            (scheme in SCHEMES, "E025", f"SPMS_CELERY_BROKER must begin with one of {', '.join(SCHEMES)}"),
+            (scheme not in REDIS or visible_seconds > limit_seconds, "E026",
+             "visibility_timeout must exceed CELERY_TASK_TIME_LIMIT, or long tasks run twice"),
+            (scheme in REDIS or limit_seconds < RABBITMQ_CONSUMER_TIMEOUT_SECONDS, "E027",
+             "SPMS_RENDER_TIMEOUT must be below 29m: RabbitMQ waits 30 for an acknowledgement"),
+        )  # fmt: skip
+        return [
+            Error(f"{message}.", hint="See docs/engines.md.", id=f"spms.{number}")
+            for is_kept, number, message in rules
+            if not is_kept
+        ]
+
+
+def _scheme() -> str:
+    scheme: str = settings.CELERY_BROKER_URL.partition(":")[0]
+    return scheme
+
 
 def _publish(task: Task[Any, Any], message_id: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     try:
         execute.apply_async(
             (task.module_path, args, kwargs),
             task_id=message_id,
-            priority=_priority(task.priority),
+            priority=_priority(task.priority, is_redis=_scheme() in REDIS),
             retry=False,
+            confirm_timeout=BROKER_ANSWERS_SECONDS,
         )
     except (KombuError, CeleryError, OSError) as error:
         logger.warning("the broker did not take a message; it is sent again by the recoverer: %s", error)
 
 
-def _priority(wanted: int) -> int:
-    """Return Celery's priority, 0 to 9, for Django's, -100 to 100."""
-    return round((wanted + 100) * 9 / 200)
+def _priority(wanted: int, *, is_redis: bool) -> int:
+    """Return Celery's priority for Django's, -100 to 100: RabbitMQ begins with 9, Redis with 0."""
+    upwards = round((wanted + 100) * 9 / 200)
+    return 9 - upwards if is_redis else upwards
 
 
 @signals.setup_logging.connect
@@ -99,11 +139,18 @@ def _name_cluster(**_: Any) -> None:
     import django
 
     django.setup()
+    _refuse_wrong_settings()
     from documents import processes, workers
 
     processes.die_with_the_main_process()
     processes.work_on(Path(settings.SPMS_DATA_DIR))
     workers.name_cluster()
+
+
+def _refuse_wrong_settings() -> None:
+    """End with one line: unlike a command of Django, Celery looks at no check's result."""
+    for wrong in task_backends["queue"].check():
+        raise SystemExit(f"spms: {wrong.msg} ({wrong.id})")
 
 
 @signals.worker_process_init.connect

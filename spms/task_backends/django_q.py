@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.tasks import async_task
 
+from spms.task_backends.broker import LATER
+
 ENTRY = f"{__name__}.execute"
 
 
@@ -22,18 +24,21 @@ def execute(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
 class DjangoQBackend(BaseTaskBackend):
     """Enqueues at once, in order.
 
-    Django-Q2 knows neither priorities nor a time to start, and results live in our own rows: a task that asks
-    for any of these is refused with InvalidTask, as Django's base class does for what is not supported.
+    Of priorities there are two: below zero is taken when nothing else waits. Django-Q2 knows no time to start,
+    and results live in our own rows: a task that asks for these is refused with InvalidTask, as Django's base
+    class does for what is not supported.
     """
+
+    supports_priority = True
 
     def enqueue[**P, R](
         self, task: Task[P, R], args: Sequence[Any], kwargs: dict[str, Any]
     ) -> TaskResult[P, R]:
         """Write the entry; it is there when the caller's transaction commits, and not before."""
         self.validate_task(task)
-        entry_id = async_task(
-            ENTRY, task.module_path, list(args), dict(kwargs), q_options={"task_name": task.name}
-        )
+        name = str(settings.Q_CLUSTER["name"])
+        options = {"task_name": task.name, "cluster": f"{name}{LATER}" if task.priority < 0 else name}
+        entry_id = async_task(ENTRY, task.module_path, list(args), dict(kwargs), q_options=options)
         return TaskResult(
             task=task,
             id=entry_id,

@@ -1,4 +1,4 @@
-"""Kills processes of a system at random while clients ask it for PDFs, and counts what became of each."""
+"""Kills processes of a system at random while clients ask it for PDFs and exports, and counts what became of each."""
 
 import contextlib
 import itertools
@@ -15,6 +15,17 @@ from tests.acceptance.system import cmdline, wait_for
 
 ASKED_A_SECOND = 4.5
 KILL_EVERY_SECONDS = 3.0
+EXPORT_EACH = 5  # after so many documents a table of their year is asked for
+# Writes down each time that a task becomes succeeded, so that a second time could not hide.
+WATCH = """
+CREATE TABLE published (task_id uuid, at timestamptz DEFAULT now());
+CREATE FUNCTION note_published() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO published (task_id) VALUES (NEW.id); RETURN NEW; END $$;
+CREATE TRIGGER watch AFTER UPDATE ON documents_task FOR EACH ROW
+WHEN (NEW.status = 'succeeded' AND (OLD.status, OLD.file) IS DISTINCT FROM (NEW.status, NEW.file))
+EXECUTE FUNCTION note_published();
+"""
+COUNT = "SELECT task_id::text, count(*) FROM published GROUP BY 1"
 FILLER = "<p>" + "The survey covered forty transects of the meadow. " * 60 + "</p>"
 
 
@@ -25,7 +36,7 @@ class Clients(threading.Thread):
         super().__init__(daemon=True)
         self._system = system
         self._stop_asking = threading.Event()
-        self.accepted = {}  # task_id: the text that its PDF must have
+        self.accepted = {}  # task_id: the text that its file must have
         self.refused: Counter[object] = Counter()
 
     def run(self):
@@ -34,7 +45,10 @@ class Clients(threading.Thread):
         for number, (year, project) in enumerate(periods):
             if self._stop_asking.wait(1 / ASKED_A_SECOND):
                 return
-            self._ask(project, year, f"Marker {number} of {year}")
+            text = f"Marker {number} of {year}"
+            self._ask(project, year, text)
+            if number % EXPORT_EACH == 0:
+                self._ask_for_export(year, text)
 
     def _ask(self, project, year, text):
         sections = {"context": text, "progress": FILLER * random.randrange(8)}
@@ -44,6 +58,12 @@ class Clients(threading.Thread):
             return
         answer = self._insist(f"documents/{made['id']}/pdf/")
         if answer is not None:
+            self.accepted[answer["task_id"]] = text
+
+    def _ask_for_export(self, year, text):
+        """Ask for a table of the year's documents, the one just made among them."""
+        wish = {"what": "documents", "format": "csv", "filters": {"year": year, "kind": "progress_report"}}
+        if (answer := self._insist("exports/", json=wish)) is not None:
             self.accepted[answer["task_id"]] = text
 
     def _insist(self, path, **options):

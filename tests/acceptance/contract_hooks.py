@@ -16,6 +16,7 @@ KEPT = {
     "POST /api/v1/documents/": {"kind", "year"},
     "PATCH /api/v1/documents/{id}/": {"status"},
     "POST /api/v1/documents/{id}/pdf/": set(),
+    "POST /api/v1/imports/{task_id}/apply/": set(),
     "PATCH /api/v1/projects/{id}/": {"title", "status"},
 }
 
@@ -38,6 +39,8 @@ def map_body(context, body):
     label = context.operation.label
     if label == "POST /api/v1/documents/{id}/images/":
         return {"file": IMAGE}
+    if label == "POST /api/v1/imports/":
+        return {"file": b"tag,title\n", "what": "projects"}
     if label in KEPT and isinstance(body, dict):
         return {name: value for name, value in body.items() if name in KEPT[label]}
     return body

@@ -1,10 +1,12 @@
 """Pictures of pages, kept for whoever wants to look, in the three ways that people see them."""
 
+from typing import Any
+
 from tests.acceptance.system import ROOT
 
 FOLDER = ROOT / "var" / "pictures"
 DESK = {"width": 1280, "height": 900}
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": DESK},
     "dark": {"viewport": DESK, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 844}},

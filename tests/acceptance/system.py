@@ -92,8 +92,79 @@ class Redis:
         self._process.kill()
         self._process.wait()
 
+    def remove(self):
+        self.stop()
+
+    @property
+    def pid(self):
+        return self._process.pid
+
     def _is_up(self):
         return listens(self._port)
+
+
+class RabbitMQ:
+    """A real RabbitMQ in a folder of its own, with an epmd of its own: neither can meet another on this machine."""
+
+    def __init__(self):
+        self._folder = Path(tempfile.mkdtemp(prefix="spms-rabbit-"))
+        self._port, self._names_port = free_port(), free_port()
+        self.url = f"amqp://guest:guest@127.0.0.1:{self._port}//"
+        command = ["epmd", "-port", str(self._names_port), "-address", "127.0.0.1"]
+        self._names = subprocess.Popen(command)  # RabbitMQ would leave one behind for ever
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+
+    @property
+    def pid(self):
+        return next(one.pid for one in children(psutil.Process(self._process.pid)) if "beam" in one.name())
+
+    def start(self):
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["/usr/lib/rabbitmq/bin/rabbitmq-server"], env=self._environment(), stdout=log, stderr=log
+            )
+        wait_for(self._is_up, seconds=60)
+
+    def _environment(self):
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self._folder),  # where the cookie is kept
+            "ERL_EPMD_PORT": str(self._names_port),
+            "RABBITMQ_NODENAME": "spms@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self._port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq"),
+            "RABBITMQ_CONF_ENV_FILE": str(self._folder / "rabbitmq-env.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "plugins"),
+            "RABBITMQ_LOG_BASE": str(self._folder / "log"),
+            "RABBITMQ_MNESIA_BASE": str(self._folder / "data"),
+        }
+
+    def _is_up(self):
+        assert self._process.poll() is None, (self._folder / "server.log").read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+    def stop(self):
+        """Kill it with all its processes; what it has on disk stays."""
+        family = children(psutil.Process(self._process.pid))
+        for one in family:
+            one.kill()
+        psutil.wait_procs(family, timeout=5)
+        self._process.wait(10)
+
+    def remove(self):
+        self.stop()
+        self._names.terminate()
+        self._names.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 WORKERS = {
@@ -140,15 +211,18 @@ class System:
         self.processes.append(process)
         return process
 
-    def start_web(self, *, kept=False):
+    def start_web(self, *, kept=False, on=()):
         command = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi"]
-        web = self.start(*(["deploy/keep.sh"] if kept else []), *command)
+        web = self.start(*on, *(["deploy/keep.sh"] if kept else []), *command)
         wait_for(self.is_up)
         return web
 
-    def start_workers(self, *, kept=True):
-        """Start a cluster, as the process manager does: again when it ends badly."""
-        return self.start(*(["deploy/keep.sh"] if kept else []), *self._worker_command())
+    def start_workers(self, *, kept=True, on=()):
+        """Start a cluster, as the process manager does: again when it ends badly.
+
+        ``on`` is what to put before the command.
+        """
+        return self.start(*on, *(["deploy/keep.sh"] if kept else []), *self._worker_command())
 
     def _worker_command(self):
         return WORKERS[self.environment.get("SPMS_QUEUE", "django-q")]

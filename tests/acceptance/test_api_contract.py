@@ -83,7 +83,7 @@ def test_every_operation_answers_as_the_schema_says(attempt, person, pytestconfi
 
 @pytest.mark.parametrize("person", [MEMBER, MAINTAINER], ids=["member", "maintainer"])
 def test_what_an_answer_links_to_answers_so_too(attempt, person, pytestconfig):
-    examples = 5 * pytestconfig.getoption("--contract-examples")
+    examples = 12 * pytestconfig.getoption("--contract-examples")
     chains = ["--phases", "stateful", "--mode", "positive", "--max-examples", str(examples)]
     report = attempt(person, *chains, **HOOKS)
     assert number_after("API Links:", report) >= 10

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("events")
 class Uvicorn(System):
     """A system whose pages come from uvicorn, which sends events, too."""
 
-    def start_web(self, *, kept=False):
+    def start_web(self, *, kept=False, on=()):
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         command = (

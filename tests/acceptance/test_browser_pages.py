@@ -67,7 +67,7 @@ def long_report(system, report):
 def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, report, mode):
     page = visit(path_of(report))
     page.get_by_role("button", name="Generate PDF").click()
-    expect(page.locator("progress")).to_be_visible()
+    expect(page.locator("#progress progress")).to_be_visible()
     expect(page.locator("#progress-text")).to_contain_text(re.compile(r"pages|in the queue"))
     expect(page.locator("#progress-text")).to_contain_text("The PDF is there", timeout=60_000)
     expect(page.locator("iframe.pdf")).to_be_visible()
@@ -78,6 +78,31 @@ def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, r
     expect(page.locator("#versions-title")).to_be_visible()
 
 
+def test_an_export_is_made_and_downloaded(system, visit, mode):
+    page = visit("/exports/")
+    form = page.locator("form", has=page.get_by_role("button", name="Export documents"))
+    form.get_by_label("Kind").select_option("concept_plan")
+    form.get_by_label("Year").fill("2024" if mode == "inline" else "2023")
+    form.get_by_role("button", name="Export documents").click()
+    expect(form.get_by_role("status")).to_have_text(re.compile(r"\d+ rows?\."), timeout=30_000)
+    made = page.locator(".cards li").first
+    expect(made).to_contain_text("Documents as CSV")
+    expect(made).to_contain_text("Concept Plan, 202")
+    with page.expect_download() as download:
+        made.get_by_role("link").click()
+    assert download.value.suggested_filename.startswith("documents 20")
+    assert download.value.path().read_text("utf-8-sig").startswith("tag,kind,year,status,background")
+
+
+def test_an_export_that_there_cannot_be_says_why(system, visit, faults):
+    page = visit("/exports/", "member")
+    form = page.locator("form", has=page.get_by_role("button", name="Export documents"))
+    form.get_by_label("Make the PDFs").check()
+    form.get_by_role("button", name="Export documents").click()
+    expect(form.get_by_role("alert")).to_contain_text("Only for a ZIP can PDFs be made")
+    faults.clear()
+
+
 def test_progress_goes_on_after_a_reload_and_can_be_cancelled(system, visit, long_report):
     set_mode(system, "queue")
     page = visit(path_of(long_report))
@@ -85,7 +110,7 @@ def test_progress_goes_on_after_a_reload_and_can_be_cancelled(system, visit, lon
     expect(page.locator("#cancel")).to_be_visible()
     wait_for(lambda: "running" in statuses_of(system, long_report))
     page.reload()
-    expect(page.locator("progress")).to_be_visible()
+    expect(page.locator("#progress progress")).to_be_visible()
     page.locator("#cancel").click()
     expect(page.locator("#progress-text")).to_contain_text("Cancelled by maintainer", timeout=5000)
     expect(page.get_by_role("button", name="Generate PDF")).to_be_enabled()
@@ -193,6 +218,44 @@ def test_the_task_page_shows_what_runs_and_chosen_tasks_are_retried(system, visi
     set_mode(system, "auto")
 
 
+def sent(page, text):
+    """Choose a file of documents on the page of imports and have it checked."""
+    page.get_by_label("Documents").check()
+    page.get_by_label("File", exact=True).set_input_files(
+        {"name": "reports.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    )
+    page.get_by_role("button", name="Check the file").click()
+
+
+def test_a_file_is_checked_and_then_imported(system, visit, mode):
+    year = 2001 if mode == "inline" else 2002
+    page = visit("/dashboard/imports/")
+    sent(page, f"tag,kind,year,reason\nSP-2026-012,project_closure,{year},{HOSTILE}\nSP-1999-999,essay,1,\n")
+    expect(
+        page.get_by_role("cell", name="There is no project with this tag; import it first.")
+    ).to_be_visible()
+    expect(page.get_by_text(HOSTILE).first).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Import"))).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="The whole report").click()
+    assert download.value.suggested_filename == "reports report.csv"
+    sent(page, f"tag;kind;year;reason\nSP-2026-012;project_closure;{year};<p>Done</p>\n")
+    page.get_by_role("button", name="Import 1 row").click()
+    expect(page.get_by_role("heading", name="Imported: reports.csv Succeeded")).to_be_visible(timeout=30_000)
+    [document] = system.documents(kind="project_closure", year=year)
+    assert document["sections"] == {"reason": "<p>Done</p>"}
+
+
+def test_a_file_that_cannot_be_read_is_said_in_plain_words(system, visit, faults):
+    page = visit("/dashboard/imports/")
+    page.get_by_label("File", exact=True).set_input_files(
+        {"name": "old.csv", "mimeType": "text/csv", "buffer": b"tag,title\nx,Gr\xf6\xdfe\n"}
+    )
+    page.get_by_role("button", name="Check the file").click()
+    expect(page.locator("form .alarm")).to_contain_text("Save it as “CSV UTF-8”")
+    faults[:] = [text for text in faults if "422" not in text]
+
+
 def test_the_queue_is_paused_and_resumed(system, visit):
     page = visit("/dashboard/tasks/")
     page.on("dialog", lambda dialog: dialog.accept())
@@ -204,15 +267,46 @@ def test_the_queue_is_paused_and_resumed(system, visit):
     expect(page.get_by_text("The queue is paused")).to_have_count(0)
 
 
+def test_a_report_is_scheduled_paused_and_deleted(system, visit, faults):
+    page = visit("/dashboard/reports/")
+    page.on("dialog", lambda dialog: dialog.accept())
+    form = page.locator("form").filter(has_text="Schedule the export")
+    form.get_by_label("Name").fill("Plans <b>weekly</b>")
+    form.get_by_label("When").fill("0 0 30 2 *")
+    form.get_by_label("Receivers").fill("board@example.org chief@example.org")
+    form.get_by_role("button").click()
+    expect(form.get_by_role("alert")).to_contain_text("bad day-of-month")
+    form.get_by_label("When").fill("0 7 * * MON")
+    form.get_by_role("button").click()
+    expect(page.get_by_text("to board@example.org, chief@example.org")).to_be_visible()
+    page.get_by_role("button", name="Pause Plans <b>weekly</b>").click()
+    expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Delete Plans <b>weekly</b>").click()
+    expect(page.get_by_text("Nothing is scheduled yet.")).to_be_visible()
+    assert ["400" in fault for fault in faults] == [True]  # the browser notes that one was refused
+    faults.clear()
+
+
 @pytest.mark.parametrize(("look", "options"), pictures.LOOKS.items(), ids=pictures.LOOKS)
 def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, look, options):
     document = system.documents(kind="project_plan")[0]
     task_id = system.make(document).json()["task_id"]
     system.ended(task_id)
+    system.call(
+        "POST",
+        "imports/",
+        files={"file": ("reports.csv", "tag,kind,year,reason\n=1+1,essay,1,<script>x</script>\n")},
+        data={"what": "documents"},
+    )
+    for wanted in ("projects", "documents"):
+        assert system.call("POST", "exports/", json={"what": wanted, "format": "xlsx"}).ok
     page = visit("/", **options)
     pages = {
+        "imports": "/dashboard/imports/",
         "documents": "/",
         "document": path_of(document),
+        "exports": "/exports/",
+        "reports": "/dashboard/reports/",
         "tasks": "/dashboard/tasks/",
         "task": f"/dashboard/tasks/{task_id}/",
     }

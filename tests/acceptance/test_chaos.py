@@ -1,5 +1,6 @@
 """Whatever is killed, and when: nothing accepted is lost or stored twice, and work goes on by itself."""
 
+import csv
 import io
 import random
 import time
@@ -10,22 +11,13 @@ import pypdfium2
 import pytest
 import requests
 
-from tests.acceptance.chaos import KILL_EVERY_SECONDS, Clients, Killer, all_ended
-from tests.acceptance.system import Postgres, Redis, System, wait_for
+from tests.acceptance.chaos import COUNT, KILL_EVERY_SECONDS, WATCH, Clients, Killer, all_ended
+from tests.acceptance.system import Postgres, RabbitMQ, Redis, System, wait_for
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
 OUTAGE_SECONDS = 10.0
-# Writes down each time that a task becomes succeeded, so that a second time could not hide.
-WATCH = """
-CREATE TABLE published (task_id uuid, at timestamptz DEFAULT now());
-CREATE FUNCTION note_published() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN INSERT INTO published (task_id) VALUES (NEW.id); RETURN NEW; END $$;
-CREATE TRIGGER watch AFTER UPDATE ON documents_task FOR EACH ROW
-WHEN (NEW.status = 'succeeded' AND (OLD.status, OLD.file) IS DISTINCT FROM (NEW.status, NEW.file))
-EXECUTE FUNCTION note_published();
-"""
-COUNT = "SELECT task_id::text, count(*) FROM published GROUP BY 1"
+BROKERS: dict[str, type[Redis | RabbitMQ]] = {"redis": Redis, "rabbitmq": RabbitMQ}
 
 
 @pytest.fixture
@@ -35,25 +27,27 @@ def postgres():
     server.remove()
 
 
-@pytest.fixture(params=["django-q", "celery"])
+@pytest.fixture(params=["database", "redis", "rabbitmq"])
 def engine(request):
+    """What carries the queue: the database with Django-Q2, or a broker with Celery."""
+    if request.param == "rabbitmq" and request.config.getoption("--engines") != "all":
+        pytest.skip("a minute and a half more: --engines all kills over RabbitMQ, too")
     return request.param
 
 
 @pytest.fixture
-def redis(engine):
-    """The broker, where the engine has one besides the database."""
-    server = Redis() if engine == "celery" else None
+def broker(engine):
+    server = BROKERS[engine]() if engine in BROKERS else None
     yield server
     if server:
-        server.stop()
+        server.remove()
 
 
 @pytest.fixture
-def system(postgres, redis, engine, tmp_path):
-    settings = {"SPMS_RETRY_BACKOFF": "1s", "SPMS_QUEUE_LIMIT_PER_USER": "1000", "SPMS_QUEUE": engine}
-    if redis:
-        settings["SPMS_CELERY_BROKER"] = redis.url
+def system(postgres, broker, tmp_path):
+    settings = {"SPMS_RETRY_BACKOFF": "1s", "SPMS_QUEUE_LIMIT_PER_USER": "1000"}
+    if broker:
+        settings |= {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url}
     made = System(tmp_path, postgres.new_database(), **settings)
     made.prepare()
     made.start_web(kept=True)
@@ -66,12 +60,17 @@ def system(postgres, redis, engine, tmp_path):
 def text_of(system, task):
     answer = system.session.get(system.address + task["result"]["url"], timeout=60)
     assert answer.ok, answer.text
+    assert len(answer.content) == task["result"]["bytes"]
+    if task["kind"] == "export":
+        rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""), strict=True))
+        assert len(rows) == task["result"]["rows"] + 1
+        return answer.text
     pdf = pypdfium2.PdfDocument(io.BytesIO(answer.content))
     return " ".join(" ".join(page.get_textpage().get_text_range().split()) for page in pdf)
 
 
 def test_nothing_is_lost_or_made_twice_while_processes_are_killed(
-    system, postgres, redis, engine, request, record_property
+    system, postgres, broker, engine, request, record_property
 ):
     seconds, seed = request.config.getoption("--chaos-seconds"), random.randrange(10_000)
     url = system.environment["DATABASE_URL"]
@@ -79,7 +78,7 @@ def test_nothing_is_lost_or_made_twice_while_processes_are_killed(
         database.execute(WATCH)
     clients, killer = Clients(system), Killer(system, seed)
     clients.start()
-    _wreak_havoc(killer, [server for server in (postgres, redis) if server], seconds)
+    _wreak_havoc(killer, [server for server in (postgres, broker) if server], seconds)
     clients.finish()
     settled_at = time.monotonic()
     with psycopg.connect(url, autocommit=True) as database:
@@ -88,13 +87,16 @@ def test_nothing_is_lost_or_made_twice_while_processes_are_killed(
         published: dict[str, int] = dict(database.execute(COUNT).fetchall())
     statuses = Counter(task["status"] for task in ended.values())
     attempts = Counter(task["attempts"] for task in ended.values())
+    made = Counter(task["kind"] for task in ended.values())
     record_property(
         "chaos",
-        f"{engine}: {len(ended)} tasks accepted: {dict(statuses)}, attempts {dict(sorted(attempts.items()))}; "
+        f"{engine}: {len(ended)} tasks accepted ({dict(made)}): {dict(statuses)}, "
+        f"attempts {dict(sorted(attempts.items()))}; "
         f"killed with -9: {dict(killer.killed)}; failures that clients saw: {dict(clients.refused)}; "
         f"seed {seed}",
     )
     assert len(ended) >= seconds / 2
+    assert made["export"]
     assert set(statuses) <= {"succeeded", "failed"}
     for task_id, task in ended.items():
         assert published.get(task_id, 0) == (task["status"] == "succeeded"), task

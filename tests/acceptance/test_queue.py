@@ -9,7 +9,7 @@ import psutil
 import pypdfium2
 import pytest
 
-from tests.acceptance.system import MANAGE, ROOT, Postgres, Redis, System, wait_for
+from tests.acceptance.system import MANAGE, ROOT, WORKERS, Postgres, RabbitMQ, Redis, System, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -23,23 +23,63 @@ SQLITE = pytest.param("sqlite", marks=pytest.mark.xdist_group("queue-sqlite"))
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("queue-postgresql"))
 
 
-CELERY = pytest.param("celery", marks=pytest.mark.xdist_group("queue-celery"))
+REDIS = pytest.param("redis", marks=pytest.mark.xdist_group("queue-redis"))
+RABBITMQ = pytest.param("rabbitmq", marks=pytest.mark.xdist_group("queue-rabbitmq"))
+LATER_FIRST = """
+from django.contrib.auth.models import User
+from documents import queue, tasks
+from documents.models import Document, Task
+queue.begin_scheduled("cleanup")
+print(Task.objects.get(kind="cleanup", status="queued").pk)
+for document in Document.objects.filter(kind="concept_plan")[:4]:
+    asked_for, _ = tasks.begin(kind="pdf", fingerprint=f"asked for {document.pk}", document=document,
+                               user=User.objects.get(username="maintainer"), mode="queue")
+    queue.enqueue(asked_for)
+    print(asked_for.pk)
+"""
+AS_FLOWER_DOES = """
+import threading
+from documents import queue
+from documents.models import Task
+from spms.task_backends.celery import app
+inspect, ended = app.control.inspect(), Task.objects.filter(status="succeeded").first()
+[stats], [queues] = inspect.stats().values(), inspect.active_queues().values()
+print(f"processes={len(stats['pool']['processes'])}", f"queues={queues[0]['name']}")
+app.control.enable_events(reply=True)
+state = app.events.State()
+def note(event):
+    state.event(event)
+    if event["type"] == "task-succeeded":
+        print(f"{event['type']}:{state.tasks[event['uuid']].name}")
+        receiver.should_stop = True
+with app.connection() as connection:
+    receiver = app.events.Receiver(connection, handlers={"*": note})
+    threading.Timer(1, queue.run_task.enqueue, [str(ended.pk)]).start()
+    receiver.capture(timeout=20)
+"""
+BROKERS: dict[str, type[Redis | RabbitMQ]] = {"redis": Redis, "rabbitmq": RabbitMQ}
+ENGINES = [SQLITE, POSTGRESQL, REDIS, RABBITMQ]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def redis():
-    server = Redis()
+def broker(engine):
+    """The broker of Celery; None where the queue is in the database."""
+    server = BROKERS[engine]() if engine in BROKERS else None
     yield server
-    server.stop()
+    if server:
+        server.remove()
 
 
-@pytest.fixture(scope="module", params=[SQLITE, POSTGRESQL, CELERY])
-def system(request, tmp_path_factory):
-    url = None if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()
-    engine = {}
-    if request.param == "celery":
-        engine = {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": request.getfixturevalue("redis").url}
-    made = System(tmp_path_factory.mktemp("system"), url, SPMS_RETRY_BACKOFF="1s", **engine)
+@pytest.fixture(scope="module")
+def system(engine, broker, request, tmp_path_factory):
+    url = None if engine == "sqlite" else request.getfixturevalue("postgres").new_database()
+    settings = {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url} if broker else {}
+    made = System(tmp_path_factory.mktemp("system"), url, SPMS_RETRY_BACKOFF="1s", **settings)
     made.prepare()
     made.start_web()
     made.start_workers()
@@ -117,7 +157,7 @@ def test_what_a_killed_worker_was_doing_is_done_by_another(system, report):
     assert (ended["status"], ended["attempts"]) == ("succeeded", 2)
 
 
-@pytest.mark.parametrize("system", [SQLITE, POSTGRESQL], indirect=True)
+@pytest.mark.parametrize("engine", [SQLITE, POSTGRESQL], indirect=True)
 def test_a_cluster_stalled_by_the_death_of_idle_workers_heals_itself(system, plan):
     before = system.main()
     for worker in system.workers():
@@ -139,7 +179,7 @@ def test_a_killed_cluster_leaves_no_process_and_is_started_again(system, plan):
     assert system.ended(system.make(plan).json()["task_id"], seconds=40)["status"] == "succeeded"
 
 
-@pytest.mark.parametrize("system", [SQLITE, POSTGRESQL], indirect=True)
+@pytest.mark.parametrize("engine", [SQLITE, POSTGRESQL], indirect=True)
 def test_broken_and_unknown_entries_fail_alone(system, plan):
     script = """
 from django_q.models import OrmQ
@@ -161,16 +201,35 @@ print(min(set(OrmQ.objects.values_list("pk", flat=True)) - before, default=0))
     assert main.is_running()
 
 
-@pytest.mark.parametrize("system", [CELERY], indirect=True)
-def test_what_is_asked_for_while_the_broker_is_away_is_done_later(system, plan, redis):
-    redis.stop()
+@pytest.mark.parametrize("engine", [REDIS, RABBITMQ], indirect=True)
+def test_what_is_asked_for_while_the_broker_is_away_is_done_later(system, plan, broker):
+    broker.stop()
     answer = system.make(plan)
     assert answer.status_code == 202
-    redis.start()
+    time.sleep(3)
+    broker.start()
     assert system.ended(answer.json()["task_id"])["status"] == "succeeded"
 
 
-@pytest.mark.parametrize("system", [POSTGRESQL, CELERY], indirect=True)
+@pytest.mark.parametrize("engine", [REDIS, RABBITMQ], indirect=True)
+def test_a_broker_that_says_nothing_costs_a_request_some_seconds(system, plan, broker):
+    frozen = psutil.Process(broker.pid)
+    frozen.suspend()
+    begun_at = time.monotonic()
+    answer = system.make(plan)
+    took_seconds = time.monotonic() - begun_at
+    frozen.resume()
+    assert (answer.status_code, took_seconds < 10) == (202, True), took_seconds
+    assert system.ended(answer.json()["task_id"])["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("engine", [REDIS, RABBITMQ], indirect=True)
+def test_the_workers_answer_what_flower_asks(system):
+    answers = system.manage("shell", "-v", "0", "-c", AS_FLOWER_DOES).stdout.split()
+    assert answers == ["processes=2", "queues=spms", "task-succeeded:spms.execute"]
+
+
+@pytest.mark.parametrize("engine", [POSTGRESQL, REDIS, RABBITMQ], indirect=True)
 def test_the_workers_outlast_a_database_that_is_away(system, plan, postgres):
     main = system.main()
     postgres.stop()
@@ -185,8 +244,18 @@ def test_the_workers_outlast_a_database_that_is_away(system, plan, postgres):
     assert main.is_running()
 
 
+def test_what_the_clock_begins_comes_after_what_people_asked_for(system):
+    keeper = keeper_of_workers(system)
+    keeper.send_signal(signal.SIGTERM)
+    assert keeper.wait(20) == 0
+    later, *asked_for = system.manage("shell", "-v", "0", "-c", LATER_FIRST).stdout.split()
+    system.start_workers()
+    started = [system.ended(task_id)["started_at"] for task_id in [*asked_for, later]]
+    assert started[-1] == max(started)
+
+
 def test_a_cluster_told_to_stop_finishes_or_returns_its_task(system, report):
-    keeper = next(one for one in system.processes if "deploy/keep.sh" in one.args)
+    keeper = keeper_of_workers(system)
     main, family = system.main(), system.main().children(recursive=True)
     task_id = system.make(report).json()["task_id"]
     wait_for(lambda: busy_children(system))
@@ -233,6 +302,20 @@ def test_settings_that_lose_tasks_are_refused_at_the_start(change, said, tmp_pat
     ended = subprocess.run([*MANAGE, "qcluster"], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert ended.returncode == 1
     assert f"Q_CLUSTER: {said}" in ended.stderr
+
+
+def test_a_worker_of_celery_with_wrong_settings_ends_with_one_line(tmp_path):
+    wrong = {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": "amqp://127.0.0.1//", "SPMS_RENDER_TIMEOUT": "40m"}
+    environment = {"PATH": "/usr/bin:/bin", "SPMS_DATA_DIR": str(tmp_path), **wrong}
+    ended = subprocess.run(WORKERS["celery"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("spms: SPMS_RENDER_TIMEOUT must be below 29m")
+
+
+def keeper_of_workers(system):
+    kept = [one for one in system.processes if "deploy/keep.sh" in one.args and one.poll() is None]
+    return kept[-1]
 
 
 def busy_children(system):

@@ -25,8 +25,8 @@ from django.core.files.storage import default_storage
 from documents import maintenance, store
 from documents.models import DocumentImage, Task
 maintenance.UNFINISHED = timedelta({hours})
-removed = maintenance.remove_files(store.results(), Task)
-print(removed, maintenance.remove_files(default_storage, DocumentImage))
+removed = maintenance.remove_files(store.results(), Task, ("file", "source"))
+print(removed, maintenance.remove_files(default_storage, DocumentImage, ("file", "thumbnail")))
 """
 
 
@@ -58,7 +58,7 @@ def plan(system):
     sections = {"aims": f'<p>x</p><img src="{image.json()["url"]}" alt="Noise.">'}
     changed = system.call("PATCH", f"documents/{document['id']}/", json={"sections": sections})
     assert changed.status_code == 200, changed.text
-    return document | {"image": image.json()["url"], "image_id": image.json()["id"]}
+    return document | {"image": image.json()["url"]}
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ def has_picture(content):
 
 
 def test_an_image_is_kept_in_the_bucket_and_sent_by_the_application(system, server, plan):
-    key = key_of(server, plan["image_id"])
     answer = system.session.get(system.address + plan["image"])
+    key = key_of(server, answer.content)
     kept = server.client.get_object(Bucket=NAME, Key=key)["Body"].read()
     assert (answer.status_code, answer.content) == (200, kept)
     grants = server.client.get_object_acl(Bucket=NAME, Key=key)["Grants"]
@@ -94,8 +94,9 @@ def test_an_image_is_kept_in_the_bucket_and_sent_by_the_application(system, serv
     assert not list(system.folder.glob("media/**/*.jpg"))
 
 
-def key_of(server, image_id):
-    [key] = [key for key in server.keys("agency/media/") if image_id.replace("-", "") in key]
+def key_of(server, content):
+    digest = hashlib.sha256(content).hexdigest()
+    [key] = [key for key in server.keys("agency/media/") if f"{digest}." in key]
     return key
 
 
@@ -179,7 +180,8 @@ def test_a_vanished_object_is_a_missing_pdf_and_a_missing_image(system, server, 
         server.client.delete_object(Bucket=NAME, Key=key)
     assert system.session.get(address(system, plan)).json()["type"] == "urn:spms:problem:pdf-missing"
     image = upload(system, plan).json()
-    server.client.delete_object(Bucket=NAME, Key=key_of(server, image["id"]))
+    content = system.session.get(system.address + image["url"]).content
+    server.client.delete_object(Bucket=NAME, Key=key_of(server, content))
     assert system.session.get(system.address + image["url"]).status_code == 404
 
 

@@ -6,7 +6,7 @@ from documents.models import Document, Task
 from metrics.models import Evaluation, Feedback, ModeChange, ModeState
 from tests import factories
 
-MODELS = ("project", "document", "documentimage", "businessarea", "task")
+MODELS = ("project", "document", "documentimage", "businessarea", "task", "cycle", "letter")
 
 
 @pytest.fixture
@@ -19,9 +19,10 @@ def admin(client, maintainer):
 def test_every_list_can_be_opened_and_searched(admin, plan, model):
     factories.image(plan)
     Task.objects.create(kind="pdf", document=plan, fingerprint="f")
+    factories.letter(factories.cycle(), factories.user())
     address = f"/admin/documents/{model}/"
     assert admin.get(address).status_code == 200
-    if model in {"project", "document", "task"}:
+    if model in {"project", "document", "task", "letter"}:
         assert admin.get(address, {"q": "a"}).status_code == 200
 
 

@@ -175,3 +175,10 @@ def test_a_value_of_another_type_is_refused(api, plan, path, body, name):
     answer = api.post(f"/api/v1/{path.format(plan=plan.pk)}", body)
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] == f"#/{name}"
+
+
+def test_a_filter_without_a_value_is_refused_unless_a_text_may_be_empty(api, plan):
+    answer = api.get("/api/v1/documents/?status=&year=2026")
+    assert answer.status_code == 400
+    assert "Send a value, or leave it out." in answer.json()["detail"]
+    assert api.get("/api/v1/projects/?tag=").status_code == 200

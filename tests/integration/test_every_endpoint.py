@@ -10,8 +10,9 @@ from django.utils import timezone
 from django_filters.rest_framework import FilterSet
 
 from documents import schedules
-from documents.api.filters import DocumentFilter, ProjectFilter, TaskFilter
-from documents.models import Notice, Task
+from documents.api.filters import CycleFilter, LetterFilter, TaskFilter
+from documents.filters import DocumentFilter, ProjectFilter
+from documents.models import Notice, ScheduledReport, Task
 from metrics.models import ModeChange
 from tests import factories
 
@@ -33,6 +34,8 @@ LOCAL = (OK, OK, OK, OK)  # from this machine; tests/integration/test_measuring.
 RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "api/v1/auth/token/": {"post": PUBLIC},
     "api/v1/images/<image>/": {"get": MEMBERS},
+    "api/v1/imports/": {"post": STAFF},
+    "api/v1/imports/<task>/apply/": {"post": (401, 403, 403, 404)},  # the task here is a PDF's
     "api/v1/tasks/<task>/notices/": {"get": MEMBERS},
     "api/v1/tasks/<task>/notices/<notice>/resend/": {"post": MEMBERS},
     "api/v1/projects/": {"get": SIGNED_IN, "post": STAFF},
@@ -45,12 +48,26 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "api/v1/documents/<document>/": {"get": MEMBERS, "patch": MEMBERS, "delete": STAFF_AFTER_LOOKING},
     "api/v1/documents/<document>/images/": {"get": MEMBERS, "post": MEMBERS},
     "api/v1/documents/<document>/pdf/": {"get": (401, 404, OK, OK), "post": MEMBERS},
+    "api/v1/exports/": {"post": SIGNED_IN},
+    "api/v1/reports/": {"get": STAFF, "post": STAFF},
+    "api/v1/reports/<report>/": {"get": STAFF, "patch": STAFF, "delete": STAFF},
+    "api/v1/reports/<report>/run/": {"post": STAFF},
+    "dashboard/reports/": {"get": STAFF_PAGE},
+    "dashboard/reports/list/": {"get": STAFF_PAGE},
     "api/v1/tasks/": {"get": SIGNED_IN},
     "api/v1/tasks/<task>/": {"get": MEMBERS},
     "api/v1/tasks/<task>/file/": {"get": MEMBERS},
     "api/v1/tasks/<task>/events/": {"get": MEMBERS},
     "api/v1/tasks/<task>/cancel/": {"post": MEMBERS},
     "api/v1/tasks/<task>/retry/": {"post": MEMBERS},
+    "api/v1/cycles/": {"get": STAFF, "post": STAFF},
+    "api/v1/cycles/<cycle>/": {"get": STAFF},
+    "api/v1/cycles/<cycle>/stop/": {"post": STAFF},
+    "api/v1/cycles/<cycle>/resume/": {"post": STAFF},
+    "api/v1/cycles/<cycle>/again/": {"post": STAFF},
+    "api/v1/cycles/<cycle>/letters/": {"get": STAFF},
+    "api/v1/cycles/<cycle>/letters/<letter>/again/": {"post": STAFF},
+    "api/v1/cycles/<cycle>/letters/<letter>/bounce/": {"post": STAFF},
     "api/v1/thresholds/": {"get": SIGNED_IN},
     "api/v1/mode/": {"get": SIGNED_IN, "put": STAFF},
     "api/v1/feedback/": {"post": SIGNED_IN},
@@ -61,6 +78,11 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "": {"get": PAGE},
     "documents/<document>/": {"get": MEMBERS_PAGE},
     "documents/<document>/made/": {"get": MEMBERS_PAGE},
+    "documents/<document>/images/": {"get": MEMBERS_PAGE},
+    "dashboard/imports/": {"get": STAFF_PAGE},
+    "dashboard/imports/now/": {"get": STAFF_PAGE},
+    "exports/": {"get": PAGE},
+    "exports/made/": {"get": PAGE},
     "dashboard/tasks/": {"get": STAFF_PAGE},
     "dashboard/tasks/now/": {"get": STAFF_PAGE},
     "dashboard/tasks/list/": {"get": STAFF_PAGE},
@@ -71,6 +93,11 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "dashboard/tasks/schedules/<name>/run/": {"post": STAFF_PAGE},
     "dashboard/tasks/<task>/": {"get": STAFF_PAGE},
     "dashboard/tasks/<task>/now/": {"get": STAFF_PAGE},
+    "dashboard/cycles/": {"get": STAFF_PAGE},
+    "dashboard/cycles/open/": {"post": STAFF_PAGE},
+    "dashboard/cycles/<cycle>/": {"get": STAFF_PAGE},
+    "dashboard/cycles/<cycle>/now/": {"get": STAFF_PAGE},
+    "dashboard/cycles/<cycle>/act/": {"post": STAFF_PAGE},
     "dashboard/": {"get": STAFF_PAGE},
     "dashboard/live/": {"get": STAFF_PAGE},
     "dashboard/series/": {"get": STAFF_PAGE},
@@ -88,10 +115,15 @@ NAMED = {
     "images/<pk>": "images/<image>",
     "projects/<pk>": "projects/<project>",
     "documents/<pk>": "documents/<document>",
+    "reports/<pk>": "reports/<report>",
     "tasks/<pk>": "tasks/<task>",
     "tasks/<task_id>": "tasks/<task>",
+    "imports/<task_id>": "imports/<task>",
     "notices/<notice_id>": "notices/<notice>",
     "changes/<pk>": "changes/<change>",
+    "cycles/<pk>": "cycles/<cycle>",
+    "cycles/<cycle_id>": "cycles/<cycle>",
+    "letters/<letter_id>": "letters/<letter>",
 }
 
 
@@ -137,14 +169,26 @@ def rows(plan, owner, member, maintainer, stranger):
     change = ModeChange.objects.create(
         before="inline", after="queue", setting="auto", actor="evaluator", reason="load"
     )
+    report = ScheduledReport.objects.create(
+        name="Plans",
+        owner=maintainer,
+        kind="pdf",
+        document=plan,
+        receivers=["a@example.org"],
+        cron="0 7 * * 1",
+    )
     schedules.ensure()
+    cycle = factories.cycle()
     return {
+        "cycle": cycle.pk,
+        "letter": factories.letter(cycle, member).pk,
         "image": factories.image(plan).pk,
         "project": plan.project_id,
         "document": plan.pk,
         "task": task.pk,
         "notice": notices[0].pk,
         "change": change.pk,
+        "report": report.pk,
         "key": "0123456789abcdef",
         "name": "cleanup",
         "area": plan.project.business_area_id,
@@ -248,6 +292,7 @@ def test_options_do_not_tell_what_is_there(route, person, rows, request):
 # The filters that name an object: a list shows no more with one than without it.
 FILTERS = {
     "documents/?project=": "project",
+    "documents/?business_area=": "area",
     "projects/?business_area=": "area",
     "tasks/?document=": "document",
 }
@@ -255,12 +300,13 @@ FILTERS = {
 
 def test_every_filter_that_names_an_object_is_known():
     lists = {"documents": DocumentFilter, "projects": ProjectFilter, "tasks": TaskFilter}
+    lists |= {"cycles": CycleFilter, "letters": LetterFilter}
     assert set(lists.values()) == set(FilterSet.__subclasses__()), "name the list of a new filter set here"
     naming = {
         f"{path}/?{name}="
         for path, filterset in lists.items()
         for name, one in filterset.base_filters.items()  # type: ignore[attr-defined]
-        if one.field_name.endswith("_id")
+        if one.field_name.endswith("_id") and name != "message_id"  # that is a text in a mail
     }
     assert naming == set(FILTERS)
 

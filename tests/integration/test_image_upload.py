@@ -40,7 +40,7 @@ def send(client, document, file, **values):
 def kept(client, document, file):
     """Upload a file and return the image that is kept of it, as its readers get it."""
     answer = send(client, document, file)
-    assert answer.status_code == 201, answer.content
+    assert answer.status_code in {200, 201}, answer.content
     fetched = client.get(answer.data["url"])
     assert fetched.status_code == 200
     image = Image.open(io.BytesIO(b"".join(fetched.streaming_content)))
@@ -140,7 +140,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_unpacked(api, plan,
 def test_a_wrong_extension_does_not_matter(api, plan, name, image_format):
     assert kept(api, plan, named(bytes_of(image_format), name)).size == (400, 300)
     [image] = DocumentImage.objects.all()
-    assert image.file.name in {f"images/{image.pk.hex[:2]}/{image.pk.hex}{end}" for end in (".png", ".jpg")}
+    assert image.file.name in {f"images/{image.digest[:2]}/{image.digest}{end}" for end in (".png", ".jpg")}
 
 
 @pytest.mark.parametrize("tail", [HTML, b"PK\x03\x04" + b"\0" * 26 + HTML], ids=["html", "zip"])
@@ -266,6 +266,7 @@ def test_a_small_image_is_not_blown_up(api, plan):
     assert kept(api, plan, file_of(Image.new("RGB", (1, 1), "green"))).size == (1, 1)
 
 
+@pytest.mark.django_db(transaction=True)  # a task of its own prepares it, in a thread
 def test_a_photograph_of_20_megabytes_works(api, plan):
     content = bytes_of("JPEG", size=(5200, 3900), mode="RGB", quality=97, subsampling=0)
     content += b"\0" * (20 * 1024**2 - len(content))  # cameras append previews behind the picture

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from documents import dispatch, handlers, maintenance, queue, store, tasks
+from documents import dispatch, handlers, maintenance, queue, store, tasks, workers
 from documents.models import Cluster, Task
 from tests import factories
 from tests.working import run_entries
@@ -156,3 +156,15 @@ def test_an_edition_that_there_is_not_is_refused(maintainer, client_of, query, s
 def test_only_an_annual_report_has_editions(api, plan):
     answer = api.post(f"/api/v1/documents/{plan.pk}/pdf/?reports=all")
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:spms:problem:edition-unknown")
+
+
+def test_a_cluster_whose_work_is_done_in_short_steps_is_not_taken_for_stalled(owner, settings):
+    settings.SPMS_MODE = "queue"
+    Cluster.objects.create(name="host:1:a", workers=1)
+    make(owner, word="turtles", pause=0)
+    run_entries()
+    watchdog = workers.Watchdog(workers.worker_name().rpartition("/")[0])
+    assert watchdog._is_work_waiting()
+    assert watchdog._is_working()
+    Task.objects.update(claimable_at=timezone.now() - workers.STALLED)
+    assert not watchdog._is_working()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.core.management import call_command
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from documents import dispatch
 from documents.models import Cluster, Task
-from metrics import evaluator, flag, instruments, middleware, presence
+from metrics import evaluator, flag, instruments, middleware, presence, snapshots
 from metrics.criteria import CRITERIA, REQUESTS, Kind
 from metrics.models import Feedback, ModeState, Presence
 from metrics.views import GAUGES
@@ -34,6 +35,14 @@ def total(text, start):
 
 def scraped(client):
     return client.get("/metrics").content.decode()
+
+
+def test_a_scrape_reads_the_files_of_the_processes_once(client, monkeypatch):
+    merge = mock.Mock(wraps=snapshots.samples)
+    monkeypatch.setattr(snapshots, "samples", merge)
+    text = scraped(client)
+    assert merge.call_count == 1
+    assert all(name in text for name in ("spms_http_requests_started_total", "spms_http_requests_in_flight"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
 from documents.api.throttles import PerPerson
+from spms.middleware import client_address
 
 PASSWORD = "a sample password"
 
@@ -121,6 +122,21 @@ def test_an_address_is_believed_only_from_our_own_proxies(owner, client, setting
             REMOTE_ADDR="192.0.2.1",
         )
     assert AccessAttempt.objects.get().ip_address == ("203.0.113.9" if proxies else "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwarded", "known"),
+    [
+        ("192.0.2.1", "unknown", "192.0.2.1"),
+        ("192.0.2.1", "203.0.113.9:4711", "192.0.2.1"),
+        ("192.0.2.1", "fe80::1%eth0", "192.0.2.1"),
+        ("", "2001:db8::9", "2001:db8::9"),
+        ("", "unknown", "0.0.0.0"),
+    ],
+)
+def test_what_is_no_address_is_never_taken_for_one(remote, forwarded, known, rf, settings):
+    settings.SPMS_PROXIES = 1
+    assert client_address(rf.get("/", REMOTE_ADDR=remote, headers={"X-Forwarded-For": forwarded})) == known
 
 
 def test_short_passwords_are_refused():

@@ -181,6 +181,15 @@ def test_a_full_disk_is_a_problem_and_the_next_render_works(
     assert files_below(tmp_path / "work") == []
 
 
+@pytest.mark.parametrize("wanted", ["csv", "xlsx", "jsonl", "zip"])
+def test_an_export_on_a_full_disk_is_a_problem_and_the_next_one_works(api, plan, leave_room, wanted):
+    render(api, plan)
+    leave_room(0)
+    problem_of(api.post("/api/v1/exports/", {"what": "documents", "format": wanted}), 507, "storage-full")
+    leave_room(None)
+    assert api.post("/api/v1/exports/", {"what": "documents", "format": wanted}).status_code == 201
+
+
 def test_an_image_on_a_full_disk_is_a_problem_and_nothing_of_it_stays(api, plan, leave_room, settings):
     leave_room(16 * KIB)
     address, media = f"/api/v1/documents/{plan.pk}/images/", Path(settings.SPMS_DATA_DIR) / "media"

@@ -86,3 +86,10 @@ def test_the_lock_files_have_hashes_and_name_no_index():
         pinned = [number for number, line in enumerate(lines) if re.match(r"[a-z0-9.\[\]-]+==", line)]
         assert len(pinned) > 20
         assert all("--hash=sha256:" in lines[number + 1] for number in pinned)
+
+
+def test_the_tests_that_the_documentation_names_exist():
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for page in DOCS:
+        for name in re.findall(r"`(test_\w+)`", page.read_text()):
+            assert f"def {name}(" in tests, f"{page.name}: {name}"

@@ -1,9 +1,12 @@
 """Who works on a data folder is known, and whoever restores it is alone."""
 
+import ctypes
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from documents import processes
 
@@ -42,3 +45,47 @@ def test_work_waits_for_a_restore_and_a_restore_notices_work(tmp_path):
     assert not is_alone(tmp_path)
     worker.communicate()
     assert is_alone(tmp_path)
+
+
+MANY_THREADS = """
+import ctypes, threading
+from documents import processes
+processes.keep_few_arenas()
+barrier = threading.Barrier(8)
+def take():
+    barrier.wait()
+    blocks = [bytearray(4000) for _ in range(500)]
+    barrier.wait()
+threads = [threading.Thread(target=take) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+ctypes.CDLL(None).malloc_stats()
+"""
+# What a forked process has for itself, in MB, after the collector looked through everything.
+FORKED = """
+import gc, os, psutil
+from documents import processes
+loaded = [{number: [number]} for number in range(200_000)]
+processes.share_with_forks()
+if os.fork() == 0:
+    gc.collect()
+    print(psutil.Process().memory_full_info().uss // 1_000_000, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+def run(script):
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_stats"), reason="only glibc has arenas")
+def test_many_threads_share_two_pools_of_memory():
+    assert run(MANY_THREADS).stderr.count("Arena") <= 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has for itself")
+def test_a_forked_process_does_not_copy_what_is_loaded():
+    assert int(run(FORKED).stdout) < 20

@@ -49,6 +49,7 @@ def test_djangos_own_list_for_production_finds_nothing(manage):
 
 
 def test_plain_requests_are_sent_to_tls_and_cookies_stay_there(manage):
+    assert manage("collectstatic", "--noinput", "--verbosity", "0").returncode == 0
     ended = manage("shell", "--no-imports", "-c", ANSWERS)
     assert ended.returncode == 0, ended.stderr
     plain, secure, health = ended.stdout.splitlines()

@@ -37,6 +37,7 @@ class Command(qcluster.Command):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         connection.close()
+        processes.share_with_forks()
         cluster.start()
         is_well = options.get("run_once") or watch(cluster, keeper, workers.Watchdog(name), stop)
         cluster.stop_event.set()

@@ -21,6 +21,7 @@ function say(text) {
 }
 
 function show(task) {
+  if (task.progress.phase === "images") { bar.removeAttribute("value"); say(task.message); return; }
   if (task.queue) {
     bar.removeAttribute("value");
     say(placeInQueue(task));

@@ -13,7 +13,7 @@ const wordsOf = (error) => (error instanceof TypeError ? "The server does not an
 async function ask(url, options = {}) {
   const headers = { "X-CSRFToken": token(), Accept: "application/json", ...options.headers };
   const answer = await fetch(url, { ...options, headers });
-  const body = await answer.json();
+  const body = answer.status === 204 ? null : await answer.json();
   if (!answer.ok) throw new Error([body.title, body.detail].filter(Boolean).join(". "));
   return { status: answer.status, body };
 }
@@ -53,14 +53,28 @@ async function follow(url, show, sayAway) {
 
 const placeInQueue = (task) => `Number ${task.queue.position} in the queue; ready in about ${task.queue.estimated_seconds} s.`;
 
-// What a form sends: a file as multipart, everything else as JSON; a box is true or false, an empty field is left out.
+// Puts a value under a name such as arguments.filters.year.
+function put(values, name, value) {
+  const path = name.split("."), last = path.pop();
+  let place = values;
+  for (const step of path) place = place[step] ??= {};
+  place[last] = value;
+}
+
+// What a form sends: a file as multipart, everything else as JSON; a box is true or false, a field with data-list has a
+// value a line, an empty field is left out.
 function bodyOf(form) {
-  if (form.enctype === "multipart/form-data") return { body: new FormData(form) };
+  if (form.enctype === "multipart/form-data") {
+    const body = new FormData(form);
+    body.delete("csrfmiddlewaretoken"); // it goes with the headers
+    return { body };
+  }
   const values = {};
   for (const field of form.elements) {
     if (!field.name || field.name === "csrfmiddlewaretoken" || field.disabled) continue;
-    if (field.type === "checkbox") values[field.name] = field.checked;
-    else if (field.type !== "radio" || field.checked) { if (field.value !== "") values[field.name] = field.value; }
+    if (field.type === "checkbox") put(values, field.name, field.checked);
+    else if (field.dataset.list !== undefined) put(values, field.name, field.value.split(/\s+/).filter(Boolean));
+    else if (field.value !== "" && (field.type !== "radio" || field.checked)) put(values, field.name, field.value);
   }
   return { body: JSON.stringify(values), headers: { "Content-Type": "application/json" } };
 }
@@ -97,7 +111,7 @@ class TaskForm {
   send() {
     return this.run(async () => {
       const { status, body } = await ask(this.form.dataset.taskUrl, { method: "POST", ...bodyOf(this.form) });
-      return status === 202 ? this.followed(`${this.form.dataset.tasks}${body.task_id}/`) : body;
+      return status === 202 ? this.followed(`${this.form.dataset.tasks}${(body.task ?? body).task_id}/`) : body;
     });
   }
 
@@ -110,7 +124,7 @@ class TaskForm {
     try {
       const task = await work();
       if (task.status === "failed") throw new Error([task.error?.title, task.error?.detail].filter(Boolean).join(". "));
-      this.say(task.message || (task.status === "succeeded" ? "Done." : "It was cancelled."));
+      this.say(task.message || (task.status === "cancelled" ? "It was cancelled." : "Done."));
     } catch (error) {
       this.say("");
       this.problem.textContent = wordsOf(error);
@@ -123,12 +137,31 @@ class TaskForm {
   }
 }
 
-document.querySelectorAll("form[data-task-url]").forEach((form) => new TaskForm(form));
+const bindForms = (root) => root.querySelectorAll("form[data-task-url]").forEach((form) => new TaskForm(form));
+bindForms(document);
 
-// <div data-part="…">: the server renders it anew whenever a task of this page has ended.
+// <form data-api-url="…" data-api-method="PATCH">: sends itself, shows what is wrong with it, and has the page's parts renewed.
+document.body.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (form.dataset.apiUrl === undefined || event.defaultPrevented) return;
+  event.preventDefault();
+  const problem = form.querySelector("[role=alert]") || document.getElementById("problem");
+  problem.hidden = true;
+  try {
+    await ask(form.dataset.apiUrl, { method: form.dataset.apiMethod || "POST", ...bodyOf(form) });
+    if (form.dataset.apiMethod === undefined) form.reset();
+    document.dispatchEvent(new Event("task-ended"));
+  } catch (error) {
+    problem.textContent = wordsOf(error);
+    problem.hidden = false;
+  }
+});
+
+// <div data-part-url="…">: the server renders it anew whenever a task of this page has ended.
 document.addEventListener("task-ended", () => document.querySelectorAll("[data-part-url]").forEach(async (part) => {
   const answer = await fetch(part.dataset.partUrl);
   if (!answer.ok) return;
   part.innerHTML = await answer.text(); // rendered and escaped by the server, like the page itself
   localTimes(part);
+  bindForms(part);
 }));

@@ -1,0 +1,94 @@
+"""The measurements of images: what preparing takes by size and format, and what an upload waits for."""
+
+import contextlib
+import io
+import time
+from collections.abc import Iterator
+from functools import partial
+from random import Random
+from statistics import quantiles
+
+import requests
+from PIL import Image, ImageFilter
+
+from bench.clients import Bench, seconds
+from bench.report import Row, milliseconds
+from bench.server import running, workers
+from documents import pixels
+
+MEGAPIXELS = (3, 12, 24, 39)
+FORMATS: dict[str, dict[str, int]] = {"JPEG": {"quality": 92}, "PNG": {"compress_level": 1}}
+GOAL_SECONDS = 0.3
+LARGE_MEGAPIXELS = 24
+
+
+def images(bench: Bench) -> Iterator[Row]:
+    """Measure preparing by itself, and the upload of a large image inline and queued."""
+    for image_format in FORMATS:
+        taken = {megapixels: _preparing(megapixels, image_format) for megapixels in MEGAPIXELS}
+        text = ", ".join(f"{megapixels} Mpx {milliseconds(took)}" for megapixels, took in taken.items())
+        yield Row(
+            criterion=f"preparing a {image_format} for print, computing time",
+            goal="what stays in the request (up to 12 Mpx) ≤ 300 ms",
+            measured=text,
+            is_met=taken[12] <= GOAL_SECONDS,
+        )
+    times = bench.times(20)
+    inline = _uploads(bench, times, mode="inline")
+    queued = _uploads(bench, times, mode="queue")
+    yield Row(
+        criterion=f"`POST …/images/` of a PNG of {LARGE_MEGAPIXELS} Mpx, p95, inline beside queued",
+        measured=f"{milliseconds(inline)} to {milliseconds(queued)} ({inline / queued:.1f} ×)",
+    )
+
+
+def picture(megapixels: float, image_format: str, seed: int = 1) -> bytes:
+    """Return a file of so many million pixels that compresses as a photograph does."""
+    small = Image.frombytes("RGB", (400, 300), Random(seed).randbytes(400 * 300 * 3))
+    width = int((megapixels * 1_000_000 * 4 / 3) ** 0.5)
+    large = small.filter(ImageFilter.GaussianBlur(2)).resize((width, width * 3 // 4))
+    stream = io.BytesIO()
+    large.save(stream, image_format, **FORMATS[image_format])
+    return stream.getvalue()
+
+
+def _preparing(megapixels: float, image_format: str) -> float:
+    """Return the least computing time of three: others on the machine only add to it."""
+    content = picture(megapixels, image_format)
+
+    def once() -> float:
+        started = time.process_time()
+        pixels.prepare(io.BytesIO(content))
+        return time.process_time() - started
+
+    return min(once() for _ in range(3))
+
+
+def _uploads(bench: Bench, times: int, *, mode: str) -> float:
+    """Return the p95 of the upload of a large image, each a different one, in a mode."""
+    contents = [picture(LARGE_MEGAPIXELS, "PNG", seed) for seed in range(100, 100 + times)]
+    with contextlib.ExitStack() as stack:
+        if mode == "queue":  # first: without workers such a server is not ready
+            stack.enter_context(workers(bench.folder, {"SPMS_MODE": mode}))
+        server = stack.enter_context(running(bench.folder, SPMS_MODE=mode))
+        client = server.session(bench.documents.token)
+        address = f"{server.url}/api/v1/documents/{bench.documents.short}/images/"
+        wanted = 202 if mode == "queue" else 201
+        taken = [seconds(partial(_send, client, address, content, wanted)) for content in contents]
+        _forget(client, address)
+    return quantiles(taken, n=20)[-1]
+
+
+def _send(client: requests.Session, address: str, content: bytes, wanted: int) -> None:
+    answer = client.post(address, files={"file": ("large.png", content)}, timeout=120)
+    if answer.status_code != wanted:
+        raise SystemExit(f"bench: {address} answered {answer.status_code}: {answer.text[:300]}")
+
+
+def _forget(client: requests.Session, address: str) -> None:
+    """Wait until all are prepared, and let the next mode begin without what this one has made."""
+    from documents.models import DocumentImage
+
+    while any(image["state"] == "waiting" for image in client.get(address, timeout=60).json()):
+        time.sleep(0.2)
+    DocumentImage.objects.exclude(task=None).delete()

@@ -1,0 +1,119 @@
+"""The soak: mixed traffic for minutes on gunicorn and two clusters on PostgreSQL, watched for errors and growth."""
+
+from collections import Counter
+from collections.abc import Iterator
+from statistics import median
+
+from bench.clients import Bench
+from bench.crowd import Report
+from bench.queue import place
+from bench.report import Row, milliseconds
+from bench.site import Site, site, tally
+from bench.watch import Sample, Watch, growth
+
+PLANS, PEOPLE = 100, 24
+THINK_SECONDS = (1.0, 4.0)
+WARM_UP = 0.2
+MOST_MB_A_MINUTE = 1.0
+MIX = {
+    "lists": 14,
+    "detail": 14,
+    "page": 8,
+    "tasks": 8,
+    "dashboard": 8,
+    "change": 6,
+    "pdf": 8,
+    "queued": 8,
+    "forced": 4,
+    "unchanged": 14,
+    "sign_in": 2,
+    "upload": 3,
+    "mistake": 3,
+}
+
+
+def soak(bench: Bench) -> Iterator[Row]:
+    """Measure errors, the growth of memory, and the cost of ``/metrics`` under mixed traffic."""
+    with place("PostgreSQL", PLANS, PEOPLE) as here, site(here, clusters=2, SPMS_MODE="auto") as running:
+        counts = here.folder / "metrics"
+        watch = Watch(running.roles, running.server.url, here.environment["DATABASE_URL"], counts)
+        watch.start()
+        report = running.crowd(seconds=bench.soak_seconds, think_seconds=THINK_SECONDS, mix=MIX)
+        samples = watch.stop()
+        yield _errors(running, report, bench.soak_seconds)
+        yield _tasks(running, report)
+    warm = [one for one in samples if WARM_UP * bench.soak_seconds <= one.at_seconds <= bench.soak_seconds]
+    for role in ("web", "evaluator", "workers", "rendering processes", "PostgreSQL"):
+        yield _memory(warm, role)
+    yield _metrics_cost(warm)
+    yield _connections(warm)
+
+
+def _errors(running: Site, report: Report, seconds: float) -> Row:
+    statuses = Counter(status // 100 for _, _, _, status in report.calls)
+    logged = running.errors_logged()
+    failed = statuses[5] + statuses[0] + len(report.faults)
+    said = "; ".join([*report.faults[:2], *logged[:2]])
+    return Row(
+        criterion=f"soak of {seconds / 60:g} minutes, {PEOPLE} people, {len(report.calls):,} requests: "
+        "5xx, unanswered, unexpected; errors in the logs",
+        goal="0; 0",
+        measured=f"{statuses[5]}, {statuses[0]}, {len(report.faults)}; {len(logged)}"
+        + (f" ({said})" if said else ""),
+        is_met=not failed and not logged,
+    )
+
+
+def _tasks(running: Site, report: Report) -> Row:
+    found = tally(running, report)
+    return Row(
+        criterion="the same: tasks accepted and rows ended; lost, stored twice, not succeeded",
+        goal="0, 0, 0",
+        measured=f"{found.accepted:,} and {found.statuses.total():,} ({found.modes['inline']} inline, "
+        f"{found.modes['queue']} in the queue); {found.lost}, {found.twice}, "
+        f"{found.statuses.total() - found.statuses['succeeded']}",
+        is_met=not found.lost and not found.twice and set(found.statuses) == {"succeeded"},
+    )
+
+
+def _memory(samples: list[Sample], role: str) -> Row:
+    """Judge a role by the larger of its two slopes; PostgreSQL's is only said: its cache fills by design."""
+    grown = growth(samples, role)
+    return Row(
+        criterion=f"the same, after {WARM_UP:.0%} of it: memory of {role} (private, all its processes), a minute",
+        goal="" if role == "PostgreSQL" else f"< {MOST_MB_A_MINUTE:.0f} MB",
+        measured=f"{grown.typical:+.2f} MB (least squares {grown.fitted:+.2f}; {grown.first:.0f} to "
+        f"{grown.last:.0f} MB; {grown.processes} processes, steepest that lived on {grown.steepest:+.2f})",
+        is_met=None if role == "PostgreSQL" else max(grown.typical, grown.fitted) < MOST_MB_A_MINUTE,
+    )
+
+
+def _metrics_cost(samples: list[Sample]) -> Row:
+    """Judge the computing time of the merge: what a client waits depends on what else the machine does."""
+    ends = _ends(samples)
+    waits = [milliseconds(median(one.metrics_seconds for one in part)) for part in ends]
+    merges = [median(one.merge_seconds for one in part) for part in ends]
+    sizes = [median(one.metrics_bytes for one in part) / 1000 for part in ends]
+    return Row(
+        criterion="the same: `/metrics`, computing time of its merge, its size, a client's wait; first fifth, last",
+        goal="≤ 1.25 ×",
+        measured=f"{milliseconds(merges[0])}, {milliseconds(merges[1])} ({merges[1] / merges[0]:.2f} ×); "
+        f"{sizes[0]:.0f}, {sizes[1]:.0f} kB; {waits[0]}, {waits[1]}",
+        is_met=merges[1] / merges[0] <= 1.25 and sizes[1] / sizes[0] <= 1.25,
+    )
+
+
+def _connections(samples: list[Sample]) -> Row:
+    first, last = (max(one.connections for one in part) for part in _ends(samples))
+    return Row(
+        criterion="the same: connections to PostgreSQL, most at once, first fifth and last",
+        goal="no more",
+        measured=f"{first} to {last}",
+        is_met=last <= first + 2,
+    )
+
+
+def _ends(samples: list[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """Return the first fifth and the last."""
+    count = max(1, len(samples) // 5)
+    return samples[:count], samples[-count:]

@@ -1,0 +1,151 @@
+"""The endpoints of cycles, for staff: open one, look, stop, resume, send letters again, note that one came back."""
+
+from functools import partial
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import Http404
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.generics import ListAPIView, get_object_or_404
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from documents import notices
+from documents.api import answers
+from documents.api.conventions import require_no_body
+from documents.api.cycle_serializers import (
+    AgainSerializer,
+    BounceSerializer,
+    CycleRequestSerializer,
+    CycleSerializer,
+    LetterSerializer,
+    PreviewSerializer,
+)
+from documents.api.filters import CycleFilter, LetterFilter
+from documents.api.serializers import ProblemSerializer, TaskSerializer
+from documents.cycles import control, opening
+from documents.models import Cycle, Letter
+
+TASK: dict[int, Any] = {200: TaskSerializer, 201: TaskSerializer, 202: TaskSerializer}
+PROBLEMS: dict[int, Any] = dict.fromkeys((409, 500, 502, 504), ProblemSerializer)
+FOR_STAFF = {403: ProblemSerializer}
+
+
+@extend_schema_view(
+    list=extend_schema(responses={200: CycleSerializer(many=True), **FOR_STAFF}),
+    retrieve=extend_schema(responses={200: CycleSerializer, **FOR_STAFF}),
+)
+class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Cycle]):
+    """Cycles, the newest first."""
+
+    serializer_class = CycleSerializer
+    filterset_class = CycleFilter
+    permission_classes = (IsAdminUser,)
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def get_queryset(self) -> QuerySet[Cycle]:
+        """Return all cycles."""
+        return Cycle.objects.counted()
+
+    def get_object(self) -> Cycle:
+        """Return a cycle with its counts, or answer 404."""
+        return _cycle(self.kwargs["pk"])
+
+    @extend_schema(request=CycleRequestSerializer, responses=TASK | PROBLEMS | {200: PreviewSerializer})
+    def create(self, request: Request) -> Response:
+        """Open a cycle: make the reports and send the letters; or say what would be made (``dry_run``)."""
+        form = CycleRequestSerializer(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        cycle, asked = form.cycle(), form.validated_data
+        if asked["dry_run"]:
+            control.require_new(cycle.year)
+            return Response(PreviewSerializer(opening.preview(cycle)).data)
+        subscribe = partial(
+            notices.subscribe,
+            user=cast("User", request.user),
+            notify=asked["notify"],
+            webhook=asked["webhook"],
+        )
+        return answers.make(request, **control.opened(cycle, subscribe))
+
+    @extend_schema(request=None, responses={200: CycleSerializer, 409: ProblemSerializer})
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str) -> Response:
+        """Send no further letter, within two seconds."""
+        require_no_body(request)
+        control.stop(self.get_object(), cast("User", request.user))
+        return Response(CycleSerializer(self.get_object()).data)
+
+    @extend_schema(request=None, responses=TASK | PROBLEMS)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Go on with what is left, in a new task."""
+        require_no_body(request)
+        return answers.make(request, **control.resumed(self.get_object()))
+
+    @extend_schema(request=AgainSerializer, responses=TASK | PROBLEMS)
+    @action(detail=True, methods=["post"])
+    def again(self, request: Request, pk: str) -> Response:
+        """Send all letters again that failed, or that were perhaps sent."""
+        form = AgainSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        return _again(request, self.get_object(), form.validated_data)
+
+
+@extend_schema_view(get=extend_schema(responses={200: LetterSerializer(many=True), **FOR_STAFF}))
+class LettersView(ListAPIView[Letter]):
+    """The letters of a cycle."""
+
+    queryset = Letter.objects.none()  # what the schema is made from
+    serializer_class = LetterSerializer
+    filterset_class = LetterFilter
+    permission_classes = (IsAdminUser,)
+
+    def get_queryset(self) -> QuerySet[Letter]:
+        """Return the cycle's letters, or answer 404."""
+        return _cycle(self.kwargs["cycle_id"]).letters.select_related("person")
+
+
+class LetterAgainView(APIView):
+    """Sends one letter again."""
+
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(request=None, responses=TASK | PROBLEMS)
+    def post(self, request: Request, cycle_id: int, letter_id: int) -> Response:
+        """Send a letter again that failed or was perhaps sent, to its person's present address."""
+        require_no_body(request)
+        cycle = _cycle(cycle_id)
+        return _again(request, cycle, {"pk": get_object_or_404(cycle.letters, pk=letter_id).pk})
+
+
+class BounceView(APIView):
+    """Notes that a letter came back."""
+
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(request=BounceSerializer, responses={200: LetterSerializer, 409: ProblemSerializer})
+    def post(self, request: Request, cycle_id: int, letter_id: int) -> Response:
+        """Note that a letter came back: what a mail gateway, or a person, calls."""
+        form = BounceSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        letter = get_object_or_404(_cycle(cycle_id).letters.select_related("person"), pk=letter_id)
+        control.bounced(letter, form.validated_data["reason"])
+        letter.refresh_from_db()
+        return Response(LetterSerializer(letter).data)
+
+
+def _cycle(pk: Any) -> Cycle:
+    if (found := control.look(int(pk))) is None:
+        raise Http404
+    return found
+
+
+def _again(request: Request, cycle: Cycle, chosen: dict[str, Any]) -> Response:
+    control.require_again(cycle.letters.filter(**chosen))
+    return answers.make(request, **control.resumed(cycle))

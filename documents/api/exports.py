@@ -1,0 +1,79 @@
+"""The endpoint that begins exports; what it answers is a task like any other."""
+
+from functools import partial
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from documents import notices
+from documents.api import answers, preferences
+from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
+from documents.exports import wanted, work
+
+LONGEST_FILTER = 100
+
+
+@extend_schema_field({"anyOf": [{"type": "string", "maxLength": LONGEST_FILTER}, {"type": "integer"}]})
+class FilterValue(serializers.CharField):
+    """What rows are filtered by: a text or a whole number."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return it as a text."""
+        if type(data) not in {str, int}:
+            raise serializers.ValidationError("Send a text or a whole number.")
+        return super().to_internal_value(data)
+
+
+class ExportSerializer(NoticeRequestSerializer):
+    """Which rows in which format; ``filters`` are those of the list of projects or documents."""
+
+    what = serializers.ChoiceField(choices=wanted.WHATS)
+    format = serializers.ChoiceField(choices=[(name, one.title) for name, one in wanted.FORMATS.items()])
+    filters = serializers.DictField(
+        child=FilterValue(max_length=LONGEST_FILTER, allow_blank=True), default=dict
+    )
+    make = serializers.BooleanField(default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Add what is meant as ``export``. Raises ExportUnknown."""
+        words = {name: attrs[name] for name in ("what", "format", "filters", "make")}
+        return attrs | {"export": wanted.chosen(**words)}
+
+
+class ExportsView(APIView):
+    """Exports of what the sender may see, as CSV, XLSX, JSON Lines or a ZIP of PDFs."""
+
+    @extend_schema(
+        parameters=[preferences.PREFER],
+        request=ExportSerializer,
+        responses={
+            200: TaskSerializer,
+            201: TaskSerializer,
+            202: TaskSerializer,
+            **dict.fromkeys((409, 422, 500, 504, 507), ProblemSerializer),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Make an export, unless there is one of the same rows that have not changed."""
+        form = ExportSerializer(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        user, asked = cast("User", request.user), form.validated_data
+        export = asked["export"]
+        subscribe = partial(notices.subscribe, user=user, notify=asked["notify"], webhook=asked["webhook"])
+        state = wanted.state(export, user)
+        if (done := work.made(export, state)) is not None:
+            subscribe(done)
+            return answers.of_task(done, 200)
+        return answers.make(
+            request,
+            kind=work.KIND,
+            fingerprint=state.fingerprint,
+            arguments=export.as_arguments(),
+            estimate_seconds=wanted.estimate_seconds(export, state.rows),
+            on_begin=subscribe,
+        )

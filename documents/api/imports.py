@@ -1,0 +1,129 @@
+"""The endpoints of imports, for staff: check a file, or import it; import the file of a check that was clean."""
+
+import uuid
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.http import QueryDict
+from drf_spectacular.utils import extend_schema
+from rest_framework import parsers, serializers
+from rest_framework.generics import get_object_or_404
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from documents import notices, store
+from documents.api import answers, preferences
+from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
+from documents.api.uploads import YES_OR_NO
+from documents.imports import reading, tasks as imports
+from documents.imports.subjects import SUBJECTS
+from documents.imports.tasks import KIND, Order
+from documents.models import Task
+
+BOOLEANS = ("dry_run", "notify")
+ANSWERS: dict[int, Any] = {
+    **dict.fromkeys((200, 201, 202), TaskSerializer),
+    **dict.fromkeys((409, 422, 500, 504, 507), ProblemSerializer),
+}
+
+
+class IsStaff(BasePermission):
+    """Only staff may import."""
+
+    message = "Only staff may import."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Say whether the sender is one of the staff."""
+        return bool(request.user.is_staff)
+
+
+class ImportSerializer(NoticeRequestSerializer):
+    """The multipart form of an import, and who is told when it has ended."""
+
+    file = serializers.FileField(help_text="CSV or XLSX; docs/imports.md describes the columns.")
+    what = serializers.ChoiceField(choices=[*SUBJECTS])
+    dry_run = serializers.BooleanField(default=True, help_text="Check the file and write nothing.")
+
+
+class ImportsView(APIView):
+    """Send a file."""
+
+    permission_classes = (IsAuthenticated, IsStaff)
+    parser_classes = (parsers.MultiPartParser,)
+
+    @extend_schema(
+        operation_id="imports_create",
+        parameters=[preferences.PREFER],
+        request={"multipart/form-data": ImportSerializer},
+        responses=ANSWERS,
+    )
+    def post(self, request: Request) -> Response:
+        """Check a file of projects or documents; with ``dry_run=false`` import it if nothing is wrong with it."""
+        sent = dict(cast("QueryDict", request.data).items())  # without a body it is a plain dict
+        words = {name: YES_OR_NO.get(str(sent[name]), sent[name]) for name in BOOLEANS if name in sent}
+        form = ImportSerializer(data=sent | words, context={"request": request})
+        form.is_valid(raise_exception=True)
+        wanted = form.validated_data
+        upload = wanted["file"]
+        is_zip = upload.read(len(reading.ZIP)) == reading.ZIP
+        upload.seek(0)
+        source, digest = imports.keep(upload)
+        order = Order(
+            what=wanted["what"], is_dry_run=wanted["dry_run"], digest=digest, filename=upload.name[:100]
+        )
+        seconds = imports.estimate_seconds(upload.size, is_zip=is_zip)
+        taken: list[str] = []
+        try:
+            return _make(request, order, source, seconds, wanted, taken)
+        finally:
+            if source not in taken:  # another task has the same file, or there was no room for one
+                store.delete(source)
+
+
+class ApplyView(APIView):
+    """Import what was checked."""
+
+    permission_classes = (IsAuthenticated, IsStaff)
+
+    @extend_schema(
+        operation_id="imports_apply",
+        parameters=[preferences.PREFER],
+        request=NoticeRequestSerializer,
+        responses={**ANSWERS, 404: ProblemSerializer},
+    )
+    def post(self, request: Request, task_id: uuid.UUID) -> Response:
+        """Import the very file of a dry run that found no errors; what changed meanwhile is judged anew."""
+        form = NoticeRequestSerializer(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        checked = get_object_or_404(Task.objects.filter(kind=KIND), pk=task_id)
+        order = imports.applied(checked)
+        seconds = float((checked.result or {})["seconds"])
+        return _make(request, order, checked.source, seconds, form.validated_data, [])
+
+
+def _make(
+    request: Request,
+    order: Order,
+    source: str,
+    estimate_seconds: float,
+    wanted: dict[str, Any],
+    taken: list[str],
+) -> Response:
+    """Have a file imported; the file that the task has is added to ``taken``."""
+
+    def on_begin(task: Task) -> None:
+        taken.append(task.source)
+        user = cast("User", request.user)
+        notices.subscribe(task, user, notify=wanted["notify"], webhook=wanted["webhook"])
+
+    return answers.make(
+        request,
+        kind=KIND,
+        fingerprint=order.fingerprint(),
+        arguments=order.as_arguments(),
+        source=source,
+        estimate_seconds=estimate_seconds,
+        on_begin=on_begin,
+    )

@@ -1,0 +1,134 @@
+"""The kind of task that makes an export: what its person may see at that moment → a file → store."""
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from django.utils import timezone
+
+from documents import errors, handlers, store, tasks
+from documents.exports import archive, reading, wanted, writers
+from documents.exports.wanted import Export
+from documents.models import Task, Viewer
+
+KIND = "export"
+ROWS_PER_LOOK = 100
+MOST_NAMED = 3
+XLSX_SHARE = 0.7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was written: how many rows (or PDFs), and what somebody should know about it."""
+
+    rows: int
+    warnings: list[str] = field(default_factory=list)
+
+
+def register() -> None:
+    """Let tasks of this kind be run."""
+    handlers.register(KIND, "export", make)
+
+
+def made(export: Export, state: wanted.State) -> Task | None:
+    """Return the task that made this already; never for a ZIP, as a PDF changes with more than its document."""
+    return None if export.is_zip else tasks.newest_succeeded(KIND, state.fingerprint)
+
+
+def make(attempt: tasks.Attempt) -> tasks.Outcome:
+    """Make the file of an export.
+
+    Its fingerprint is taken before the first row is read: what changes meanwhile makes the next export a new one.
+    """
+    started = time.monotonic()
+    export, user = wanted.of(attempt.task.arguments), wanted.viewer(attempt.task)
+    if export.make:
+        archive.make_missing(export, user, attempt)
+    state = wanted.state(export, user)
+    _require_room(export, state)
+    with store.workspace() as folder:
+        path = folder / f"export.{export.format}"
+        with store.plain_errors():
+            written = _write(path, export, user, attempt)
+            digest, size_bytes = _synced(path)
+        attempt.report("store", written.rows)
+        file = store.save(path, suffix=path.suffix)
+    facts = {
+        "rows": written.rows,
+        "bytes": size_bytes,
+        "seconds": round(time.monotonic() - started, 3),
+        "filename": f"{export.what} {timezone.localdate():%Y-%m-%d}.{export.format}",
+        "media_type": wanted.FORMATS[export.format].media_type,
+        "warnings": written.warnings,
+    }
+    unit = "PDF" if export.is_zip else "row"
+    counted = f"{written.rows:,} {unit}{'' if written.rows == 1 else 's'}."
+    message = " ".join([counted, *written.warnings])[:500]
+    return tasks.Outcome(
+        file=file, digest=digest, fingerprint=state.fingerprint, facts=facts, message=message
+    )
+
+
+def _require_room(export: Export, state: wanted.State) -> None:
+    if export.format == "xlsx" and state.rows > writers.MOST_XLSX_ROWS:
+        most = f"{writers.MOST_XLSX_ROWS:,}"
+        raise errors.ExportTooLarge(f"A sheet of XLSX holds {most} rows. Narrow the filter, or take CSV.")
+
+
+def _write(path: Path, export: Export, user: Viewer, attempt: tasks.Attempt) -> Written:
+    if not export.is_zip:
+        return _write_table(path, export, user, attempt)
+    packed, missing = archive.write(path, export, user, attempt)
+    said = "1 PDF is" if missing == 1 else f"{missing:,} PDFs are"
+    warnings = [f"{said} missing; {archive.MISSING} in the ZIP says why."] if missing else []
+    return Written(rows=packed, warnings=warnings)
+
+
+def _write_table(path: Path, export: Export, user: Viewer, attempt: tasks.Attempt) -> Written:
+    rows, left_out = 0, LeftOut()
+    writer, names = writers.WRITERS[export.format], wanted.columns(export)
+    paced = reading.paced(reading.records(export, user), _hurried(export, attempt), every=ROWS_PER_LOOK)
+    with writer(path, names, lambda: attempt.report("write", rows)) as write:
+        for record in paced:
+            rows += 1
+            left_out.note(record, write(record))
+    return Written(rows=rows, warnings=left_out.warnings())
+
+
+def _hurried(export: Export, attempt: tasks.Attempt) -> tasks.Attempt:
+    """Return the attempt with less time for rows where putting the file together takes time as well."""
+    now, share = time.monotonic(), XLSX_SHARE if export.format == "xlsx" else 1.0
+    return replace(attempt, deadline=now + share * (attempt.deadline - now))
+
+
+class LeftOut:
+    """Counts the texts that were too long for their cell, and keeps where the first ones are."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._named: list[str] = []
+
+    def note(self, record: reading.Record, columns: Sequence[str]) -> None:
+        """Note the columns of a record that were left out."""
+        self._count += len(columns)
+        for column in columns[: MOST_NAMED - len(self._named)]:
+            self._named.append(f"{record['tag']} {record['kind']} {record['year']} {column}")
+
+    def warnings(self) -> list[str]:
+        """Return what to tell, if there is anything."""
+        if not self._count:
+            return []
+        more = f" and {self._count - len(self._named):,} more" if self._count > len(self._named) else ""
+        most = f"{writers.MOST_XLSX_CHARACTERS:,}"
+        which = f"{', '.join(self._named)}{more}"
+        return [f"Left out, as a cell of XLSX holds {most} characters: {which}. CSV has everything."]
+
+
+def _synced(path: Path) -> tuple[str, int]:
+    """Bring a file to the disk; return its SHA-256 and its size in bytes."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+        return hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size

@@ -1,0 +1,44 @@
+"""What lists and exports can be filtered by."""
+
+from typing import Any
+
+from django import forms
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema_field
+
+from documents.models import Document, Project
+
+LARGEST_ID = 2**63 - 1
+
+
+@extend_schema_field({"type": "integer", "format": "int64", "minimum": 0})
+class WholeNumber(filters.NumberFilter):
+    """An id or a year; what is not there, or not for the sender to see, finds nothing."""
+
+    field_class = forms.IntegerField
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(min_value=0, max_value=LARGEST_ID, **values)
+
+
+class ProjectFilter(filters.FilterSet):
+    """Filters of projects; ``business_area`` is its id."""
+
+    year = WholeNumber()
+    business_area = WholeNumber(field_name="business_area_id")
+
+    class Meta:
+        model = Project
+        fields = ("kind", "year", "status", "business_area", "tag")
+
+
+class DocumentFilter(filters.FilterSet):
+    """Filters of documents; ``project`` and ``business_area`` are ids."""
+
+    year = WholeNumber()
+    project = WholeNumber(field_name="project_id")
+    business_area = WholeNumber(field_name="project__business_area_id")
+
+    class Meta:
+        model = Document
+        fields = ("kind", "year", "status", "project", "business_area")

@@ -1,0 +1,40 @@
+"""What can be imported: its columns, who judges its rows, where they are written."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db import models
+
+from documents.imports import documents, projects
+from documents.imports.reading import Row
+from documents.imports.verdicts import Verdict
+from documents.models import Document, Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A table that rows go to; ``written`` are the fields that an import may change in a row that is there."""
+
+    model: type[models.Model]
+    columns: tuple[str, ...]
+    required: tuple[str, ...]
+    written: tuple[str, ...]
+    judge: Callable[[Sequence[Row]], Iterator[Verdict]]
+
+
+SUBJECTS = {
+    "projects": Subject(
+        model=Project,
+        columns=projects.COLUMNS,
+        required=projects.REQUIRED,
+        written=projects.WRITTEN,
+        judge=projects.judge,
+    ),
+    "documents": Subject(
+        model=Document,
+        columns=documents.COLUMNS,
+        required=documents.REQUIRED,
+        written=documents.WRITTEN,
+        judge=documents.judge,
+    ),
+}

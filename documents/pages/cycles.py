@@ -1,0 +1,183 @@
+"""The pages of cycles (for staff only: ``spms.middleware.StaffPages``): open one, watch it, look after its letters.
+
+They do what the API does, by the same functions; a worker is asked for where there is one, so no page has to wait.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from documents import dispatch, errors
+from documents.cycles import control, opening, texts
+from documents.models import Cycle, Letter
+from documents.projects import YEAR_VALIDATORS
+
+MOST_LISTED = 200
+ASYNC = dispatch.Wish(respond_async=True)
+
+
+class CycleForm(forms.Form):
+    """A cycle to open."""
+
+    year = forms.IntegerField(validators=YEAR_VALIDATORS)
+    due = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}))
+    subject = forms.CharField(max_length=200)
+    text = forms.CharField(
+        max_length=texts.LONGEST_TEXT, strip=False, widget=forms.Textarea(attrs={"rows": 12})
+    )
+
+    def clean_subject(self) -> str:
+        """Refuse unknown placeholders, and whatever would begin another header."""
+        return _plain(self.cleaned_data["subject"], is_subject=True)
+
+    def clean_text(self) -> str:
+        """Refuse unknown placeholders."""
+        return _plain(self.cleaned_data["text"], is_subject=False)
+
+
+class BounceForm(forms.Form):
+    """Why a letter came back."""
+
+    reason = forms.CharField(max_length=250)
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """List the cycles, with the form that opens the next one."""
+    first = {"year": timezone.localdate().year, "subject": texts.SUBJECT, "text": texts.TEXT}
+    return _overview(request, CycleForm(initial=first))
+
+
+@require_POST
+def open_new(request: HttpRequest) -> HttpResponse:
+    """Show what a new cycle would make, or open it."""
+    form = CycleForm(request.POST)
+    if not form.is_valid():
+        return _overview(request, form)
+    cycle = Cycle(**form.cleaned_data, opened_by=cast("User", request.user))
+    try:
+        if request.POST.get("action") != "open":
+            control.require_new(cycle.year)
+            return _overview(request, form, opening.preview(cycle))
+        _begin(request, control.opened(cycle))
+    except errors.SpmsError as error:
+        form.add_error(None, f"{error.title}. {error}")
+        return _overview(request, form)
+    return redirect("cycle-page", pk=cycle.pk)
+
+
+@require_safe
+def cycle(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one cycle."""
+    return render(request, "cycles/cycle.html", _of(pk))
+
+
+@require_safe
+def cycle_now(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return the part of a cycle's page that changes."""
+    return render(request, "cycles/cycle_now.html", _of(pk))
+
+
+@require_POST
+def act(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stop, resume, send letters again, or note that one came back."""
+    found = _of(pk)["cycle"]
+    action = ACTIONS.get(request.POST.get("action", ""))
+    if action is None:
+        messages.error(request, f"Choose one of: {', '.join(ACTIONS)}.")
+        return redirect("cycle-page", pk=pk)
+    try:
+        messages.success(request, action(request, found))
+    except errors.SpmsError as error:
+        messages.error(request, f"{error.title}. {error}")
+    return redirect("cycle-page", pk=pk)
+
+
+def _stop(request: HttpRequest, found: Cycle) -> str:
+    control.stop(found, cast("User", request.user))
+    return "It was stopped; nothing is lost. Resume it whenever you like."
+
+
+def _resume(request: HttpRequest, found: Cycle) -> str:
+    _begin(request, control.resumed(found))
+    return "It goes on."
+
+
+def _again(request: HttpRequest, found: Cycle) -> str:
+    """Send one letter again when one is named, and all in the named state otherwise."""
+    letters = found.letters.filter(state=request.POST.get("state", ""))
+    if request.POST.get("letter"):
+        letters = letters.filter(pk=_letter(request, found).pk)
+    count = control.require_again(letters)
+    _begin(request, control.resumed(found))
+    return f"{count} letter{'s are' if count != 1 else ' is'} sent again."
+
+
+def _bounce(request: HttpRequest, found: Cycle) -> str:
+    form = BounceForm(request.POST)
+    if not form.is_valid():
+        raise errors.CycleState("Say in at most 250 characters why it came back.")
+    control.bounced(_letter(request, found), form.cleaned_data["reason"])
+    return "It was noted that the letter came back."
+
+
+ACTIONS: dict[str, Callable[[HttpRequest, Cycle], str]] = {
+    "stop": _stop,
+    "resume": _resume,
+    "again": _again,
+    "bounce": _bounce,
+}
+
+
+def _letter(request: HttpRequest, found: Cycle) -> Letter:
+    """Return the letter that the form names by its number or by its address."""
+    number, address = request.POST.get("letter", ""), request.POST.get("address", "")
+    if number.isascii() and number.isdecimal():
+        return get_object_or_404(found.letters, pk=number)
+    letter = found.letters.filter(address__iexact=address).first() if address else None
+    if letter is None:
+        raise errors.CycleState("No letter went to this address.")
+    return letter
+
+
+def _begin(request: HttpRequest, work: control.Work) -> None:
+    user = cast("User", request.user)
+    dispatch.make(**work, document=None, user=user, wish=ASYNC)
+
+
+def _plain(text: str, *, is_subject: bool) -> str:
+    if reason := texts.problem_with(text, is_subject=is_subject):
+        raise forms.ValidationError(reason)
+    return text
+
+
+def _overview(request: HttpRequest, form: CycleForm, preview: opening.Preview | None = None) -> HttpResponse:
+    cycles = Cycle.objects.counted()
+    context = {"form": form, "preview": preview, "cycles": cycles, "placeholders": texts.PLACEHOLDERS}
+    return render(request, "cycles/cycles.html", context, status=400 if form.errors else 200)
+
+
+def _of(pk: int) -> dict[str, Any]:
+    """Return what the page of a cycle shows. Raises Http404."""
+    found = control.look(pk)
+    if found is None:
+        raise Http404
+    letters = found.letters.select_related("person")
+    listed = {state: list(letters.filter(state=state)[:MOST_LISTED]) for state in control.AGAIN}
+    total = sum(found.counts.values())
+    return {
+        "cycle": found,
+        "counts": found.counts,
+        "total": total,
+        "settled": total - found.counts[Letter.State.WAITING] - found.counts[Letter.State.SENDING],
+        "lists": [(Letter.State(state), listed[state], found.counts[state]) for state in control.AGAIN],
+        "put_off": list(letters.waiting().exclude(error="")[:MOST_LISTED]),
+        "seconds_left": opening.seconds_to_send(found.counts[Letter.State.WAITING]),
+    }

@@ -1,0 +1,83 @@
+"""The page of exports, for everybody who is signed in. What changes goes through the public API."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django import forms
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from documents import kinds
+from documents.exports import wanted, work
+from documents.exports.wanted import Export
+from documents.models import BusinessArea, Document, Project, Task
+
+MOST_EXPORTS = 20
+FORMATS = [(name, one.title) for name, one in wanted.FORMATS.items()]
+TABLES = [(name, title) for name, title in FORMATS if name != wanted.ZIP]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One of somebody's exports."""
+
+    task: Task
+    export: Export
+
+
+class Filters(forms.Form):
+    """The fields of a form that begins an export of ``what``; ``task`` is one of it that is in flight."""
+
+    format = forms.ChoiceField()
+    kind = forms.ChoiceField(required=False)
+    status = forms.ChoiceField(required=False)
+    year = forms.IntegerField(
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "maxlength": 4, "placeholder": "any year"}),
+    )
+    business_area = forms.ModelChoiceField(
+        BusinessArea.objects.all(), required=False, empty_label="any business area"
+    )
+
+    def __init__(self, what: str, task: Task | None) -> None:
+        super().__init__(auto_id=False)
+        self.what, self.task = what, task
+        is_of_documents = what == wanted.DOCUMENTS
+        statuses = Document.Status.choices if is_of_documents else Project.Status.choices
+        choices: dict[str, list[Any]] = {
+            "format": FORMATS if is_of_documents else TABLES,
+            "kind": [("", "any kind"), *(kinds.choices() if is_of_documents else Project.Kind.choices)],
+            "status": [("", "any state"), *statuses],
+        }
+        for name, values in choices.items():
+            cast("forms.ChoiceField", self.fields[name]).choices = values
+
+    def add_prefix(self, field_name: str) -> str:
+        """Return the name that the API knows a field by."""
+        return field_name if field_name == "format" else f"filters.{field_name}"
+
+
+@require_safe
+@login_required
+def exports(request: HttpRequest) -> HttpResponse:
+    """Show the forms, and what came of them."""
+    rows = _rows(request)
+    in_flight = {row.export.what: row.task for row in reversed(rows) if not row.task.has_ended}
+    shown = [Filters(what, in_flight.get(what)) for what in wanted.WHATS]
+    return render(request, "exports/page.html", {"forms": shown, "rows": rows})
+
+
+@require_safe
+@login_required
+def made(request: HttpRequest) -> HttpResponse:
+    """Return the part of the page that a new export changes."""
+    return render(request, "exports/made.html", {"rows": _rows(request)})
+
+
+def _rows(request: HttpRequest) -> list[Row]:
+    """Return somebody's newest exports."""
+    own = Task.objects.filter(kind=work.KIND, requested_by=cast("User", request.user)).order_by("-created_at")
+    return [Row(task=task, export=wanted.of(task.arguments)) for task in own[:MOST_EXPORTS]]

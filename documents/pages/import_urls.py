@@ -1,0 +1,10 @@
+"""Addresses under ``/dashboard/imports/``."""
+
+from django.urls import path
+
+from documents.pages import imports
+
+urlpatterns = [
+    path("", imports.overview, name="import-pages"),
+    path("now/", imports.now, name="import-pages-now"),
+]

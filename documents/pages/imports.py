@@ -1,0 +1,52 @@
+"""The page of imports (for staff only: ``spms.middleware.StaffPages``): send a file, look, then import it.
+
+What is sent goes through the public API.
+"""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from documents.imports.subjects import SUBJECTS
+from documents.imports.tasks import KIND, order_of
+from documents.models import Task
+
+MOST_LISTED = 25
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """Show the page."""
+    subjects = [(name, subject.columns) for name, subject in SUBJECTS.items()]
+    return render(request, "imports/page.html", _now(request) | {"subjects": subjects})
+
+
+@require_safe
+def now(request: HttpRequest) -> HttpResponse:
+    """Return the part that each import changes."""
+    return render(request, "imports/now.html", _now(request))
+
+
+def _now(request: HttpRequest) -> dict[str, Any]:
+    found = Task.objects.filter(kind=KIND).select_related("requested_by").order_by("-created_at")
+    listed = [(task, order_of(task)) for task in found[:MOST_LISTED]]
+    last, order = listed[0] if listed else (None, None)
+    in_flight = last and not last.has_ended and last.requested_by_id == request.user.pk
+    facts = (last and last.result) or {}
+    changes = facts.get("new", 0) + facts.get("changed", 0)
+    is_clean = (
+        last
+        and order
+        and order.is_dry_run
+        and last.status == Task.Status.SUCCEEDED
+        and not facts["error_count"]
+    )
+    return {
+        "listed": listed,
+        "last": last,
+        "order": order,
+        "in_flight": last if in_flight else None,
+        "changes": changes if is_clean else 0,
+    }

@@ -1,0 +1,10 @@
+"""Addresses under ``/dashboard/reports/``."""
+
+from django.urls import path
+
+from documents.pages import reports
+
+urlpatterns = [
+    path("", reports.overview, name="report-pages"),
+    path("list/", reports.listing, name="report-pages-list"),
+]

@@ -1,0 +1,41 @@
+"""The page of scheduled reports (for staff only: ``spms.middleware.StaffPages``); what changes goes through the API."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from documents import editions, kinds
+from documents.exports import wanted
+from documents.models import Document, ScheduledReport
+
+PRESETS = (
+    ("0 7 * * MON", "Mondays at 7:00"),
+    ("0 7 * * MON-FRI", "weekdays at 7:00"),
+    ("0 7 1 * *", "the first of each month at 7:00"),
+    ("0 7 L * *", "the last day of each month at 7:00"),
+)
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """Show the page."""
+    choices = {
+        "formats": [(name, one.title) for name, one in wanted.FORMATS.items()],
+        "whats": wanted.WHATS,
+        "kinds": kinds.choices(),
+        "annual_reports": Document.objects.filter(kind=kinds.ANNUAL_REPORT.key).defer("sections"),
+        "divisions": editions.divisions(),
+        "presets": PRESETS,
+        "missed": ScheduledReport.Missed.choices,
+    }
+    return render(request, "reports/page.html", _listed() | choices)
+
+
+@require_safe
+def listing(request: HttpRequest) -> HttpResponse:
+    """Return the part that a change renews."""
+    return render(request, "reports/list.html", _listed())
+
+
+def _listed() -> dict[str, object]:
+    return {"reports": ScheduledReport.objects.select_related("owner", "document__project", "last_task")}

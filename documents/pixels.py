@@ -1,0 +1,203 @@
+"""From the bytes of a picture that somebody sent to what print needs: upright, in sRGB on white, scaled once.
+
+Nothing of the file but its pixels gets out of here: both files are written anew.
+"""
+
+import io
+import struct
+import warnings
+from dataclasses import dataclass
+from typing import IO
+
+from django.core.exceptions import ValidationError
+from django.core.files.base import File
+from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
+MAX_PIXELS = 40_000_000
+PIXELS_ALLOWED = f"{MAX_PIXELS // 1_000_000} million"
+# A JPEG may be sent in many passes over all of its pixels; cameras and programs make about ten.
+MAX_SCANS, START_OF_SCAN = 100, b"\xff\xda"
+# Over one of these bounds the work takes longer than a request should (docs/performance.md).
+LARGE_PIXELS, LARGE_BYTES = 12_000_000, 8 * 1024**2
+# A4 at 150 dots an inch: more only makes the file larger (DESIGN section 5).
+PRINT_SIZE_PIXELS = (1240, 1754)
+THUMBNAIL_SIZE_PIXELS = (320, 320)
+JPEG_QUALITY = 85
+# Charts and drawings have few colours and want to stay crisp; photographs have many.
+MAX_COLOURS_OF_A_DRAWING = 4096
+# How a picture is turned upright, by the EXIF orientation of its camera.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+FIRST_SIDEWAYS = 5
+GREYS_OF_16_BITS = [grey >> 8 for grey in range(1 << 16)]
+PLAIN_MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "LAB"})
+# What Pillow raises for bytes that are no image, or half of one, found by feeding it such bytes.
+DAMAGES = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error),
+    *(TypeError, KeyError, IndexError, OverflowError, ZeroDivisionError, AttributeError),
+)
+
+type Upload = IO[bytes] | File[bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """An image ready for print: the bytes of a JPEG or PNG file in sRGB, and those of a small one for lists.
+
+    ``size`` is width and height in pixels.
+    """
+
+    content: bytes
+    suffix: str
+    size: tuple[int, int]
+    thumbnail: bytes
+
+
+def is_large(upload: Upload) -> bool:
+    """Say whether preparing takes longer than a request should; reads no more than the header."""
+    if (upload.size if isinstance(upload, File) else 0) > LARGE_BYTES:
+        return True
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(upload, formats=FORMATS) as image:
+            return LARGE_PIXELS < image.width * image.height <= MAX_PIXELS
+    except (*DAMAGES, Image.DecompressionBombError):
+        return False  # it is refused at once
+    finally:
+        upload.seek(0)
+
+
+def prepare(upload: Upload) -> Prepared:
+    """Return the image upright, in sRGB on white, and no larger than print needs.
+
+    Only its first frame is kept and everything but the pixels is dropped. Raises ValidationError.
+    """
+    # WeasyPrint sets this to True for its whole process, so that half an image passes for one.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of odd metadata, which is dropped anyway
+            return _encode(_read(upload))
+    except ValidationError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ValidationError(
+            "This is no image that can be read; send a JPEG, PNG, GIF, WebP or TIFF."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise ValidationError(
+            f"This image has too many pixels; at most {PIXELS_ALLOWED} are allowed."
+        ) from error
+    except DAMAGES as error:
+        raise ValidationError("This image is cut off or damaged; export it again and send that.") from error
+
+
+def _read(upload: Upload) -> Image.Image:
+    with Image.open(upload, formats=FORMATS) as original:
+        _check_size(original)
+        if original.format == "JPEG":
+            _check_scans(upload)
+        # A large JPEG is decoded at a half, a quarter or an eighth of its size right away.
+        original.draft(None, (max(PRINT_SIZE_PIXELS), max(PRINT_SIZE_PIXELS)))
+        original.load()
+        orientation, profile = _orientation(original), original.info.get("icc_profile")
+        image = _in_plain_mode(original)
+    # Scaled first: turning and converting need further copies of all pixels.
+    box = PRINT_SIZE_PIXELS[::-1] if orientation >= FIRST_SIDEWAYS else PRINT_SIZE_PIXELS
+    image.thumbnail(box, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    if orientation in TURNS:
+        image = image.transpose(TURNS[orientation])
+    return _in_srgb(_on_white(image), profile)
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ValidationError(
+            f"This image has {width:,} × {height:,} pixels; at most {PIXELS_ALLOWED} are allowed."
+        )
+
+
+def _check_scans(upload: Upload) -> None:
+    """Refuse a JPEG that is decoded over and over; in its data the two bytes mean nothing else."""
+    position = upload.tell()
+    upload.seek(0)
+    scans = upload.read().count(START_OF_SCAN)
+    upload.seek(position)
+    if scans > MAX_SCANS:
+        raise ValidationError(f"This JPEG has {scans:,} passes; at most {MAX_SCANS} are allowed.")
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return 1 to 8 as a camera writes it; what cannot be read is upright, as for every other program."""
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except DAMAGES:
+        return 1
+    return found if found in TURNS else 1
+
+
+def _in_plain_mode(image: Image.Image) -> Image.Image:
+    """Return the pixels as 8-bit greys or colours, with their transparency if they have some."""
+    if image.mode.startswith("I"):  # 16 bits of grey
+        grey = image.convert("I").point(GREYS_OF_16_BITS, "L")
+        grey.info.pop("transparency", None)
+        return grey
+    if image.has_transparency_data:
+        return image.convert("LA" if image.mode == "LA" else "RGBA")
+    if image.mode in PLAIN_MODES:
+        return image
+    return image.convert("L" if image.mode in {"1", "F"} else "RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode not in {"LA", "RGBA"}:
+        return image
+    colours = image.convert(image.mode.removesuffix("A"))
+    paper = Image.new(colours.mode, image.size, "white")
+    paper.paste(colours, mask=image.getchannel("A"))
+    return paper
+
+
+def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Return the colours as their profile means them; one that does not fit is ignored."""
+    if image.mode == "LAB":
+        return _converted(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+    if not profile:
+        return image.convert("RGB")
+    try:
+        return _converted(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    except (ImageCms.PyCMSError, *DAMAGES):
+        return image.convert("RGB")
+
+
+def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+    target = ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+    assert converted is not None  # noqa: S101 (it is None for changes in place only)
+    return converted
+
+
+def _encode(image: Image.Image) -> Prepared:
+    image.info.clear()  # Pillow writes the profile, comment and transparency that it finds there
+    suffix = ".jpg" if image.getcolors(MAX_COLOURS_OF_A_DRAWING) is None else ".png"
+    size, content = image.size, _file(image, suffix)
+    if all(map(int.__le__, size, THUMBNAIL_SIZE_PIXELS)):
+        return Prepared(content=content, suffix=suffix, size=size, thumbnail=content)
+    image.thumbnail(THUMBNAIL_SIZE_PIXELS, Image.Resampling.LANCZOS)
+    return Prepared(content=content, suffix=suffix, size=size, thumbnail=_file(image, suffix))
+
+
+def _file(image: Image.Image, suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    if suffix == ".jpg":
+        image.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    else:
+        image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

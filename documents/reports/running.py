@@ -1,0 +1,94 @@
+"""Begin what is due, once however many look, and have its receivers told when it has ended."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from documents import content, editions, errors, notices, pdf, queue, tasks
+from documents.exports import wanted, work
+from documents.models import ScheduledReport, Task
+from documents.reports import cron
+
+# Later than this, a time was missed: nobody was there to begin the report.
+LATE = timedelta(minutes=10)
+
+logger = logging.getLogger(__name__)
+
+
+def begin_due() -> None:
+    """Begin every report that is due; safe to run anywhere, at any time."""
+    now = timezone.localtime()
+    for report in ScheduledReport.objects.filter(next_run_at__lte=now).select_related("owner"):
+        due_at = report.next_run_at
+        same = ScheduledReport.objects.filter(pk=report.pk, next_run_at=due_at)
+        if due_at and same.update(next_run_at=cron.following(report.cron, now)):
+            _run_due(report, due_at, now)
+
+
+def _run_due(report: ScheduledReport, due_at: datetime, now: datetime) -> None:
+    if report.missed == ScheduledReport.Missed.SKIP and now - due_at > LATE:
+        said = f"{timezone.localtime(due_at):%d %b %H:%M} was missed, as no worker was there, and skipped."
+        _note(report, last_problem=said)
+        return
+    try:
+        run(report)
+    except errors.SpmsError as error:
+        logger.warning("the scheduled report %s was not begun: %s", report.name, error)
+
+
+def run(report: ScheduledReport) -> Task:
+    """Begin a report now, and have its receivers told. Raises what keeps it from being begun, which is noted, too."""
+    try:
+        task = _begin(report)
+    except errors.SpmsError as error:
+        _note(report, last_problem=str(error)[:300], last_run_at=timezone.now())
+        raise
+    _note(report, last_problem="", last_run_at=timezone.now(), last_task=task)
+    return task
+
+
+def _begin(report: ScheduledReport) -> Task:
+    owner = report.owner
+    if not (owner.is_active and owner.is_staff):
+        raise errors.ReportRefused(f"{owner} may not schedule reports any more; somebody else must own it.")
+    wish = _wish(report, owner)
+    with transaction.atomic():
+        task = tasks.newest_succeeded(wish["kind"], wish["fingerprint"])
+        if task is None:
+            task, is_new = tasks.begin(**wish, user=owner, mode=Task.Mode.QUEUE, rule="schedule")
+            if is_new:
+                queue.enqueue(task)
+        for address in report.receivers:
+            notices.subscribe_with_file(task, owner, address)
+    return task
+
+
+def _wish(report: ScheduledReport, owner: User) -> dict[str, Any]:
+    """Return what the task is to be begun with."""
+    if report.kind == ScheduledReport.Kind.EXPORT:
+        export = wanted.chosen(**report.arguments)
+        fingerprint = wanted.state(export, owner).fingerprint
+        return {
+            "kind": work.KIND,
+            "fingerprint": fingerprint,
+            "document": None,
+            "arguments": export.as_arguments(),
+        }
+    document = content.get(report.document_id) if report.document_id else None
+    if document is None:
+        raise errors.ReportRefused("Its document is gone.")
+    edition = editions.of(report.arguments)
+    return {
+        "kind": pdf.KIND,
+        "fingerprint": pdf.fingerprint(document, edition),
+        "document": document,
+        "arguments": edition.as_arguments(),
+    }
+
+
+def _note(report: ScheduledReport, **values: object) -> None:
+    ScheduledReport.objects.filter(pk=report.pk).update(**values)

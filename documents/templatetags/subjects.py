@@ -1,0 +1,30 @@
+"""What people read of a task, whatever its kind."""
+
+from django import template
+
+from documents import handlers
+from documents.models import Task
+
+register = template.Library()
+
+
+@register.filter
+def kind_title(kind: str) -> str:
+    """Return what people call a kind of task, in the middle of a sentence."""
+    return handlers.title(kind)
+
+
+@register.filter
+def subject(task: Task) -> str:
+    """Return what a task is about: its document, or else its kind."""
+    title = handlers.title(task.kind)
+    return str(task.document or title[:1].upper() + title[1:])
+
+
+@register.filter
+def progress(task: Task) -> str:
+    """Return how far a task is: its phase, and how many pages (or rows, or mails) are done."""
+    unit = "pages" if task.kind == "pdf" else "done"
+    return (
+        f"{task.phase or 'begins'}, {task.pages_done:,} {unit}" if task.pages_done else task.phase or "begins"
+    )

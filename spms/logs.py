@@ -1,0 +1,33 @@
+"""How the log is written: a line for people, or JSON for machines."""
+
+from typing import Any
+
+
+def config(style: str) -> dict[str, Any]:
+    """Return what ``logging.config`` needs; ``style`` is ``lines`` or ``json``."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"ids": {"()": "documents.logs.Ids"}},
+        "formatters": {
+            "lines": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+            "json": {
+                "()": "pythonjsonlogger.json.JsonFormatter",
+                "format": "{levelname}{name}{message}{process}{request_id}{task_id}",
+                "style": "{",
+                "timestamp": "time",
+                "rename_fields": {"levelname": "level", "name": "logger"},
+            },
+        },
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": style, "filters": ["ids"]}},
+        "root": {"handlers": ["console"], "level": "INFO"},
+        "loggers": {
+            # For people the task's line is enough; machines get one for each request.
+            "spms.requests": {"level": "INFO" if style == "json" else "WARNING"},
+            # Gunicorn's own handler gives way to ours.
+            "gunicorn.error": {"level": "INFO", "propagate": True},
+            # Two lines for each message say nothing that the task row does not.
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
+        },
+    }

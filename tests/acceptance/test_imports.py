@@ -1,0 +1,110 @@
+"""Imports by real processes: kill -9 while one writes leaves nothing, the next attempt writes all."""
+
+import csv
+import io
+import subprocess
+import sys
+
+import pytest
+
+from tests.acceptance.system import Postgres, System
+
+YEARS = range(1990, 2020)
+# A worker that stops after it has written all rows, before the transaction ends.
+STOPPING_WORKER = """
+import os, pathlib, sys, time
+import django
+django.setup()
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from documents import tasks
+from documents.imports import tasks as imports, writing
+write = writing.write
+def write_and_stop(changes, subject):
+    write(changes, subject)
+    print("written", flush=True)
+    time.sleep(600)
+writing.write = write_and_stop
+file = SimpleUploadedFile("reports.csv", pathlib.Path(sys.argv[1]).read_bytes())
+source, digest = imports.keep(file)
+order = imports.Order(what="documents", is_dry_run=False, digest=digest, filename=file.name)
+task, _ = tasks.begin(
+    kind=imports.KIND, fingerprint=order.fingerprint(), document=None, mode="queue", source=source,
+    user=User.objects.get(username="maintainer"), arguments=order.as_arguments(),
+)
+print(task.pk, flush=True)
+tasks.run(task.pk, deadline=time.monotonic() + 100)
+"""
+LAPSE = """
+from django.utils import timezone
+from documents.models import Task
+Task.objects.update(lease_until=timezone.now())
+"""
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("sqlite", marks=pytest.mark.xdist_group("imports-sqlite")),
+        pytest.param("postgresql", marks=pytest.mark.xdist_group("imports-postgresql")),
+    ]
+)
+def system(request, tmp_path):
+    server = Postgres() if request.param == "postgresql" else None
+    made = System(tmp_path, server.new_database() if server else None, SPMS_MODE="queue")
+    made.prepare()
+    made.start_web()
+    yield made
+    made.stop()
+    if server:
+        server.remove()
+
+
+def closures(system, text):
+    """Return a file with closures of many years for every project of the sample data."""
+    projects = system.call("GET", "projects/", params={"page_size": 100}).json()["results"]
+    stream = io.StringIO()
+    table = csv.writer(stream)
+    table.writerow(("tag", "kind", "year", "reason"))
+    table.writerows((one["tag"], "project_closure", year, text) for one in projects for year in YEARS)
+    return stream.getvalue(), len(projects) * len(YEARS)
+
+
+def send(system, text):
+    form = {"what": "documents", "dry_run": "false"}
+    answer = system.call("POST", "imports/", files={"file": ("reports.csv", text)}, data=form)
+    assert answer.ok, answer.text
+    return system.ended(answer.json()["task_id"])["result"]
+
+
+def count(system):
+    return system.call("GET", "documents/", params={"kind": "project_closure"}).json()["count"]
+
+
+def test_a_worker_that_is_killed_while_it_writes_leaves_nothing_and_the_next_writes_all(system):
+    before = count(system)
+    text, rows = closures(system, "<p>The end.</p>")
+    (system.folder / "closures.csv").write_text(text)
+    environment = system.environment | {"DJANGO_SETTINGS_MODULE": "spms.settings"}
+    command = [sys.executable, "-c", STOPPING_WORKER, str(system.folder / "closures.csv")]
+    worker = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert worker.stdout
+    task_id = worker.stdout.readline().strip()
+    assert worker.stdout.readline() == "written\n"
+    assert count(system) == before
+    worker.kill()
+    worker.wait()
+    worker.stdout.close()
+    assert count(system) == before
+    system.manage("shell", "-v", "0", "-c", LAPSE)
+    system.start_workers()
+    ended = system.ended(task_id)
+    assert (ended["status"], ended["attempts"]) == ("succeeded", 2)
+    assert ended["result"]["new"] + ended["result"]["changed"] == rows
+    assert count(system) == before + ended["result"]["new"]
+    again = send(system, text)
+    assert (again["new"], again["changed"], again["unchanged"]) == (0, 0, rows)
+    changed = send(system, text.replace("The end.", "The very end."))
+    assert (changed["new"], changed["changed"], changed["unchanged"]) == (0, rows, 0)
+    document = system.documents(kind="project_closure", year=2000)[0]
+    assert (document["sections"]["reason"], document["version"]) == ("<p>The very end.</p>", 2)
+    assert "Traceback" not in system.log()

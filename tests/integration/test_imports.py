@@ -1,0 +1,213 @@
+"""Imports: what each row does, and what is reported of it."""
+
+import io
+
+import pytest
+import xlsxwriter
+
+from documents import kinds
+from documents.imports import judging
+from documents.models import BusinessArea, Document, Project
+from tests import factories
+from tests.importing import HEAD, apply, counts, report, send
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def staff(client_of, maintainer):
+    return client_of(maintainer)
+
+
+@pytest.fixture
+def area(db):
+    return BusinessArea.objects.create(name="Marine Science")
+
+
+@pytest.fixture
+def project(db):
+    return factories.project(tag="SP-2026-012")
+
+
+def test_new_documents_are_checked_first_and_then_written(staff, project):
+    checked = send(staff, HEAD + "SP-2026-012,concept_plan,2026,in_review,<p>Seagrass</p>,\n")
+    assert (checked.status_code, counts(checked)) == (201, (1, 0, 0, 0))
+    assert "Nothing was written" in checked.data["message"]
+    assert not Document.objects.exists()
+    done = apply(staff, checked)
+    assert (done.status_code, counts(done)) == (201, (1, 0, 0, 0))
+    [document] = Document.objects.all()
+    assert (document.project, document.kind, document.year) == (project, "concept_plan", 2026)
+    assert (document.status, document.version) == ("in_review", 1)
+    assert document.sections == {"background": "<p>Seagrass</p>"}
+
+
+def test_the_same_file_a_second_time_changes_nothing(staff, project):
+    content = HEAD + "SP-2026-012,concept_plan,2026,new,<p>Seagrass<br/></p>,<p>Maps</p>\n"
+    assert counts(send(staff, content, dry_run="false")) == (1, 0, 0, 0)
+    before = Document.objects.values().get()
+    assert counts(send(staff, content, dry_run="false")) == (0, 0, 1, 0)
+    assert Document.objects.values().get() == before
+
+
+def test_a_changed_row_counts_the_version_and_empty_cells_change_nothing(staff, project):
+    sections = {"background": "<p>Old</p>", "aims": "<p>Kept</p>"}
+    document = factories.document(project=project, sections=sections, status="in_review")
+    done = send(staff, HEAD + "SP-2026-012,concept_plan,2026,,<p>New</p>,\n", dry_run="false")
+    assert counts(done) == (0, 1, 0, 0)
+    document.refresh_from_db()
+    assert (document.version, document.status) == (2, "in_review")
+    assert document.sections == {"background": "<p>New</p>", "aims": "<p>Kept</p>"}
+
+
+def test_columns_that_are_not_there_are_left_alone(staff, project):
+    document = factories.document(project=project, sections={"aims": "<p>Kept</p>"})
+    send(staff, "tag;kind;year;status\nSP-2026-012;concept_plan;2026;approved\n", dry_run="false")
+    document.refresh_from_db()
+    assert (document.status, document.sections) == ("approved", {"aims": "<p>Kept</p>"})
+
+
+def test_annual_reports_have_no_tag(staff):
+    content = "tag,kind,year,directors_message\n,annual_report,2026,<p>Hello</p>\n"
+    assert counts(send(staff, content, dry_run="false")) == (1, 0, 0, 0)
+    assert counts(send(staff, content, dry_run="false")) == (0, 0, 1, 0)
+
+
+def test_projects_are_known_by_their_tags(staff, area):
+    content = (
+        "tag,title,year,kind,status,business_area\n"
+        "SP-2026-001,Reefs,2026,,,Marine Science\n"
+        "STP-2026-001,A thesis,2025,student,active,Marine Science\n"
+    )
+    assert counts(send(staff, content, "projects", dry_run="false")) == (2, 0, 0, 0)
+    reefs = Project.objects.get(tag="SP-2026-001")
+    assert (reefs.kind, reefs.status, reefs.business_area) == ("science", "new", area)
+    assert counts(send(staff, content, "projects", dry_run="false")) == (0, 0, 2, 0)
+    renamed = "tag,title\nSP-2026-001,Corals\n"
+    assert counts(send(staff, renamed, "projects", dry_run="false")) == (0, 1, 0, 0)
+    assert Project.objects.get(tag="SP-2026-001").title == "Corals"
+
+
+def test_a_workbook_does_the_same_whatever_its_name(staff, project):
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream) as book:
+        page = book.add_worksheet()
+        page.write_row(0, 0, ["tag", "kind", "year", "aims"])
+        page.write_row(1, 0, ["SP-2026-012", "concept_plan", 2026, "'=1+1"])
+    done = send(staff, stream.getvalue(), name="data.txt", dry_run="false")
+    assert counts(done) == (1, 0, 0, 0)
+    assert Document.objects.get().sections == {"aims": "'=1+1"}
+
+
+def exported(client, what, form):
+    """Return what an export made, in this form."""
+    made = client.post("/api/v1/exports/", {"what": what, "format": form}, format="json")
+    return b"".join(client.get(made.data["result"]["url"]).streaming_content)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_what_was_exported_is_imported_without_a_change(staff, project, form):
+    texts = ("<p>a &amp; b</p>", "=1+1", "- item", "'=x", "two\nlines")
+    for kind, text in zip(kinds.KINDS.values(), texts, strict=False):
+        factories.document(kind=kind.key, project=project, sections=dict.fromkeys(kind.section_keys(), text))
+    factories.document(kind="annual_report", sections={"publications": "<ul><li>One</li></ul>"})
+    for what, rows in (("projects", 1), ("documents", 6)):
+        done = send(staff, exported(staff, what, form), what, dry_run="false")
+        assert counts(done) == (0, 0, rows, 0), report(staff, done.data["task_id"])
+    assert set(Document.objects.values_list("version", flat=True)) == {1}
+
+
+def test_every_error_is_listed_by_row_and_column(staff, project):
+    other = factories.project(tag="SP-2026-013")
+    rows = (
+        "SP-2026-012,concept_plan,2026,new,<p>fine</p>,",
+        "SP-2026-999,concept_plan,2026,,<svg>x</svg>,",
+        "SP-2026-012,essay,twenty,,,",
+        "SP-2026-012,annual_report,2026,,,",
+        ",concept_plan,2026,,,",
+        "SP-2026-012,concept_plan,2026,,,",
+        "SP-2026-012,student_report,2026,perhaps,<p>no such section</p>,",
+        f"SP-2026-012,concept_plan,2025,,{'<div>' * 60},",
+        "SP-2026-013,concept_plan,1066,,,",
+    )
+    answer = send(staff, HEAD + "\n".join(rows) + "\n")
+    assert counts(answer) == (1, 0, 0, 10)
+    listed = report(staff, answer.data["task_id"])
+    assert [(row, column) for row, column, *_ in listed] == [
+        ("3", "tag"),
+        ("3", "background"),
+        ("4", "kind"),
+        ("4", "year"),
+        ("5", "tag"),
+        ("6", "tag"),
+        ("7", "tag"),
+        ("8", "status"),
+        ("8", "background"),
+        ("9", "background"),
+        ("10", "year"),
+    ]
+    words = [problem for *_, problem in listed]
+    assert "There is no project with this tag" in words[0]
+    assert "It is none of: concept_plan, project_plan" in words[2]
+    assert words[6] == "Row 2 is about the same."
+    assert answer.data["result"]["first"][0] == {
+        "row": 3,
+        "column": "tag",
+        "value": "SP-2026-999",
+        "problem": words[0],
+        "is_error": True,
+    }
+    assert other.documents.count() == 0
+
+
+def test_a_new_project_needs_all_that_the_model_needs(staff, area):
+    answer = send(staff, "tag,title,business_area\nnumber one,x,Moon\nSP-2026-001,,\n", "projects")
+    found = {(row, column): problem for row, column, _, _, problem in report(staff, answer.data["task_id"])}
+    assert found[("2", "tag")] == "A tag looks like SP-2026-012."
+    assert found[("3", "title")] == "This field cannot be blank."
+    assert set(found) == {
+        ("2", "tag"),
+        ("2", "business_area"),
+        ("3", "title"),
+        ("3", "year"),
+        ("3", "business_area"),
+    }
+
+
+def test_what_the_sanitiser_takes_out_is_a_warning(staff, project):
+    html = "<p onclick='x()'>Text<script>alert(1)</script></p>"
+    answer = send(staff, HEAD + f"SP-2026-012,concept_plan,2026,,{html},\n")
+    assert counts(answer) == (1, 0, 0, 0)
+    [(row, column, value, severity, problem)] = report(staff, answer.data["task_id"])
+    assert (row, column, value, severity) == ("2", "background", html, "warning")
+    assert problem == "This will be left out of the HTML: <script>, onclick."
+    assert apply(staff, answer).status_code == 201
+    assert Document.objects.get().sections == {"background": "<p>Text</p>"}
+
+
+def test_unknown_columns_are_an_error_that_lists_the_known(staff):
+    answer = send(staff, "tag,kind,year,colour\nx,y,z,red\n")
+    assert (counts(answer), answer.data["result"]["rows"]) == ((0, 0, 0, 1), 0)
+    [(row, column, _, _, problem)] = report(staff, answer.data["task_id"])
+    assert (row, column) == ("1", "colour")
+    assert "known are: tag, kind, year, status, background" in problem
+
+
+def test_an_error_after_very_many_warnings_is_among_the_first(staff, project, monkeypatch):
+    monkeypatch.setattr(judging, "MOST_SHOWN", 2)
+    rows = [f"SP-2026-012,concept_plan,{2000 + n},,<svg>x</svg>," for n in range(4)]
+    answer = send(staff, HEAD + "\n".join([*rows, "SP-2026-012,essay,2026,,,"]), dry_run="false")
+    assert "1 error, the first in row 6, column kind" in answer.json()["detail"]
+
+
+def test_the_report_is_safe_to_open_in_a_spreadsheet(staff):
+    answer = send(staff, "tag,kind,year\n=HYPERLINK(1),concept_plan,2026\n")
+    assert report(staff, answer.data["task_id"])[0][2] == "'=HYPERLINK(1)"
+
+
+def test_a_long_list_of_errors_ends_and_says_so(staff, monkeypatch):
+    monkeypatch.setattr(judging, "MOST_FINDINGS", 5)
+    answer = send(staff, "tag,kind,year\n" + "".join(f"X-{n},concept_plan,2026\n" for n in range(8)))
+    listed = report(staff, answer.data["task_id"])
+    assert (len(listed), listed[-1][-1]) == (6, "3 more were found and are not listed.")
+    assert answer.data["result"]["error_count"] == 8
