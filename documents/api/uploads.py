@@ -68,8 +68,7 @@ def _form(request: Request) -> dict[str, Any]:
     sent = [upload for _, found in request.FILES.lists() for upload in found]
     if len(sent) > 1:
         raise exceptions.ValidationError({"file": "Send one image at a time."})
-    known = ("caption", "notify", "webhook")
-    data: dict[str, Any] = {name: request.POST[name] for name in known if name in request.POST}
+    data: dict[str, Any] = dict(request.POST.items())
     if (notify := data.get("notify")) in YES_OR_NO:
         data["notify"] = YES_OR_NO[notify]
     form = ImageUploadSerializer(data=data | {"file": next(iter(sent), None)}, context={"request": request})

@@ -1,5 +1,6 @@
 """A whole system for tests: web and workers as processes of their own, on SQLite or a real PostgreSQL."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -190,6 +191,21 @@ class System:
         }
         self.processes = []
         self.session = requests.Session()
+
+    @contextlib.contextmanager
+    def running(self, *, kept=False):
+        """Prepare it, start web and workers, and stop it all afterwards, however it goes."""
+        try:
+            self.prepare()
+            self.start_web(kept=kept)
+            self.start_workers()
+            if self.environment["SPMS_MODE"] == "queue":
+                self.wait_for_workers()
+            else:
+                wait_for(lambda: len(self.workers()) >= 2)
+            yield self
+        finally:
+            self.stop()
 
     def prepare(self):
         """Make the database and the sample data; everything is asked as the maintainer."""

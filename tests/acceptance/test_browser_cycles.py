@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests import mail
 from tests.acceptance import pictures
 from tests.acceptance.axe import assert_accessible
-from tests.acceptance.system import System, wait_for
+from tests.acceptance.system import System
 
 pytestmark = pytest.mark.xdist_group("browser-cycles")
 
@@ -20,12 +20,8 @@ def inbox():
 @pytest.fixture(scope="module")
 def system(tmp_path_factory, inbox):
     made = System(tmp_path_factory.mktemp("system"), EMAIL_URL=inbox.url, SPMS_MAILS_PER_MINUTE="0")
-    made.prepare()
-    made.start_web()
-    made.start_workers()
-    wait_for(lambda: len(made.workers()) >= 2)
-    yield made
-    made.stop()
+    with made.running():
+        yield made
 
 
 def fill(page, year):

@@ -33,12 +33,8 @@ class Uvicorn(System):
 @pytest.fixture(scope="module", params=[Uvicorn, System], ids=["events", "none"])
 def system(request, tmp_path_factory):
     made = request.param(tmp_path_factory.mktemp("events"), SPMS_MODE="queue", SPMS_EVENTS="true")
-    made.prepare()
-    made.start_web()
-    made.start_workers()
-    made.wait_for_workers()
-    yield made
-    made.stop()
+    with made.running():
+        yield made
 
 
 def test_a_pdf_is_followed_to_its_end(system, visit, faults):

@@ -49,12 +49,8 @@ def system(postgres, broker, tmp_path):
     if broker:
         settings |= {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url}
     made = System(tmp_path, postgres.new_database(), **settings)
-    made.prepare()
-    made.start_web(kept=True)
-    made.start_workers()
-    made.wait_for_workers()
-    yield made
-    made.stop()
+    with made.running(kept=True):
+        yield made
 
 
 def text_of(system, task):

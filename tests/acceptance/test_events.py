@@ -18,12 +18,8 @@ STREAMS = 500
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     made = System(tmp_path_factory.mktemp("events"), SPMS_MODE="queue", SPMS_QUEUE_LIMIT_PER_USER="1000")
-    made.prepare()
-    made.start_web()
-    made.start_workers()
-    made.wait_for_workers()
-    yield made
-    made.stop()
+    with made.running():
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,8 @@ LARGE = (6000, 4000)
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_WORKERS="6")
-    made.prepare()
-    made.start_web()
-    made.start_workers()
-    wait_for(lambda: len(made.workers()) >= 2)
-    yield made
-    made.stop()
+    with made.running():
+        yield made
 
 
 def png(seed, size=(900, 600)):

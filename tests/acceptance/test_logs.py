@@ -12,12 +12,8 @@ REQUEST = "request-of-the-proxy"
 @pytest.fixture
 def system(tmp_path):
     made = System(tmp_path, SPMS_LOGS="json", SPMS_MODE="queue")
-    made.prepare()
-    made.start_web()
-    made.start_workers()
-    made.wait_for_workers()
-    yield made
-    made.stop()
+    with made.running():
+        yield made
 
 
 def lines(system):

@@ -80,12 +80,8 @@ def system(engine, broker, request, tmp_path_factory):
     url = None if engine == "sqlite" else request.getfixturevalue("postgres").new_database()
     settings = {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url} if broker else {}
     made = System(tmp_path_factory.mktemp("system"), url, SPMS_RETRY_BACKOFF="1s", **settings)
-    made.prepare()
-    made.start_web()
-    made.start_workers()
-    made.wait_for_workers()
-    yield made
-    made.stop()
+    with made.running():
+        yield made
 
 
 @pytest.fixture

@@ -75,12 +75,8 @@ def system(tmp_path_factory):
     folder = tmp_path_factory.mktemp("system")
     (folder / "limits.yaml").write_text(LIMITS)
     made = System(folder, SPMS_MODE="auto", SPMS_THRESHOLDS=str(folder / "limits.yaml"))
-    made.prepare()
-    made.start_web()
-    made.start_workers()
-    wait_for(lambda: len(made.workers()) >= 2)
-    yield made
-    made.stop()
+    with made.running():
+        yield made
 
 
 @pytest.fixture(scope="module")

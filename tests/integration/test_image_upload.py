@@ -345,3 +345,9 @@ def test_an_image_of_another_document_is_not_drawn(api, plan, owner, stranger):
         found = [item for item in document.objects if isinstance(item, pikepdf.Stream) and "/Width" in item]
         sizes = {(int(item.Width), int(item.Height)) for item in found}
     assert sizes == {(400, 300)}
+
+
+def test_a_member_that_nobody_knows_is_refused(api, plan):
+    form = {"file": factories.image_file(), "captoin": "A turtle"}
+    answer = api.post(f"/api/v1/documents/{plan.pk}/images/", form, format="multipart")
+    assert (answer.status_code, "captoin" in answer.json()["detail"]) == (400, True)
