@@ -168,6 +168,7 @@ class RabbitMQ:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+LINE = "A paragraph as long as a line of the page, more or less."
 WORKERS = {
     "django-q": (*MANAGE, "qcluster"),
     "celery": (sys.executable, "-m", "celery", "-A", "spms.task_backends.celery", "worker"),
@@ -191,6 +192,8 @@ class System:
         }
         self.processes = []
         self.session = requests.Session()
+        # A connection that rests is ended by the server after five seconds, perhaps just when it is used again.
+        self.session.headers["Connection"] = "close"
 
     @contextlib.contextmanager
     def running(self, *, kept=False):
@@ -261,6 +264,14 @@ class System:
 
     def documents(self, **filters):
         return self.call("GET", "documents/", params={"page_size": 100, **filters}).json()["results"]
+
+    def long_document(self, lines=1800):
+        """Return a project plan, changed into some seconds of work for one rendering process."""
+        plan = self.documents(kind="project_plan")[-1]
+        text = f"<p>Version {uuid.uuid4()}.</p>" + f"<p>{LINE}</p>" * lines
+        changed = self.call("PATCH", f"documents/{plan['id']}/", json={"sections": {"background": text}})
+        assert changed.ok, changed.text
+        return changed.json()
 
     def make(self, document, **options):
         """Ask for a PDF that is made anew, and return the answer."""

@@ -91,9 +91,9 @@ def plan(system):
 
 @pytest.fixture
 def report(system):
-    """The annual report, several seconds of work, when nothing else is going on."""
+    """Some seconds of work for one rendering process, when nothing else is going on."""
     wait_for(lambda: not busy_children(system))
-    return system.documents(kind="annual_report")[0]
+    return system.long_document()
 
 
 def text_of(system, task):

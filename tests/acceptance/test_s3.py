@@ -25,8 +25,9 @@ from django.core.files.storage import default_storage
 from documents import maintenance, store
 from documents.models import DocumentImage, Task
 maintenance.UNFINISHED = timedelta({hours})
-removed = maintenance.remove_files(store.results(), Task, ("file", "source"))
-print(removed, maintenance.remove_files(default_storage, DocumentImage, ("file", "thumbnail")))
+removed = maintenance.remove_files(store.results(), [(Task, "file"), (Task, "source")])
+pictures = [(DocumentImage, "file"), (DocumentImage, "thumbnail")]
+print(removed, maintenance.remove_files(default_storage, pictures))
 """
 
 
