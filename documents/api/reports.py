@@ -6,7 +6,7 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAdminUser
@@ -90,6 +90,10 @@ def _require_known(given: dict[str, Any], known: set[str]) -> None:
         )
 
 
+@extend_schema_view(
+    list=extend_schema(responses={200: ScheduledReportSerializer(many=True), 403: ProblemSerializer}),
+    retrieve=extend_schema(responses={200: ScheduledReportSerializer, 403: ProblemSerializer}),
+)
 class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
     """Exports and PDFs by the clock, for staff."""
 
