@@ -195,7 +195,7 @@ def test_older_tasks_are_a_page_away(staff, monkeypatch):
 def test_a_task_tells_its_story_with_tracebacks(staff, plan, owner, monkeypatch, cluster, settings):
     settings.SPMS_RETRY_BACKOFF = 0.01
 
-    def broken(document):
+    def broken(document, edition):
         raise KeyError("a section that nobody knows")
 
     monkeypatch.setattr("documents.content.blocks", broken)
