@@ -19,7 +19,11 @@ def ensure() -> None:
         (maintenance.SUMMARY, Schedule.WEEKLY, next_at(now, SUMMARY_HOUR, weekday=MONDAY)),
     ):
         values = {"func": ENTRY, "args": repr(kind), "schedule_type": schedule_type, "next_run": next_run}
-        Schedule.objects.get_or_create(name=kind, defaults=values)
+        same = Schedule.objects.filter(name=kind).order_by("pk")
+        if not same.exists():
+            Schedule.objects.create(name=kind, **values)
+        # Several clusters may start at the same moment, and nothing makes the name unique: the first row stays.
+        same.filter(pk__in=[row.pk for row in same[1:]]).delete()
 
 
 def begin_due() -> None:

@@ -57,7 +57,7 @@ def second(hosts, system):
     system.wait_for_workers()
     yield [keeper, cluster]
     keeper.terminate()
-    keeper.wait()
+    keeper.wait(30)
 
 
 def ask_for_reports(system):
@@ -91,7 +91,10 @@ def test_both_hosts_work_each_in_a_folder_of_its_own(system, database, second):
     workers = dict(database.execute("SELECT id::text, worker FROM documents_task").fetchall())
     assert {workers[task_id].partition(":")[0] for task_id in task_ids} == {"first", "second"}
     folders = {path.name for path in (system.folder / "work").iterdir()}
-    assert folders - {platform.node()} == {"first", "second"}  # the sample data was loaded on this machine itself
+    assert folders - {platform.node()} == {
+        "first",
+        "second",
+    }  # the sample data was loaded on this machine itself
 
 
 def test_what_a_killed_host_was_doing_is_done_by_the_other(system, database, second):

@@ -121,3 +121,12 @@ def test_the_next_time_is_in_local_time(now, hour, weekday, expected):
     assert schedules.next_at(moment, hour, weekday=weekday) == datetime.fromisoformat(expected).replace(
         tzinfo=zone
     )
+
+
+def test_clusters_that_start_at_the_same_moment_leave_one_schedule_of_each():
+    schedules.ensure()
+    for kind in (maintenance.CLEANUP, maintenance.SUMMARY):
+        Schedule.objects.create(name=kind, func=schedules.ENTRY)
+    schedules.ensure()
+    names = Schedule.objects.order_by("name").values_list("name", flat=True)
+    assert list(names) == [maintenance.CLEANUP, maintenance.SUMMARY]

@@ -39,7 +39,11 @@ class Command(qcluster.Command):
         connection.close()
         processes.share_with_forks()
         cluster.start()
-        is_well = options.get("run_once") or watch(cluster, keeper, workers.Watchdog(name), stop)
+        try:
+            is_well = options.get("run_once") or watch(cluster, keeper, workers.Watchdog(name), stop)
+        except Exception:  # whatever it is: this process must not end before what it has started
+            logger.exception("the cluster cannot be watched over; ending, so that it is started again")
+            is_well = False
         cluster.stop_event.set()
         cluster.sentinel.join(timeout=settings.SPMS_STOP_GRACE if is_well else 0)
         processes.end_children()
