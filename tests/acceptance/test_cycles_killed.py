@@ -61,7 +61,7 @@ def system(postgres, inbox, tmp_path_factory):
     made.manage("shell", "-v", "0", "-c", FILL)
     made.start_web()
     made.start_workers()
-    wait_for(lambda: len(made.workers()) >= 2)
+    made.wait_for_workers()
     yield made
     made.stop()
 

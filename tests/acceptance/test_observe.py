@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import brotli
 import pytest
 
 from tests.acceptance.system import ROOT, wait_for
@@ -13,7 +14,7 @@ from tests.receiver import receiving
 ASK = """
 import logging
 from django.test import Client
-assert Client().get("/healthz/live").status_code == 200
+assert Client(headers={"Host": "localhost"}).get("/healthz/live").status_code == 200
 logging.getLogger("documents").error("the disk of %s is full", "host")
 """
 
@@ -38,7 +39,8 @@ def paths(collector):
 
 def plain(body, headers):
     sent = body.encode(errors="surrogateescape")
-    return gzip.decompress(sent) if headers.get("Content-Encoding") == "gzip" else sent
+    unpack = {"gzip": gzip.decompress, "br": brotli.decompress}.get(headers.get("Content-Encoding"))
+    return unpack(sent) if unpack else sent
 
 
 def test_an_error_in_the_log_reaches_sentry(tmp_path, collector):
