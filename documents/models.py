@@ -313,6 +313,11 @@ class Task(models.Model):
         return reverse("task-detail", args=[self.pk])
 
     @property
+    def filename(self) -> str:
+        """The name under which the file that it made is downloaded or sent."""
+        return str((self.result or {}).get("filename") or PurePath(self.file).name)
+
+    @property
     def result_url(self) -> str | None:
         """The address of the file that it made, if it made one: a document's PDF has an address of its own.
 

@@ -5,7 +5,6 @@ So it is retried, seen and cancelled like any other, and its failure never touch
 
 import smtplib
 import time
-from pathlib import PurePath
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -132,11 +131,10 @@ def _attach(letter: EmailMessage, task: Task) -> None:
     facts = task.result or {}
     if not task.result_url or facts["bytes"] > LARGEST_ATTACHMENT_BYTES:
         return
-    filename = facts.get("filename") or PurePath(task.file).name
     try:
         with store.open_file(task.file) as stream:
             letter.attach(
-                filename, stream.read(), facts.get("media_type", "application/pdf").partition(";")[0]
+                task.filename, stream.read(), facts.get("media_type", "application/pdf").partition(";")[0]
             )
     except FileNotFoundError as error:
         raise errors.NoticeRefused("The file was removed meanwhile.") from error

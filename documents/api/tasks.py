@@ -2,7 +2,6 @@
 
 import threading
 import time
-from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
@@ -71,7 +70,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
                 task.file,
                 size_bytes=facts["bytes"],
                 digest=task.digest,
-                filename=facts.get("filename") or PurePath(task.file).name,
+                filename=task.filename,
                 media_type=facts.get("media_type", downloads.PDF),
             )
         except FileNotFoundError as error:
