@@ -9,28 +9,12 @@ from hypothesis import given, settings, strategies as st
 
 from documents import errors
 from documents.imports import bounds, reading
-
-KNOWN = ("tag", "title", "year")
-HEAD = "tag,title,year\n"
+from tests.import_files import HEAD, KNOWN, reader, said
 
 
 @pytest.fixture
 def read(tmp_path):
-    """Return the head and all rows of a file."""
-
-    def read(content):
-        path = tmp_path / "source"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        head, rows = reading.read(path, known=KNOWN, required=("tag",))
-        return head, [*rows]
-
-    return read
-
-
-def said(read, content):
-    with pytest.raises(errors.ImportUnreadable) as caught:
-        read(content)
-    return str(caught.value)
+    return reader(tmp_path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -1,0 +1,27 @@
+"""Reading files as imports do."""
+
+import pytest
+
+from documents import errors
+from documents.imports import reading
+
+KNOWN = ("tag", "title", "year")
+HEAD = "tag,title,year\n"
+
+
+def reader(folder):
+    """Return a function that gives the head and all rows of a file with this content."""
+
+    def read(content):
+        path = folder / "source"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        head, rows = reading.read(path, known=KNOWN, required=("tag",))
+        return head, [*rows]
+
+    return read
+
+
+def said(read, content):
+    with pytest.raises(errors.ImportUnreadable) as caught:
+        read(content)
+    return str(caught.value)
