@@ -10,10 +10,27 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
+from documents import tasks
 from documents.models import Document, Task
+from documents.rendering.pool import Pool
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Have something done while a PDF is made: its content is read, its rendering process about to begin."""
+
+    def have(action):
+        def act_and_render(self, *arguments, **options):
+            action()
+            return render(self, *arguments, **options)
+
+        render = Pool.render
+        monkeypatch.setattr(Pool, "render", act_and_render)
+
+    return have
 
 
 def text_of(answer):
@@ -144,27 +161,28 @@ def test_two_posts_at_once_make_one_render_and_both_get_it(plan, owner):
     assert Task.objects.count() == 1
 
 
-def test_a_document_deleted_while_it_renders_ends_in_404(plan, owner, client_of):
-    def delete():
-        Document.objects.filter(pk=plan.pk).delete()
-
-    answer = post_and_meanwhile(delete, plan, client_of(owner))
+def test_a_document_deleted_while_it_renders_ends_in_404(api, plan, meanwhile):
+    meanwhile(lambda: Document.objects.filter(pk=plan.pk).delete())
+    answer = api.post(address(plan))
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:spms:problem:document-gone")
     task = Task.objects.get()
     assert (task.status, task.file) == ("failed", "")
 
 
-def test_a_document_changed_while_it_renders_gives_a_pdf_that_says_its_version(plan, owner, client_of):
-    client = client_of(owner)
-
+def test_a_document_changed_while_it_renders_gives_a_pdf_that_says_its_version(
+    api, plan, owner, client_of, meanwhile
+):
     def change():
-        changed = client.patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>Short.</p>"}})
+        changed = client_of(owner).patch(
+            f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>Short.</p>"}}
+        )
         assert changed.data["version"] == 2
 
-    answer = post_and_meanwhile(change, plan, client_of(owner))
+    meanwhile(change)
+    answer = api.post(address(plan))
     assert (answer.status_code, answer.data["result"]["version"]) == (201, 1)
-    assert client.get(address(plan)).status_code == 404
-    assert "version 1" in text_of(client.get(answer.data["result"]["url"]))
+    assert api.get(address(plan)).status_code == 404
+    assert "version 1" in text_of(api.get(answer.data["result"]["url"]))
 
 
 def test_a_render_past_the_inline_deadline_ends_in_504_and_the_next_works(api, plan, settings):
@@ -180,23 +198,24 @@ def test_a_render_past_the_inline_deadline_ends_in_504_and_the_next_works(api, p
     assert api.post(address(plan)).status_code == 201
 
 
-def test_progress_is_readable_while_it_renders(api, plan, owner, client_of):
+def test_progress_is_readable_while_it_renders(api, plan, owner, client_of, monkeypatch):
     Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(150)})
+    monkeypatch.setattr(tasks, "PROGRESS_SECONDS", 0.0)
+    reader, seen = client_of(owner), []
 
-    def post():
-        client_of(owner).post(address(plan))
-        connection.close()
+    def looked_at(self, job, *, deadline, report):
+        def report_and_look(phase, pages):
+            report(phase, pages)
+            [task] = reader.get("/api/v1/tasks/", {"document": plan.pk}).json()["results"]
+            seen.append((task["status"], task["progress"]["phase"], task["progress"]["pages"]))
 
-    thread = threading.Thread(target=post)
-    thread.start()
-    seen = []
-    while thread.is_alive():
-        [task] = api.get("/api/v1/tasks/", {"document": plan.pk}).json()["results"] or [None]
-        if task and task["status"] == "running":
-            seen.append((task["progress"]["phase"], task["progress"]["pages"]))
-    thread.join()
-    assert {"layout", "draw"} <= {phase for phase, _ in seen}
-    assert max(pages for _, pages in seen) > 3
+        return render(self, job, deadline=deadline, report=report_and_look)
+
+    render = Pool.render
+    monkeypatch.setattr(Pool, "render", looked_at)
+    assert api.post(address(plan)).status_code == 201
+    assert {("running", "layout"), ("running", "draw")} <= {(status, phase) for status, phase, _ in seen}
+    assert max(pages for *_, pages in seen) > 3
 
 
 def test_the_pdf_is_tagged_outlined_and_described(api, plan):
@@ -239,28 +258,3 @@ def test_an_annual_report_takes_in_the_years_approved_reports(maintainer, client
         assert printed in text
     assert "Result 3." not in text
     assert "Old." not in text
-
-
-def post_and_meanwhile(action, document, client):
-    """Ask for the PDF of a long text, act while it is laid out, and return the answer."""
-    Document.objects.filter(pk=document.pk).update(sections={"aims": factories.long_text(100)})
-    answers = []
-
-    def post():
-        answers.append(client.post(address(document)))
-        connection.close()
-
-    thread = threading.Thread(target=post)
-    thread.start()
-    wait_until(lambda: Task.objects.filter(phase="layout").exists())
-    action()
-    thread.join()
-    return answers[0]
-
-
-def wait_until(condition):
-    for _ in range(2000):
-        if condition():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it never came true")
