@@ -1,12 +1,15 @@
 """The objects for Kubernetes are valid and fit together."""
 
+import re
 import shutil
 import subprocess
+import uuid
 import warnings
 
 import kubernetes_validate
 import pytest
 import yaml
+from django.urls import reverse
 
 from tests.unit.test_deployment import KUBERNETES, ROOT, config_map, containers, pods, resources
 
@@ -22,17 +25,50 @@ def test_every_object_fits_its_schema(key):
         kubernetes_validate.validate(resources()[key], "1.34", strict=True)
 
 
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
-@pytest.mark.parametrize("folder", ["base", "overlays/production"])
-def test_kustomize_builds_it(folder):
-    found = subprocess.run(["kubectl", "kustomize", KUBERNETES / folder], capture_output=True, text=True)
+def kustomized(folder):
+    """Return the objects that kustomize makes of a folder, each of which fits its schema."""
+    found = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     built = list(yaml.safe_load_all(found.stdout))
-    assert len(built) == len(resources()) + 1  # the generated ConfigMap
     for one in built:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             kubernetes_validate.validate(one, "1.34", strict=True)
+    return built
+
+
+needs_kubectl = pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
+
+
+@needs_kubectl
+@pytest.mark.parametrize("folder", ["base", "overlays/production"])
+def test_kustomize_builds_it(folder):
+    assert len(kustomized(KUBERNETES / folder)) == len(resources()) + 1  # the generated ConfigMap
+
+
+@needs_kubectl
+def test_an_overlay_with_the_component_of_events_sends_streams_to_a_server_of_their_own(tmp_path):
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    overlay = tmp_path / "kubernetes" / "overlays" / "production"
+    file = overlay / "kustomization.yaml"
+    file.write_text(file.read_text().replace("# With streams of events: ", ""))
+    built = {(one["kind"], one["metadata"]["name"]): one for one in kustomized(overlay)}
+    pod = built["Deployment", "spms-events"]["spec"]["template"]
+    assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == "spms"
+    [container] = pod["spec"]["containers"]
+    [settings] = [one["data"] for (kind, _), one in built.items() if kind == "ConfigMap"]
+    assert settings["SPMS_EVENTS"] == "true"
+    assert settings["SPMS_WEB_WORKERS"] == config_map("base")["SPMS_WEB_WORKERS"]
+    rule = built["Ingress", "spms-events"]["spec"]["rules"][0]
+    assert rule["host"] == built["Ingress", "spms"]["spec"]["rules"][0]["host"]
+    [path] = rule["http"]["paths"]
+    assert path["backend"]["service"]["name"] == "spms-events"
+    assert re.fullmatch(path["path"], reverse("task-events", args=[uuid.uuid4()]))
+    assert not re.match(path["path"], reverse("task-detail", args=[uuid.uuid4()]))
+    web = built["Deployment", "spms-web"]["spec"]["template"]["spec"]
+    assert pod["spec"]["securityContext"] == web["securityContext"]
+    assert container["securityContext"] == web["containers"][0]["securityContext"]
+    assert container["image"] == web["containers"][0]["image"]
 
 
 def test_containers_are_restricted_and_bounded():
