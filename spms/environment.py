@@ -84,6 +84,27 @@ def data_folder() -> Path:
     return folder
 
 
+def database(folder: Path) -> dict[str, Any]:
+    """Return the database of ``DATABASE_URL``; a file of SQLite in the data folder without one."""
+    found: dict[str, Any] = env.db("DATABASE_URL", default=f"sqlite:///{folder / 'spms.sqlite3'}")
+    # One cheap question before a connection is used again: it may have died with its server.
+    found |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+    if found["ENGINE"].endswith("sqlite3"):
+        # Half a megabyte of cache a connection, and there is one a thread: the system caches the file anyway.
+        # Readers go on while one writes; a writer takes the lock at its start and waits for it, so none fails.
+        found["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512;",
+        }
+    elif found["ENGINE"].endswith("postgresql"):
+        # A server or a network that is gone without a word is noticed in 15 s; the system itself takes 15 minutes.
+        noticed = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
+        noticed |= {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
+        found["OPTIONS"] = noticed | found.get("OPTIONS", {})
+    return found
+
+
 def files(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the storages of images and of results: in the data folder, or in a bucket."""
     kept = {"default": "media", "results": "results"}

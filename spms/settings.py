@@ -176,30 +176,7 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db("DATABASE_URL", default=f"sqlite:///{SPMS_DATA_DIR / 'spms.sqlite3'}"),
-}
-DATABASES["default"]["CONN_MAX_AGE"] = 600
-# One cheap question before a connection is used again: it may have died with its server.
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # Half a megabyte of cache a connection, and there is one a thread: the system caches the file anyway.
-    # Readers go on while one writes; a writer takes the lock at its start and waits for it, so none fails.
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512;",
-    }
-elif DATABASES["default"]["ENGINE"].endswith("postgresql"):
-    # A server or a network that is gone without a word is noticed in 15 s; the system itself takes 15 minutes.
-    DATABASES["default"]["OPTIONS"] = {
-        "connect_timeout": 5,
-        "tcp_user_timeout": 15_000,
-        "keepalives_idle": 5,
-        "keepalives_interval": 5,
-        "keepalives_count": 2,
-        **DATABASES["default"].get("OPTIONS", {}),
-    }
+DATABASES = {"default": environment.database(SPMS_DATA_DIR)}
 
 TASKS = {
     "default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
