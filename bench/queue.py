@@ -56,16 +56,16 @@ def place(engine: str, plans: int, people: int = 0) -> Iterator[Place]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         url, pids = f"sqlite:///{folder}/spms.sqlite3", []
         if engine != "SQLite":
-            from tests.acceptance.system import Postgres
+            from tests.acceptance.servers import Postgres
 
             postgres = Postgres()
             stack.callback(postgres.remove)
             url, pids = postgres.new_database(), [postgres.pid]
         environment = {"DATABASE_URL": url, "SPMS_DATA_DIR": str(folder), **SETTINGS}
         if engine in BROKERS:
-            from tests.acceptance import system
+            from tests.acceptance import servers
 
-            broker = system.Redis() if engine == "Celery on Redis" else system.RabbitMQ()
+            broker = servers.Redis() if engine == "Celery on Redis" else servers.RabbitMQ()
             stack.callback(broker.remove)
             environment |= {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url}
             pids.append(broker.pid)

@@ -11,7 +11,8 @@ from typing import Any
 import psutil
 import requests
 
-from tests.acceptance.system import cmdline, wait_for
+from tests.acceptance.servers import wait_for
+from tests.acceptance.system import cmdline
 
 ASKED_A_SECOND = 4.5
 KILL_EVERY_SECONDS = 3.0

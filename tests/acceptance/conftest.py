@@ -1,11 +1,21 @@
-"""A real browser for the tests of pages; each module has a fixture ``system`` of its own."""
+"""Sample data for all systems, and a real browser for the tests of pages; each module has its own ``system``."""
 
 import shutil
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.acceptance import sample_data
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sample_data_is_made_once(tmp_path_factory, worker_id):
+    own = (
+        tmp_path_factory.getbasetemp()
+    )  # below the folder of the whole run, when there are several processes
+    sample_data.folder = (own if worker_id == "master" else own.parent) / "sample-data"
 
 
 @pytest.fixture(scope="module")

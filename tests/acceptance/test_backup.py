@@ -12,7 +12,8 @@ import threading
 import pytest
 
 from tests.acceptance.bucket import Server
-from tests.acceptance.system import MANAGE, POSTGRES_PROGRAMS, ROOT, Postgres, System, wait_for
+from tests.acceptance.servers import POSTGRES_PROGRAMS, Postgres, wait_for
+from tests.acceptance.system import MANAGE, ROOT, System
 
 PATH = f"{POSTGRES_PROGRAMS}{os.pathsep}{os.environ['PATH']}"
 SQLITE = pytest.param("sqlite", marks=pytest.mark.xdist_group("backup-sqlite"))

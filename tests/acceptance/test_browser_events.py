@@ -5,7 +5,8 @@ import sys
 import pytest
 from playwright.sync_api import expect
 
-from tests.acceptance.system import System, free_port, listens, wait_for
+from tests.acceptance.servers import free_port, listens, wait_for
+from tests.acceptance.system import System
 
 pytestmark = pytest.mark.xdist_group("events")
 

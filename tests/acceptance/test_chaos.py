@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from tests.acceptance.chaos import COUNT, KILL_EVERY_SECONDS, WATCH, Clients, Killer, all_ended
-from tests.acceptance.system import Postgres, RabbitMQ, Redis, System, wait_for
+from tests.acceptance.servers import Postgres, RabbitMQ, Redis, wait_for
+from tests.acceptance.system import System
 
 pytestmark = pytest.mark.xdist_group("chaos")
 

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from tests import mail
-from tests.acceptance.system import Postgres, System, wait_for
+from tests.acceptance.servers import Postgres, wait_for
+from tests.acceptance.system import System
 
 pytestmark = pytest.mark.xdist_group("cycles")
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.acceptance.system import MANAGE, Postgres, System, wait_for
+from tests.acceptance.servers import Postgres, wait_for
+from tests.acceptance.system import MANAGE, System
 
 pytestmark = pytest.mark.xdist_group("engines")
 # Nothing but settings: the backend, its app, and that Django-Q2 is not used.

@@ -9,7 +9,8 @@ import psutil
 import pytest
 import requests
 
-from tests.acceptance.system import System, free_port, listens, wait_for
+from tests.acceptance.servers import free_port, listens, wait_for
+from tests.acceptance.system import System
 
 pytestmark = pytest.mark.xdist_group("events")
 STREAMS = 500

@@ -8,7 +8,8 @@ import pytest
 
 from tests.acceptance.chaos import COUNT, WATCH
 from tests.acceptance.hosts import FIRST, Hosts, PostgresOn
-from tests.acceptance.system import System, wait_for
+from tests.acceptance.servers import wait_for
+from tests.acceptance.system import System
 
 pytestmark = pytest.mark.xdist_group("hosts")
 

@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 
 from tests.acceptance import pictures
 from tests.acceptance.axe import assert_accessible
-from tests.acceptance.system import System, wait_for
+from tests.acceptance.servers import wait_for
+from tests.acceptance.system import System
 
 pytestmark = pytest.mark.xdist_group("images")
 LARGE = (6000, 4000)

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from tests.acceptance.system import Postgres, System
+from tests.acceptance.servers import Postgres
+from tests.acceptance.system import System
 
 YEARS = range(1990, 2020)
 # A worker that stops after it has written all rows, before the transaction ends.

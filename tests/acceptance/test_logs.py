@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.acceptance.system import System, wait_for
+from tests.acceptance.servers import wait_for
+from tests.acceptance.system import System
 
 REQUEST = "request-of-the-proxy"
 

@@ -8,7 +8,8 @@ import sys
 import brotli
 import pytest
 
-from tests.acceptance.system import ROOT, wait_for
+from tests.acceptance.servers import wait_for
+from tests.acceptance.system import ROOT
 from tests.receiver import receiving
 
 ASK = """

@@ -9,7 +9,8 @@ import psutil
 import pypdfium2
 import pytest
 
-from tests.acceptance.system import MANAGE, ROOT, WORKERS, Postgres, RabbitMQ, Redis, System, wait_for
+from tests.acceptance.servers import Postgres, RabbitMQ, Redis, wait_for
+from tests.acceptance.system import MANAGE, ROOT, WORKERS, System
 
 
 @pytest.fixture(scope="module")

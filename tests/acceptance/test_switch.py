@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.acceptance.system import MANAGE, ROOT, System, free_port, wait_for
+from tests.acceptance.servers import free_port, wait_for
+from tests.acceptance.system import MANAGE, ROOT, System
 
 pytestmark = pytest.mark.xdist_group("switch")
 
