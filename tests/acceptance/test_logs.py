@@ -10,9 +10,12 @@ from tests.acceptance.system import System
 REQUEST = "request-of-the-proxy"
 
 
-@pytest.fixture
-def system(tmp_path):
-    made = System(tmp_path, SPMS_LOGS="json", SPMS_MODE="queue")
+pytestmark = pytest.mark.xdist_group("logs")
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    made = System(tmp_path_factory.mktemp("system"), SPMS_LOGS="json", SPMS_MODE="queue")
     with made.running():
         yield made
 

@@ -149,7 +149,11 @@ def test_a_killed_rendering_process_is_a_retry(system, report):
 def test_what_a_killed_worker_was_doing_is_done_by_another(system, report):
     task_id = system.make(report).json()["task_id"]
     [child] = wait_for(lambda: busy_children(system))
-    child.parent().kill()
+    worker = child.parent()
+    worker.kill()
+    wait_for(lambda: not worker.is_running())
+    assert system.call("GET", f"tasks/{task_id}/").json()["status"] == "running"
+    system.lapse(task_id)
     ended = system.ended(task_id, seconds=90)
     assert (ended["status"], ended["attempts"]) == ("succeeded", 2)
 

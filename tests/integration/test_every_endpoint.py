@@ -230,7 +230,7 @@ def _body(method):
 def cases():
     """Return every address; where something is rendered, its thread must see what the test has stored."""
     for route in RULES:
-        is_rendering = route.startswith("api/v1/") and route.endswith(("pdf/", "retry/"))
+        is_rendering = route.startswith("api/v1/") and route.endswith(("pdf/", "retry/", "resume/"))
         yield pytest.param(route, marks=pytest.mark.django_db(transaction=is_rendering))
 
 
