@@ -12,7 +12,7 @@ from django.db.models import Count, Max, QuerySet, Sum
 from documents import kinds
 from documents.errors import ExportUnknown
 from documents.filters import DocumentFilter, ProjectFilter
-from documents.models import BusinessArea, Document, Project, Task, Viewer
+from documents.models import BusinessArea, Document, Membership, Project, Task, Viewer
 
 PROJECTS, DOCUMENTS = "projects", "documents"
 WHATS = (PROJECTS, DOCUMENTS)
@@ -20,7 +20,7 @@ DOCUMENT_BESIDE_PROJECT = 5  # times as long
 SECONDS_PER_PDF = 0.3
 FILTERS = {PROJECTS: ProjectFilter, DOCUMENTS: DocumentFilter}
 COLUMNS = {
-    PROJECTS: ("tag", "title", "year", "kind", "status", "business_area"),
+    PROJECTS: ("tag", "title", "year", "kind", "status", "business_area", "members"),
     DOCUMENTS: ("tag", "kind", "year", "status"),
 }
 
@@ -134,9 +134,17 @@ def state(export: Export, user: Viewer) -> State:
         sums |= {"versions": Sum("version"), "project": Max("project__updated_at")}
     found = rows.aggregate(**sums)
     areas = list(BusinessArea.objects.order_by("pk").values_list("pk", "name"))
-    parts = [export.as_arguments(), columns(export), user.pk, found, areas]
+    parts: list[Any] = [export.as_arguments(), columns(export), user.pk, found, areas]
+    if export.what == PROJECTS:
+        parts.append(_teams(rows))
     fingerprint = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
     return State(rows=found["rows"], fingerprint=fingerprint)
+
+
+def _teams(projects: QuerySet[Any]) -> list[Any]:
+    """Return each member's name and what tells that somebody was added or removed; a project is not saved by that."""
+    members = Membership.objects.filter(project__in=projects.values("pk")).order_by("user__username")
+    return list(members.values("user__username").annotate(rows=Count("pk"), ids=Sum("pk")))
 
 
 def estimate_seconds(export: Export, rows: int) -> float:

@@ -82,7 +82,8 @@ WRITERS: dict[str, Writer] = {"csv": csv_file, "xlsx": xlsx_file, "jsonl": jsonl
 
 def _flat(record: Record) -> Record:
     sections: Record = record.get("sections", {})
-    return record | sections
+    words = {name: " ".join(value) for name, value in record.items() if isinstance(value, list)}
+    return record | sections | words
 
 
 def _defused(value: object) -> object:

@@ -8,7 +8,16 @@ from django.db import models
 from documents.imports import documents, projects
 from documents.imports.reading import Row
 from documents.imports.verdicts import Verdict
-from documents.models import Document, Project
+from documents.models import Document, Membership, Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkTable:
+    """A table between the rows of a subject and others, with the columns that hold the ids of both."""
+
+    model: type[models.Model]
+    row: str
+    other: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +29,7 @@ class Subject:
     required: tuple[str, ...]
     written: tuple[str, ...]
     judge: Callable[[Sequence[Row]], Iterator[Verdict]]
+    links: LinkTable | None = None
 
 
 SUBJECTS = {
@@ -29,6 +39,7 @@ SUBJECTS = {
         required=projects.REQUIRED,
         written=projects.WRITTEN,
         judge=projects.judge,
+        links=LinkTable(model=Membership, row="project_id", other="user_id"),
     ),
     "documents": Subject(
         model=Document,

@@ -1,7 +1,7 @@
 """What is found out about a row of a file: what is wrong with it, or what it changes."""
 
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -22,17 +22,30 @@ class Finding:
     is_error: bool = True
 
 
+class Links(TypedDict):
+    """What ties a row to others, in a table between them: which links go and come.
+
+    ``seen`` are pairs of a link's id and the id at its other end, ``gone`` ids of links, ``new`` their columns.
+    """
+
+    seen: list[list[int]]
+    gone: list[int]
+    new: list[dict[str, int]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """A row to write: a new one, or ``pk`` as long as its columns still are as they were ``seen``.
 
     ``values`` are all columns that a new row needs, by the name of the attribute, ready for the database.
+    Without ``links`` they stay as they are.
     """
 
     row: int
     pk: int | None
     seen: dict[str, Any]
     values: dict[str, Any]
+    links: Links | None = None
 
 
 @dataclass(kw_only=True)
@@ -70,8 +83,12 @@ class Verdict:
 
 def finding(row: int, column: str, value: str, problem: str, *, is_error: bool = True) -> Finding:
     """Return a finding, its value shortened to what a table can show."""
-    value = value if len(value) <= SHOWN_CHARACTERS else f"{value[: SHOWN_CHARACTERS - 1]}…"
-    return Finding(row=row, column=column, value=value, problem=problem, is_error=is_error)
+    return Finding(row=row, column=column, value=shortened(value), problem=problem, is_error=is_error)
+
+
+def shortened(text: str) -> str:
+    """Return as much of a text as fits into a line."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
 
 
 def field_of(model: type[models.Model], name: str) -> models.Field[Any, Any]:

@@ -45,11 +45,25 @@ def jsonl_of(client, **wish):
 
 def test_projects_are_the_same_in_each_format(api, plan):
     project = plan.project
-    values = [project.tag, project.title, 2026, "science", "new", project.business_area.name]
+    values = [project.tag, project.title, 2026, "science", "new", project.business_area.name, "member owner"]
     expected = dict(zip(wanted.COLUMNS["projects"], values, strict=True))
     assert csv_of(api) == [expected | {"year": "2026"}]
     assert xlsx_of(api) == [expected]
-    assert jsonl_of(api) == [expected]
+    assert jsonl_of(api) == [expected | {"members": ["member", "owner"]}]
+
+
+def test_a_project_without_members_has_an_empty_cell_or_list(maintainer, client_of):
+    factories.project()
+    client = client_of(maintainer)
+    assert (csv_of(client)[0]["members"], xlsx_of(client)[0]["members"]) == ("", None)
+    assert jsonl_of(client)[0]["members"] == []
+
+
+def test_a_username_that_looks_like_a_formula_is_defused_too(api, owner):
+    factories.project(owner, factories.user("@SUM"), factories.user("-1"))
+    assert csv_of(api)[0]["members"] == "'-1 @SUM owner"
+    assert xlsx_of(api)[0]["members"] == "-1 @SUM owner"
+    assert jsonl_of(api)[0]["members"] == ["-1", "@SUM", "owner"]
 
 
 def test_documents_have_a_column_for_each_section_of_their_kind(api, plan):
@@ -160,6 +174,38 @@ def test_a_new_name_makes_a_new_export(api, plan, model):
     setattr(row, "title" if model is Project else "name", "Renamed")
     row.save()
     assert "Renamed" in csv_of(api)[0].values()
+
+
+@pytest.mark.parametrize("change", ["added", "removed", "exchanged", "renamed"])
+def test_another_team_makes_a_new_export(api, plan, member, stranger, change):
+    made = export(api).data["task_id"]
+    assert export(api, status=200).data["task_id"] == made
+    membership = Membership.objects.filter(project=plan.project, user=member)
+    if change == "added":
+        Membership.objects.create(project=plan.project, user=stranger)
+    elif change == "removed":
+        membership.delete()
+    elif change == "exchanged":
+        membership.update(user=stranger)
+    else:
+        User.objects.filter(pk=member.pk).update(username="newname")
+    expected = {"added": "member owner stranger", "removed": "owner", "exchanged": "owner stranger"}
+    assert csv_of(api)[0]["members"] == expected.get(change, "newname owner")
+
+
+def test_people_who_change_places_make_a_new_export(maintainer, client_of, owner, member):
+    first, second = factories.project(owner), factories.project(member)
+    client = client_of(maintainer)
+    export(client)
+    Membership.objects.filter(project=first).update(user=member)
+    Membership.objects.filter(project=second).update(user=owner)
+    assert [row["members"] for row in csv_of(client)] == ["member", "owner"]
+
+
+def test_the_team_of_a_project_that_somebody_cannot_see_makes_no_new_export(api, plan, stranger):
+    export(api)
+    factories.project(stranger, business_area=plan.project.business_area)
+    export(api, status=200)
 
 
 def test_one_whose_file_is_gone_is_made_anew(api, plan):
@@ -280,6 +326,9 @@ def test_an_export_is_read_in_few_questions(owner, django_assert_max_num_queries
     chosen = wanted.chosen(what="documents", format="csv", filters={})
     with django_assert_max_num_queries(3):
         assert len(list(reading.records(chosen, owner))) == 30
+    chosen = wanted.chosen(what="projects", format="csv", filters={})
+    with django_assert_max_num_queries(3):
+        assert {*map(str, (row["members"] for row in reading.records(chosen, owner)))} == {"['owner']"}
 
 
 def test_a_notice_tells_of_its_end(api, plan):

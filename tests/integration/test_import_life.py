@@ -69,6 +69,63 @@ def test_a_project_that_changed_meanwhile_stops_it_too(staff, project, monkeypat
     assert Project.objects.get(pk=project.pk).title != "Corals"
 
 
+@pytest.mark.parametrize("change", ["added", "removed", "exchanged"])
+def test_members_that_changed_meanwhile_stop_the_whole_import(
+    staff, owner, member, stranger, monkeypatch, change
+):
+    project = factories.project(owner, tag="SP-2026-012")
+    write, memberships = writing.write, project.memberships
+
+    def be_late(changes, subject):
+        if change == "added":
+            memberships.create(user=stranger)
+        elif change == "removed":
+            memberships.all().delete()
+        else:
+            memberships.update(user=stranger)
+        write(changes, subject)
+
+    monkeypatch.setattr(writing, "write", be_late)
+    monkeypatch.setattr(judging, "BATCH", 1)
+    area = project.business_area.name
+    content = (
+        "tag,title,year,business_area,members\n"
+        f"SP-2026-001,Reefs,2026,{area},member\n"
+        "SP-2026-012,,,,member owner\n"
+    )
+    answer = send(staff, content, "projects", dry_run="false")
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:spms:problem:import-conflict")
+    assert "row 3" in answer.json()["detail"]
+    assert Project.objects.count() == 1
+    assert not Membership.objects.filter(user=member).exists()
+
+
+def test_members_that_a_file_does_not_speak_of_may_change_meanwhile(staff, project, owner, monkeypatch):
+    write = writing.write
+
+    def be_late(changes, subject):
+        Membership.objects.create(project=project, user=owner)
+        write(changes, subject)
+
+    monkeypatch.setattr(writing, "write", be_late)
+    content = "tag,title,members\nSP-2026-012,Corals,\n"
+    assert counts(send(staff, content, "projects", dry_run="false")) == (0, 1, 0, 0)
+    assert (Project.objects.get().title, Membership.objects.get().user) == ("Corals", owner)
+
+
+def test_a_person_who_was_deleted_meanwhile_stops_it(staff, project, owner, monkeypatch):
+    write = writing.write
+
+    def be_late(changes, subject):
+        owner.delete()
+        write(changes, subject)
+
+    monkeypatch.setattr(writing, "write", be_late)
+    answer = send(staff, "tag,title,members\nSP-2026-012,Corals,owner\n", "projects", dry_run="false")
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:spms:problem:import-conflict")
+    assert Project.objects.get().title != "Corals"
+
+
 def test_what_somebody_added_or_removed_meanwhile_stops_it(staff, project, monkeypatch):
     write = writing.write
     happens = [

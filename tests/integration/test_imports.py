@@ -4,12 +4,14 @@ import io
 
 import pytest
 import xlsxwriter
+from django.test import Client
 
-from documents import kinds
+from documents import kinds, pdf
 from documents.imports import judging
-from documents.models import BusinessArea, Document, Project
+from documents.models import BusinessArea, Cluster, Document, Membership, Project
 from tests import factories
 from tests.importing import HEAD, apply, counts, report, send
+from tests.working import run_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,6 +112,8 @@ def test_what_was_exported_is_imported_without_a_change(staff, project, form):
     texts = ("<p>a &amp; b</p>", "=1+1", "- item", "'=x", "two\nlines")
     for kind, text in zip(kinds.KINDS.values(), texts, strict=False):
         factories.document(kind=kind.key, project=project, sections=dict.fromkeys(kind.section_keys(), text))
+    for name in ("@ann", "-1", "2026", "bob+x@example.org"):
+        Membership.objects.create(project=project, user=factories.user(name, is_active=name != "-1"))
     factories.document(kind="annual_report", sections={"publications": "<ul><li>One</li></ul>"})
     for what, rows in (("projects", 1), ("documents", 6)):
         done = send(staff, exported(staff, what, form), what, dry_run="false")
@@ -211,3 +215,101 @@ def test_a_long_list_of_errors_ends_and_says_so(staff, monkeypatch):
     listed = report(staff, answer.data["task_id"])
     assert (len(listed), listed[-1][-1]) == (6, "3 more were found and are not listed.")
     assert answer.data["result"]["error_count"] == 8
+
+
+# Members
+
+
+def of_members(cell, tag="SP-2026-012"):
+    return f'tag,members\n{tag},"{cell}"\n'
+
+
+def team_of(project):
+    return [(one.user.username, one.role) for one in project.memberships.select_related("user")]
+
+
+@pytest.fixture
+def team(project):
+    """Ann, who leads, and Bob; Cid belongs to nothing."""
+    ann, bob, _ = (factories.user(name) for name in ("ann", "bob", "cid"))
+    Membership.objects.create(project=project, user=ann, role="lead", position=1)
+    Membership.objects.create(project=project, user=bob, role="student", position=2)
+    return project
+
+
+@pytest.mark.parametrize("cell", ["cid bob", "bob,cid", "cid;bob", " bob ;\n cid, bob;;cid\t"])
+def test_the_members_of_a_row_replace_those_of_the_project(staff, team, cell):
+    assert counts(send(staff, of_members(cell), "projects", dry_run="false")) == (0, 1, 0, 0)
+    assert team_of(team) == [("bob", "student"), ("cid", "scientist")]
+
+
+def test_who_is_new_stands_after_those_who_stay(staff, team):
+    send(staff, of_members("cid ann bob"), "projects", dry_run="false")
+    assert team_of(team) == [("ann", "lead"), ("bob", "student"), ("cid", "scientist")]
+
+
+def test_a_change_of_members_is_counted_once_and_not_made_by_a_dry_run(staff, team):
+    document, before = factories.document(project=team), Project.objects.get().updated_at
+    printed = pdf.fingerprint(document)
+    checked = send(staff, of_members("ann"), "projects")
+    assert (counts(checked), len(team_of(team))) == ((0, 1, 0, 0), 2)
+    assert counts(apply(staff, checked)) == (0, 1, 0, 0)
+    assert (team_of(team), Project.objects.get().updated_at > before) == ([("ann", "lead")], True)
+    assert pdf.fingerprint(Document.objects.get()) != printed
+    assert counts(send(staff, of_members("ann"), "projects", dry_run="false")) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("content", ["tag,title\nSP-2026-012,New\n", of_members(""), of_members(" ;, ")])
+def test_without_names_the_members_stay(staff, team, content):
+    send(staff, content, "projects", dry_run="false")
+    assert team_of(team) == [("ann", "lead"), ("bob", "student")]
+
+
+def test_new_projects_come_with_their_members_in_the_order_of_the_cell(staff, team, area):
+    content = "tag,title,year,business_area,members\nSP-2026-001,Reefs,2026,Marine Science,cid ann\n"
+    assert counts(send(staff, content, "projects", dry_run="false")) == (1, 0, 0, 0)
+    assert [name for name, _ in team_of(Project.objects.get(tag="SP-2026-001"))] == ["cid", "ann"]
+
+
+def test_somebody_who_may_not_sign_in_any_more_can_be_a_member_as_in_the_admin(staff, team):
+    factories.user("dee", is_active=False)
+    assert counts(send(staff, of_members("dee"), "projects", dry_run="false")) == (0, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("cell", "named"),
+    [
+        ("ann Ann", "Ann"),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("=cmd|'/C-calc'!A0", "=cmd|'/C-calc'!A0"),
+        ("ann@x p q,r s;t", "ann@x, p, q and 3 more"),
+        ("x" * 999_999, f"{'x' * 59}…"),
+        (" ".join(f"{n:x}!" for n in range(0x20000))[:999_999], "0!, 1!, 2! and 131,069 more"),
+    ],
+)
+def test_usernames_that_nobody_has_are_an_error_that_names_the_first(staff, maintainer, team, cell, named):
+    answer = send(staff, of_members(cell), "projects", dry_run="false")
+    problem = f"Nobody has the username {named}. Correct the names, or add these people first."
+    [(row, column, value, severity, said)] = report(staff, answer.json()["task_id"])
+    assert (row, column, severity, said) == ("2", "members", "error", problem)
+    assert len(value) < 70
+    assert not value.startswith("=")
+    assert team_of(team) == [("ann", "lead"), ("bob", "student")]
+    client = Client()
+    client.force_login(maintainer)
+    page = client.get("/dashboard/imports/").content.decode()
+    assert "<script>alert" not in page
+    assert "<code>members</code>" in page
+
+
+def test_many_rows_with_members_take_few_questions(staff, area, settings, django_assert_max_num_queries):
+    settings.SPMS_MODE = "queue"  # a worker's turn is taken by the test, so that its questions are counted
+    Cluster.objects.create(name="host:1:a", workers=1)
+    people = [factories.user(f"p{n}").username for n in range(6)]
+    for some in (people[:4], people[2:]):
+        rows = [f"SP-2026-{n:03d},x,2026,Marine Science,{' '.join(some)}\n" for n in range(500)]
+        send(staff, "tag,title,year,business_area,members\n" + "".join(rows), "projects", dry_run="false")
+        with django_assert_max_num_queries(40):
+            run_entries()
+        assert Membership.objects.filter(user__username__in=some).count() == 2000
+        assert Membership.objects.count() == 2000
