@@ -57,11 +57,16 @@ def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, r
     expect(page.locator("#progress-text")).to_contain_text(re.compile(r"pages|in the queue"))
     expect(page.locator("#progress-text")).to_contain_text("The PDF is there", timeout=60_000)
     expect(page.locator("iframe.pdf")).to_be_visible()
-    wait_for(lambda: any("/pdf/?task=" in frame.url for frame in page.frames))
-    assert not any(frame.url.startswith("chrome-error") for frame in page.frames)
+    wait_for(lambda: any("/pdf/?task=" in url for url in frames_of(page)))
+    assert not any(url.startswith("chrome-error") for url in frames_of(page))
     newest = system.call("GET", "tasks/", params={"document": report["id"]}).json()["results"][0]
     assert (newest["mode"], newest["status"]) == (mode, "succeeded")
     expect(page.locator("#versions-title")).to_be_visible()
+
+
+def frames_of(page):
+    page.title()  # what the browser has told meanwhile is heard with the next question only
+    return [frame.url for frame in page.frames]
 
 
 def test_an_export_is_made_and_downloaded(system, visit, mode):

@@ -56,8 +56,9 @@ def test_two_clusters_share_the_work_and_one_alone_goes_on(system):
 
 def test_a_backend_of_somebody_else_works_by_settings_alone(system, tmp_path):
     (tmp_path / "other.py").write_text(OTHER)
-    system.environment |= {"DJANGO_SETTINGS_MODULE": "other", "PYTHONPATH": str(tmp_path)}
     system.prepare()
+    system.environment |= {"DJANGO_SETTINGS_MODULE": "other", "PYTHONPATH": str(tmp_path)}
+    system.manage("migrate", "--verbosity", "0")
     system.start_web()
     system.start(*MANAGE, "db_worker", "--backend", "queue", "--interval", "0.2")
     system.start(*MANAGE, "keep_queue", "--workers", "1")
