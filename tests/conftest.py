@@ -1,5 +1,7 @@
 """What all tests share: the three people that every endpoint is tried with, and clients for them."""
 
+import os
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -75,6 +77,11 @@ def pytest_addoption(parser):
     parser.addoption(
         "--contract-examples", type=int, default=5, help="requests of each operation in test_api_contract.py"
     )
+
+
+def pytest_xdist_auto_num_workers():
+    """One more than there are processors: much of a test with real processes is waiting."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -52,7 +52,7 @@ def test_a_worker_that_is_killed_meanwhile_leaves_no_half_of_it_and_another_does
         task_id = answer.json()["task"]["task_id"]
         if killed_while_running(system, task_id):
             break
-    system.lapse(task_id)
+    system.lapse()
     task = system.ended(task_id)
     assert (task["status"], task["attempts"]) == ("succeeded", 2)
     [image] = [

@@ -153,7 +153,7 @@ def test_what_a_killed_worker_was_doing_is_done_by_another(system, report):
     worker.kill()
     wait_for(lambda: not worker.is_running())
     assert system.call("GET", f"tasks/{task_id}/").json()["status"] == "running"
-    system.lapse(task_id)
+    system.lapse()
     ended = system.ended(task_id, seconds=90)
     assert (ended["status"], ended["attempts"]) == ("succeeded", 2)
 
