@@ -19,7 +19,7 @@ PIXELS_ALLOWED = f"{MAX_PIXELS // 1_000_000} million"
 # A JPEG may be sent in many passes over all of its pixels; cameras and programs make about ten.
 MAX_SCANS, START_OF_SCAN = 100, b"\xff\xda"
 # Over one of these bounds the work takes longer than a request should (docs/performance.md).
-LARGE_PIXELS, LARGE_BYTES = 12_000_000, 8 * 1024**2
+LARGE_PIXELS, LARGE_PIXELS_OF_A_JPEG, LARGE_BYTES = 8_000_000, 12_000_000, 8 * 1024**2
 # A4 at 150 dots an inch: more only makes the file larger (DESIGN section 5).
 PRINT_SIZE_PIXELS = (1240, 1754)
 THUMBNAIL_SIZE_PIXELS = (320, 320)
@@ -67,7 +67,8 @@ def is_large(upload: Upload) -> bool:
         return True
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(upload, formats=FORMATS) as image:
-            return LARGE_PIXELS < image.width * image.height <= MAX_PIXELS
+            most = LARGE_PIXELS_OF_A_JPEG if image.format == "JPEG" else LARGE_PIXELS
+            return most < image.width * image.height <= MAX_PIXELS
     except (*DAMAGES, Image.DecompressionBombError):
         return False  # it is refused at once
     finally:

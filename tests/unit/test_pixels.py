@@ -244,11 +244,18 @@ def test_of_a_small_picture_it_is_the_picture_itself():
 
 
 @pytest.mark.parametrize(
-    ("size", "is_large"),
-    [((4000, 3000), False), ((4001, 3000), True), ((8000, 5000), True), ((8001, 5000), False)],
+    ("form", "size", "is_large"),
+    [
+        ("PNG", (4000, 2000), False),
+        ("PNG", (4001, 2000), True),
+        ("JPEG", (4000, 3000), False),  # it is decoded at a part of its size
+        ("JPEG", (4001, 3000), True),
+        ("PNG", (8000, 5000), True),
+        ("PNG", (8001, 5000), False),
+    ],
 )
-def test_large_is_what_takes_longer_than_a_request_should(size, is_large):
+def test_large_is_what_takes_longer_than_a_request_should(form, size, is_large):
     """Over the bound of all images it is refused at once, so it is not large."""
-    content = io.BytesIO(file_of(Image.new("1", size)))
+    content = io.BytesIO(file_of(Image.new("L", size), form))
     assert pixels.is_large(content) == is_large
     assert content.tell() == 0
