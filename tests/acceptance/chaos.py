@@ -1,22 +1,16 @@
-"""Kills processes of a system at random while clients ask it for PDFs and exports, and counts what became of each."""
+"""Kills processes of a system at random, and counts what became of the tasks that clients asked for meanwhile."""
 
 import contextlib
-import itertools
 import random
-import threading
-import time
 from collections import Counter
 from typing import Any
 
 import psutil
-import requests
 
 from tests.acceptance.servers import wait_for
 from tests.acceptance.system import cmdline
 
-ASKED_A_SECOND = 4.5
 KILL_EVERY_SECONDS = 3.0
-EXPORT_EACH = 5  # after so many documents a table of their year is asked for
 # Writes down each time that a task becomes succeeded, so that a second time could not hide.
 WATCH = """
 CREATE TABLE published (task_id uuid, at timestamptz DEFAULT now());
@@ -27,65 +21,6 @@ WHEN (NEW.status = 'succeeded' AND (OLD.status, OLD.file) IS DISTINCT FROM (NEW.
 EXECUTE FUNCTION note_published();
 """
 COUNT = "SELECT task_id::text, count(*) FROM published GROUP BY 1"
-FILLER = "<p>" + "The survey covered forty transects of the meadow. " * 60 + "</p>"
-
-
-class Clients(threading.Thread):
-    """Asks for one new document after the other and remembers each task that was accepted."""
-
-    def __init__(self, system):
-        super().__init__(daemon=True)
-        self._system = system
-        self._stop_asking = threading.Event()
-        self.accepted = {}  # task_id: the text that its file must have
-        self.refused: Counter[object] = Counter()
-
-    def run(self):
-        projects = self._system.call("GET", "projects/", params={"page_size": 100}).json()["results"]
-        periods = itertools.product(range(1980, 2025), [one["id"] for one in projects])
-        for number, (year, project) in enumerate(periods):
-            if self._stop_asking.wait(1 / ASKED_A_SECOND):
-                return
-            text = f"Marker {number} of {year}"
-            self._ask(project, year, text)
-            if number % EXPORT_EACH == 0:
-                self._ask_for_export(year, text)
-
-    def _ask(self, project, year, text):
-        sections = {"context": text, "progress": FILLER * random.randrange(8)}
-        values = {"kind": "progress_report", "project": project, "year": year, "sections": sections}
-        made = self._insist("documents/", json=values)
-        if made is None:
-            return
-        answer = self._insist(f"documents/{made['id']}/pdf/")
-        if answer is not None:
-            self.accepted[answer["task_id"]] = text
-
-    def _ask_for_export(self, year, text):
-        """Ask for a table of the year's documents, the one just made among them."""
-        wish = {"what": "documents", "format": "csv", "filters": {"year": year, "kind": "progress_report"}}
-        if (answer := self._insist("exports/", json=wish)) is not None:
-            self.accepted[answer["task_id"]] = text
-
-    def _insist(self, path, **options):
-        """Post until it is answered well, as a client does that was told to try again."""
-        for _ in range(60):
-            try:
-                answer = self._system.call("POST", path, **options)
-            except requests.RequestException as error:
-                self.refused[type(error).__name__] += 1
-            else:
-                if answer.ok:
-                    return answer.json()
-                if answer.status_code == 400:  # its first try got through, only the answer was lost
-                    return None
-                self.refused[answer.status_code] += 1
-            time.sleep(0.5)
-        raise AssertionError(f"{path} was never answered")
-
-    def finish(self):
-        self._stop_asking.set()
-        self.join()
 
 
 class Killer:
