@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 
-from tests.acceptance.servers import wait_for
+from tests.acceptance.servers import children, wait_for
 from tests.acceptance.system import cmdline
 
 KILL_EVERY_SECONDS = 3.0
@@ -69,18 +69,11 @@ class Killer:
 
     def _rendering(self):
         """Return the rendering processes of the workers that compute at this moment."""
-        children = [child for one in self._system.workers() for child in children_of(one)]
-        return [one for one in children if is_computing(one)]
+        found = [child for one in self._system.workers() for child in children(one)]
+        return [one for one in found if is_computing(one)]
 
     def _rendering_parents(self):
         return {parent for one in self._rendering() if (parent := parent_of(one))}
-
-
-def children_of(process):
-    try:
-        return process.children(recursive=True)
-    except psutil.Error:
-        return []
 
 
 def parent_of(process):

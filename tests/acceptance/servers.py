@@ -143,8 +143,7 @@ class RabbitMQ:
 
     def _is_up(self):
         assert self._process.poll() is None, (self._folder / "server.log").read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+        return listens(self._port)
 
     def stop(self):
         """Kill it with all its processes; what it has on disk stays."""

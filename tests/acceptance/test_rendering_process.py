@@ -22,6 +22,7 @@ from fontTools.ttLib import TTFont
 from documents import errors
 from documents.rendering import pool
 from documents.rendering.messages import Job
+from tests.acceptance.servers import wait_for
 
 ROOT = Path(__file__).parents[2]
 FONTS = ROOT / "documents" / "rendering" / "fonts"
@@ -47,7 +48,7 @@ def make_pool(tmp_path):
     yield make_pool
     for one in made:
         one.close()
-    wait_for(lambda: not children(tmp_path))
+    wait_for(lambda: not children(tmp_path), seconds=15)
 
 
 def render(rooms, folder, html=PLAIN, *, name="page", seconds=20.0, cpu_seconds=60, report=None, images=None):
@@ -67,14 +68,6 @@ def children(folder):
     """Return our rendering processes that work in ``folder``, dead ones that nobody waited for included."""
     alive = psutil.Process().children()
     return [c for c in alive if c.status() == psutil.STATUS_ZOMBIE or c.cwd().startswith(str(folder))]
-
-
-def wait_for(condition, seconds=15.0):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return found
 
 
 def is_gone(pid):
@@ -111,7 +104,7 @@ def test_a_child_that_is_killed_while_it_waits_is_not_noticed_by_anybody(make_po
     rooms = make_pool()
     rooms.warm()
     os.kill(only_child(tmp_path), signal.SIGKILL)
-    wait_for(lambda: is_gone(children(tmp_path)[0].pid))
+    wait_for(lambda: is_gone(children(tmp_path)[0].pid), seconds=15)
     assert render(rooms, tmp_path).pages == 1
     assert len(children(tmp_path)) == 1
 
@@ -311,7 +304,7 @@ def test_a_child_has_no_secrets_in_its_environment_and_a_folder_of_its_own(make_
     monkeypatch.setenv("DATABASE_URL", "postgres://u:p@h/d")
     make_pool().warm()
     [child] = children(tmp_path)
-    environment = wait_for(child.environ)
+    environment = wait_for(child.environ, seconds=15)
     assert not {"SECRET_KEY", "DATABASE_URL", "SPMS_DATA_DIR", "DJANGO_SETTINGS_MODULE"} & set(environment)
     assert "very secret" not in str(environment)
     assert environment["TMPDIR"] == child.cwd()

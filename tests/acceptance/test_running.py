@@ -3,15 +3,15 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pypdfium2
 import pytest
+
+from tests.acceptance.servers import free_port, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 SERVE = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi"]
@@ -20,9 +20,7 @@ SERVE = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.w
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """A server with the sample data, as ``make run`` starts it: its port and its process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = tmp_path_factory.mktemp("data")
     environment = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(folder), "PORT": str(port)}
     for command in (["migrate"], ["collectstatic", "--noinput"], ["load_sample_data"]):
@@ -49,13 +47,6 @@ def running(tmp_path_factory):
 def status(port, path):
     command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:{port}{path}"]
     return subprocess.run(command, capture_output=True, text=True).stdout
-
-
-def wait_for(condition, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.05)
 
 
 @pytest.mark.xdist_group("running")
