@@ -8,8 +8,9 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions, mixins, viewsets
+from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -104,7 +105,5 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
 def _wait_parameter(request: Request) -> float:
     text = request.query_params.get("wait", "0")
     if not preferences.is_whole_number(text) or int(text) > LONGEST_WAIT_SECONDS:
-        raise exceptions.ValidationError(
-            {"wait": f"Send a whole number of seconds from 0 to {LONGEST_WAIT_SECONDS}."}
-        )
+        raise ValidationError({"wait": f"Send a whole number of seconds from 0 to {LONGEST_WAIT_SECONDS}."})
     return float(text)

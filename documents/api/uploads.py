@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.http import FileResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -42,7 +42,7 @@ class ImageFileView(APIView):
         visible = DocumentImage.objects.filter(document__in=Document.objects.for_user(request.user))
         image = get_object_or_404(visible.select_related("task"), pk=pk)
         if (size := request.query_params.get("size", "")) not in {"", "thumbnail"}:
-            raise exceptions.ValidationError({"size": "Send thumbnail, or leave it out for the whole image."})
+            raise ValidationError({"size": "Send thumbnail, or leave it out for the whole image."})
         _require_ready(image)
         names = (image.thumbnail if size else "", str(image.file.name))
         return _file(*filter(None, names))
@@ -67,7 +67,7 @@ def _form(request: Request) -> dict[str, Any]:
     # Whatever a client calls its file, there is one.
     sent = [upload for _, found in request.FILES.lists() for upload in found]
     if len(sent) > 1:
-        raise exceptions.ValidationError({"file": "Send one image at a time."})
+        raise ValidationError({"file": "Send one image at a time."})
     data: dict[str, Any] = dict(request.POST.items())
     if (notify := data.get("notify")) in YES_OR_NO:
         data["notify"] = YES_OR_NO[notify]
@@ -113,7 +113,7 @@ def _require_ready(image: DocumentImage) -> None:
     if image.state == DocumentImage.State.WAITING:
         raise errors.ImageNotReady("It is being prepared for print. Ask again in a moment.")
     if image.state == DocumentImage.State.FAILED:
-        raise exceptions.NotFound("This image could not be prepared; its task says why. Send it again.")
+        raise NotFound("This image could not be prepared; its task says why. Send it again.")
 
 
 def _file(*names: str) -> FileResponse:
@@ -124,4 +124,4 @@ def _file(*names: str) -> FileResponse:
         except FileNotFoundError:
             continue
         return FileResponse(file, headers={"Cache-Control": "private, max-age=86400"})
-    raise exceptions.NotFound("The file of this image is gone; upload it again.")
+    raise NotFound("The file of this image is gone; upload it again.")

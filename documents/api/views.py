@@ -8,8 +8,9 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions, parsers, viewsets
+from rest_framework import parsers, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
 from rest_framework.request import Request
@@ -83,7 +84,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     def perform_destroy(self, instance: Document) -> None:
         """Delete a document; only staff may."""
         if not self.request.user.is_staff:
-            raise exceptions.PermissionDenied("Only staff may delete a document.")
+            raise PermissionDenied("Only staff may delete a document.")
         instance.delete()
 
     @extend_schema(
@@ -182,7 +183,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
 def _bool_parameter(request: Request, name: str) -> bool:
     text = request.query_params.get(name, "false").lower()
     if text not in {"true", "false", "1", "0"}:
-        raise exceptions.ValidationError({name: "Send true or false."})
+        raise ValidationError({name: "Send true or false."})
     return text in {"true", "1"}
 
 
@@ -198,7 +199,7 @@ def _task_of(document: Document, task_id: str | None) -> Task | None:
     try:
         wanted: dict[str, Any] = {"pk": uuid.UUID(task_id), "status": Task.Status.SUCCEEDED}
     except ValueError as error:
-        raise exceptions.ValidationError({"task": "Send the id of a task."}) from error
+        raise ValidationError({"task": "Send the id of a task."}) from error
     if (task := document.tasks.filter(**wanted).first()) is None:
         raise errors.PdfMissing("This document has no PDF from such a task.")
     return task
