@@ -12,8 +12,8 @@ from django.core.files.base import ContentFile
 from PIL import Image, ImageFilter
 from rest_framework.authtoken.models import Token
 
-from documents import images, kinds
-from documents.models import BusinessArea, Document, Membership, Project
+from documents import images
+from documents.models import BusinessArea, Document, Membership, Project, document_types
 
 WORDS = (
     *("the", "survey", "of", "seagrass", "meadows", "along", "western", "coast", "shows", "that", "cover"),
@@ -112,7 +112,7 @@ def _project(area: BusinessArea, number: int, year: int = 2026) -> Project:
 
 def short(area: BusinessArea, random: Random, number: int) -> Document:
     """Store a concept plan of 3 pages."""
-    keys = kinds.CONCEPT_PLAN.section_keys()
+    keys = document_types.CONCEPT_PLAN.section_keys()
     sections = {key: text(random, 2, 75) for key in keys}
     sections["budget"] += table(random, 8)
     return Document.objects.create(
@@ -123,7 +123,7 @@ def short(area: BusinessArea, random: Random, number: int) -> Document:
 def _medium(area: BusinessArea, random: Random, number: int) -> Document:
     plan = Document.objects.create(project=_project(area, 10 + number), kind="project_plan", year=2026)
     photographs = [images.attach(plan, _photograph(random, number * 4 + index)) for index in range(4)]
-    keys = kinds.PROJECT_PLAN.section_keys()
+    keys = document_types.PROJECT_PLAN.section_keys()
     sections = {key: text(random, 5) for key in keys}
     for key, photograph in zip(keys, photographs, strict=False):
         sections[key] += (
@@ -148,7 +148,7 @@ def _annual(area: BusinessArea, random: Random, *, year: int, chapters: int) -> 
     values = {"kind": "progress_report", "year": year, "status": "approved"}
     reports = []
     for number in range(100, 100 + chapters):
-        sections = {key: text(random, 2, 110) for key in kinds.PROGRESS_REPORT.section_keys()}
+        sections = {key: text(random, 2, 110) for key in document_types.PROGRESS_REPORT.section_keys()}
         reports.append(Document(project=_project(area, number, year), sections=sections, **values))
     Document.objects.bulk_create(reports)
     return Document.objects.create(kind="annual_report", year=year)

@@ -12,8 +12,7 @@ from bench.clients import Bench
 from bench.memory import LIMITS, MEGABYTE, peak_bytes, reset_peak
 from bench.report import Row
 from bench.server import running
-from documents import kinds
-from documents.models import BusinessArea, Document, Project
+from documents.models import BusinessArea, Document, Project, document_types
 
 ROWS, FEW_ROWS = 100_000, 1_000
 FORMATS = ("csv", "xlsx", "jsonl")
@@ -62,7 +61,7 @@ def _export(client: requests.Session, address: str, wish: Mapping[str, object]) 
 def _fill(rows: int) -> None:
     """Store so many projects, a thousand a year, each with a report."""
     area, random = BusinessArea.objects.create(name="Exported"), Random(7)
-    keys = kinds.PROGRESS_REPORT.section_keys()
+    keys = document_types.PROGRESS_REPORT.section_keys()
     texts = [data.text(random, 1, WORDS_PER_SECTION) for _ in range(100)]
     for some in batched(range(rows), FEW_ROWS):
         year = FIRST_YEAR + some[0] // FEW_ROWS

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from documents import errors, failures, handlers, queue, tasks, webhooks
+from documents import exceptions, failure_groups, handlers, queue, tasks, webhooks
 from documents.models import Task
 from metrics import flag
 
@@ -94,7 +94,7 @@ def deliver(attempt: tasks.Attempt) -> tasks.Outcome:
 def _of_mode(change_id: int) -> tuple[str, str, dict[str, Any]]:
     change = flag.change(change_id)
     if change is None:
-        raise errors.NoticeRefused("The change was removed meanwhile.")
+        raise exceptions.NoticeRefused("The change was removed meanwhile.")
     subject = f"SPMS: {change.before} → {change.after}"
     text = f"{change.reason}\n\nBy {change.actor}.\n\n{settings.SPMS_URL}/dashboard/"
     data = {"before": change.before, "after": change.after, "reason": change.reason, "by": change.actor}
@@ -103,7 +103,7 @@ def _of_mode(change_id: int) -> tuple[str, str, dict[str, Any]]:
 
 def _of_failures(period: int) -> tuple[str, str, dict[str, Any]]:
     rows = _failed_in(period).values_list("pk", "kind", "error", "finished_at")
-    groups = failures.grouped(rows[:MOST_LISTED])
+    groups = failure_groups.grouped(rows[:MOST_LISTED])
     count = _failed_in(period).count()
     subject = f"SPMS: {count} task{'s' if count != 1 else ''} failed"
     lines = [f"{group.count} × {group.kind}: {group.title}. {group.detail}" for group in groups]
@@ -122,4 +122,4 @@ def _mail(subject: str, text: str) -> None:
     try:
         EmailMessage(subject, text, to=settings.SPMS_ALERT_MAIL).send()
     except (OSError, smtplib.SMTPException) as error:
-        raise errors.NoticeFailed(f"The mail server did not take it: {error}"[:250]) from error
+        raise exceptions.NoticeFailed(f"The mail server did not take it: {error}"[:250]) from error

@@ -13,11 +13,11 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from documents import chapters, content, drawn_parts, errors, kinds, patience, store
+from documents import chapters, content, drawn_parts, exceptions, patience, store
 from documents.content import AreaBlock, Block, ChapterBlock, Cover
 from documents.editions import Edition
 from documents.handlers import Report
-from documents.models import Document
+from documents.models import Document, document_types
 from documents.rendering import html, pool
 from documents.rendering.crew import Crew, Piece
 from documents.rendering.messages import Binding, Rendered
@@ -54,7 +54,7 @@ class Made:
 
 def has_parts(document: Document, edition: Edition) -> bool:
     """Say whether a document is long enough to be made from parts; what goes to the archive is made as a whole."""
-    if document.kind != kinds.ANNUAL_REPORT.key or edition.is_archive:
+    if document.kind != document_types.ANNUAL_REPORT.key or edition.is_archive:
         return False
     return chapters.count(document, edition) >= FEWEST_CHAPTERS
 
@@ -91,7 +91,7 @@ def make(
         rendered = pool.get_pool().render(
             binding, deadline=deadline, report=lambda _phase, pages: report("draw", pages)
         )
-    except errors.BindingUnsupported:
+    except exceptions.BindingUnsupported:
         drawn_parts.forget(assembly.paths)  # one of them may be the reason
         raise
     logger.info("annual report of %d parts, %d of them drawn anew", len(assembly.paths), len(assembly.drawn))

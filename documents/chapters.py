@@ -5,12 +5,12 @@ from itertools import batched
 
 from django.db.models import Prefetch, QuerySet
 
-from documents import editions, kinds
+from documents import editions
 from documents.editions import Edition
-from documents.models import BusinessArea, Document, Membership, Project
+from documents.models import BusinessArea, Document, Membership, Project, document_types
 
 AT_A_TIME = 5
-KINDS = (kinds.PROGRESS_REPORT, kinds.STUDENT_REPORT)
+KINDS = (document_types.PROGRESS_REPORT, document_types.STUDENT_REPORT)
 LISTED_STATUSES = (Project.Status.ACTIVE, Project.Status.UPDATE, Project.Status.CLOSURE)
 
 
@@ -19,7 +19,7 @@ def count(document: Document, edition: Edition) -> int:
     return sum(_reports(document, kind, edition).count() for kind in KINDS)
 
 
-def read(document: Document, kind: kinds.Kind, edition: Edition) -> Iterator[Document]:
+def read(document: Document, kind: document_types.Kind, edition: Edition) -> Iterator[Document]:
     """Yield the reports that become chapters, in the order of the pages, with all that they print."""
     # First the ids in order: sorting whole rows would lay all their texts in the database's memory.
     for some in batched(_reports(document, kind, edition).values_list("pk", flat=True), AT_A_TIME):
@@ -27,7 +27,7 @@ def read(document: Document, kind: kinds.Kind, edition: Edition) -> Iterator[Doc
         yield from (found[pk] for pk in some if pk in found)
 
 
-def outline(document: Document, kind: kinds.Kind, edition: Edition) -> Iterator[Document]:
+def outline(document: Document, kind: document_types.Kind, edition: Edition) -> Iterator[Document]:
     """Yield the same reports without their texts."""
     reports = _reports(document, kind, edition).select_related("project__business_area").defer("sections")
     return reports.iterator(chunk_size=50)
@@ -64,7 +64,7 @@ def area_of(report: Document) -> BusinessArea:
     return project_of(report).business_area
 
 
-def _reports(document: Document, kind: kinds.Kind, edition: Edition) -> QuerySet[Document]:
+def _reports(document: Document, kind: document_types.Kind, edition: Edition) -> QuerySet[Document]:
     """Return the reports of the annual report's year that this edition prints, by business area."""
     found = Document.objects.filter(kind=kind.key, year=document.year)
     if edition.reports == editions.APPROVED:

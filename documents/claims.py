@@ -12,9 +12,9 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from documents import errors
-from documents.failures import LONGEST_TRACEBACK
+from documents import exceptions
 from documents.models import Failure, Task
+from documents.models.failures import LONGEST_TRACEBACK
 
 LEASE = timedelta(seconds=30)
 
@@ -81,7 +81,7 @@ def give_back(worker_prefix: str) -> int:
 def return_lapsed() -> None:
     """Let others claim what a dead process was running, and fail what has killed every worker it had."""
     for task in Task.objects.running().filter(lapsed()):
-        error = errors.WorkerLost("Its worker ended before the task did.")
+        error = exceptions.WorkerLost("Its worker ended before the task did.")
         values = _spent() if task.attempts >= max_attempts() else _returned()
         with transaction.atomic():
             if mine(task).filter(lapsed()).update(**values):
@@ -89,7 +89,7 @@ def return_lapsed() -> None:
 
 
 def _spent() -> dict[str, object]:
-    lost = errors.WorkerLost(f"Its worker ended in each of {max_attempts()} attempts.")
+    lost = exceptions.WorkerLost(f"Its worker ended in each of {max_attempts()} attempts.")
     return ended(Task.Status.FAILED) | {"error": lost.as_kept(), "message": str(lost)}
 
 
@@ -104,7 +104,7 @@ def _returned() -> dict[str, object]:
     }
 
 
-def keep_failure(task: Task, error: errors.SpmsError, traceback: str = "") -> None:
+def keep_failure(task: Task, error: exceptions.SpmsError, traceback: str = "") -> None:
     """Note for the maintainer what went wrong in this attempt."""
     Failure.objects.create(
         task=task,

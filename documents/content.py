@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import IO
 
-from documents import chapters, editions, kinds
+from documents import chapters, editions
 from documents.editions import Edition
-from documents.models import BusinessArea, Document, DocumentImage, Membership, Project
+from documents.models import BusinessArea, Document, DocumentImage, Membership, Project, document_types
 
 IMAGE_IN_HTML = re.compile(r'src="/api/v1/images/([0-9a-f-]{36})/"')
 
@@ -253,7 +253,7 @@ def _images_in(html: str, document: Document) -> tuple[Image, ...]:
     return tuple(_image(image) for image in document.images.all() if str(image.pk) in wanted)
 
 
-def _section(document: Document, section: kinds.Section, anchor: str) -> SectionBlock:
+def _section(document: Document, section: document_types.Section, anchor: str) -> SectionBlock:
     html = document.sections.get(section.key, "")
     return SectionBlock(anchor=anchor, title=section.title, html=html, images=_images_in(html, document))
 
@@ -267,12 +267,12 @@ def _sections(document: Document, keys: Iterable[str]) -> Iterator[SectionBlock]
 def _annual_blocks(document: Document, edition: Edition) -> Iterator[Block]:
     yield from _sections(document, ("directors_message", "service_delivery", "research_introduction"))
     for area, reports in groupby(
-        chapters.read(document, kinds.PROGRESS_REPORT, edition), key=chapters.area_of
+        chapters.read(document, document_types.PROGRESS_REPORT, edition), key=chapters.area_of
     ):
         yield AreaBlock(anchor=f"area-{area.pk}", title=area.name, leader=_leader(area))
         yield from map(_chapter, reports)
     yield from _sections(document, ("student_introduction",))
-    yield from map(_chapter, chapters.read(document, kinds.STUDENT_REPORT, edition))
+    yield from map(_chapter, chapters.read(document, document_types.STUDENT_REPORT, edition))
     externals = chapters.external_projects(document, edition)
     if heads := tuple(map(_project_head, externals)):
         yield ProjectListBlock(anchor="external", title="External partnerships", projects=heads)
@@ -287,12 +287,12 @@ def _annual_contents(document: Document, edition: Edition) -> Iterator[ContentsE
 
     yield from own("directors_message", "service_delivery", "research_introduction")
     for area, reports in groupby(
-        chapters.outline(document, kinds.PROGRESS_REPORT, edition), key=chapters.area_of
+        chapters.outline(document, document_types.PROGRESS_REPORT, edition), key=chapters.area_of
     ):
         yield ContentsEntry(anchor=f"area-{area.pk}", title=area.name, level=1)
         yield from map(_chapter_entry, reports)
     yield from own("student_introduction")
-    yield from map(_chapter_entry, chapters.outline(document, kinds.STUDENT_REPORT, edition))
+    yield from map(_chapter_entry, chapters.outline(document, document_types.STUDENT_REPORT, edition))
     if chapters.external_projects(document, edition).exists():
         yield ContentsEntry(anchor="external", title="External partnerships", level=1)
     yield from own("publications")

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
-from documents.errors import EditionUnknown
-from documents.projects import BusinessArea
+from documents.exceptions import EditionUnknown
+from documents.models.projects import BusinessArea
 
 APPROVED, ALL = "approved", "all"
 ACCESSIBLE, ARCHIVE = "pdf/ua-1", "pdf/a-3a"

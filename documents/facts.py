@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models import Min, Q, QuerySet, Sum
 from django.utils import timezone
 
-from documents import kinds, pdf
-from documents.models import Cluster, Task
+from documents import pdf
+from documents.models import Cluster, Task, document_types
 from metrics import instruments
 
 USUAL_SECONDS = 2.0
@@ -19,7 +19,9 @@ LONG_WAIT = timedelta(seconds=10)
 
 def supply() -> None:
     """Give the evaluation these facts."""
-    instruments.supply(instruments.Facts(kinds=tuple(kinds.KINDS), work=work, queue=queue, gauges=gauges))
+    instruments.supply(
+        instruments.Facts(kinds=tuple(document_types.KINDS), work=work, queue=queue, gauges=gauges)
+    )
 
 
 def work(since: float) -> tuple[Sequence[instruments.Work], bool]:

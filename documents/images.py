@@ -15,7 +15,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from documents import errors, pixels, store
+from documents import exceptions, pixels, store
 from documents.models import Document, DocumentImage, DocumentQuerySet, Task
 from documents.pixels import Prepared, Upload
 
@@ -34,7 +34,7 @@ def add(
     with transaction.atomic():
         # The lock makes one image of the same picture sent twice at the same moment.
         if not Document.objects.select_for_update().filter(pk=document.pk).first():
-            raise errors.DocumentGone("It was deleted before its image was stored.")
+            raise exceptions.DocumentGone("It was deleted before its image was stored.")
         if (found := document.images.filter(digest=values["digest"]).first()) is not None:
             return _with_caption(found, caption), False
         image = DocumentImage.objects.create(

@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.mail import EmailMessage
 from django.db import transaction
 
-from documents import errors, handlers, queue, store, tasks, webhooks
+from documents import exceptions, handlers, queue, store, tasks, webhooks
 from documents.models import Delivery, Notice, Task
 
 KIND = "notice"
@@ -74,14 +74,14 @@ def deliver(attempt: tasks.Attempt) -> tasks.Outcome:
     """Send one notice and log the try."""
     notice = Notice.objects.select_related("task__document__project").filter(sender=attempt.task).first()
     if notice is None:
-        raise errors.NoticeRefused("Its task was removed meanwhile.")
+        raise exceptions.NoticeRefused("Its task was removed meanwhile.")
     started, status, error = time.monotonic(), None, ""
     try:
         if notice.channel == Notice.Channel.WEBHOOK:
             status = webhooks.send(notice.target, str(notice.pk), payload(notice.task))
         else:
             _mail(notice)
-    except errors.NoticeError as failure:
+    except exceptions.NoticeError as failure:
         error = str(failure)
         raise
     finally:
@@ -123,7 +123,7 @@ def _mail(notice: Notice) -> None:
     try:
         letter.send()
     except (OSError, smtplib.SMTPException) as error:
-        raise errors.NoticeFailed(f"The mail server did not take it: {error}"[:250]) from error
+        raise exceptions.NoticeFailed(f"The mail server did not take it: {error}"[:250]) from error
 
 
 def _attach(letter: EmailMessage, task: Task) -> None:
@@ -137,4 +137,4 @@ def _attach(letter: EmailMessage, task: Task) -> None:
                 task.filename, stream.read(), facts.get("media_type", "application/pdf").partition(";")[0]
             )
     except FileNotFoundError as error:
-        raise errors.NoticeRefused("The file was removed meanwhile.") from error
+        raise exceptions.NoticeRefused("The file was removed meanwhile.") from error

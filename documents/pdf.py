@@ -13,9 +13,9 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from documents import annual, chapters, content, editions, errors, handlers, kinds, patience, store, tasks
+from documents import annual, chapters, content, editions, exceptions, handlers, patience, store, tasks
 from documents.editions import Edition
-from documents.models import Document, Task
+from documents.models import Document, Task, document_types
 from documents.rendering import html, pool
 from documents.rendering.messages import Job, Rendered
 from metrics import instruments
@@ -85,7 +85,7 @@ def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) ->
     last = done.order_by("-finished_at").values_list("result", flat=True).first()
     if last and "seconds" in last:
         return float(last["seconds"])
-    if document.kind != kinds.ANNUAL_REPORT.key:
+    if document.kind != document_types.ANNUAL_REPORT.key:
         return 0.0
     return SECONDS_PER_CHAPTER * chapters.count(document, edition)
 
@@ -137,7 +137,7 @@ def _make(document: Document, edition: Edition, folder: Path, attempt: tasks.Att
             made = annual.make(
                 document, edition, folder, recorder=recorder, deadline=deadline, report=attempt.report
             )
-        except errors.BindingUnsupported as error:
+        except exceptions.BindingUnsupported as error:
             logger.warning("the report is rendered as a whole: %s", error)
         else:
             facts: dict[str, object] = {"parts": made.parts, "parts_drawn": made.drawn}
@@ -220,14 +220,14 @@ def _document(task: Task) -> Document:
     """Return the document as it is now; raises DocumentGone."""
     document = content.get(task.document_id) if task.document_id else None
     if document is None:
-        raise errors.DocumentGone("It was deleted before its PDF was finished.")
+        raise exceptions.DocumentGone("It was deleted before its PDF was finished.")
     return document
 
 
 def _require_kept(task: Task) -> None:
     """Raise DocumentGone for a document that was deleted meanwhile: nothing may be kept of it."""
     if not Document.objects.filter(tasks=task).exists():
-        raise errors.DocumentGone("It was deleted before its PDF was finished.")
+        raise exceptions.DocumentGone("It was deleted before its PDF was finished.")
 
 
 def _render(draft: Draft, pdf_path: Path, *, deadline: float, report: tasks.Report) -> Rendered:

@@ -11,7 +11,7 @@ import time
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from documents import claims, errors, handlers, images, pixels, store
+from documents import claims, exceptions, handlers, images, pixels, store
 from documents.models import Document, DocumentImage
 from documents.pixels import Prepared, Upload
 
@@ -67,7 +67,7 @@ def run(attempt: handlers.Attempt) -> handlers.Outcome:
 
 def _image(attempt: handlers.Attempt) -> DocumentImage:
     if (image := DocumentImage.objects.filter(task=attempt.task).first()) is None:
-        raise errors.ImageUnusable("There is nothing to prepare: the image was deleted, or sent again.")
+        raise exceptions.ImageUnusable("There is nothing to prepare: the image was deleted, or sent again.")
     return image
 
 
@@ -78,7 +78,7 @@ def _prepared(attempt: handlers.Attempt) -> Prepared:
         with _turn:
             return pixels.prepare(sent)
     except ValidationError as error:
-        raise errors.ImageUnusable(" ".join(error.messages)) from error
+        raise exceptions.ImageUnusable(" ".join(error.messages)) from error
 
 
 def _sent(name: str) -> bytes:
@@ -87,7 +87,7 @@ def _sent(name: str) -> bytes:
         with store.open_file(name) as stream:
             return stream.read()
     except FileNotFoundError as error:
-        raise errors.ImageUnusable("What was sent is gone; send the image again.") from error
+        raise exceptions.ImageUnusable("What was sent is gone; send the image again.") from error
     except OSError as error:
         raise store.storage_error(error) from error
 

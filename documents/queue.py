@@ -20,7 +20,7 @@ from django.db.models import Avg, Count, F, Q, QuerySet, Sum
 from django.tasks import task
 from django.utils import timezone
 
-from documents import claims, errors, handlers, tasks, workers
+from documents import claims, exceptions, handlers, tasks, workers
 from documents.models import Cluster, Pause, Task, Viewer
 
 HINTS_PER_ROUND = 50
@@ -74,10 +74,12 @@ def require_room(user: Viewer) -> None:
         everybody=Count("pk"), own=Count("pk", filter=Q(requested_by_id=user.pk))
     )
     if waiting["everybody"] > settings.SPMS_QUEUE_LIMIT:
-        raise errors.QueueFull(f"{settings.SPMS_QUEUE_LIMIT} tasks wait already. Try again in a minute.")
+        raise exceptions.QueueFull(f"{settings.SPMS_QUEUE_LIMIT} tasks wait already. Try again in a minute.")
     limit = settings.SPMS_QUEUE_LIMIT_PER_USER
     if waiting["own"] > limit:
-        raise errors.TooManyTasks(f"{limit} of your tasks wait already. Wait until some of them are done.")
+        raise exceptions.TooManyTasks(
+            f"{limit} of your tasks wait already. Wait until some of them are done."
+        )
 
 
 def is_alive() -> bool:

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
 
-from documents import errors
+from documents import exceptions
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -56,14 +56,16 @@ def is_known(error: OSError) -> bool:
     return isinstance(error, Unreachable) or error.errno in NO_ROOM
 
 
-def storage_error(error: OSError) -> errors.SpmsError:
+def storage_error(error: OSError) -> exceptions.SpmsError:
     """Return the error to show for one of the system's."""
     if isinstance(error, Unreachable):
-        return errors.StorageUnavailable(str(error))
+        return exceptions.StorageUnavailable(str(error))
     if error.errno in NO_ROOM:
-        return errors.StorageFull("The disk under the data folder is full. Free some space, then try again.")
+        return exceptions.StorageFull(
+            "The disk under the data folder is full. Free some space, then try again."
+        )
     reason = error.strerror or str(error)
-    return errors.StorageUnavailable(f"The data folder cannot be read or written: {reason.lower()}.")
+    return exceptions.StorageUnavailable(f"The data folder cannot be read or written: {reason.lower()}.")
 
 
 def host() -> str:

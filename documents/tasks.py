@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from documents import claims, errors, handlers, logs, store
+from documents import claims, exceptions, handlers, logs, store
 from documents.handlers import (
     Attempt as Attempt,
     ClaimLost,
@@ -88,7 +88,7 @@ def begin(
                 return joined, False
         else:
             return task, True
-    raise errors.SpmsError("The task could not be begun. Try again.")
+    raise exceptions.SpmsError("The task could not be begun. Try again.")
 
 
 def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
@@ -115,14 +115,16 @@ def _run(task: Task, deadline: float) -> None:
         logger.info("task %s was taken away while it ran", task.pk)
     except NotYet as rest:
         _go_on_later(task, rest.again_in_seconds)
-    except errors.SpmsError as error:
+    except exceptions.SpmsError as error:
         _retry_or_fail(task, error)
     except (OperationalError, InterfaceError) as error:
         logger.warning("task %s met the database: %s", task.pk, error)
-        _retry_or_fail(task, errors.DatabaseUnavailable("The database was busy or away. Try again."))
+        _retry_or_fail(task, exceptions.DatabaseUnavailable("The database was busy or away. Try again."))
     except Exception:
         logger.exception("task %s failed", task.pk)
-        _fail(task, errors.SpmsError("An error that nobody foresaw; it is in the log under this task's id."))
+        _fail(
+            task, exceptions.SpmsError("An error that nobody foresaw; it is in the log under this task's id.")
+        )
     else:
         _finish(task, outcome)
 
@@ -168,7 +170,7 @@ def cancel(task_id: uuid.UUID, *, by: str) -> None:
     """End a task that has not ended; whoever runs it notices within two seconds. Raises TaskState."""
     cancelled = claims.ended(Task.Status.CANCELLED) | {"message": f"Cancelled by {by}."}
     if not Task.objects.in_flight().filter(pk=task_id).update(**cancelled):
-        raise errors.TaskState("It has ended already, so there is nothing to cancel.")
+        raise exceptions.TaskState("It has ended already, so there is nothing to cancel.")
 
 
 def retry(task_id: uuid.UUID, *, mode: str) -> None:
@@ -188,9 +190,11 @@ def retry(task_id: uuid.UUID, *, mode: str) -> None:
                 finished_at=None,
             )
     except IntegrityError as error:
-        raise errors.TaskState("Another task makes the same at this moment; wait for that one.") from error
+        raise exceptions.TaskState(
+            "Another task makes the same at this moment; wait for that one."
+        ) from error
     if not changed:
-        raise errors.TaskState("Only a failed or a cancelled task can be tried again.")
+        raise exceptions.TaskState("Only a failed or a cancelled task can be tried again.")
 
 
 def hand_over(task_id: uuid.UUID) -> None:
@@ -200,15 +204,15 @@ def hand_over(task_id: uuid.UUID) -> None:
 
 def expire(task_id: uuid.UUID) -> None:
     """Fail an inline task whose requester has waited long enough; whoever runs it stops."""
-    error = errors.RenderTimeout("It was not finished in the time that a request may wait for it.")
+    error = exceptions.RenderTimeout("It was not finished in the time that a request may wait for it.")
     late = Task.objects.in_flight().filter(pk=task_id, mode=Task.Mode.INLINE)
     late.update(error=error.as_kept(), message=str(error), **claims.ended(Task.Status.FAILED))
 
 
-def error_of(task: Task) -> errors.SpmsError:
+def error_of(task: Task) -> exceptions.SpmsError:
     """Return the error that ended a failed task."""
     kept = task.error or {}
-    return errors.SpmsError.by_slug(kept.get("type", ""))(kept.get("detail", ""), task_id=str(task.pk))
+    return exceptions.SpmsError.by_slug(kept.get("type", ""))(kept.get("detail", ""), task_id=str(task.pk))
 
 
 @functools.cache
@@ -284,7 +288,7 @@ def _finish(task: Task, outcome: Outcome) -> None:
         store.delete(outcome.file)
 
 
-def _retry_or_fail(task: Task, error: errors.SpmsError) -> None:
+def _retry_or_fail(task: Task, error: exceptions.SpmsError) -> None:
     """Let the queue try again later what may pass; a person who waits inline is told at once."""
     if error.can_pass and task.attempts < claims.max_attempts() and _retry_later(task, error):
         _keep_failure(task, error)
@@ -306,7 +310,7 @@ def _go_on_later(task: Task, seconds: float) -> None:
     )
 
 
-def _retry_later(task: Task, error: errors.SpmsError) -> bool:
+def _retry_later(task: Task, error: exceptions.SpmsError) -> bool:
     backoff_seconds = settings.SPMS_RETRY_BACKOFF * 2 ** (task.attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311  # nosec B311
     queued = claims.mine(task).filter(mode=Task.Mode.QUEUE)
     return _insist(
@@ -323,13 +327,13 @@ def _retry_later(task: Task, error: errors.SpmsError) -> bool:
     )
 
 
-def _fail(task: Task, error: errors.SpmsError) -> None:
+def _fail(task: Task, error: exceptions.SpmsError) -> None:
     instruments.not_rendered(task.kind, task.mode, error.slug)
     if _end(task, Task.Status.FAILED, error=error.as_kept(), message=str(error)[:500]):
         _keep_failure(task, error)
 
 
-def _keep_failure(task: Task, error: errors.SpmsError) -> None:
+def _keep_failure(task: Task, error: exceptions.SpmsError) -> None:
     """Note the attempt with the traceback at hand; without the note the task's own end stands all the same."""
     try:
         with transaction.atomic():

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from documents import logs, store
-from documents.errors import SpmsError
+from documents.exceptions import SpmsError
 
 CONTENT_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5

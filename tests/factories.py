@@ -8,9 +8,18 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from PIL import Image
 
-from documents import images, kinds
+from documents import images
 from documents.cycles import texts
-from documents.models import BusinessArea, Cycle, Document, DocumentImage, Letter, Membership, Project
+from documents.models import (
+    BusinessArea,
+    Cycle,
+    Document,
+    DocumentImage,
+    Letter,
+    Membership,
+    Project,
+    document_types,
+)
 
 _numbers = itertools.count(1)
 
@@ -40,7 +49,7 @@ def project(*members: User, **values) -> Project:
 
 
 def document(*members: User, kind: str = "concept_plan", **values) -> Document:
-    if kind == kinds.ANNUAL_REPORT.key:
+    if kind == document_types.ANNUAL_REPORT.key:
         return Document.objects.create(kind=kind, **({"year": 2026} | values))
     owner = values.pop("project", None) or project(*members)
     return Document.objects.create(project=owner, kind=kind, **({"year": 2026} | values))

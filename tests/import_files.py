@@ -2,7 +2,7 @@
 
 import pytest
 
-from documents import errors
+from documents import exceptions
 from documents.imports import reading
 
 KNOWN = ("tag", "title", "year")
@@ -22,6 +22,6 @@ def reader(folder):
 
 
 def said(read, content):
-    with pytest.raises(errors.ImportUnreadable) as caught:
+    with pytest.raises(exceptions.ImportUnreadable) as caught:
         read(content)
     return str(caught.value)

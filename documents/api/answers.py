@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from documents import dispatch, errors, tasks
+from documents import dispatch, exceptions, tasks
 from documents.api import preferences
 from documents.api.serializers import TaskSerializer
 from documents.models import Document, Task
@@ -49,7 +49,7 @@ def make(
     if task.status == Task.Status.FAILED:
         raise tasks.error_of(task)
     if task.status == Task.Status.CANCELLED:
-        raise errors.TaskCancelled(task.message, task_id=str(task.pk))
+        raise exceptions.TaskCancelled(task.message, task_id=str(task.pk))
     return of_task(task, 201 if is_new else 200, preferences.applied(wish, task))
 
 

@@ -9,7 +9,7 @@ from documents.api.conventions import StrictSerializer
 from documents.api.serializers import NoticeRequestSerializer
 from documents.cycles import texts
 from documents.models import Cycle, Letter
-from documents.projects import YEAR_VALIDATORS
+from documents.models.projects import YEAR_VALIDATORS
 
 
 class LetterTextSerializer(StrictSerializer):

@@ -20,7 +20,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from documents import errors, queue
+from documents import exceptions, queue
 from documents.api.serializers import TaskSerializer
 from documents.api.tasks import TaskViewSet
 from documents.models import Task
@@ -54,9 +54,9 @@ class MayWatch(TaskViewSet):
         self.get_object()
         instead = f"Ask {reverse('task-detail', args=[pk])}?wait=20 instead."
         if not isinstance(request._request, ASGIRequest):
-            raise errors.EventsUnavailable(f"This server sends no events. {instead}")
+            raise exceptions.EventsUnavailable(f"This server sends no events. {instead}")
         if hub.count >= settings.SPMS_EVENT_STREAMS:
-            raise errors.EventsBusy(f"{hub.count} streams are open already. {instead}")
+            raise exceptions.EventsBusy(f"{hub.count} streams are open already. {instead}")
         return Response(status=204)
 
 

@@ -8,9 +8,19 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 
-from documents import kinds, queue, richtext, webhooks
+from documents import queue, webhooks
 from documents.api.conventions import StrictSerializer
-from documents.models import Delivery, Document, DocumentImage, Membership, Notice, Project, Task
+from documents.models import (
+    Delivery,
+    Document,
+    DocumentImage,
+    Membership,
+    Notice,
+    Project,
+    Task,
+    document_types,
+    richtext,
+)
 
 APPROVALS = {
     "project_lead": "lead_approved",
@@ -96,7 +106,7 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         """Check what only staff may do, what may not change, and the sections against the kind."""
         self._check_rights(attrs)
         self._check_fixed(attrs)
-        kind = kinds.KINDS[attrs.get("kind") or self.instance.kind]  # type: ignore[union-attr]
+        kind = document_types.KINDS[attrs.get("kind") or self.instance.kind]  # type: ignore[union-attr]
         if not self.instance and kind.has_project != bool(attrs.get("project")):
             what = "needs a project" if kind.has_project else "belongs to a year and has no project"
             raise serializers.ValidationError({"project": f"A {kind.title.lower()} {what}."})
@@ -141,7 +151,7 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
             return
         if attrs.get("status") == Document.Status.APPROVED or set(attrs) & set(APPROVALS.values()):
             raise exceptions.PermissionDenied("Only staff may approve a document or change its approvals.")
-        if not self.instance and attrs.get("kind") == kinds.ANNUAL_REPORT.key:
+        if not self.instance and attrs.get("kind") == document_types.ANNUAL_REPORT.key:
             raise exceptions.PermissionDenied("Only staff may create an annual report.")
 
     def _check_fixed(self, attrs: dict[str, Any]) -> None:
@@ -157,7 +167,7 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
 
 
 def _exists_already(values: dict[str, Any]) -> serializers.ValidationError:
-    title = kinds.KINDS[values["kind"]].title.lower()
+    title = document_types.KINDS[values["kind"]].title.lower()
     return serializers.ValidationError(
         {"year": f"There is a {title} for {values['year']} already; change that one."}
     )

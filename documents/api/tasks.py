@@ -14,7 +14,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from documents import dispatch, errors, notices, tasks
+from documents import dispatch, exceptions, notices, tasks
 from documents.api import answers, downloads, preferences
 from documents.api.conventions import require_no_body
 from documents.api.filters import TaskFilter
@@ -63,7 +63,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         """Send the file that a task made."""
         task = self.get_object()
         if not task.has_ended or not task.file:
-            raise errors.FileMissing("This task has no file: look at its status and message.")
+            raise exceptions.FileMissing("This task has no file: look at its status and message.")
         facts = task.result or {}
         try:
             return downloads.send(
@@ -75,7 +75,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
                 media_type=facts.get("media_type", downloads.PDF),
             )
         except FileNotFoundError as error:
-            raise errors.FileMissing("It was removed meanwhile; have it made again.") from error
+            raise exceptions.FileMissing("It was removed meanwhile; have it made again.") from error
 
     @extend_schema(request=None, responses={200: TaskSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])

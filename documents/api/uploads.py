@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import errors, images, notices, pixels, preparing, store
+from documents import exceptions, images, notices, pixels, preparing, store
 from documents.api import answers, preferences
 from documents.api.serializers import (
     BINARY,
@@ -111,7 +111,7 @@ def _ready(image: DocumentImage, status: int) -> Response:
 
 def _require_ready(image: DocumentImage) -> None:
     if image.state == DocumentImage.State.WAITING:
-        raise errors.ImageNotReady("It is being prepared for print. Ask again in a moment.")
+        raise exceptions.ImageNotReady("It is being prepared for print. Ask again in a moment.")
     if image.state == DocumentImage.State.FAILED:
         raise NotFound("This image could not be prepared; its task says why. Send it again.")
 

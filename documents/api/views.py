@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import chapters, editions, errors, notices, pdf, tasks
+from documents import chapters, editions, exceptions, notices, pdf, tasks
 from documents.api import answers, downloads, preferences, uploads
 from documents.api.serializers import (
     DocumentSerializer,
@@ -130,7 +130,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         edition = _edition(request, document)
         task = _task_of(document, request.query_params.get("task")) or pdf.stored(document, edition)
         if task is None:
-            raise errors.PdfMissing(f"Make it with POST {request.path} first.")
+            raise exceptions.PdfMissing(f"Make it with POST {request.path} first.")
         facts = task.result or {}
         try:
             return downloads.send(
@@ -141,7 +141,9 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
                 filename=document.filename_of(editions.of(task.arguments).title),
             )
         except FileNotFoundError as error:
-            raise errors.PdfMissing(f"Its file is gone. Make it with POST {request.path} again.") from error
+            raise exceptions.PdfMissing(
+                f"Its file is gone. Make it with POST {request.path} again."
+            ) from error
 
     @extend_schema(
         request={"multipart/form-data": ImageUploadSerializer},
@@ -201,5 +203,5 @@ def _task_of(document: Document, task_id: str | None) -> Task | None:
     except ValueError as error:
         raise ValidationError({"task": "Send the id of a task."}) from error
     if (task := document.tasks.filter(**wanted).first()) is None:
-        raise errors.PdfMissing("This document has no PDF from such a task.")
+        raise exceptions.PdfMissing("This document has no PDF from such a task.")
     return task

@@ -9,10 +9,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from documents import errors, tasks
-from documents.cycle_models import Cycle, Letter
+from documents import exceptions, tasks
 from documents.cycles import opening, sending
 from documents.models import Task
+from documents.models.cycles import Cycle, Letter
 
 # Whoever was sending a letter may still hear of it for so long: twice what a silent server may take, and more.
 QUIET = timedelta(minutes=1)
@@ -32,7 +32,7 @@ class Work(TypedDict):
 def require_new(year: int) -> None:
     """Raise CycleExists when this year's cycle was opened before."""
     if (found := Cycle.objects.filter(year=year).first()) is not None:
-        raise errors.CycleExists(
+        raise exceptions.CycleExists(
             f"The cycle {year - 1}-{year} is number {found.pk}; resume that one if it has stopped."
         )
 
@@ -62,7 +62,7 @@ def resumed(cycle: Cycle) -> Work:
     """Return the work that goes on with what is left. Raises CycleState when nothing is."""
     waiting = cycle.letters.waiting().count()
     if cycle.prepared_at is not None and not waiting:
-        raise errors.CycleState("Nothing is left to be sent.")
+        raise exceptions.CycleState("Nothing is left to be sent.")
 
     def on_begin(task: Task) -> None:
         Cycle.objects.filter(pk=cycle.pk).update(task=task)
@@ -92,11 +92,11 @@ def look(pk: int) -> Cycle | None:
 def stop(cycle: Cycle, by: User) -> None:
     """Send no further letter, within two seconds. Raises CycleState when nothing runs."""
     if cycle.task is None:
-        raise errors.CycleState("Nothing is being sent, so there is nothing to stop.")
+        raise exceptions.CycleState("Nothing is being sent, so there is nothing to stop.")
     try:
         tasks.cancel(cycle.task.pk, by=by.get_username())
-    except errors.TaskState as error:
-        raise errors.CycleState("Nothing is being sent, so there is nothing to stop.") from error
+    except exceptions.TaskState as error:
+        raise exceptions.CycleState("Nothing is being sent, so there is nothing to stop.") from error
 
 
 def again(letters: QuerySet[Letter]) -> int:
@@ -121,7 +121,7 @@ def again(letters: QuerySet[Letter]) -> int:
 def require_again(letters: QuerySet[Letter]) -> int:
     """Do as ``again``; raises CycleState when there is no such letter."""
     if not (count := again(letters)):
-        raise errors.CycleState(
+        raise exceptions.CycleState(
             "No such letter can be sent again: it must have failed or be perhaps sent for a minute, "
             "and its person needs an address."
         )
@@ -132,4 +132,4 @@ def bounced(letter: Letter, reason: str) -> None:
     """Note that a letter came back. Raises CycleState for one that was not sent."""
     gone = Letter.objects.filter(pk=letter.pk, state__in=(Letter.State.SENT, Letter.State.PERHAPS_SENT))
     if not gone.update(state=Letter.State.FAILED, error=f"It came back: {reason}"[:300]):
-        raise errors.CycleState("Only a letter that was sent can come back.")
+        raise exceptions.CycleState("Only a letter that was sent can come back.")

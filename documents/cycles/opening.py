@@ -11,14 +11,13 @@ from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from documents import kinds
-from documents.cycle_models import Cycle, Letter
 from documents.cycles import texts
 from documents.handlers import Report
-from documents.models import Document, Membership, Project
+from documents.models import Document, Membership, Project, document_types
+from documents.models.cycles import Cycle, Letter
 
 ACTIVE = (Project.Status.ACTIVE, Project.Status.UPDATE)
-REPORTS = (kinds.PROGRESS_REPORT.key, kinds.STUDENT_REPORT.key)
+REPORTS = (document_types.PROGRESS_REPORT.key, document_types.STUDENT_REPORT.key)
 BATCH = 500
 NO_ADDRESS = "This person has no e-mail address."
 
@@ -110,7 +109,7 @@ def _add_reports(cycle: Cycle, projects: list[Project]) -> int:
 
 def _report_of(project: Project) -> str:
     is_student = project.kind == Project.Kind.STUDENT
-    return (kinds.STUDENT_REPORT if is_student else kinds.PROGRESS_REPORT).key
+    return (document_types.STUDENT_REPORT if is_student else document_types.PROGRESS_REPORT).key
 
 
 def _add_letters(cycle: Cycle, persons: list[User]) -> int:

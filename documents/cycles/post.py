@@ -13,7 +13,7 @@ from typing import Any
 from django.core.mail import EmailMessage, mailers
 from django.core.mail.backends.base import BaseEmailBackend
 
-from documents.errors import MailServerAway
+from documents.exceptions import MailServerAway
 
 type Mark = Callable[[], bool]
 

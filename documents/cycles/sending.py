@@ -15,10 +15,10 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import Count, F, Min, Q
 from django.utils import timezone
 
-from documents import claims, errors, handlers
-from documents.cycle_models import Cycle, Letter
+from documents import claims, exceptions, handlers
 from documents.cycles import opening, pace, post, texts
 from documents.handlers import Attempt, NotYet, Outcome
+from documents.models.cycles import Cycle, Letter
 
 KIND = "cycle"
 # Letters that go over one connection, and how long one turn takes before other tasks have theirs.
@@ -38,7 +38,7 @@ def run(attempt: Attempt) -> Outcome:
     """Prepare the cycle, and send what is due; raises NotYet while something is left."""
     cycle = Cycle.objects.filter(year=attempt.task.arguments["year"]).first()
     if cycle is None:
-        raise errors.CycleState("The cycle was removed.")
+        raise exceptions.CycleState("The cycle was removed.")
     opening.prepare(cycle, attempt.report)
     give_up_orphans(cycle, attempt.task.token)
     turn = _Turn(cycle=cycle, attempt=attempt, sent=_sent(cycle), ends_at=time.monotonic() + TURN_SECONDS)
@@ -84,7 +84,7 @@ def _send_due(turn: _Turn) -> None:
     try:
         while time.monotonic() < turn.ends_at and (letters := _due(turn.cycle)):
             _send_over_one_connection(turn, letters)
-    except errors.MailServerAway as error:
+    except exceptions.MailServerAway as error:
         if turn.sent == before:
             raise
         raise NotYet(FAULT_PAUSE_SECONDS) from error
@@ -139,7 +139,7 @@ def _send(turn: _Turn, backend: BaseEmailBackend, letter: Letter) -> bool:
         _put_off(letter, note, str(refusal))
     except post.Unknown as fault:
         note(Letter.State.PERHAPS_SENT, str(fault))
-        raise errors.MailServerAway(str(fault)[:300]) from fault
+        raise exceptions.MailServerAway(str(fault)[:300]) from fault
     else:
         note(Letter.State.SENT, "", sent_at=timezone.now())
         return True

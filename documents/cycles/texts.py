@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 
-from documents.cycle_models import Cycle, Letter
+from documents.models.cycles import Cycle, Letter
 
 PLACEHOLDERS = ("name", "year", "due", "projects", "url")
 LONGEST_TEXT = 10_000

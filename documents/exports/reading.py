@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Model, QuerySet
 
-from documents import chapters, errors
+from documents import chapters, exceptions
 from documents.exports import wanted
 from documents.exports.wanted import Export
 from documents.handlers import Attempt
@@ -50,7 +50,9 @@ def paced[Row](rows: Iterable[Row], attempt: Attempt, *, every: int = 1) -> Iter
         if number % every == 0:
             attempt.report("write", number)
             if time.monotonic() > attempt.deadline:
-                raise errors.ExportTooLarge(f"Only {number:,} rows fitted into the time. Narrow the filter.")
+                raise exceptions.ExportTooLarge(
+                    f"Only {number:,} rows fitted into the time. Narrow the filter."
+                )
         yield row
 
 

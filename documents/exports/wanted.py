@@ -9,10 +9,9 @@ from django import forms
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Max, QuerySet, Sum
 
-from documents import kinds
-from documents.errors import ExportUnknown
+from documents.exceptions import ExportUnknown
 from documents.filters import DocumentFilter, ProjectFilter
-from documents.models import BusinessArea, Document, Membership, Project, Task, Viewer
+from documents.models import BusinessArea, Document, Membership, Project, Task, Viewer, document_types
 
 PROJECTS, DOCUMENTS = "projects", "documents"
 WHATS = (PROJECTS, DOCUMENTS)
@@ -117,8 +116,8 @@ def columns(export: Export) -> tuple[str, ...]:
     """Return the names of the columns in order; for documents also the sections of their kind, or of all."""
     if export.what == PROJECTS:
         return COLUMNS[PROJECTS]
-    kind = kinds.KINDS.get(export.filters.get("kind", ""))
-    chosen_kinds = [kind] if kind else kinds.KINDS.values()
+    kind = document_types.KINDS.get(export.filters.get("kind", ""))
+    chosen_kinds = [kind] if kind else document_types.KINDS.values()
     keys = dict.fromkeys(key for one in chosen_kinds for key in one.section_keys())
     return (*COLUMNS[DOCUMENTS], *keys)
 

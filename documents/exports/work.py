@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from documents import errors, handlers, store, tasks
+from documents import exceptions, handlers, store, tasks
 from documents.exports import archive, reading, wanted, writers
 from documents.exports.wanted import Export
 from documents.models import Task, Viewer
@@ -75,7 +75,7 @@ def make(attempt: tasks.Attempt) -> tasks.Outcome:
 def _require_room(export: Export, state: wanted.State) -> None:
     if export.format == "xlsx" and state.rows > writers.MOST_XLSX_ROWS:
         most = f"{writers.MOST_XLSX_ROWS:,}"
-        raise errors.ExportTooLarge(f"A sheet of XLSX holds {most} rows. Narrow the filter, or take CSV.")
+        raise exceptions.ExportTooLarge(f"A sheet of XLSX holds {most} rows. Narrow the filter, or take CSV.")
 
 
 def _write(path: Path, export: Export, user: Viewer, attempt: tasks.Attempt) -> Written:

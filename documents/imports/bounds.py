@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from documents import errors, richtext
+from documents import exceptions
+from documents.models import richtext
 
 MAX_ROWS = 50_000
 MAX_COLUMNS = 200
@@ -35,7 +36,7 @@ class Budget:
         """Take from it. Raises ImportUnreadable when so much is not left."""
         self._left -= amount
         if self._left < 0:
-            raise errors.ImportUnreadable(self._message)
+            raise exceptions.ImportUnreadable(self._message)
 
     def refill(self) -> None:
         """Begin anew."""

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from documents import errors
+from documents import exceptions
 from documents.exports.cells import restore
 from documents.imports.bounds import MAX_CELL_CHARACTERS, MAX_ROW_CHARACTERS, Budget, Cells
 
@@ -40,9 +40,11 @@ def rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
                 yield number, [restore(cell) for cell in cells]
         except UnicodeDecodeError as error:
             where = f" after row {number}" if number else ""
-            raise errors.ImportUnreadable(f"Something in it{where} is not UTF-8. {HOW_TO_SAVE}") from error
+            raise exceptions.ImportUnreadable(
+                f"Something in it{where} is not UTF-8. {HOW_TO_SAVE}"
+            ) from error
         except csv.Error as error:
-            raise errors.ImportUnreadable(
+            raise exceptions.ImportUnreadable(
                 f"Row {number + 1} cannot be read: {error}. Each quotation mark inside a cell is written twice."
             ) from error
 
@@ -68,5 +70,5 @@ def _lines(text: io.TextIOWrapper, budget: Budget) -> Iterator[str]:
     while line := text.readline(MAX_ROW_CHARACTERS + 1):
         budget.spend(len(line))
         if "\0" in line:
-            raise errors.ImportUnreadable(f"It has bytes that are no text (NUL). {HOW_TO_SAVE}")
+            raise exceptions.ImportUnreadable(f"It has bytes that are no text (NUL). {HOW_TO_SAVE}")
         yield line

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
-from documents import kinds, richtext
 from documents.imports.reading import Row
 from documents.imports.verdicts import Change, Verdict, begin, field_of
-from documents.models import Document, Project
+from documents.models import Document, Project, document_types, richtext
 
-SECTIONS = tuple(dict.fromkeys(key for kind in kinds.KINDS.values() for key in kind.section_keys()))
+SECTIONS = tuple(dict.fromkeys(key for kind in document_types.KINDS.values() for key in kind.section_keys()))
 COLUMNS = ("tag", "kind", "year", "status", *SECTIONS)
 REQUIRED = ("tag", "kind", "year")
 WRITTEN = ("status", "sections", "version")
@@ -64,7 +63,7 @@ def _stored(keys: Sequence[Key]) -> dict[Key, Document]:
 
 def _judge(verdict: Verdict, stored: Document | None) -> None:
     status = verdict.clean(field_of(Document, "status")) if verdict.text("status") else None
-    kind = kinds.KINDS.get(verdict.text("kind"))
+    kind = document_types.KINDS.get(verdict.text("kind"))
     before = stored.sections if stored else {}
     sections = before | _sections(verdict, kind, before) if kind else {}
     if verdict.has_errors or verdict.identity is None:
@@ -82,10 +81,10 @@ def _judge(verdict: Verdict, stored: Document | None) -> None:
     )
 
 
-def _sections(verdict: Verdict, kind: kinds.Kind, before: dict[str, str]) -> dict[str, str]:
+def _sections(verdict: Verdict, kind: document_types.Kind, before: dict[str, str]) -> dict[str, str]:
     """Return the sections that the row says something new about, sanitised."""
     said = {key: verdict.row.cells[key] for key in SECTIONS if key in verdict.row.cells}
-    for key, message in kinds.section_errors(kind, said).items():
+    for key, message in document_types.section_errors(kind, said).items():
         verdict.object_to(key, message)
     sections = {}
     for key, html in said.items():

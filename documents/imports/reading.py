@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from documents import errors
+from documents import exceptions
 from documents.imports import csv_files, sheets
 from documents.imports.bounds import (
     MAX_CELL_CHARACTERS,
@@ -58,7 +58,7 @@ def _rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
     with path.open("rb") as stream:
         begin = stream.read(len(OLE))
     if begin == OLE:
-        raise errors.ImportUnreadable(
+        raise exceptions.ImportUnreadable(
             "This is an old .xls file, or a workbook with a password. Save it as .xlsx without a password."
         )
     found = sheets.rows(path) if begin.startswith(ZIP) else csv_files.rows(path, known)
@@ -69,7 +69,9 @@ def _rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
     for number, cells in found:
         last = last or number + MAX_ROWS
         if number > last:
-            raise errors.ImportUnreadable(f"It has more than {MAX_ROWS:,} rows. Split it into several files.")
+            raise exceptions.ImportUnreadable(
+                f"It has more than {MAX_ROWS:,} rows. Split it into several files."
+            )
         whole.spend(_require_bounded(number, cells))
         if any(isinstance(cell, Bad) or cell.strip() for cell in cells):
             yield number, cells
@@ -78,12 +80,12 @@ def _rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
 def _require_bounded(number: int, cells: Cells) -> int:
     """Return how many characters a row has. Raises ImportUnreadable when it is too large."""
     if len(cells) > MAX_COLUMNS:
-        raise errors.ImportUnreadable(
+        raise exceptions.ImportUnreadable(
             f"Row {number} has {len(cells):,} columns; at most {MAX_COLUMNS} are allowed."
         )
     size = sum(len(cell) for cell in cells if isinstance(cell, str))
     if size > MAX_ROW_CHARACTERS:
-        raise errors.ImportUnreadable(f"Row {number} has more than {MAX_ROW_CHARACTERS:,} characters.")
+        raise exceptions.ImportUnreadable(f"Row {number} has more than {MAX_ROW_CHARACTERS:,} characters.")
     return size
 
 

@@ -21,7 +21,7 @@ from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.stylesheet import apply_stylesheet
 from openpyxl.worksheet._reader import WorkSheetParser
 
-from documents import errors
+from documents import exceptions
 from documents.imports.bounds import MAX_COLUMNS, MAX_ROW_CHARACTERS, Bad, Budget, Cells
 
 MEGABYTE = 1_000_000
@@ -64,7 +64,7 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        raise errors.ImportUnreadable(DAMAGED) from error
+        raise exceptions.ImportUnreadable(DAMAGED) from error
 
 
 def _rows(archive: "_Archive", stream: IO[bytes]) -> Iterator[tuple[int, Cells]]:
@@ -91,13 +91,13 @@ def _first_visible(reader: ExcelReader) -> str:
     for sheet, relation in reader.parser.find_sheets():
         if sheet.state == "visible" and relation.Type.endswith("/worksheet"):
             return str(relation.target)
-    raise errors.ImportUnreadable("This workbook has no visible sheet.")
+    raise exceptions.ImportUnreadable("This workbook has no visible sheet.")
 
 
 def _cells(number: int, found: list[dict[str, Any]]) -> Cells:
     width = max((cell["column"] for cell in found), default=0)
     if width > MAX_COLUMNS:
-        raise errors.ImportUnreadable(
+        raise exceptions.ImportUnreadable(
             f"Row {number} has something in column {width:,}; at most {MAX_COLUMNS} columns are allowed."
         )
     cells: Cells = [""] * width
@@ -129,16 +129,18 @@ class _Parser(WorkSheetParser):
 def _require_harmless(archive: zipfile.ZipFile, *, packed_bytes: int) -> None:
     infos = archive.infolist()
     if sum(info.file_size for info in infos) > max(MAX_RATIO * packed_bytes, MEGABYTE):
-        raise errors.ImportUnreadable(TOO_LARGE)
+        raise exceptions.ImportUnreadable(TOO_LARGE)
     for info in infos:
         if info.flag_bits & 0x1:
-            raise errors.ImportUnreadable("This workbook has a password. Save it without one.")
+            raise exceptions.ImportUnreadable("This workbook has a password. Save it without one.")
         if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise errors.ImportUnreadable(DAMAGED)  # no spreadsheet packs so, and only these unpack in bounds
+            raise exceptions.ImportUnreadable(
+                DAMAGED
+            )  # no spreadsheet packs so, and only these unpack in bounds
         if MACROS.search(info.filename):
-            raise errors.ImportUnreadable("This workbook has macros. Save it as .xlsx, without them.")
+            raise exceptions.ImportUnreadable("This workbook has macros. Save it as .xlsx, without them.")
         if LINKS.search(info.filename):
-            raise errors.ImportUnreadable(
+            raise exceptions.ImportUnreadable(
                 "This workbook has links to other files. Break them (Data, Edit links), so that its values are its own."
             )
 
@@ -158,7 +160,7 @@ class _Archive(zipfile.ZipFile):
         info = name if isinstance(name, zipfile.ZipInfo) else self.getinfo(name)
         limits = _limits(info.filename)
         if info.file_size > limits.part_bytes:  # no more is ever unpacked, whatever the part holds
-            raise errors.ImportUnreadable(TOO_LARGE)
+            raise exceptions.ImportUnreadable(TOO_LARGE)
         self._marks = Budget(limits.marks, TOO_LARGE)
         self._bytes = Budget(limits.row_bytes, TOO_LARGE)
         return cast("IO[bytes]", _Metered(super().open(info), self._marks, self._bytes))

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 
-from documents import claims, errors, handlers, store, tasks
+from documents import claims, exceptions, handlers, store, tasks
 from documents.imports import judging, writing
 from documents.imports.judging import Judged
 from documents.imports.subjects import SUBJECTS
@@ -85,9 +85,9 @@ def applied(checked: Task) -> Order:
     """Return the order to import the file of a dry run. Raises TaskState unless that was clean."""
     order, facts = order_of(checked), checked.result or {}
     if not order.is_dry_run:
-        raise errors.TaskState("This was an import, not a dry run: send the file again.")
+        raise exceptions.TaskState("This was an import, not a dry run: send the file again.")
     if checked.status != Task.Status.SUCCEEDED or facts.get("error_count"):
-        raise errors.TaskState(
+        raise exceptions.TaskState(
             "The file has errors, or was not checked to its end: correct it, and send it again."
         )
     return replace(order, is_dry_run=False, dry_run_task=str(checked.pk))
@@ -114,7 +114,7 @@ def _require_staff(task: Task) -> User:
     """Return who asked for it, who must still be one of the staff."""
     user = User.objects.filter(pk=task.requested_by_id or 0, is_staff=True, is_active=True).first()
     if user is None:
-        raise errors.ImportRefused("Only staff may import, and who asked for this is not staff any more.")
+        raise exceptions.ImportRefused("Only staff may import, and who asked for this is not staff any more.")
     return user
 
 
@@ -125,11 +125,11 @@ def _fetch(task: Task, order: Order, path: Path) -> Path:
             with store.open_file(task.source) as kept, path.open("wb") as copy:
                 shutil.copyfileobj(kept, copy, CHUNK_BYTES)
         except FileNotFoundError as error:
-            raise errors.ImportUnreadable("It was removed meanwhile; send it again.") from error
+            raise exceptions.ImportUnreadable("It was removed meanwhile; send it again.") from error
         with path.open("rb") as copied:
             digest = hashlib.file_digest(copied, "sha256").hexdigest()
     if digest != order.digest:
-        raise errors.ImportUnreadable("It is not the file that was sent; send it again.")
+        raise exceptions.ImportUnreadable("It is not the file that was sent; send it again.")
     return path
 
 
@@ -137,7 +137,7 @@ def _judge(attempt: tasks.Attempt, order: Order, source: Path) -> Judged:
     def on_progress(rows: int) -> None:
         attempt.report("check", rows)
         if time.monotonic() > attempt.deadline:
-            raise errors.ImportTooSlow(
+            raise exceptions.ImportTooSlow(
                 "Split the file, or have it done by the queue with a longer time limit."
             )
 
@@ -178,7 +178,7 @@ def _refuse(task: Task, outcome: tasks.Outcome, judged: Judged) -> None:
     claims.mine(task).update(file=outcome.file, digest=outcome.digest, result=outcome.facts)
     first = next(one for one in judged.first if one.is_error)
     where = f"the first in row {first.row}, column {first.column}: {first.problem}"
-    raise errors.ImportRefused(
+    raise exceptions.ImportRefused(
         f"{judging.many(judged.error_count, 'error')}, {where} The task's file lists them."
     )
 
@@ -197,6 +197,6 @@ def _write(attempt: tasks.Attempt, order: Order, plan: Path, outcome: tasks.Outc
             outcome.facts["write_seconds"] = round(time.monotonic() - started, 3)
             tasks.publish(attempt.task, outcome)
     except IntegrityError as error:
-        raise errors.ImportConflict(
+        raise exceptions.ImportConflict(
             f"Something was removed by somebody else meanwhile. {writing.CHECK_AGAIN}"
         ) from error

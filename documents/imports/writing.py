@@ -6,7 +6,7 @@ from itertools import batched
 
 from django.db import IntegrityError
 
-from documents import errors
+from documents import exceptions
 from documents.imports.subjects import LinkTable, Subject
 from documents.imports.verdicts import Change
 
@@ -38,7 +38,7 @@ def _require_unchanged(changed: Sequence[Change], subject: Subject) -> None:
     links = _links_now(changed, subject.links) if subject.links else {}
     for one in changed:
         if now.get(one.pk) != one.seen or (one.links and links.get(one.pk, []) != one.links["seen"]):
-            raise errors.ImportConflict(
+            raise exceptions.ImportConflict(
                 f"What row {one.row} is about was changed by somebody else meanwhile. {CHECK_AGAIN}"
             )
 
@@ -59,7 +59,7 @@ def _insert(new: Sequence[Change], subject: Subject) -> list[int]:
         rows = subject.model._default_manager.bulk_create([subject.model(**one.values) for one in new])
     except IntegrityError as error:
         numbers = f"rows {new[0].row} to {new[-1].row}"
-        raise errors.ImportConflict(
+        raise exceptions.ImportConflict(
             f"Something in {numbers} was added or removed by somebody else meanwhile. {CHECK_AGAIN}"
         ) from error
     return [row.pk for row in rows]

@@ -14,10 +14,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from documents import dispatch, errors
+from documents import dispatch, exceptions
 from documents.cycles import control, opening, texts
 from documents.models import Cycle, Letter
-from documents.projects import YEAR_VALIDATORS
+from documents.models.projects import YEAR_VALIDATORS
 
 MOST_LISTED = 200
 ASYNC = dispatch.Wish(respond_async=True)
@@ -67,7 +67,7 @@ def open_new(request: HttpRequest) -> HttpResponse:
             control.require_new(cycle.year)
             return _overview(request, form, opening.preview(cycle))
         _begin(request, control.opened(cycle))
-    except errors.SpmsError as error:
+    except exceptions.SpmsError as error:
         form.add_error(None, f"{error.title}. {error}")
         return _overview(request, form)
     return redirect("cycle-page", pk=cycle.pk)
@@ -95,7 +95,7 @@ def act(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("cycle-page", pk=pk)
     try:
         messages.success(request, action(request, found))
-    except errors.SpmsError as error:
+    except exceptions.SpmsError as error:
         messages.error(request, f"{error.title}. {error}")
     return redirect("cycle-page", pk=pk)
 
@@ -123,7 +123,7 @@ def _again(request: HttpRequest, found: Cycle) -> str:
 def _bounce(request: HttpRequest, found: Cycle) -> str:
     form = BounceForm(request.POST)
     if not form.is_valid():
-        raise errors.CycleState("Say in at most 250 characters why it came back.")
+        raise exceptions.CycleState("Say in at most 250 characters why it came back.")
     control.bounced(_letter(request, found), form.cleaned_data["reason"])
     return "It was noted that the letter came back."
 
@@ -143,7 +143,7 @@ def _letter(request: HttpRequest, found: Cycle) -> Letter:
         return get_object_or_404(found.letters, pk=number)
     letter = found.letters.filter(address__iexact=address).first() if address else None
     if letter is None:
-        raise errors.CycleState("No letter went to this address.")
+        raise exceptions.CycleState("No letter went to this address.")
     return letter
 
 

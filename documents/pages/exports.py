@@ -10,10 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from documents import kinds
 from documents.exports import wanted, work
 from documents.exports.wanted import Export
-from documents.models import BusinessArea, Document, Project, Task
+from documents.models import BusinessArea, Document, Project, Task, document_types
 
 MOST_EXPORTS = 20
 FORMATS = [(name, one.title) for name, one in wanted.FORMATS.items()]
@@ -49,7 +48,10 @@ class Filters(forms.Form):
         statuses = Document.Status.choices if is_of_documents else Project.Status.choices
         choices: dict[str, list[Any]] = {
             "format": FORMATS if is_of_documents else TABLES,
-            "kind": [("", "any kind"), *(kinds.choices() if is_of_documents else Project.Kind.choices)],
+            "kind": [
+                ("", "any kind"),
+                *(document_types.choices() if is_of_documents else Project.Kind.choices),
+            ],
             "status": [("", "any state"), *statuses],
         }
         for name, values in choices.items():

@@ -4,9 +4,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from documents import editions, kinds
+from documents import editions
 from documents.exports import wanted
-from documents.models import Document, ScheduledReport
+from documents.models import Document, ScheduledReport, document_types
 
 PRESETS = (
     ("0 7 * * MON", "Mondays at 7:00"),
@@ -22,8 +22,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     choices = {
         "formats": [(name, one.title) for name, one in wanted.FORMATS.items()],
         "whats": wanted.WHATS,
-        "kinds": kinds.choices(),
-        "annual_reports": Document.objects.filter(kind=kinds.ANNUAL_REPORT.key).defer("sections"),
+        "kinds": document_types.choices(),
+        "annual_reports": Document.objects.filter(kind=document_types.ANNUAL_REPORT.key).defer("sections"),
         "divisions": editions.divisions(),
         "presets": PRESETS,
         "missed": ScheduledReport.Missed.choices,

@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from django_q.models import Schedule
 
-from documents import claims, errors, facts, notices, queue, tasks
+from documents import claims, exceptions, facts, notices, queue, tasks
 from documents.models import Task
 from documents.pages import tables
 
@@ -125,7 +125,7 @@ def _each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tuple[int, 
     for one in chosen:
         try:
             action(one)
-        except errors.SpmsError as error:
+        except exceptions.SpmsError as error:
             refused.append(str(error))
         else:
             done += 1

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django_q.models import Schedule
 
-from documents import failures
+from documents import failure_groups
 from documents.models import Cluster, Document, Task, TaskQuerySet
 
 PAGE = 50
@@ -122,7 +122,7 @@ def clusters() -> list[tuple[Cluster, list[Worker]]]:
     ]
 
 
-def failed_groups() -> list[failures.Group]:
+def failed_groups() -> list[failure_groups.Group]:
     """Return the failed tasks of the last thirty days by what went wrong; the newest 2,000 are looked at."""
     failed = Task.objects.filter(status=Task.Status.FAILED, finished_at__gt=timezone.now() - MONTH)
     found = failed.aggregate(count=Count("pk"), newest=Max("finished_at"))
@@ -130,10 +130,10 @@ def failed_groups() -> list[failures.Group]:
 
 
 @functools.lru_cache(maxsize=1)
-def _groups(count: int, newest: datetime | None) -> list[failures.Group]:
+def _groups(count: int, newest: datetime | None) -> list[failure_groups.Group]:
     """Return the groups; the page asks for them every other second, and they change with these two only."""
     failed = Task.objects.filter(status=Task.Status.FAILED).order_by("-finished_at")
-    return failures.grouped(
+    return failure_groups.grouped(
         failed.values_list("pk", "kind", "error", "finished_at")[: min(count, MOST_FAILED)]
     )
 

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from documents import kinds, pdf
-from documents.models import Document, DocumentImage, Task
+from documents import pdf
+from documents.models import Document, DocumentImage, Task, document_types
 
 PER_PAGE = 25
 MOST_VERSIONS = 20
@@ -22,7 +22,7 @@ class FilterForm(forms.Form):
     """Which documents are listed."""
 
     q = forms.CharField(max_length=100, required=False)
-    kind = forms.ChoiceField(choices=[("", "any kind"), *kinds.choices()], required=False)
+    kind = forms.ChoiceField(choices=[("", "any kind"), *document_types.choices()], required=False)
     year = forms.IntegerField(min_value=1980, max_value=2100, required=False)
 
 

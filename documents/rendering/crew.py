@@ -12,7 +12,7 @@ from typing import Self
 
 from django.conf import settings
 
-from documents import errors
+from documents import exceptions
 from documents.rendering import pool
 from documents.rendering.messages import Drawing
 from documents.rendering.pool import Report
@@ -79,12 +79,12 @@ class Crew:
             missing = [piece for piece in pieces if not piece.part_path.exists()]
             try:
                 return self._draw_once(number, missing, images)
-            except errors.RenderKilled as error:
+            except exceptions.RenderKilled as error:
                 if attempt == ATTEMPTS:
                     raise _named(error, pieces) from error
-            except (errors.BindingUnsupported, errors.RenderBusy):
+            except (exceptions.BindingUnsupported, exceptions.RenderBusy):
                 raise
-            except errors.RenderError as error:
+            except exceptions.RenderError as error:
                 raise _named(error, pieces) from error
         raise AssertionError("the last attempt returns or raises")
 
@@ -104,7 +104,7 @@ class Crew:
         return {piece.part_path: one.digest for piece, one in zip(pieces, drawn, strict=True) if one.is_whole}
 
 
-def _named(error: errors.RenderError, pieces: Sequence[Piece]) -> errors.RenderError:
+def _named(error: exceptions.RenderError, pieces: Sequence[Piece]) -> exceptions.RenderError:
     """Say in which part it went wrong: they are drawn in order, so in the first that is not there."""
     name = next((piece.name for piece in pieces if not piece.part_path.exists()), "")
     return type(error)(f"In {name}: {error}", **error.extra) if name else error

@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 from django.conf import settings
 
-from documents import errors, store
+from documents import exceptions, store
 from documents.rendering import slots
 from documents.rendering.messages import Binding, Drawing, Drawn, Job, Rendered, Work, encode
 
@@ -104,7 +104,7 @@ class Child:
         except OSError as error:
             shutil.rmtree(self._folder, ignore_errors=True)
             reason = (error.strerror or str(error)).lower()
-            raise errors.RenderBusy(f"No rendering process could be started: {reason}.") from error
+            raise exceptions.RenderBusy(f"No rendering process could be started: {reason}.") from error
 
     def close(self) -> None:
         """End the process, wait for it, and remove its folder."""
@@ -127,7 +127,7 @@ class Child:
         if (code := self._process.poll()) is not None:
             raise _death(code, self._limits)
         if time.monotonic() > deadline:
-            raise errors.RenderTimeout("The PDF was not finished in the time that a render may take.")
+            raise exceptions.RenderTimeout("The PDF was not finished in the time that a render may take.")
         if self._used_bytes() > self._limits.memory_bytes:
             raise _too_much_memory(self._limits)
 
@@ -228,7 +228,10 @@ class Pool:
     def _replace(self) -> None:
         try:
             self._put(self._start())
-        except (errors.SpmsError, RuntimeError) as error:  # the next render tries again and tells its user
+        except (
+            exceptions.SpmsError,
+            RuntimeError,
+        ) as error:  # the next render tries again and tells its user
             logger.warning("no new rendering process: %s", error)
 
     def _put(self, child: Child) -> None:
@@ -286,26 +289,28 @@ def _environment(folder: Path, run_folder: Path) -> dict[str, str]:
     }
 
 
-def _failure(message: dict[str, Any], limits: Limits) -> errors.SpmsError:
+def _failure(message: dict[str, Any], limits: Limits) -> exceptions.SpmsError:
     if message["failed"] == "os-error":
         return store.storage_error(OSError(message["errno"] or errno.EIO, message["detail"]))
-    if message["failed"] == errors.RenderOutOfMemory.slug:
+    if message["failed"] == exceptions.RenderOutOfMemory.slug:
         return _too_much_memory(limits)
-    if message["failed"] == errors.BindingUnsupported.slug:
-        return errors.BindingUnsupported(message["detail"])
-    return errors.Unrenderable(message["detail"])
+    if message["failed"] == exceptions.BindingUnsupported.slug:
+        return exceptions.BindingUnsupported(message["detail"])
+    return exceptions.Unrenderable(message["detail"])
 
 
-def _death(code: int, limits: Limits) -> errors.RenderError:
+def _death(code: int, limits: Limits) -> exceptions.RenderError:
     if code == -signal.SIGXCPU:
-        return errors.RenderCpuLimit("The PDF was not finished in the computing time that a render may take.")
+        return exceptions.RenderCpuLimit(
+            "The PDF was not finished in the computing time that a render may take."
+        )
     if code in {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS}:
         return _too_much_memory(limits)
-    return errors.RenderKilled(f"The rendering process ended early (exit status {code}). Try again.")
+    return exceptions.RenderKilled(f"The rendering process ended early (exit status {code}). Try again.")
 
 
-def _too_much_memory(limits: Limits) -> errors.RenderOutOfMemory:
+def _too_much_memory(limits: Limits) -> exceptions.RenderOutOfMemory:
     limit = limits.memory_bytes / 1024**2
-    return errors.RenderOutOfMemory(
+    return exceptions.RenderOutOfMemory(
         f"This document needs more than the {limit:,.0f} MiB that a render may take (SPMS_RENDER_MEMORY)."
     )

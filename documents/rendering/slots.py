@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from documents import errors, store
+from documents import exceptions, store
 
 POLL_SECONDS = 0.02
 
@@ -22,7 +22,9 @@ def slot(folder: Path, count: int, *, deadline: float, tick: Callable[[], None])
         folder.mkdir(parents=True, exist_ok=True)
     while (held := _try_any(folder, count)) is None:
         if time.monotonic() > deadline:
-            raise errors.RenderBusy("Other PDFs are being made at the moment. Try again in a few seconds.")
+            raise exceptions.RenderBusy(
+                "Other PDFs are being made at the moment. Try again in a few seconds."
+            )
         tick()
         time.sleep(POLL_SECONDS)
     number, descriptor = held

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from cronsim import CronSim, CronSimError
 
-from documents.errors import CronRefused
+from documents.exceptions import CronRefused
 
 SHORTEST = timedelta(minutes=10)
 LOOKED_AT = 50

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from documents import content, editions, errors, notices, pdf, queue, tasks
+from documents import content, editions, exceptions, notices, pdf, queue, tasks
 from documents.exports import wanted, work
 from documents.models import ScheduledReport, Task
 from documents.reports import cron
@@ -36,7 +36,7 @@ def _run_due(report: ScheduledReport, due_at: datetime, now: datetime) -> None:
         return
     try:
         run(report)
-    except errors.SpmsError as error:
+    except exceptions.SpmsError as error:
         logger.warning("the scheduled report %s was not begun: %s", report.name, error)
 
 
@@ -44,7 +44,7 @@ def run(report: ScheduledReport) -> Task:
     """Begin a report now, and have its receivers told. Raises what keeps it from being begun, which is noted, too."""
     try:
         task = _begin(report)
-    except errors.SpmsError as error:
+    except exceptions.SpmsError as error:
         _note(report, last_problem=str(error)[:300], last_run_at=timezone.now())
         raise
     _note(report, last_problem="", last_run_at=timezone.now(), last_task=task)
@@ -54,7 +54,9 @@ def run(report: ScheduledReport) -> Task:
 def _begin(report: ScheduledReport) -> Task:
     owner = report.owner
     if not (owner.is_active and owner.is_staff):
-        raise errors.ReportRefused(f"{owner} may not schedule reports any more; somebody else must own it.")
+        raise exceptions.ReportRefused(
+            f"{owner} may not schedule reports any more; somebody else must own it."
+        )
     wish = _wish(report, owner)
     with transaction.atomic():
         task = tasks.newest_succeeded(wish["kind"], wish["fingerprint"])
@@ -80,7 +82,7 @@ def _wish(report: ScheduledReport, owner: User) -> dict[str, Any]:
         }
     document = content.get(report.document_id) if report.document_id else None
     if document is None:
-        raise errors.ReportRefused("Its document is gone.")
+        raise exceptions.ReportRefused("Its document is gone.")
     edition = editions.of(report.arguments)
     return {
         "kind": pdf.KIND,

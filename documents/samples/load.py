@@ -12,15 +12,23 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from rest_framework.authtoken.models import Token
 
-from documents import images, kinds, richtext
-from documents.models import BusinessArea, Document, DocumentImage, Membership, Project
+from documents import images
+from documents.models import (
+    BusinessArea,
+    Document,
+    DocumentImage,
+    Membership,
+    Project,
+    document_types,
+    richtext,
+)
 from documents.samples import drawings
 from documents.samples.people import BUSINESS_AREAS, LOGINS, PEOPLE, Person
 from documents.samples.projects import DocumentData, ProjectData, annual_reports, projects
 
 PICTURE = re.compile(r'<img src="picture:([a-z0-9-]+)" alt="([^"]*)">')
 # The document that the printed command turns into PDF: short, and written by the sample author.
-EXAMPLE = {"project__tag": "SP-2026-012", "kind": kinds.PROGRESS_REPORT.key, "year": 2026}
+EXAMPLE = {"project__tag": "SP-2026-012", "kind": document_types.PROGRESS_REPORT.key, "year": 2026}
 
 type Uploads = Callable[[str], bytes]
 

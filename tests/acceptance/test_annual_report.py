@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from PIL import ImageChops
 
-from documents import annual, drawn_parts, editions, errors, maintenance, pdf, store, tasks
+from documents import annual, drawn_parts, editions, exceptions, maintenance, pdf, store, tasks
 from documents.models import BusinessArea, Document, DrawnPart, Task
 from documents.rendering import hooks
 from tests import factories
@@ -183,7 +183,7 @@ def test_a_short_report_is_made_as_a_whole(owner):
 
 def test_a_report_is_made_as_a_whole_when_weasyprint_is_another(report, owner, monkeypatch):
     def make_from_parts(*_, **__):
-        raise errors.BindingUnsupported("WeasyPrint has no draw_text any more.")
+        raise exceptions.BindingUnsupported("WeasyPrint has no draw_text any more.")
 
     monkeypatch.setattr(annual, "make", make_from_parts)
     assert make(report, owner).facts["pages"] > CHAPTERS

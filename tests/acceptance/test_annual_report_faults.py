@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from documents import drawn_parts, errors, handlers, store
+from documents import drawn_parts, exceptions, handlers, store
 from documents.models import DocumentImage, DrawnPart
 from documents.rendering import pool
 from tests import factories
@@ -35,7 +35,7 @@ def report(owner, settings):
 
 def test_a_chapter_that_cannot_be_laid_out_is_named(report, owner):
     with_text("SP-5", TOO_DEEP)
-    with pytest.raises(errors.Unrenderable, match=r"^In SP-5: Its elements are nested too deeply\.$"):
+    with pytest.raises(exceptions.Unrenderable, match=r"^In SP-5: Its elements are nested too deeply\.$"):
         make(report, owner)
     assert not DrawnPart.objects.filter(document__project__tag="SP-5").exists()
     with_text("SP-5", "<p>Well.</p>")
@@ -45,7 +45,7 @@ def test_a_chapter_that_cannot_be_laid_out_is_named(report, owner):
 def test_a_chapter_without_end_hits_the_deadline_and_is_named(report, owner):
     with_text("SP-5", factories.long_text(3000))
     started = time.monotonic()
-    with pytest.raises(errors.RenderTimeout, match=r"^In SP-5: "):
+    with pytest.raises(exceptions.RenderTimeout, match=r"^In SP-5: "):
         make(report, owner, seconds=8)
     assert time.monotonic() - started < 12
 
@@ -55,7 +55,7 @@ def test_a_chapter_that_takes_too_much_memory_is_named(report, owner, settings):
     settings.SPMS_RENDER_MEMORY = 150 * 1024**2
     pool.close_pool()  # the next one has this limit
     try:
-        with pytest.raises(errors.RenderOutOfMemory, match=r"^In SP-5: .* 150 MiB"):
+        with pytest.raises(exceptions.RenderOutOfMemory, match=r"^In SP-5: .* 150 MiB"):
             make(report, owner)
     finally:
         pool.close_pool()

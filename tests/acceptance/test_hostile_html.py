@@ -15,7 +15,7 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from documents import errors
+from documents import exceptions
 from documents.rendering import pool
 from documents.rendering.messages import Job
 
@@ -24,10 +24,10 @@ DEADLINE_SECONDS = 1.0
 PLAIN = "<title>Plain</title><p>A plain page."
 SECRET = "MARKER-of-the-secret-file"
 REFUSALS = (
-    errors.RenderTimeout,
-    errors.RenderCpuLimit,
-    errors.RenderOutOfMemory,
-    errors.Unrenderable,
+    exceptions.RenderTimeout,
+    exceptions.RenderCpuLimit,
+    exceptions.RenderOutOfMemory,
+    exceptions.Unrenderable,
 )
 
 
@@ -365,7 +365,7 @@ def test_hostile_html_ends_in_a_harmless_pdf_or_a_plain_error_and_the_next_rende
 
 
 def test_a_loop_without_end_is_stopped_by_the_limit_on_computing_time(room):
-    with pytest.raises(errors.RenderCpuLimit):
+    with pytest.raises(exceptions.RenderCpuLimit):
         render(room, FLEX * 14 + "<p>x y z</p>" * 3, seconds=20, cpu_seconds=1)
     assert_the_next_render_works(room)
 
@@ -373,7 +373,7 @@ def test_a_loop_without_end_is_stopped_by_the_limit_on_computing_time(room):
 def test_a_colour_profile_from_elsewhere_is_refused_as_a_fault_of_the_document(room, server):
     address, requests = server
     html = f"<style>@color-profile --x {{ src: url({address}) }} p {{ color: color(--x 0 0 0) }}</style><p>x"
-    with pytest.raises(errors.Unrenderable):
+    with pytest.raises(exceptions.Unrenderable):
         render(room, html, seconds=10)
     assert requests == []
     assert_the_next_render_works(room)

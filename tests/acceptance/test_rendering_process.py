@@ -19,7 +19,7 @@ import psutil
 import pytest
 from fontTools.ttLib import TTFont
 
-from documents import errors
+from documents import exceptions
 from documents.rendering import pool
 from documents.rendering.messages import Job
 from tests.acceptance.servers import wait_for
@@ -94,7 +94,7 @@ def when_it_lays_out(action):
 def test_a_child_that_is_killed_in_the_middle_fails_its_render_only(make_pool, tmp_path):
     rooms = make_pool()
     kill = when_it_lays_out(lambda: os.kill(only_child(tmp_path), signal.SIGKILL))
-    with pytest.raises(errors.RenderKilled) as caught:
+    with pytest.raises(exceptions.RenderKilled) as caught:
         render(rooms, tmp_path, LONG, report=kill)
     assert (caught.value.status, caught.value.retry_after_seconds) == (503, 5)
     assert render(rooms, tmp_path).pages == 1
@@ -111,7 +111,7 @@ def test_a_child_that_is_killed_while_it_waits_is_not_noticed_by_anybody(make_po
 
 def test_a_render_that_takes_too_much_memory_is_ended(make_pool, tmp_path):
     rooms = make_pool(memory_mib=150)
-    with pytest.raises(errors.RenderOutOfMemory) as caught:
+    with pytest.raises(exceptions.RenderOutOfMemory) as caught:
         render(rooms, tmp_path, GREEDY, seconds=60)
     assert caught.value.status == 503
     assert "150 MiB" in str(caught.value)  # the limit that this pool was given
@@ -122,7 +122,7 @@ def test_a_render_past_its_deadline_is_ended_at_once(make_pool, tmp_path):
     rooms = make_pool()
     rooms.warm()
     started = time.monotonic()
-    with pytest.raises(errors.RenderTimeout) as caught:
+    with pytest.raises(exceptions.RenderTimeout) as caught:
         render(rooms, tmp_path, LONG, seconds=1.0)
     assert 1.0 <= time.monotonic() - started < 2.0
     assert caught.value.status == 504
@@ -131,7 +131,7 @@ def test_a_render_past_its_deadline_is_ended_at_once(make_pool, tmp_path):
 
 def test_a_render_past_its_computing_time_is_ended(make_pool, tmp_path):
     rooms = make_pool()
-    with pytest.raises(errors.RenderCpuLimit) as caught:
+    with pytest.raises(exceptions.RenderCpuLimit) as caught:
         render(rooms, tmp_path, LONG, cpu_seconds=1)
     assert caught.value.status == 504
     assert render(rooms, tmp_path).pages == 1
@@ -161,7 +161,7 @@ def test_no_folder_and_no_process_is_left_after_kills_and_close(make_pool, tmp_p
     rooms = make_pool(slot_count=2, renders=1)
     rooms.warm()
     render(rooms, tmp_path)
-    with pytest.raises(errors.RenderTimeout):
+    with pytest.raises(exceptions.RenderTimeout):
         render(rooms, tmp_path, LONG, seconds=0.7)
     assert all(child.status() != psutil.STATUS_ZOMBIE for child in psutil.Process().children())
     rooms.close()
@@ -243,7 +243,7 @@ def test_who_gets_no_slot_in_time_is_told_that_it_is_busy(make_pool, tmp_path):
         holder = threads.submit(render, first, tmp_path, LONG, name="long", seconds=60, report=hold)
         assert is_working.wait(10)
         waited = []
-        with pytest.raises(errors.RenderBusy) as caught:
+        with pytest.raises(exceptions.RenderBusy) as caught:
             render(second, tmp_path, seconds=0.5, report=lambda *told: waited.append(told))
         assert (caught.value.status, set(waited)) == (503, {("wait", 0)})
         is_enough.set()

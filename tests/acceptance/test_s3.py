@@ -10,7 +10,7 @@ import pytest
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import storages
 
-from documents import errors, images, store
+from documents import exceptions, images, store
 from documents.buckets import Bucket
 from spms import environment
 from tests import factories
@@ -283,6 +283,6 @@ def test_an_image_is_copied_for_the_render_or_said_to_be_gone(bucket, settings, 
     assert not images.local_path("images/ab/gone.png", tmp_path).exists()
     away = Bucket(bucket_name=NAME, location="", endpoint_url="http://127.0.0.1:9")
     monkeypatch.setattr(images, "default_storage", away)
-    with pytest.raises(errors.StorageUnavailable, match="cannot be reached"):
+    with pytest.raises(exceptions.StorageUnavailable, match="cannot be reached"):
         images.local_path("images/ab/abc.png", tmp_path)
     assert storages["results"] is store.results()

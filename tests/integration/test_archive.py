@@ -6,7 +6,7 @@ import json
 import pikepdf
 import pytest
 
-from documents import kinds
+from documents.models import document_types
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,7 +90,7 @@ def test_the_source_is_attached_and_tells_all_that_is_printed(archive, plan):
         assert relation.EF.F.Subtype == "/application/json"
     cover, *sections, facts = json.loads(archive.attachments[name].get_file().read_bytes())
     assert cover["project"]["tag"] == plan.project.tag
-    assert [one["title"] for one in sections] == [one.title for one in kinds.PROJECT_PLAN.sections]
+    assert [one["title"] for one in sections] == [one.title for one in document_types.PROJECT_PLAN.sections]
     assert "12 ± 3" in sections[1]["html"]
     assert len(facts["fingerprint"]) == 64
 

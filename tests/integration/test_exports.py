@@ -10,9 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from hypothesis import given, strategies as st
 
-from documents import kinds, store
+from documents import store
 from documents.exports import cells, reading, wanted, work, writers
-from documents.models import BusinessArea, Cluster, Membership, Project, Task
+from documents.models import BusinessArea, Cluster, Membership, Project, Task, document_types
 from tests import factories
 from tests.exporting import URL, content_of, export, later, made_now, zip_of
 from tests.integration.test_storage_faults import problem_of
@@ -67,7 +67,7 @@ def test_a_username_that_looks_like_a_formula_is_defused_too(api, owner):
 
 
 def test_documents_have_a_column_for_each_section_of_their_kind(api, plan):
-    keys = kinds.CONCEPT_PLAN.section_keys()
+    keys = document_types.CONCEPT_PLAN.section_keys()
     [row] = csv_of(api, what="documents", filters={"kind": "concept_plan"})
     assert list(row) == ["tag", "kind", "year", "status", *keys]
     assert row["aims"] == plan.sections["aims"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 
-from documents import errors, images, maintenance, pixels
+from documents import exceptions, images, maintenance, pixels
 from documents.models import Document, DocumentImage
 from tests import factories
 
@@ -150,7 +150,7 @@ def test_a_size_that_there_is_not_is_a_problem(api, plan):
 def test_a_document_that_is_deleted_meanwhile_keeps_no_image(plan):
     gone = Document.objects.get(pk=plan.pk)
     plan.delete()
-    with pytest.raises(errors.DocumentGone):
+    with pytest.raises(exceptions.DocumentGone):
         images.attach(gone, factories.image_file())
     assert not DocumentImage.objects.exists()
 

@@ -6,9 +6,9 @@ import pytest
 import xlsxwriter
 from django.test import Client
 
-from documents import kinds, pdf
+from documents import pdf
 from documents.imports import judging
-from documents.models import BusinessArea, Cluster, Document, Membership, Project
+from documents.models import BusinessArea, Cluster, Document, Membership, Project, document_types
 from tests import factories
 from tests.importing import HEAD, apply, counts, report, send
 from tests.working import run_entries
@@ -110,7 +110,7 @@ def exported(client, what, form):
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 def test_what_was_exported_is_imported_without_a_change(staff, project, form):
     texts = ("<p>a &amp; b</p>", "=1+1", "- item", "'=x", "two\nlines")
-    for kind, text in zip(kinds.KINDS.values(), texts, strict=False):
+    for kind, text in zip(document_types.KINDS.values(), texts, strict=False):
         factories.document(kind=kind.key, project=project, sections=dict.fromkeys(kind.section_keys(), text))
     for name in ("@ann", "-1", "2026", "bob+x@example.org"):
         Membership.objects.create(project=project, user=factories.user(name, is_active=name != "-1"))

@@ -8,7 +8,7 @@ import json
 import pytest
 from django.core import mail
 
-from documents import errors, notices, queue, webhooks
+from documents import exceptions, notices, queue, webhooks
 from documents.models import Cluster, Notice, Task
 from tests import factories
 from tests.receiver import HOST, receiving
@@ -93,7 +93,7 @@ def test_a_pdf_that_is_there_already_is_told_of_too_each_time_that_somebody_asks
 
 def test_a_failure_is_told_as_well(api, plan, monkeypatch):
     def broken(attempt):
-        raise errors.Unrenderable("The layout of this document does not end.")
+        raise exceptions.Unrenderable("The layout of this document does not end.")
 
     replace_handler(monkeypatch, broken)
     refused = api.post(address(plan), {"notify": True})

@@ -6,8 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from documents import kinds
-from documents.models import Task
+from documents.models import Task, document_types
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -128,7 +127,7 @@ def test_a_task_in_flight_is_known_to_the_page(client, owner, plan):
 
 
 def test_an_annual_report_has_a_page_too(client, maintainer):
-    report = factories.document(kind=kinds.ANNUAL_REPORT.key)
+    report = factories.document(kind=document_types.ANNUAL_REPORT.key)
     client.force_login(maintainer)
     assert "The whole agency" in text(client, page_of(report))
 

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from documents import kinds, pdf, tasks
-from documents.models import Document, Project, Task
+from documents import pdf, tasks
+from documents.models import Document, Project, Task, document_types
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -18,7 +18,7 @@ def test_every_sample_document_renders_without_a_warning(capsys):
     printed = capsys.readouterr().out
     assert "Authorization: Token " in printed
     assert "curl " in printed
-    assert {document.kind for document in Document.objects.all()} == set(kinds.KINDS)
+    assert {document.kind for document in Document.objects.all()} == set(document_types.KINDS)
     assert Project.objects.count() >= 12
     assert {"author", "member", "stranger", "maintainer"} <= set(
         User.objects.values_list("username", flat=True)

@@ -11,7 +11,7 @@ from django.tasks.exceptions import InvalidTask
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from documents import claims, errors, pdf, queue, store, tasks, workers
+from documents import claims, exceptions, pdf, queue, store, tasks, workers
 from documents.models import Cluster, Document, Task
 from tests import factories
 from tests.working import replace_handler, run_entries
@@ -129,7 +129,7 @@ def test_a_fault_that_can_pass_is_retried_with_growing_waits_and_then_fails(
     owner, plan, monkeypatch, settings
 ):
     def killed(attempt):
-        raise errors.RenderKilled("It was killed.")
+        raise exceptions.RenderKilled("It was killed.")
 
     replace_handler(monkeypatch, killed)
     task, waits = make_task(owner, document=plan), []
@@ -148,7 +148,7 @@ def test_a_fault_that_can_pass_is_retried_with_growing_waits_and_then_fails(
 
 def test_a_document_that_cannot_be_laid_out_is_never_retried(owner, plan, monkeypatch):
     def broken(attempt):
-        raise errors.Unrenderable("Too deep.")
+        raise exceptions.Unrenderable("Too deep.")
 
     replace_handler(monkeypatch, broken)
     task = make_task(owner, document=plan)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from documents.errors import CronRefused
+from documents.exceptions import CronRefused
 from documents.reports import cron
 
 ADELAIDE = ZoneInfo("Australia/Adelaide")

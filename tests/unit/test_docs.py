@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from documents import kinds, richtext
-from documents.errors import SpmsError
+from documents.exceptions import SpmsError
+from documents.models import document_types, richtext
 from documents.rendering import fetcher
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,7 +51,7 @@ def test_every_setting_is_documented_and_every_documented_one_exists():
 
 def test_every_kind_is_documented_with_its_sections():
     text = (ROOT / "docs" / "api.md").read_text()
-    for kind in kinds.KINDS.values():
+    for kind in document_types.KINDS.values():
         assert f"| `{kind.key}` | `{' '.join(kind.section_keys())}` |" in text
 
 

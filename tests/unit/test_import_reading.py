@@ -7,7 +7,7 @@ import io
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from documents import errors
+from documents import exceptions
 from documents.imports import bounds, reading
 from tests.import_files import HEAD, KNOWN, reader, said
 
@@ -134,6 +134,6 @@ def test_whatever_is_written_as_csv_is_read_again(tmp_path_factory, rows, separa
 def test_any_bytes_are_rows_or_unreadable(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("bytes") / "source"
     path.write_bytes(content)
-    with contextlib.suppress(errors.ImportUnreadable):
+    with contextlib.suppress(exceptions.ImportUnreadable):
         _, rows = reading.read(path, known=KNOWN, required=())
         assert all(row.number for row in rows)

@@ -13,7 +13,7 @@ import pytest
 import xlsxwriter
 from hypothesis import given, settings, strategies as st
 
-from documents import errors
+from documents import exceptions
 from documents.imports import reading
 from tests.import_files import HEAD, KNOWN, reader, said
 
@@ -152,7 +152,7 @@ def test_entities_outside_of_the_sheet_stay_what_they_are(read):
             xml = archive.read(name).decode()
         begin, _, rest = xml.partition("?>")
         with_laughs = f"{begin}?>{LAUGHS.replace('x [', 'styleSheet [')}{rest}"
-        with contextlib.suppress(errors.ImportUnreadable):
+        with contextlib.suppress(exceptions.ImportUnreadable):
             assert "haha" not in str(read(package(BOOK, **{part: with_laughs})))
 
 
@@ -187,7 +187,7 @@ def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, 
     parts[name] = bytes(content)
     path = tmp_path_factory.mktemp("fuzz") / "source"
     path.write_bytes(package(BOOK, **parts))
-    with contextlib.suppress(errors.ImportUnreadable):
+    with contextlib.suppress(exceptions.ImportUnreadable):
         _, rows = reading.read(path, known=KNOWN, required=())
         assert all(row.number for row in rows)
 

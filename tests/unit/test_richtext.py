@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from hypothesis import given, strategies as st
 
-from documents import kinds, richtext
+from documents.models import document_types, richtext
 
 IMAGE = "/api/v1/images/0b1c9bb4-5d0a-4c8b-9e8d-0a1b2c3d4e5f/"
 
@@ -101,7 +101,7 @@ def test_sanitising_twice_changes_nothing_and_never_fails_oddly(text):
 
 def test_unknown_section_keys_are_named_with_the_known_ones():
     with pytest.raises(ValidationError) as caught:
-        richtext.clean_sections(kinds.CONCEPT_PLAN, {"progress": "<p>x</p>"})
+        richtext.clean_sections(document_types.CONCEPT_PLAN, {"progress": "<p>x</p>"})
     assert "progress" in caught.value.messages[0]
     assert "background" in caught.value.messages[0]
 
@@ -109,4 +109,4 @@ def test_unknown_section_keys_are_named_with_the_known_ones():
 @pytest.mark.parametrize("sections", [None, [], "text", {"aims": 5}, {"aims": None}])
 def test_sections_of_a_wrong_type_are_refused(sections):
     with pytest.raises(ValidationError):
-        richtext.clean_sections(kinds.CONCEPT_PLAN, sections)
+        richtext.clean_sections(document_types.CONCEPT_PLAN, sections)

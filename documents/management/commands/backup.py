@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from documents.backup import making
 from documents.backup.archive import KEY, BackupError, Manifest
-from documents.errors import SpmsError
+from documents.exceptions import SpmsError
 
 
 class Command(BaseCommand):

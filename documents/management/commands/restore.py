@@ -9,7 +9,7 @@ from django.db import DatabaseError
 
 from documents.backup import restoring
 from documents.backup.archive import KEY, BackupError
-from documents.errors import SpmsError
+from documents.exceptions import SpmsError
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""What went wrong in each attempt of a task, kept for the maintainer; and the same faults counted together."""
+"""The same faults counted together, for the maintainer."""
 
 import hashlib
 import re
@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import models
 from django.utils import timezone
 
-LONGEST_TRACEBACK = 20_000
 # What differs between two cases of the same fault: ids, addresses, numbers, names of files, quoted words.
 _CHANGING = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", re.IGNORECASE), "<id>"),
@@ -19,23 +17,6 @@ _CHANGING = (
     (re.compile(r"(?<![\w<])/[\w./~-]+"), "<path>"),
     (re.compile(r"\d+(?:[.,]\d+)*"), "<n>"),
 )
-
-
-class Failure(models.Model):
-    """One attempt of a task that ended badly; ``error`` is the problem that people see, ``traceback`` is for staff."""
-
-    task = models.ForeignKey("documents.Task", on_delete=models.CASCADE, related_name="failures")
-    attempt = models.PositiveSmallIntegerField()
-    at = models.DateTimeField(default=timezone.now)
-    worker = models.CharField(max_length=150, blank=True)
-    error = models.JSONField()
-    traceback = models.TextField(blank=True)
-
-    class Meta:
-        ordering = ("at", "pk")
-
-    def __str__(self) -> str:
-        return f"attempt {self.attempt}: {self.error.get('detail')}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import nh3
 from django.core.exceptions import ValidationError
 
-from documents import kinds
+from documents.models import document_types
 
 MAX_SECTION_CHARACTERS = 1_000_000
 MAX_DEPTH = 50
@@ -150,14 +150,14 @@ def clean_html(html: str) -> str:
     return clean
 
 
-def clean_sections(kind: kinds.Kind, sections: object) -> dict[str, str]:
+def clean_sections(kind: document_types.Kind, sections: object) -> dict[str, str]:
     """Return the sections of a document, each sanitised; keys that the kind does not have are refused.
 
     Raises ValidationError under ``sections``, one message a section.
     """
     if not isinstance(sections, dict):
         raise ValidationError({"sections": "Send an object: {section key: HTML}."})
-    errors = list(kinds.section_errors(kind, sections).values())
+    errors = list(document_types.section_errors(kind, sections).values())
     cleaned: dict[str, str] = {}
     for key, html in sections.items():
         try:

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from documents.projects import YEAR_VALIDATORS
+from documents.models.projects import YEAR_VALIDATORS
 
 
 class CycleQuerySet(models.QuerySet["Cycle"]):

@@ -1,0 +1,35 @@
+"""What is stored: projects, their documents and images, the task row, and what belongs to them."""
+
+from documents.models.clusters import Cluster, Pause
+from documents.models.cycles import Cycle, Letter
+from documents.models.documents import Document, DocumentQuerySet
+from documents.models.failures import Failure
+from documents.models.images import DocumentImage, DocumentImageQuerySet, image_path
+from documents.models.notifications import Delivery, Notice
+from documents.models.projects import BusinessArea, Membership, Project, Viewer
+from documents.models.report_parts import DrawnPart
+from documents.models.scheduled_reports import ScheduledReport
+from documents.models.tasks import Task, TaskQuerySet
+
+__all__ = [
+    "BusinessArea",
+    "Cluster",
+    "Cycle",
+    "Delivery",
+    "Document",
+    "DocumentImage",
+    "DocumentImageQuerySet",
+    "DocumentQuerySet",
+    "DrawnPart",
+    "Failure",
+    "Letter",
+    "Membership",
+    "Notice",
+    "Pause",
+    "Project",
+    "ScheduledReport",
+    "Task",
+    "TaskQuerySet",
+    "Viewer",
+    "image_path",
+]

@@ -1,0 +1,23 @@
+"""What went wrong in each attempt of a task, kept for the maintainer."""
+
+from django.db import models
+from django.utils import timezone
+
+LONGEST_TRACEBACK = 20_000
+
+
+class Failure(models.Model):
+    """One attempt of a task that ended badly; ``error`` is the problem that people see, ``traceback`` is for staff."""
+
+    task = models.ForeignKey("documents.Task", on_delete=models.CASCADE, related_name="failures")
+    attempt = models.PositiveSmallIntegerField()
+    at = models.DateTimeField(default=timezone.now)
+    worker = models.CharField(max_length=150, blank=True)
+    error = models.JSONField()
+    traceback = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("at", "pk")
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt}: {self.error.get('detail')}"

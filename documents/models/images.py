@@ -1,0 +1,84 @@
+"""The images of documents."""
+
+import uuid
+from pathlib import PurePath
+from typing import Self
+
+from django.db import models
+from django.urls import reverse
+
+from documents.models.documents import Document
+from documents.models.tasks import Task
+
+
+def image_path(image: "DocumentImage", filename: str) -> str:
+    """Return where an image was kept before files were named by their digests (``documents.images``)."""
+    return f"images/{image.pk.hex[:2]}/{image.pk.hex}{PurePath(filename).suffix}"
+
+
+class DocumentImageQuerySet(models.QuerySet["DocumentImage"]):
+    """Images, by how far they are."""
+
+    def ready(self) -> Self:
+        """Return the images that can be shown."""
+        return self.exclude(file="")
+
+    def waiting(self) -> Self:
+        """Return the images that a task still prepares."""
+        return self.filter(file="", task__status__in=Task.IN_FLIGHT)
+
+
+class DocumentImage(models.Model):
+    """An image of a document, scaled at upload to what print needs.
+
+    A large one has a ``task`` that prepares it; until then it has no file and neither width nor height.
+    """
+
+    class State(models.TextChoices):
+        READY = "ready", "Ready"
+        WAITING = "waiting", "Being prepared"
+        FAILED = "failed", "Could not be prepared"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="images")
+    file = models.FileField(upload_to=image_path)
+    thumbnail = models.CharField(
+        "name of the small file", max_length=100, blank=True, db_default="", editable=False
+    )
+    width = models.PositiveIntegerField("width in pixels", editable=False)
+    height = models.PositiveIntegerField("height in pixels", editable=False)
+    digest = models.CharField("SHA-256 of the file", max_length=64, editable=False)
+    upload_digest = models.CharField(
+        "SHA-256 of what was sent", max_length=64, blank=True, db_default="", editable=False
+    )
+    task = models.ForeignKey(
+        "Task", on_delete=models.SET_NULL, null=True, blank=True, related_name="images", editable=False
+    )
+    caption = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = DocumentImageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("created_at",)
+        indexes = (models.Index(fields=("upload_digest",), name="image_sent"),)
+
+    def __str__(self) -> str:
+        return self.caption or str(self.pk)
+
+    @property
+    def url(self) -> str:
+        """The address to use in a section's ``<img src>``; readers need the right to read the document."""
+        return reverse("image-file", args=[self.pk])
+
+    @property
+    def thumbnail_url(self) -> str:
+        """The address of the small one, for lists."""
+        return f"{self.url}?size=thumbnail"
+
+    @property
+    def state(self) -> str:
+        """How far it is: told by its file and its task, so nothing has to keep a column in step with them."""
+        if self.file:
+            return self.State.READY
+        return self.State.WAITING if self.task and not self.task.has_ended else self.State.FAILED

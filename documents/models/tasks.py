@@ -1,0 +1,151 @@
+"""The task row: one piece of background work, its state and its result."""
+
+import uuid
+from pathlib import PurePath
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from documents.models.documents import Document
+from documents.models.projects import Viewer
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    """Tasks, as somebody may see them."""
+
+    def for_user(self, user: Viewer) -> Self:
+        """Return the tasks that this person asked for, or whose document they may read."""
+        if user.is_staff:
+            return self
+        documents = Document.objects.for_user(user).values("pk")
+        return self.filter(Q(requested_by_id=user.pk) | Q(document_id__in=documents))
+
+    def in_flight(self) -> Self:
+        """Return the tasks that have not ended."""
+        return self.filter(status__in=Task.IN_FLIGHT, finished_at=None)
+
+    def waiting(self) -> Self:
+        """Return the tasks that wait for a worker, or for their next attempt."""
+        return self.filter(status__in=Task.WAITING, mode=Task.Mode.QUEUE, finished_at=None)
+
+    def running(self) -> Self:
+        """Return the tasks that somebody runs, or ran until its process died."""
+        return self.filter(status=Task.Status.RUNNING, finished_at=None)
+
+
+class Task(models.Model):
+    """One piece of work that may run in the background, its state and its result.
+
+    This row is the truth about the work. ``token`` names the claim that runs it now: who holds another one
+    may not write. ``lease_until`` is when that claim lapses unless it is renewed. ``hinted_at`` is when the
+    queue was last told of it: the queue's entry is only a hint, and may be lost or repeated.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        RETRYING = "retrying", "Waiting for its next attempt"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    class Mode(models.TextChoices):
+        INLINE = "inline", "Inline"
+        QUEUE = "queue", "Queue"
+
+    WAITING = (Status.QUEUED, Status.RETRYING)
+    IN_FLIGHT = (*WAITING, Status.RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=20)
+    document = models.ForeignKey(
+        Document, on_delete=models.SET_NULL, null=True, blank=True, related_name="tasks"
+    )
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="tasks"
+    )
+    fingerprint = models.CharField("SHA-256 of what goes in", max_length=64)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.INLINE)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField("who ran it last", max_length=150, blank=True)
+    claimable_at = models.DateTimeField("when it may run", default=timezone.now)
+    hinted_at = models.DateTimeField(null=True, blank=True)
+    routed_by = models.CharField("rule that chose its mode", max_length=20, blank=True)
+    request_id = models.CharField("request that began it", max_length=64, blank=True, db_default="")
+    arguments = models.JSONField("what its handler should know", default=dict, blank=True, db_default={})
+    source = models.CharField("name of the file that goes in", max_length=200, blank=True, db_default="")
+    phase = models.CharField(max_length=20, blank=True)
+    pages_done = models.PositiveIntegerField(default=0)
+    message = models.CharField(max_length=500, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    file = models.CharField("name in the result storage", max_length=200, blank=True)
+    digest = models.CharField("SHA-256 of the file", max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("kind", "fingerprint"),
+                condition=Q(status__in=("queued", "running", "retrying")),
+                name="one_task_in_flight_per_fingerprint",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("fingerprint", "status"), name="task_reuse"),
+            models.Index(fields=("-created_at",), name="task_newest"),
+            models.Index(fields=("-finished_at",), name="task_finished"),
+            models.Index(fields=("status", "-finished_at"), name="task_by_end"),
+            # Small however many tasks have ended: what the recoverer and the queue's bounds look at. SQLite uses
+            # it only for questions that hold the same condition without a parameter: finished_at IS NULL.
+            models.Index(
+                fields=("status", "claimable_at"), condition=Q(finished_at=None), name="task_unfinished"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk} ({self.status})"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status not in self.IN_FLIGHT
+
+    def get_absolute_url(self) -> str:
+        """Return its address in the API."""
+        return reverse("task-detail", args=[self.pk])
+
+    @property
+    def filename(self) -> str:
+        """The name under which the file that it made is downloaded or sent."""
+        return str((self.result or {}).get("filename") or PurePath(self.file).name)
+
+    @property
+    def result_url(self) -> str | None:
+        """The address of the file that it made, if it made one: a document's PDF has an address of its own.
+
+        One that failed may have a file too: a report of what was wrong.
+        """
+        if not self.has_ended or not self.file:
+            return None
+        if self.kind == "pdf" and self.document_id:
+            return f"{reverse('document-pdf', args=[self.document_id])}?task={self.pk}"
+        return reverse("task-file", args=[self.pk])
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert only: a whole-row save would undo what happened meanwhile; changes are compare-and-set."""
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            raise TypeError("Change a task with documents.tasks, or save named fields.")
+        super().save(*args, **kwargs)
