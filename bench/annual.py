@@ -21,7 +21,8 @@ from bench.clients import FONTS, Bench, html_file, seconds
 from bench.memory import MEGABYTE, peak_bytes, reset_peak
 from bench.report import Row
 from bench.server import cpu_seconds, wait_until_quiet
-from documents import annual, pdf, store, tasks
+from documents import annual, pdf, tasks
+from documents.infrastructure import storage
 from documents.models import Document, DrawnPart, Task
 from documents.rendering import pool
 
@@ -72,7 +73,7 @@ def annual_report(bench: Bench) -> Iterator[Row]:
     single, first = turns[-1].single.task, turns[-1].first.task
     yield from _speed(turns)
     yield _memory(turns)
-    sizes = [Path(store.results().path(task.file)).stat().st_size for task in (first, single)]
+    sizes = [Path(storage.results().path(task.file)).stat().st_size for task in (first, single)]
     yield Row(
         criterion="its file beside that of the single render",
         goal="within 5 %",
@@ -214,7 +215,7 @@ def _memory(turns: list[Turn]) -> Row:
 
 def _pixels(first: Task, single: Task) -> Row:
     """Compare every page with that of the single render."""
-    both = [pypdfium2.PdfDocument(store.results().path(task.file)) for task in (first, single)]
+    both = [pypdfium2.PdfDocument(storage.results().path(task.file)) for task in (first, single)]
     assert len(both[0]) == len(both[1])
     worst, unlike = 0, 0
     for pages in zip(*both, strict=True):

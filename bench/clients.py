@@ -13,7 +13,8 @@ import requests
 
 from bench.data import Documents
 from bench.server import Server
-from documents import content, pdf
+from documents import pdf
+from documents.content import blocks
 from documents.rendering import html as rendering_html
 from documents.rendering.pool import FONTS_CONF
 
@@ -65,7 +66,7 @@ def render(client: requests.Session, address: str) -> dict[str, Any]:
 
 def html_file(folder: Path, document: int) -> Path:
     """Write what the server renders as one HTML file: stylesheet inside, images as local files."""
-    found = content.get(document)
+    found = blocks.get(document)
     assert found is not None
     path = folder / f"{document}.html"
     draft = pdf.write_draft(found, path)

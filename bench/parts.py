@@ -15,7 +15,9 @@ from rest_framework.authentication import TokenAuthentication
 
 from bench.clients import Bench
 from bench.report import Row
-from documents import claims, content, pdf, store, tasks
+from documents import claims, pdf, tasks
+from documents.content import blocks
+from documents.infrastructure import storage
 from documents.rendering import pool
 
 PARTS: tuple[tuple[Any, str, str], ...] = (
@@ -25,10 +27,10 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (claims, "claim", "task row"),
     (tasks, "_write_progress", "task row"),
     (tasks, "_finish", "task row"),
-    (content, "get", "reading the document"),
+    (blocks, "get", "reading the document"),
     (pdf, "write_draft", "HTML"),
     (pool.Pool, "render", "rendering process"),
-    (store, "save", "keeping the file"),
+    (storage, "save", "keeping the file"),
 )
 
 

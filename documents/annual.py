@@ -13,14 +13,16 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from documents import chapters, content, drawn_parts, exceptions, patience, store
-from documents.content import AreaBlock, Block, ChapterBlock, Cover
-from documents.editions import Edition
+from documents import drawn_parts, exceptions, patience
+from documents.content import blocks, chapters
+from documents.content.blocks import AreaBlock, Block, ChapterBlock, Cover, Image, Recorder
+from documents.content.editions import Edition
 from documents.handlers import Report
+from documents.infrastructure import storage
 from documents.models import Document, document_types
 from documents.rendering import html, pool
-from documents.rendering.crew import Crew, Piece
-from documents.rendering.messages import Binding, Rendered
+from documents.rendering.parallel import Crew, Piece
+from documents.rendering.protocol import Binding, Rendered
 
 # Below this a single render takes a second or two, and is simpler.
 FEWEST_CHAPTERS = 8
@@ -40,7 +42,7 @@ class Part:
     document_id: int
     blocks: tuple[Block, ...]
     fingerprint: str
-    images: tuple[content.Image, ...]
+    images: tuple[Image, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ def make(
     edition: Edition,
     folder: Path,
     *,
-    recorder: content.Recorder,
+    recorder: Recorder,
     deadline: float,
     report: Report,
 ) -> Made:
@@ -72,7 +74,7 @@ def make(
 
     Raises the RenderErrors, which name the part that is the reason, and BindingUnsupported.
     """
-    cover = recorder.note(content.cover(document, edition))
+    cover = recorder.note(blocks.cover(document, edition))
     assembly = _Assembly(folder=folder, cover=cover, report=report)
     with Crew(deadline=deadline) as crew:
         for some in batched(assembly.missing(_parts(document, edition, recorder)), DRAWN_AT_ONCE):
@@ -84,7 +86,7 @@ def make(
         html_path=str(_write_front(document, edition, cover, folder)),
         part_paths=tuple(str(path) for path in assembly.paths.values()),
         pdf_path=str(folder / "document.pdf"),
-        images=patience.local_paths(content.images_of(cover), folder),
+        images=patience.local_paths(blocks.images_of(cover), folder),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
     try:
@@ -122,7 +124,7 @@ class _Assembly:
         path = self.paths[part.fingerprint]
         self.drawn[path] = replace(part, blocks=())  # its text need not stay in memory
         html_path = path.with_suffix(".html")
-        with store.plain_errors(), html_path.open("w", encoding="utf-8") as stream:
+        with storage.plain_errors(), html_path.open("w", encoding="utf-8") as stream:
             html.write_part(stream, title=part.name, cover=self._cover, blocks=part.blocks)
         return Piece(name=part.name, html_path=html_path, part_path=path)
 
@@ -148,9 +150,9 @@ class _Assembly:
         self.paths |= drawn_parts.keep(new)
 
 
-def _parts(document: Document, edition: Edition, recorder: content.Recorder) -> Iterator[Part]:
+def _parts(document: Document, edition: Edition, recorder: Recorder) -> Iterator[Part]:
     opening: tuple[Block, ...] = ()
-    for block in map(recorder.note, content.blocks(document, edition)):
+    for block in map(recorder.note, blocks.blocks(document, edition)):
         if isinstance(block, AreaBlock):
             opening = (block,)
         else:
@@ -158,15 +160,15 @@ def _parts(document: Document, edition: Edition, recorder: content.Recorder) -> 
             opening = ()
 
 
-def _part(document: Document, blocks: tuple[Block, ...]) -> Part:
-    recorder = content.Recorder(f"{FORMAT} {html.design_version()}")
-    for block in blocks:
+def _part(document: Document, printed: tuple[Block, ...]) -> Part:
+    recorder = Recorder(f"{FORMAT} {html.design_version()}")
+    for block in printed:
         recorder.note(block)
-    last = blocks[-1]
+    last = printed[-1]
     return Part(
         name=last.project.tag if isinstance(last, ChapterBlock) else f"“{last.title}”",
         document_id=last.report_id if isinstance(last, ChapterBlock) else document.pk,
-        blocks=blocks,
+        blocks=printed,
         fingerprint=recorder.fingerprint(),
         images=tuple(recorder.images.values()),
     )
@@ -174,11 +176,11 @@ def _part(document: Document, blocks: tuple[Block, ...]) -> Part:
 
 def _write_front(document: Document, edition: Edition, cover: Cover, folder: Path) -> Path:
     path = folder / "front.html"
-    with store.plain_errors(), path.open("w", encoding="utf-8") as stream:
+    with storage.plain_errors(), path.open("w", encoding="utf-8") as stream:
         html.write(
             stream,
             cover=cover,
-            contents=content.contents(document, edition),
+            contents=blocks.contents(document, edition),
             blocks=(),
             generated_at=timezone.localtime().replace(microsecond=0),
         )

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from documents import store
+from documents.infrastructure import storage
 from documents.models import DrawnPart
 
 SUFFIX = ".part.pdf"
@@ -43,8 +43,8 @@ def keep(parts: Iterable[New]) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     rows: list[DrawnPart] = []
     for part in parts:
-        file = store.save(part.path, suffix=SUFFIX, is_lasting=False)
-        paths[part.fingerprint] = store.local_path(file) or part.path
+        file = storage.save(part.path, suffix=SUFFIX, is_lasting=False)
+        paths[part.fingerprint] = storage.local_path(file) or part.path
         rows.append(
             DrawnPart(
                 fingerprint=part.fingerprint,
@@ -80,9 +80,9 @@ def forget_unused() -> int:
 
 def _sound(part: DrawnPart, folder: Path) -> Path | None:
     """Return the path of a part's file on this machine, or None when it is gone or damaged."""
-    with store.plain_errors():
+    with storage.plain_errors():
         try:
-            path = store.local_path(part.file) or _copied(part.file, folder)
+            path = storage.local_path(part.file) or _copied(part.file, folder)
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except FileNotFoundError:
@@ -92,6 +92,6 @@ def _sound(part: DrawnPart, folder: Path) -> Path | None:
 
 def _copied(name: str, folder: Path) -> Path:
     copy = folder / Path(name).name
-    with store.open_file(name) as source, copy.open("wb") as target:
+    with storage.open_file(name) as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target)
     return copy

@@ -15,7 +15,8 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from documents import exceptions, pixels, store
+from documents import exceptions, pixels
+from documents.infrastructure import storage
 from documents.models import Document, DocumentImage, DocumentQuerySet, Task
 from documents.pixels import Prepared, Upload
 
@@ -98,7 +99,7 @@ def keep(prepared: Prepared) -> dict[str, Any]:
 
 def keep_again_if_removed(prepared: Prepared, values: dict[str, Any]) -> None:
     """Store the files again that the nightly removal took in the moment before a row named them."""
-    with store.plain_errors():
+    with storage.plain_errors():
         is_there = all(default_storage.exists(values[name]) for name in ("file", "thumbnail"))
     if not is_there:
         keep(prepared)
@@ -109,7 +110,7 @@ def local_path(name: str, folder: Path) -> Path:
 
     There is nothing at that path when the image is gone.
     """
-    with store.plain_errors():
+    with storage.plain_errors():
         with contextlib.suppress(NotImplementedError):
             return Path(default_storage.path(name))
         copy = folder / PurePosixPath(name).name
@@ -123,13 +124,13 @@ def local_path(name: str, folder: Path) -> Path:
 
 
 def _place(name: str, content: bytes) -> None:
-    with store.workspace() as folder, store.plain_errors():
+    with storage.workspace() as folder, storage.plain_errors():
         finished = folder / "image"
         with finished.open("wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        store.place(default_storage, name, finished)
+        storage.place(default_storage, name, finished)
 
 
 def _content(name: str) -> bytes:

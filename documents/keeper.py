@@ -6,7 +6,8 @@ import threading
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from documents import alerts, notices, processes, queue, schedules, workers
+from documents import alerts, notices, queue, schedules, workers
+from documents.infrastructure import processes
 from documents.reports import running
 
 ROUND_SECONDS = 1.0

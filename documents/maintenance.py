@@ -1,7 +1,7 @@
 """Kinds of task that run by the clock: nightly removal of what nobody needs, the weekly summary."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import batched
 
@@ -12,7 +12,8 @@ from django.core.mail import EmailMessage
 from django.db.models import Count, Exists, Model, OuterRef, Q
 from django.utils import timezone
 
-from documents import drawn_parts, handlers, pdf, store, tasks
+from documents import drawn_parts, handlers, pdf, tasks
+from documents.infrastructure import storage
 from documents.models import DocumentImage, DrawnPart, Task
 
 CLEANUP, SUMMARY = "cleanup", "summary"
@@ -33,8 +34,8 @@ def remove_old(attempt: tasks.Attempt) -> tasks.Outcome:
     rows = remove_rows()
     parts = drawn_parts.forget_unused()
     attempt.report("files", 0)
-    with store.plain_errors():
-        files = remove_files(store.results(), ((Task, "file"), (Task, "source"), (DrawnPart, "file")))
+    with storage.plain_errors():
+        files = remove_files(storage.results(), ((Task, "file"), (Task, "source"), (DrawnPart, "file")))
         files += remove_files(default_storage, ((DocumentImage, "file"), (DocumentImage, "thumbnail")))
     message = f"{rows} task rows, {parts} drawn parts and {files} files were removed."
     return _nothing_to_keep(message, rows=rows, parts=parts, files=files)
@@ -60,32 +61,20 @@ def remove_rows() -> int:
     return removed + DocumentImage.objects.filter(file="", task=None).delete()[0]
 
 
-def remove_files(storage: Storage, named_in: Iterable[tuple[type[Model], str]]) -> int:
+def remove_files(files: Storage, named_in: Iterable[tuple[type[Model], str]]) -> int:
     """Delete the files of a storage that no row names in these models' columns; return how many."""
     removed = 0
     before = timezone.now() - UNFINISHED
-    for names in batched(walk(storage), BATCH):
+    for names in batched(storage.walk(files), BATCH):
         kept: set[str] = set()
         for model, column in named_in:
             rows = model._default_manager.filter(**{f"{column}__in": names})
             kept.update(rows.values_list(column, flat=True))
         for name in names:
-            if name not in kept and storage.get_modified_time(name) < before:
-                storage.delete(name)
+            if name not in kept and files.get_modified_time(name) < before:
+                files.delete(name)
                 removed += 1
     return removed
-
-
-def walk(storage: Storage, folder: str = "") -> Iterator[str]:
-    """Yield the names of all files of a storage."""
-    try:
-        folders, files = storage.listdir(folder)
-    except FileNotFoundError:
-        return
-    prefix = f"{folder}/" if folder else ""
-    yield from (f"{prefix}{name}" for name in files)
-    for name in folders:
-        yield from walk(storage, f"{prefix}{name}")
 
 
 def send_summary(attempt: tasks.Attempt) -> tasks.Outcome:

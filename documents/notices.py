@@ -11,7 +11,8 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.mail import EmailMessage
 from django.db import transaction
 
-from documents import exceptions, handlers, queue, store, tasks, webhooks
+from documents import exceptions, handlers, queue, tasks, webhooks
+from documents.infrastructure import storage
 from documents.models import Delivery, Notice, Task
 
 KIND = "notice"
@@ -132,7 +133,7 @@ def _attach(letter: EmailMessage, task: Task) -> None:
     if not task.result_url or facts["bytes"] > LARGEST_ATTACHMENT_BYTES:
         return
     try:
-        with store.open_file(task.file) as stream:
+        with storage.open_file(task.file) as stream:
             letter.attach(
                 task.filename, stream.read(), facts.get("media_type", "application/pdf").partition(";")[0]
             )

@@ -8,9 +8,10 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from documents import claims, content, images
-from documents.content import Image
-from documents.editions import Edition
+from documents import claims, images
+from documents.content import blocks
+from documents.content.blocks import Image
+from documents.content.editions import Edition
 from documents.handlers import Attempt, NotYet
 from documents.models import Document, DocumentImage, Task
 from documents.rendering import html
@@ -48,8 +49,8 @@ def local_paths(images_drawn: Iterable[Image], folder: Path) -> dict[str, str]:
 def _unready(document: Document, edition: Edition) -> int:
     if not DocumentImage.objects.waiting().exists():  # nearly always, and then nothing is read
         return 0
-    parts = chain((content.cover(document, edition),), content.blocks(document, edition))
-    found = chain.from_iterable(map(content.images_of, parts))
+    parts = chain((blocks.cover(document, edition),), blocks.blocks(document, edition))
+    found = chain.from_iterable(map(blocks.images_of, parts))
     return len({image.url for image in found if image.state == DocumentImage.State.WAITING})
 
 

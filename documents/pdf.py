@@ -13,11 +13,13 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from documents import annual, chapters, content, editions, exceptions, handlers, patience, store, tasks
-from documents.editions import Edition
+from documents import annual, exceptions, handlers, patience, tasks
+from documents.content import blocks, chapters, editions
+from documents.content.editions import Edition
+from documents.infrastructure import storage
 from documents.models import Document, Task, document_types
 from documents.rendering import html, pool
-from documents.rendering.messages import Job, Rendered
+from documents.rendering.protocol import Job, Rendered
 from metrics import instruments
 
 KIND = "pdf"
@@ -66,8 +68,8 @@ def warm() -> None:
 def fingerprint(document: Document, edition: Edition = editions.DEFAULT) -> str:
     """Return the SHA-256 of all that goes into the PDF of a document as it is now."""
     recorder = _recorder(document, edition)
-    recorder.note(content.cover(document, edition))
-    for block in content.blocks(document, edition):
+    recorder.note(blocks.cover(document, edition))
+    for block in blocks.blocks(document, edition):
         recorder.note(block)
     return recorder.fingerprint()
 
@@ -95,13 +97,13 @@ def render(attempt: tasks.Attempt) -> tasks.Outcome:
     started = time.monotonic()
     document, edition = _document(attempt.task), editions.of(attempt.task.arguments)
     patience.for_images(attempt, document, edition)
-    with store.workspace() as folder:
+    with storage.workspace() as folder:
         attempt.report("html", 0)
         made = _make(document, edition, folder, attempt)
         rendered = made.rendered
         attempt.report("store", rendered.pages)
         _require_kept(attempt.task)
-        file = store.save(folder / "document.pdf", suffix=".pdf")
+        file = storage.save(folder / "document.pdf", suffix=".pdf")
     warnings = (*made.warnings, *rendered.warnings)
     facts = {
         "pages": rendered.pages,
@@ -164,15 +166,15 @@ def write_draft(
     source = path.with_name("document.json") if edition.is_archive else None
     recorder = _recorder(document, edition)
     with (
-        store.plain_errors(),
+        storage.plain_errors(),
         _copied(recorder, source, generated_at),
         path.open("w", encoding="utf-8") as stream,
     ):
         html.write(
             stream,
-            cover=recorder.note(content.cover(document, edition)),
-            contents=content.contents(document, edition),
-            blocks=map(recorder.note, content.blocks(document, edition)),
+            cover=recorder.note(blocks.cover(document, edition)),
+            contents=blocks.contents(document, edition),
+            blocks=map(recorder.note, blocks.blocks(document, edition)),
             generated_at=generated_at,
         )
     paths: dict[str, str] = {}
@@ -191,7 +193,7 @@ def write_draft(
 
 
 @contextlib.contextmanager
-def _copied(recorder: content.Recorder, path: Path | None, generated_at: datetime) -> Iterator[None]:
+def _copied(recorder: blocks.Recorder, path: Path | None, generated_at: datetime) -> Iterator[None]:
     """Keep the parts that pass by as one JSON array, if there is a path for it; it ends with facts of the whole."""
     if path is None:
         yield
@@ -204,8 +206,8 @@ def _copied(recorder: content.Recorder, path: Path | None, generated_at: datetim
         copy.write(f"{json.dumps(facts)}\n]\n")
 
 
-def _recorder(document: Document, edition: Edition) -> content.Recorder:
-    return content.Recorder(f"{document.pk} {html.design_version()}{_salt(edition)}")
+def _recorder(document: Document, edition: Edition) -> blocks.Recorder:
+    return blocks.Recorder(f"{document.pk} {html.design_version()}{_salt(edition)}")
 
 
 def _salt(edition: Edition) -> str:
@@ -218,7 +220,7 @@ def _salt(edition: Edition) -> str:
 
 def _document(task: Task) -> Document:
     """Return the document as it is now; raises DocumentGone."""
-    document = content.get(task.document_id) if task.document_id else None
+    document = blocks.get(task.document_id) if task.document_id else None
     if document is None:
         raise exceptions.DocumentGone("It was deleted before its PDF was finished.")
     return document

@@ -11,7 +11,8 @@ import time
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from documents import claims, exceptions, handlers, images, pixels, store
+from documents import claims, exceptions, handlers, images, pixels
+from documents.infrastructure import storage
 from documents.models import Document, DocumentImage
 from documents.pixels import Prepared, Upload
 
@@ -35,13 +36,13 @@ def fingerprint(document: Document, upload_digest: str) -> str:
 def keep_upload(upload: Upload) -> str:
     """Keep what was sent until a task takes it, and return its name in the result storage."""
     upload.seek(0)
-    with store.workspace() as folder, store.plain_errors():
+    with storage.workspace() as folder, storage.plain_errors():
         copy = folder / "upload"
         with copy.open("wb") as stream:
             shutil.copyfileobj(upload, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        return store.save(copy, suffix=".upload")
+        return storage.save(copy, suffix=".upload")
 
 
 def run(attempt: handlers.Attempt) -> handlers.Outcome:
@@ -54,7 +55,7 @@ def run(attempt: handlers.Attempt) -> handlers.Outcome:
         attempt.report("storing", 0)
         _publish(attempt, image, prepared)
         image.refresh_from_db()
-    store.delete(attempt.task.source)
+    storage.delete(attempt.task.source)
     facts = {
         "url": image.url,
         "image": str(image.pk),
@@ -84,12 +85,12 @@ def _prepared(attempt: handlers.Attempt) -> Prepared:
 def _sent(name: str) -> bytes:
     """Read all of it first: a fault of the storage is none of the image."""
     try:
-        with store.open_file(name) as stream:
+        with storage.open_file(name) as stream:
             return stream.read()
     except FileNotFoundError as error:
         raise exceptions.ImageUnusable("What was sent is gone; send the image again.") from error
     except OSError as error:
-        raise store.storage_error(error) from error
+        raise storage.storage_error(error) from error
 
 
 def _publish(attempt: handlers.Attempt, image: DocumentImage, prepared: Prepared) -> None:

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from documents import claims, exceptions, handlers, logs, store
+from documents import claims, exceptions, handlers
 from documents.handlers import (
     Attempt as Attempt,
     ClaimLost,
@@ -29,6 +29,7 @@ from documents.handlers import (
     Outcome as Outcome,
     Report as Report,
 )
+from documents.infrastructure import log_context, storage
 from documents.models import Document, Task, Viewer
 from metrics import instruments
 
@@ -46,7 +47,7 @@ def newest_succeeded(kind: str, fingerprint: str) -> Task | None:
     """Return the newest finished task with this input whose file is still there."""
     done = Task.objects.filter(kind=kind, fingerprint=fingerprint, status=Task.Status.SUCCEEDED)
     newest = done.order_by("-finished_at").first()
-    return newest if newest and store.exists(newest.file) else None
+    return newest if newest and storage.exists(newest.file) else None
 
 
 def begin(
@@ -78,7 +79,7 @@ def begin(
                     mode=mode,
                     routed_by=rule,
                     hinted_at=hinted_at,
-                    request_id=logs.request_id.get(),
+                    request_id=log_context.request_id.get(),
                     arguments=arguments or {},
                     source=source,
                 )
@@ -101,7 +102,7 @@ def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
         return
     if claims.is_first(task):
         instruments.waited(task.kind, (timezone.now() - task.created_at).total_seconds())
-    with logs.of_task(task.pk, begun_by=task.request_id):
+    with log_context.of_task(task.pk, begun_by=task.request_id):
         began = time.monotonic()
         _run(task, deadline)
         took_seconds = time.monotonic() - began
@@ -222,7 +223,7 @@ def _threads() -> ThreadPoolExecutor:
 
 def _run_in_thread(task_id: uuid.UUID, deadline: float) -> None:
     try:
-        run(task_id, deadline=deadline, worker=f"{store.host()}:web/{os.getpid()}")
+        run(task_id, deadline=deadline, worker=f"{storage.host()}:web/{os.getpid()}")
     finally:
         connection.close()
 
@@ -285,7 +286,7 @@ def _finish(task: Task, outcome: Outcome) -> None:
     # A handler may have published it, or a database that went away in the middle has kept the first write:
     # then the file is the task's.
     if not published and not Task.objects.filter(pk=task.pk, file=outcome.file).exists():
-        store.delete(outcome.file)
+        storage.delete(outcome.file)
 
 
 def _retry_or_fail(task: Task, error: exceptions.SpmsError) -> None:

@@ -9,7 +9,8 @@ from datetime import timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from documents import claims, store
+from documents import claims
+from documents.infrastructure import storage
 from documents.models import Cluster, Task
 
 STALLED_SECONDS = 8.0
@@ -23,7 +24,7 @@ _cluster_name = ""
 def name_cluster() -> str:
     """Give this process and all that it forks the name of a new cluster."""
     global _cluster_name  # noqa: PLW0603 (one process, one cluster)
-    _cluster_name = f"{store.host()}:{os.getpid()}:{time.time_ns() // 1_000_000:x}"
+    _cluster_name = f"{storage.host()}:{os.getpid()}:{time.time_ns() // 1_000_000:x}"
     return _cluster_name
 
 
@@ -34,7 +35,7 @@ def cluster_name() -> str:
 
 def worker_name() -> str:
     """Return the name of this worker process, which begins with its cluster's."""
-    return f"{_cluster_name or store.host()}/{os.getpid()}"
+    return f"{_cluster_name or storage.host()}/{os.getpid()}"
 
 
 def beat(name: str, workers: int, memory_bytes: Mapping[int, int] | None = None) -> bool:

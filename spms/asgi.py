@@ -14,7 +14,7 @@ django.setup(set_prefix=False)
 from django.conf import settings  # noqa: E402 (needs what is set up above)
 from django.db import connections  # noqa: E402
 
-from documents import processes  # noqa: E402
+from documents.infrastructure import data_dir_lock  # noqa: E402
 
 
 class Handler(ASGIHandler):
@@ -35,5 +35,5 @@ class Handler(ASGIHandler):
 
 # Threads come and go here, so a connection that outlives its request would never be used again.
 connections.databases["default"]["CONN_MAX_AGE"] = 0
-processes.work_on(Path(settings.SPMS_DATA_DIR))
+data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
 application = Handler()

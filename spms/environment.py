@@ -119,7 +119,7 @@ def files(folder: Path) -> dict[str, dict[str, Any]]:
     options = {"bucket_name": bucket[1], **_bucket_options()}
     return {
         alias: {
-            "BACKEND": "documents.buckets.Bucket",
+            "BACKEND": "documents.infrastructure.s3.Bucket",
             "OPTIONS": options | {"location": "/".join(filter(None, ((bucket[2] or "").rstrip("/"), name)))},
         }
         for alias, name in kept.items()

@@ -4,7 +4,7 @@ import os
 
 from gunicorn.workers.base import Worker
 
-from documents import processes
+from documents.infrastructure import processes
 from spms import settings
 
 # A worker that outlives a killed master would keep the port for the whole graceful_timeout.

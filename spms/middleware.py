@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import sync_only_middleware
 from django.utils.functional import SimpleLazyObject
 
-from documents import logs
+from documents.infrastructure import log_context
 from spms import problems
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -36,7 +36,7 @@ class RequestIds:
         """Pass the request on under its name, and log it."""
         given = request.headers.get("X-Request-ID", "")
         ident = given if re.fullmatch(r"[A-Za-z0-9._-]{8,64}", given) else uuid.uuid4().hex
-        with logs.of_request(ident):
+        with log_context.of_request(ident):
             started = time.perf_counter()
             response = self.get_response(request)
             response["X-Request-ID"] = ident

@@ -18,8 +18,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from documents import logs, store
 from documents.exceptions import SpmsError
+from documents.infrastructure import log_context, storage
 
 CONTENT_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5
@@ -52,9 +52,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
-    elif isinstance(error, OSError) and store.is_known(error):
+    elif isinstance(error, OSError) and storage.is_known(error):
         _drop_uploads(context["request"])
-        error = store.storage_error(error)
+        error = storage.storage_error(error)
     if isinstance(error, SpmsError):
         return _from_spms(error)
     if isinstance(error, exceptions.APIException):
@@ -88,7 +88,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if _wants_page(request):
         return defaults.server_error(request)
     kind = SpmsError
-    detail = f"It was logged under {logs.request_id.get()}. Try again later."
+    detail = f"It was logged under {log_context.request_id.get()}. Try again later."
     return response(500, slug=kind.slug, title=kind.title, detail=detail)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from documents import processes
+from documents.infrastructure import data_dir_lock
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spms.settings")
-processes.work_on(Path(settings.SPMS_DATA_DIR))  # a restore can tell that the web runs
+data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))  # a restore can tell that the web runs
 application = get_wsgi_application()

@@ -11,7 +11,7 @@ from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
-from documents import store
+from documents.infrastructure import storage
 
 CHUNK_BYTES = 65_536
 PDF = "application/pdf"
@@ -62,11 +62,11 @@ def _body(request: HttpRequest, name: str, size_bytes: int, etag: str, media_typ
     wanted = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
     is_same_file = request.headers.get("If-Range", etag) == etag
     if wanted is None or not any(wanted.groups()) or not is_same_file:
-        return FileResponse(store.open_file(name), content_type=media_type)
+        return FileResponse(storage.open_file(name), content_type=media_type)
     first, last = _bounds(wanted[1], wanted[2], size_bytes)
     if first > last:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
-    chunks = _chunks(store.open_file(name, start=first), last - first + 1)
+    chunks = _chunks(storage.open_file(name, start=first), last - first + 1)
     return StreamingHttpResponse(
         chunks,
         status=206,

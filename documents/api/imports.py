@@ -13,13 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import notices, store
+from documents import notices
 from documents.api import answers, preferences
 from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
 from documents.api.uploads import YES_OR_NO
 from documents.imports import reading, tasks as imports
 from documents.imports.subjects import SUBJECTS
 from documents.imports.tasks import KIND, Order
+from documents.infrastructure import storage
 from documents.models import Task
 
 BOOLEANS = ("dry_run", "notify")
@@ -79,7 +80,7 @@ class ImportsView(APIView):
             return _make(request, order, source, seconds, wanted, taken)
         finally:
             if source not in taken:  # another task has the same file, or there was no room for one
-                store.delete(source)
+                storage.delete(source)
 
 
 class ApplyView(APIView):

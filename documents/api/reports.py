@@ -13,10 +13,10 @@ from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from documents import editions
 from documents.api import answers
 from documents.api.conventions import StrictSerializer
 from documents.api.serializers import ProblemSerializer, TaskSerializer
+from documents.content import editions
 from documents.exports import wanted
 from documents.models import Document, ScheduledReport
 from documents.reports import cron, running

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import exceptions, images, notices, pixels, preparing, store
+from documents import exceptions, images, notices, pixels, preparing
 from documents.api import answers, preferences
 from documents.api.serializers import (
     BINARY,
@@ -22,6 +22,7 @@ from documents.api.serializers import (
     ImageUploadSerializer,
     ProblemSerializer,
 )
+from documents.infrastructure import storage
 from documents.models import Document, DocumentImage, Task
 from documents.pixels import Upload
 
@@ -91,7 +92,7 @@ def _as_task(request: Request, document: Document, values: dict[str, Any], sent:
         )
     finally:
         if not Task.objects.filter(source=source).exists():  # refused, or joined to a task that has its own
-            store.delete(source)
+            storage.delete(source)
     image = DocumentImage.objects.select_related("task").get(task_id=answer.data["task_id"])
     if image.state == DocumentImage.State.READY:
         return _ready(image, answer.status_code)

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import chapters, editions, exceptions, notices, pdf, tasks
+from documents import exceptions, notices, pdf, tasks
 from documents.api import answers, downloads, preferences, uploads
 from documents.api.serializers import (
     DocumentSerializer,
@@ -29,7 +29,8 @@ from documents.api.serializers import (
     TaskSerializer,
     WaitingImageSerializer,
 )
-from documents.editions import Edition
+from documents.content import chapters, editions
+from documents.content.editions import Edition
 from documents.filters import DocumentFilter, ProjectFilter
 from documents.models import Document, Project, Task
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from documents.store import sync_folder
+from documents.infrastructure.storage import sync_folder
 
 FORMAT = 1
 MANIFEST, KEY = "manifest.json", "secret_key"

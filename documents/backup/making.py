@@ -16,9 +16,9 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.storage import Storage, default_storage
 
-from documents import maintenance, store
 from documents.backup import archive, databases
 from documents.backup.archive import Manifest, Writer
+from documents.infrastructure import storage
 from documents.models import Document, DocumentImage, Project, Task
 
 COUNTED = {"users": User, "projects": Project, "documents": Document, "images": DocumentImage, "tasks": Task}
@@ -40,7 +40,7 @@ def make(folder: Path, *, with_key: bool = False, with_bucket: bool = False) -> 
     made_at = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     target = folder / f"spms-{made_at:%Y%m%dT%H%M%SZ}.tar"
-    with store.workspace() as work, archive.appearing(target) as stream:
+    with storage.workspace() as work, archive.appearing(target) as stream:
         writer = Writer(stream)
         moment = _add_database(writer, work)
         if with_key:
@@ -80,7 +80,7 @@ def place_of_files() -> str:
 
 def storage_of(folder: str) -> Storage:
     """Return the storage whose files are in a folder of the archive."""
-    return store.results() if folder == "results" else default_storage
+    return storage.results() if folder == "results" else default_storage
 
 
 def _add_database(writer: Writer, work: Path) -> Moment:
@@ -115,8 +115,8 @@ def _add_files(writer: Writer) -> None:
                 writer.add(f"{folder}/{name}", source, source.size)
 
 
-def _whole_files(storage: Storage) -> Iterator[str]:
-    return (name for name in maintenance.walk(storage) if not name.endswith(".part"))
+def _whole_files(files: Storage) -> Iterator[str]:
+    return (name for name in storage.walk(files) if not name.endswith(".part"))
 
 
 def _add_path(writer: Writer, name: str, path: Path) -> None:

@@ -16,9 +16,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from documents import maintenance, processes, store
 from documents.backup import archive, databases, making
 from documents.backup.archive import BackupError, Manifest
+from documents.infrastructure import data_dir_lock, storage
 from documents.models import Cluster, Document, Project, Task
 
 OURS = ("documents.", "metrics.")
@@ -32,7 +32,7 @@ def restore(path: Path, *, is_replacing: bool, is_forced: bool = False) -> Manif
         databases.require_tools()
         if not is_replacing:
             _require_empty()
-        with store.workspace() as work:
+        with storage.workspace() as work:
             databases.restore(_put_files(stream, manifest, work), work)
     call_command("migrate", verbosity=0)
     Cluster.objects.all().delete()  # those that ran at the time of the backup
@@ -50,7 +50,7 @@ def _put_files(stream: IO[bytes], manifest: Manifest, work: Path) -> Path:
             path.chmod(0o600)
             path.replace(Path(settings.SPMS_DATA_DIR) / archive.KEY)
         else:
-            store.place(making.storage_of(folder), rest, path)
+            storage.place(making.storage_of(folder), rest, path)
             path.unlink(missing_ok=True)
     return database
 
@@ -84,7 +84,7 @@ def _require_empty() -> None:
             name = model._meta.verbose_name_plural
             raise BackupError(f"This system has {name} already. Repeat with --replace to lose what it has.")
     for folder in archive.FOLDERS:
-        if next(maintenance.walk(making.storage_of(folder)), None):
+        if next(storage.walk(making.storage_of(folder)), None):
             raise BackupError(
                 f"This system has files in {folder}/ already. Repeat with --replace to keep them too."
             )
@@ -93,7 +93,7 @@ def _require_empty() -> None:
 @contextlib.contextmanager
 def _alone(*, is_forced: bool) -> Iterator[None]:
     """Keep web and workers of this data folder from starting; refuse while any of the system runs."""
-    with processes.alone(Path(settings.SPMS_DATA_DIR)) as is_alone:
+    with data_dir_lock.alone(Path(settings.SPMS_DATA_DIR)) as is_alone:
         if not is_forced:
             _require_stopped(is_alone=is_alone)
         yield

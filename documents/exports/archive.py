@@ -7,9 +7,11 @@ from zipfile import ZIP_STORED, ZipFile
 
 from django.db import transaction
 
-from documents import chapters, pdf, queue, store, tasks
+from documents import pdf, queue, tasks
+from documents.content import chapters
 from documents.exports import reading, wanted
 from documents.exports.wanted import Export
+from documents.infrastructure import storage
 from documents.models import Document, Task, Viewer
 
 MISSING = "MISSING.txt"
@@ -62,7 +64,7 @@ def _add(archive: ZipFile, document: Document, copy: Path) -> str:
     if (task := pdf.stored(document)) is None:
         return "there is no PDF of this document as it is now; generate it."
     try:
-        with store.open_file(task.file) as stream, copy.open("wb") as target:
+        with storage.open_file(task.file) as stream, copy.open("wb") as target:
             digest = _copied(stream, target)
     except FileNotFoundError:
         return "the file of its PDF is gone; generate it again."

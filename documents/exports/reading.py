@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db.models import Model, QuerySet
 
-from documents import chapters, exceptions
+from documents import exceptions
+from documents.content import chapters
 from documents.exports import wanted
 from documents.exports.wanted import Export
 from documents.handlers import Attempt

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from documents import exceptions, handlers, store, tasks
+from documents import exceptions, handlers, tasks
 from documents.exports import archive, reading, wanted, writers
 from documents.exports.wanted import Export
+from documents.infrastructure import storage
 from documents.models import Task, Viewer
 
 KIND = "export"
@@ -49,13 +50,13 @@ def make(attempt: tasks.Attempt) -> tasks.Outcome:
         archive.make_missing(export, user, attempt)
     state = wanted.state(export, user)
     _require_room(export, state)
-    with store.workspace() as folder:
+    with storage.workspace() as folder:
         path = folder / f"export.{export.format}"
-        with store.plain_errors():
+        with storage.plain_errors():
             written = _write(path, export, user, attempt)
             digest, size_bytes = _synced(path)
         attempt.report("store", written.rows)
-        file = store.save(path, suffix=path.suffix)
+        file = storage.save(path, suffix=path.suffix)
     facts = {
         "rows": written.rows,
         "bytes": size_bytes,

@@ -13,8 +13,8 @@ from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.worksheet import Worksheet
 
-from documents.exports import cells
 from documents.exports.reading import Record
+from documents.infrastructure import spreadsheets
 
 MOST_XLSX_ROWS = 1_048_575  # beside the one with the names
 MOST_XLSX_CHARACTERS = 32_767
@@ -87,7 +87,7 @@ def _flat(record: Record) -> Record:
 
 
 def _defused(value: object) -> object:
-    return cells.defuse(value) if isinstance(value, str) else value
+    return spreadsheets.defuse(value) if isinstance(value, str) else value
 
 
 def _write_cell(sheet: Worksheet, row: int, column: int, value: str | int) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from documents import exceptions
-from documents.exports.cells import restore
 from documents.imports.bounds import MAX_CELL_CHARACTERS, MAX_ROW_CHARACTERS, Budget, Cells
+from documents.infrastructure.spreadsheets import restore
 
 DELIMITERS = ",;\t"
 HEAD_CHARACTERS = 65_536

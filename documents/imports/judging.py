@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
-from documents.exports.cells import defuse
 from documents.imports import reading
 from documents.imports.subjects import Subject
 from documents.imports.verdicts import Change, Finding, Verdict, finding
+from documents.infrastructure.spreadsheets import defuse
 
 BATCH = 250
 BATCH_CHARACTERS = 4_000_000

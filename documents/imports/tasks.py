@@ -13,10 +13,11 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 
-from documents import claims, exceptions, handlers, store, tasks
+from documents import claims, exceptions, handlers, tasks
 from documents.imports import judging, writing
 from documents.imports.judging import Judged
 from documents.imports.subjects import SUBJECTS
+from documents.infrastructure import storage
 from documents.models import Task
 
 KIND = "import"
@@ -65,7 +66,7 @@ def register() -> None:
 def keep(upload: UploadedFile) -> tuple[str, str]:  # type: ignore[type-arg]
     """Keep an uploaded file with the results; return its name there and its digest."""
     digest = hashlib.sha256()
-    with store.workspace() as folder, store.plain_errors():
+    with storage.workspace() as folder, storage.plain_errors():
         path = folder / "source"
         with path.open("wb") as copy:
             for chunk in upload.chunks(CHUNK_BYTES):
@@ -73,7 +74,7 @@ def keep(upload: UploadedFile) -> tuple[str, str]:  # type: ignore[type-arg]
                 copy.write(chunk)
             copy.flush()
             os.fsync(copy.fileno())
-        return store.save(path, suffix=".import"), digest.hexdigest()
+        return storage.save(path, suffix=".import"), digest.hexdigest()
 
 
 def estimate_seconds(size_bytes: int, *, is_zip: bool) -> float:
@@ -98,7 +99,7 @@ def run(attempt: tasks.Attempt) -> tasks.Outcome:
     started, task = time.monotonic(), attempt.task
     order = order_of(task)
     user = _require_staff(task)
-    with store.workspace() as folder:
+    with storage.workspace() as folder:
         source = _fetch(task, order, folder / "source")
         judged = _judge(attempt, order, source)
         outcome = _outcome(task, order, judged, folder / "report.csv", time.monotonic() - started)
@@ -120,9 +121,9 @@ def _require_staff(task: Task) -> User:
 
 def _fetch(task: Task, order: Order, path: Path) -> Path:
     """Copy the file to this machine, and make sure that it is the one that was sent."""
-    with store.plain_errors():
+    with storage.plain_errors():
         try:
-            with store.open_file(task.source) as kept, path.open("wb") as copy:
+            with storage.open_file(task.source) as kept, path.open("wb") as copy:
                 shutil.copyfileobj(kept, copy, CHUNK_BYTES)
         except FileNotFoundError as error:
             raise exceptions.ImportUnreadable("It was removed meanwhile; send it again.") from error
@@ -165,7 +166,7 @@ def _outcome(task: Task, order: Order, judged: Judged, report: Path, seconds: fl
         "media_type": "text/csv; charset=utf-8",
     }
     return tasks.Outcome(
-        file=store.save(report, suffix=".csv"),
+        file=storage.save(report, suffix=".csv"),
         digest=hashlib.sha256(content).hexdigest(),
         fingerprint=task.fingerprint,
         facts=facts,

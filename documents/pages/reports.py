@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from documents import editions
+from documents.content import editions
 from documents.exports import wanted
 from documents.models import Document, ScheduledReport, document_types
 

@@ -18,10 +18,10 @@ from typing import Any, TextIO
 
 from weasyprint import Attachment
 
-from documents.rendering import binding, hooks, parts, typesetter
-from documents.rendering.losses import RenderLog, Say
-from documents.rendering.messages import Binding, Drawing, Job, Rendered, Work, decode
-from documents.rendering.typesetter import Typesetter
+from documents.rendering import assembly, layout, parts, weasyprint_internals
+from documents.rendering.layout import Typesetter
+from documents.rendering.protocol import Binding, Drawing, Job, Rendered, Work, decode
+from documents.rendering.render_log import RenderLog, Say
 
 PR_SET_PDEATHSIG = 1
 NICENESS = 5
@@ -67,7 +67,7 @@ class Renderer:
                 "failed": "render-out-of-memory",
                 "detail": "It needs more memory than a render may take.",
             }
-        except hooks.HooksMoved as error:
+        except weasyprint_internals.HooksMoved as error:
             return {"failed": "binding-unsupported", "detail": str(error)}
         except OSError as error:
             if error.errno is None:  # WeasyPrint's own, of an address that it may not fetch
@@ -90,18 +90,18 @@ class Renderer:
     def _bind(self, work: Binding) -> Rendered:
         """Bind a report; what goes wrong is no author's fault, and the report can still be made as a whole."""
         try:
-            return binding.bind(self._setter, work, self._log)
-        except (MemoryError, OSError, hooks.HooksMoved):
+            return assembly.bind(self._setter, work, self._log)
+        except (MemoryError, OSError, weasyprint_internals.HooksMoved):
             raise
         except Exception as error:
-            raise hooks.HooksMoved(_reason(error)) from error
+            raise weasyprint_internals.HooksMoved(_reason(error)) from error
 
     def _render(self, job: Job) -> Rendered:
         """Lay out and draw one document into ``job.pdf_path``, complete and synced when this returns."""
-        css = [self._setter.css(ARCHIVE_CSS)] if job.variant != typesetter.PDF_UA else []
+        css = [self._setter.css(ARCHIVE_CSS)] if job.variant != layout.PDF_UA else []
         document = self._setter.lay_out(self._setter.read(job.html_path), *css, variant=job.variant)
         attachments = [_source(job)] if job.source_path else None
-        size_bytes, digest = typesetter.draw(
+        size_bytes, digest = layout.draw(
             document, Path(job.pdf_path), variant=job.variant, attachments=attachments
         )
         return Rendered(

@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 from PIL import Image
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
-from documents.rendering.messages import BASE_URL
+from documents.rendering.protocol import BASE_URL
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP")
 MAX_DATA_URI_CHARACTERS = 2_000_000

@@ -28,7 +28,7 @@ def write(
 ) -> None:
     """Write one document's HTML to a text stream, block by block.
 
-    ``cover``, ``contents`` and ``blocks`` are values of ``documents.content``; a block names its template.
+    ``cover``, ``contents`` and ``blocks`` are values of ``documents.content.blocks``; a block names its template.
     """
     context = {"cover": cover, "generated_at": generated_at}
     stream.write(render_to_string("pdf/head.html", {**context, "contents": contents}))

@@ -14,10 +14,10 @@ from urllib.parse import unquote
 import pydyf
 from weasyprint import HTML
 
-from documents.rendering import hooks, typesetter
-from documents.rendering.losses import Losses, RenderLog
-from documents.rendering.messages import BASE_URL, Drawing, Drawn
-from documents.rendering.typesetter import Typesetter
+from documents.rendering import layout, weasyprint_internals
+from documents.rendering.layout import Typesetter
+from documents.rendering.protocol import BASE_URL, Drawing, Drawn
+from documents.rendering.render_log import Losses, RenderLog
 
 FACTS = "SPMSPart"
 # Where a link to another part leads until it is bound: WeasyPrint drops internal links that it cannot resolve.
@@ -57,7 +57,7 @@ class Facts:
 
 def draw(setter: Typesetter, drawing: Drawing, log: RenderLog) -> list[Drawn]:
     """Draw the parts one after the other; each appears under its name when it is complete."""
-    hooks.require()
+    weasyprint_internals.require()
     css = setter.css(NO_MARGINS)
     drawn: list[Drawn] = []
     for html_path, part_path in drawing.paths:
@@ -86,7 +86,7 @@ def lead_elsewhere(html: HTML) -> list[tuple[Any, str]]:
 
 def bookmarks(document: Any) -> tuple[Bookmark, ...]:
     """Return the bookmarks of a laid out document."""
-    scale = hooks.POINTS_PER_PIXEL
+    scale = weasyprint_internals.POINTS_PER_PIXEL
     return tuple(
         Bookmark(level=level, title=title, page=number, x=x * scale, y=(page.height - y) * scale)
         for number, page in enumerate(document.pages)
@@ -99,12 +99,14 @@ def _write(document: Any, html_path: Path, part_path: Path, log: RenderLog) -> s
 
     def finish(document: Any, pdf: pydyf.PDF) -> None:
         _make_ids_unique(pdf, prefix)
-        facts = Facts(bookmarks=bookmarks(document), fonts=hooks.used_fonts(document), losses=log.losses)
+        facts = Facts(
+            bookmarks=bookmarks(document), fonts=weasyprint_internals.used_fonts(document), losses=log.losses
+        )
         pdf.catalog[FACTS] = pydyf.String(json.dumps(asdict(facts)))
 
     unfinished = part_path.with_suffix(".unfinished")
-    with hooks.fonts_left_out():
-        _size_bytes, digest = typesetter.draw(document, unfinished, is_lasting=False, finisher=finish)
+    with weasyprint_internals.fonts_left_out():
+        _size_bytes, digest = layout.draw(document, unfinished, is_lasting=False, finisher=finish)
     unfinished.replace(part_path)
     return digest
 

@@ -23,9 +23,10 @@ from typing import Any
 import psutil
 from django.conf import settings
 
-from documents import exceptions, store
-from documents.rendering import slots
-from documents.rendering.messages import Binding, Drawing, Drawn, Job, Rendered, Work, encode
+from documents import exceptions
+from documents.infrastructure import storage
+from documents.rendering import semaphore
+from documents.rendering.protocol import Binding, Drawing, Drawn, Job, Rendered, Work, encode
 
 WATCH_SECONDS = 0.05
 FONTS_CONF = Path(__file__).parent / "fonts" / "fonts.conf"
@@ -49,7 +50,7 @@ class Child:
 
     def __init__(self, run_folder: Path, limits: Limits) -> None:
         self._limits = limits
-        with store.plain_errors():
+        with storage.plain_errors():
             self._folder = Path(tempfile.mkdtemp(dir=run_folder, prefix=f"child-{os.getpid()}-"))
         self._process = self._start(run_folder)
         self._lines = LineReader(self._process)
@@ -186,7 +187,7 @@ class Pool:
         return [Drawn(**one) for one in self._work(drawing, deadline=deadline, report=report)]
 
     def _work(self, work: Work, *, deadline: float, report: Report) -> Any:
-        with slots.slot(
+        with semaphore.slot(
             self._run_folder, self._slot_count, deadline=deadline, tick=lambda: report("wait", 0)
         ):
             child = self._take()
@@ -266,11 +267,11 @@ def close_pool() -> None:
 
 def _new_pool() -> Pool:
     # Children belong to one machine; a data folder may be shared by several.
-    run_folder = Path(settings.SPMS_DATA_DIR) / "run" / store.host()
-    with store.plain_errors():
+    run_folder = Path(settings.SPMS_DATA_DIR) / "run" / storage.host()
+    with storage.plain_errors():
         run_folder.mkdir(parents=True, exist_ok=True)
-        store.sweep(run_folder, "child-")
-        store.sweep(store.work_folder())
+        storage.sweep(run_folder, "child-")
+        storage.sweep(storage.work_folder())
     limits = Limits(memory_bytes=settings.SPMS_RENDER_MEMORY, renders=settings.SPMS_RENDER_RECYCLE)
     atexit.register(close_pool)
     return Pool(run_folder, slot_count=settings.SPMS_RENDER_SLOTS, limits=limits)
@@ -291,7 +292,7 @@ def _environment(folder: Path, run_folder: Path) -> dict[str, str]:
 
 def _failure(message: dict[str, Any], limits: Limits) -> exceptions.SpmsError:
     if message["failed"] == "os-error":
-        return store.storage_error(OSError(message["errno"] or errno.EIO, message["detail"]))
+        return storage.storage_error(OSError(message["errno"] or errno.EIO, message["detail"]))
     if message["failed"] == exceptions.RenderOutOfMemory.slug:
         return _too_much_memory(limits)
     if message["failed"] == exceptions.BindingUnsupported.slug:

@@ -8,7 +8,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from documents import content, editions, exceptions, notices, pdf, queue, tasks
+from documents import exceptions, notices, pdf, queue, tasks
+from documents.content import blocks, editions
 from documents.exports import wanted, work
 from documents.models import ScheduledReport, Task
 from documents.reports import cron
@@ -80,7 +81,7 @@ def _wish(report: ScheduledReport, owner: User) -> dict[str, Any]:
             "document": None,
             "arguments": export.as_arguments(),
         }
-    document = content.get(report.document_id) if report.document_id else None
+    document = blocks.get(report.document_id) if report.document_id else None
     if document is None:
         raise exceptions.ReportRefused("Its document is gone.")
     edition = editions.of(report.arguments)

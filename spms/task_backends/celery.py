@@ -140,10 +140,11 @@ def _name_cluster(**_: Any) -> None:
 
     django.setup()
     _refuse_wrong_settings()
-    from documents import processes, workers
+    from documents import workers
+    from documents.infrastructure import data_dir_lock, processes
 
     processes.die_with_the_main_process()
-    processes.work_on(Path(settings.SPMS_DATA_DIR))
+    data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
     workers.name_cluster()
 
 

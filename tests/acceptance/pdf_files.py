@@ -5,16 +5,16 @@ import io
 import pikepdf
 import pypdfium2
 
-from documents import store
+from documents.infrastructure import storage
 
 
 def opened(outcome):
-    with store.open_file(outcome.file) as stream:
+    with storage.open_file(outcome.file) as stream:
         return pikepdf.open(io.BytesIO(stream.read()))
 
 
 def shown(outcome):
-    with store.open_file(outcome.file) as stream:
+    with storage.open_file(outcome.file) as stream:
         return pypdfium2.PdfDocument(stream.read())
 
 

@@ -10,9 +10,11 @@ import pytest
 from django.utils import timezone
 from PIL import ImageChops
 
-from documents import annual, drawn_parts, editions, exceptions, maintenance, pdf, store, tasks
+from documents import annual, drawn_parts, exceptions, maintenance, pdf, tasks
+from documents.content import editions
+from documents.infrastructure import storage
 from documents.models import BusinessArea, Document, DrawnPart, Task
-from documents.rendering import hooks
+from documents.rendering import weasyprint_internals
 from tests import factories
 from tests.acceptance.annual_reports import CHAPTERS, PARTS, chapter, make, report_of_nine_chapters, with_text
 from tests.acceptance.pdf_files import (
@@ -191,7 +193,7 @@ def test_a_report_is_made_as_a_whole_when_weasyprint_is_another(report, owner, m
 
 def test_weasyprint_has_all_that_drawing_in_parts_needs():
     """When this fails, look what became of it, see ``hooks``, and compare parts and whole again."""
-    assert hooks.moved() == []
+    assert weasyprint_internals.moved() == []
 
 
 def test_parts_that_no_report_uses_any_more_are_removed(report, owner, monkeypatch):
@@ -205,8 +207,8 @@ def test_parts_that_no_report_uses_any_more_are_removed(report, owner, monkeypat
     kept = list(DrawnPart.objects.exclude(pk=old.pk).values_list("file", flat=True))
     outcome = maintenance.remove_old(tasks.Attempt(task=Task(), deadline=0, report=lambda *_: None))
     assert outcome.facts["parts"] == 1
-    assert not store.exists(old.file)
-    assert all(map(store.exists, kept))
-    left = [name for name in maintenance.walk(store.results()) if name.endswith(drawn_parts.SUFFIX)]
+    assert not storage.exists(old.file)
+    assert all(map(storage.exists, kept))
+    left = [name for name in storage.walk(storage.results()) if name.endswith(drawn_parts.SUFFIX)]
     assert sorted(left) == sorted(kept)
     assert make(report, owner).facts["parts_drawn"] == 0

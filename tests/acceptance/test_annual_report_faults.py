@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from documents import drawn_parts, exceptions, handlers, store
+from documents import drawn_parts, exceptions, handlers
+from documents.infrastructure import storage
 from documents.models import DocumentImage, DrawnPart
 from documents.rendering import pool
 from tests import factories
@@ -114,7 +115,7 @@ def test_characters_without_a_glyph_are_counted_in_chapters_that_were_kept_too(r
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"%PDF-1.7 and no more")])
 def test_a_part_whose_file_is_gone_or_damaged_is_drawn_again(report, owner, harm):
     first = make(report, owner)
-    harm(Path(store.results().path(DrawnPart.objects.get(document__project__tag="SP-3").file)))
+    harm(Path(storage.results().path(DrawnPart.objects.get(document__project__tag="SP-3").file)))
     again = make(report, owner)
     assert (again.facts["parts_drawn"], texts(again)) == (1, texts(first))
     assert make(report, owner).facts["parts_drawn"] == 0
@@ -123,11 +124,11 @@ def test_a_part_whose_file_is_gone_or_damaged_is_drawn_again(report, owner, harm
 def test_parts_that_cannot_be_bound_cost_one_render_as_a_whole(report, owner):
     first = make(report, owner)
     part = DrawnPart.objects.get(document__project__tag="SP-3")
-    path = Path(store.results().path(part.file))
+    path = Path(storage.results().path(part.file))
     path.write_bytes(b"%PDF-1.7 and no more")
     DrawnPart.objects.update(digest=hashlib.sha256(path.read_bytes()).hexdigest())  # it is taken for sound
     for other in DrawnPart.objects.all():
-        Path(store.results().path(other.file)).write_bytes(path.read_bytes())
+        Path(storage.results().path(other.file)).write_bytes(path.read_bytes())
     whole = make(report, owner)
     assert ("parts" in whole.facts, texts(whole)) == (False, texts(first))
     assert make(report, owner).facts["parts_drawn"] == PARTS

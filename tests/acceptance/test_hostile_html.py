@@ -17,7 +17,7 @@ from PIL import Image
 
 from documents import exceptions
 from documents.rendering import pool
-from documents.rendering.messages import Job
+from documents.rendering.protocol import Job
 
 LIMITS = pool.Limits(memory_bytes=400 * 1024**2, renders=100)
 DEADLINE_SECONDS = 1.0

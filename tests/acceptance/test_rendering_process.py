@@ -21,7 +21,7 @@ from fontTools.ttLib import TTFont
 
 from documents import exceptions
 from documents.rendering import pool
-from documents.rendering.messages import Job
+from documents.rendering.protocol import Job
 from tests.acceptance.servers import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -328,7 +328,7 @@ PROGRAM = """
     from django.conf import settings
     from documents import store
     from documents.rendering import pool
-    from documents.rendering.messages import Job
+    from documents.rendering.protocol import Job
 
     folder = Path(settings.SPMS_DATA_DIR)
 

@@ -10,8 +10,9 @@ import pytest
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import storages
 
-from documents import exceptions, images, store
-from documents.buckets import Bucket
+from documents import exceptions, images
+from documents.infrastructure import storage
+from documents.infrastructure.s3 import Bucket
 from spms import environment
 from tests import factories
 from tests.acceptance.bucket import KEYS, NAME, Server
@@ -219,7 +220,7 @@ def test_a_bucket_that_is_not_there_is_named(server, bucket):
         lambda: missing.save("a", ContentFile(b"a")),
         lambda: missing.listdir(""),
     ):
-        with pytest.raises(store.Unreachable, match=r"no-such-bucket .* does not exist: make it"):
+        with pytest.raises(storage.Unreachable, match=r"no-such-bucket .* does not exist: make it"):
             attempt()
 
 
@@ -251,7 +252,7 @@ def test_a_refusal_says_what_to_check(bucket):
             lambda: closed.open("a"),
             lambda: closed.get_modified_time("a"),
         ):
-            with pytest.raises(store.Unreachable, match=r"refuses access .*: check AWS_ACCESS_KEY_ID"):
+            with pytest.raises(storage.Unreachable, match=r"refuses access .*: check AWS_ACCESS_KEY_ID"):
                 attempt()
         refusing.shutdown()
 
@@ -262,7 +263,7 @@ def test_without_credentials_it_says_which_to_set(server, monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", "/nowhere")
     keyless = Bucket(bucket_name=NAME, location="", endpoint_url=server.door.address)
-    with pytest.raises(store.Unreachable, match="set AWS_ACCESS_KEY_ID"):
+    with pytest.raises(storage.Unreachable, match="set AWS_ACCESS_KEY_ID"):
         keyless.exists("a")
 
 
@@ -285,4 +286,4 @@ def test_an_image_is_copied_for_the_render_or_said_to_be_gone(bucket, settings, 
     monkeypatch.setattr(images, "default_storage", away)
     with pytest.raises(exceptions.StorageUnavailable, match="cannot be reached"):
         images.local_path("images/ab/abc.png", tmp_path)
-    assert storages["results"] is store.results()
+    assert storages["results"] is storage.results()

@@ -10,8 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from hypothesis import given, strategies as st
 
-from documents import store
-from documents.exports import cells, reading, wanted, work, writers
+from documents.exports import reading, wanted, work, writers
+from documents.infrastructure import spreadsheets, storage
 from documents.models import BusinessArea, Cluster, Membership, Project, Task, document_types
 from tests import factories
 from tests.exporting import URL, content_of, export, later, made_now, zip_of
@@ -209,7 +209,7 @@ def test_the_team_of_a_project_that_somebody_cannot_see_makes_no_new_export(api,
 
 
 def test_one_whose_file_is_gone_is_made_anew(api, plan):
-    store.delete(Task.objects.get(pk=export(api).data["task_id"]).file)
+    storage.delete(Task.objects.get(pk=export(api).data["task_id"]).file)
     export(api, status=201)
 
 
@@ -218,7 +218,7 @@ def test_hostile_and_odd_texts_are_texts(api, owner, text):
     factories.project(owner, title=text)
     [row] = csv_of(api)
     assert not re.match(r"[=+\-@\t\r＝＋－＠]", row["title"])
-    assert cells.restore(row["title"]) == text
+    assert spreadsheets.restore(row["title"]) == text
     [row] = xlsx_of(api)
     assert row["title"].replace("_x005F", "") == text
     [row] = jsonl_of(api)
@@ -227,8 +227,8 @@ def test_hostile_and_odd_texts_are_texts(api, owner, text):
 
 @given(st.text())
 def test_what_was_defused_is_restored(text):
-    defused = cells.defuse(text)
-    assert cells.restore(defused) == text
+    defused = spreadsheets.defuse(text)
+    assert spreadsheets.restore(defused) == text
     assert not re.match(r"[=+\-@\t\r\n＝＋－＠]", defused)
 
 
@@ -241,7 +241,7 @@ def test_a_csv_of_anything_is_read_back(tmp_path_factory, texts):
     with path.open(encoding="utf-8-sig", newline="") as stream:
         head, *rows = csv.reader(stream)
     assert head == ["a"]
-    assert [cells.restore(row[0]) if row else "" for row in rows] == texts
+    assert [spreadsheets.restore(row[0]) if row else "" for row in rows] == texts
 
 
 def test_a_text_that_is_too_long_for_a_cell_is_left_out_and_named(api, plan):

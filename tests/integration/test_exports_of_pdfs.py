@@ -2,7 +2,8 @@
 
 import pytest
 
-from documents import pdf, queue, store
+from documents import pdf, queue
+from documents.infrastructure import storage
 from documents.models import Document, Task
 from tests import factories
 from tests.exporting import later, zip_of
@@ -30,9 +31,9 @@ def test_a_damaged_pdf_is_not_packed_and_a_lost_one_is_named(api, plan):
     for document in (plan, other):
         task = api.post(f"/api/v1/documents/{document.pk}/pdf/").data["task_id"]
         names.append(Task.objects.get(pk=task).file)
-    with store.results().open(names[0], "r+b") as stream:
+    with storage.results().open(names[0], "r+b") as stream:
         stream.truncate(100)
-    store.delete(names[1])
+    storage.delete(names[1])
     archive = zip_of(api)
     assert archive.namelist() == ["MISSING.txt"]
     said = archive.read("MISSING.txt").decode()

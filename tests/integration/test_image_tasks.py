@@ -8,7 +8,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image
 
-from documents import claims, images, maintenance, patience, pdf, pixels, preparing, queue, store, tasks
+from documents import claims, images, maintenance, patience, pdf, pixels, preparing, queue, tasks
+from documents.infrastructure import storage
 from documents.models import Cluster, DocumentImage, Notice, Task
 from tests import factories
 from tests.working import run_entries
@@ -25,7 +26,7 @@ def _workers(settings):
     settings.SPMS_MODE = "auto"
     Cluster.objects.create(name="host:1:a", workers=1)
     for name in sources():
-        store.delete(name)
+        storage.delete(name)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def work():
 
 
 def sources():
-    return [name for name in maintenance.walk(store.results()) if name.endswith(".upload")]
+    return [name for name in storage.walk(storage.results()) if name.endswith(".upload")]
 
 
 def test_its_address_is_there_at_once_and_its_file_when_the_task_is_done(api, plan):

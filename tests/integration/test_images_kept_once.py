@@ -7,6 +7,7 @@ import pytest
 from django.core.files.storage import default_storage
 
 from documents import exceptions, images, maintenance, pixels
+from documents.infrastructure import storage
 from documents.models import Document, DocumentImage
 from tests import factories
 
@@ -20,7 +21,7 @@ def _empty_media():
 
 
 def files():
-    return sorted(maintenance.walk(default_storage))
+    return sorted(storage.walk(default_storage))
 
 
 def send(client, document, file, **values):

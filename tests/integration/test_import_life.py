@@ -5,8 +5,9 @@ import logging
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from documents import store, tasks
+from documents import tasks
 from documents.imports import judging, writing
+from documents.infrastructure import storage
 from documents.models import Cluster, Document, Membership, Notice, Project, Task
 from tests import factories
 from tests.importing import HEAD, URL, apply, counts, report, send
@@ -170,10 +171,10 @@ def test_only_a_clean_dry_run_can_be_applied(staff, project):
 def test_a_file_that_is_gone_or_another_one_is_not_applied(staff, project):
     checked = send(staff, HEAD + "SP-2026-012,concept_plan,2026,,,\n")
     name = Task.objects.get().source
-    with store.results().open(name, "ab") as stream:
+    with storage.results().open(name, "ab") as stream:
         stream.write(b"SP-2026-012,project_plan,2026,,,\n")
     assert "not the file that was sent" in apply(staff, checked).json()["detail"]
-    store.delete(name)
+    storage.delete(name)
     assert "removed meanwhile" in apply(staff, checked).json()["detail"]
     assert not Document.objects.exists()
 
@@ -188,7 +189,7 @@ def test_an_import_in_the_queue_is_the_same_work(staff, project, settings, caplo
     checked = send(staff, content)
     assert checked.status_code == 202
     assert send(staff, content).data["task_id"] == checked.data["task_id"]
-    assert len([*store.results().listdir("")[1]]) == 0
+    assert len([*storage.results().listdir("")[1]]) == 0
     run_entries()
     begun = apply(staff, checked)
     assert (begun.status_code, begun.data["status"]) == (202, "queued")

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from documents import dispatch, handlers, maintenance, queue, store, tasks, workers
+from documents import dispatch, handlers, maintenance, queue, tasks, workers
+from documents.infrastructure import storage
 from documents.models import Cluster, Task
 from tests import factories
 from tests.working import run_entries
@@ -28,9 +29,9 @@ def count(attempt):
     if done < STEPS:
         raise handlers.NotYet(attempt.task.arguments.get("pause", 0))
     text = f"{attempt.task.arguments['word']} {done}\n".encode()
-    with store.workspace() as folder:
+    with storage.workspace() as folder:
         (folder / "count.txt").write_bytes(text)
-        name = store.save(folder / "count.txt", suffix=".txt")
+        name = storage.save(folder / "count.txt", suffix=".txt")
     facts = {"bytes": len(text), "filename": "Zählung.txt", "media_type": "text/plain; charset=utf-8"}
     digest = hashlib.sha256(text).hexdigest()
     return handlers.Outcome(file=name, digest=digest, fingerprint=attempt.task.fingerprint, facts=facts)
@@ -117,10 +118,10 @@ def test_the_nightly_removal_keeps_files_that_go_into_a_task(owner, settings, tm
     names = []
     for word in ("kept", "lost"):
         (tmp_path / word).write_text(word)
-        names.append(store.save(tmp_path / word, suffix=".csv"))
+        names.append(storage.save(tmp_path / word, suffix=".csv"))
     tasks.begin(kind="count", fingerprint="y", document=None, user=owner, source=names[0])
-    maintenance.remove_files(store.results(), ((Task, "file"), (Task, "source")))
-    assert [store.exists(name) for name in names] == [True, False]
+    maintenance.remove_files(storage.results(), ((Task, "file"), (Task, "source")))
+    assert [storage.exists(name) for name in names] == [True, False]
 
 
 def test_a_kind_that_nobody_registered_is_its_own_title():

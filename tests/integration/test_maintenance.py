@@ -11,7 +11,8 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from documents import maintenance, queue, schedules, store, tasks
+from documents import maintenance, queue, schedules, tasks
+from documents.infrastructure import storage
 from documents.models import Task
 from tests import factories
 
@@ -20,11 +21,11 @@ pytestmark = pytest.mark.django_db
 LONG_AGO = timedelta(days=200)
 
 
-def kept_file(age=LONG_AGO, storage=None):
-    storage = storage or store.results()
-    name = storage.save("2026/11/x.pdf", ContentFile(b"%PDF"))
+def kept_file(age=LONG_AGO, files=None):
+    files = files or storage.results()
+    name = files.save("2026/11/x.pdf", ContentFile(b"%PDF"))
     then = time.time() - age.total_seconds()
-    os.utime(storage.path(name), (then, then))
+    os.utime(files.path(name), (then, then))
     return name
 
 
@@ -50,18 +51,18 @@ def test_old_tasks_go_with_their_files_but_the_newest_pdf_of_a_document_stays(ow
     task = run("cleanup")
     assert (task.status, task.result["rows"]) == ("succeeded", 2)
     assert set(Task.objects.exclude(pk=task.pk)) == {newest, recent, waiting}
-    assert not store.exists(oldest.file)
-    assert store.exists(newest.file)
+    assert not storage.exists(oldest.file)
+    assert storage.exists(newest.file)
     assert failed.pk not in Task.objects.values_list("pk", flat=True)
 
 
 def test_what_no_row_names_goes_unless_it_is_being_written(owner, plan):
     image = factories.image(plan)
     stray, fresh = kept_file(), kept_file(timedelta(minutes=5))
-    stray_image = kept_file(storage=default_storage)
+    stray_image = kept_file(files=default_storage)
     os.utime(image.file.path, (0, 0))
     run("cleanup")
-    assert (store.exists(stray), store.exists(fresh)) == (False, True)
+    assert (storage.exists(stray), storage.exists(fresh)) == (False, True)
     assert not default_storage.exists(stray_image)
     assert default_storage.exists(str(image.file.name))
 
@@ -71,7 +72,7 @@ def test_pdfs_of_a_deleted_document_go_at_the_next_night(owner, plan):
     plan.delete()
     run("cleanup")
     assert not Task.objects.filter(pk=task.pk).exists()
-    assert not store.exists(task.file)
+    assert not storage.exists(task.file)
 
 
 def test_the_summary_counts_the_week_and_goes_to_staff_with_an_address(owner, maintainer, mailoutbox):

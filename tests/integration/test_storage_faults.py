@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from documents import pdf, store, tasks
+from documents import pdf, tasks
+from documents.infrastructure import storage
 from documents.models import DocumentImage, Task
 from documents.rendering import pool
 from tests import factories
@@ -302,7 +303,7 @@ def test_an_unusable_data_folder_is_one_line_at_the_start(tmp_path, name, comman
 
 
 def vanish(task):
-    Path(store.results().path(task.file)).unlink()
+    Path(storage.results().path(task.file)).unlink()
 
 
 def test_a_pdf_that_vanished_is_missing_and_is_made_again(api, plan, data_folder):

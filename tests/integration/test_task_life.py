@@ -11,7 +11,8 @@ from django.tasks.exceptions import InvalidTask
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from documents import claims, exceptions, pdf, queue, store, tasks, workers
+from documents import claims, exceptions, pdf, queue, tasks, workers
+from documents.infrastructure import storage
 from documents.models import Cluster, Document, Task
 from tests import factories
 from tests.working import replace_handler, run_entries
@@ -122,7 +123,7 @@ def test_who_lost_the_claim_cannot_publish(api, plan, owner, monkeypatch):
     task = make_task(owner, document=plan)
     tasks.run(task.pk, deadline=time.monotonic() + 30)
     assert (state(task), task.worker, task.file) == ("running", "another", "")
-    assert not store.exists(kept[0].file)
+    assert not storage.exists(kept[0].file)
 
 
 def test_a_fault_that_can_pass_is_retried_with_growing_waits_and_then_fails(

@@ -198,7 +198,7 @@ def test_a_task_tells_its_story_with_tracebacks(staff, plan, owner, monkeypatch,
     def broken(document, edition):
         raise KeyError("a section that nobody knows")
 
-    monkeypatch.setattr("documents.content.blocks", broken)
+    monkeypatch.setattr("documents.content.blocks.blocks", broken)
     task = make_task(document=plan, requested_by=owner)
     queue.run_task.call(str(task.pk))
     said = text(staff, f"{PAGE}{task.pk}/")
@@ -223,7 +223,7 @@ def test_each_attempt_that_a_dead_worker_left_is_noted(staff):
 
 
 def test_people_never_see_a_traceback(api, staff, plan, owner, monkeypatch):
-    monkeypatch.setattr("documents.content.blocks", lambda document: [][len("one")])
+    monkeypatch.setattr("documents.content.blocks.blocks", lambda document: [][len("one")])
     task = make_task(document=plan, requested_by=owner)
     queue.run_task.call(str(task.pk))
     assert "Traceback" in text(staff, f"{PAGE}{task.pk}/")

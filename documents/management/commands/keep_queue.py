@@ -9,7 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from documents import processes, workers
+from documents import workers
+from documents.infrastructure import data_dir_lock
 from documents.keeper import Keeper
 
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        processes.work_on(Path(settings.SPMS_DATA_DIR))
+        data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
         keeper = Keeper(workers.name_cluster(), options["workers"], runs_schedules=True)
         keeper.keep_on(stop)
         keeper.leave()

@@ -12,7 +12,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from django_q.cluster import Cluster
 from django_q.management.commands import qcluster
 
-from documents import processes, workers
+from documents import workers
+from documents.infrastructure import data_dir_lock, processes
 from documents.keeper import ROUND_SECONDS, Keeper
 
 logger = logging.getLogger("spms.qcluster")
@@ -31,7 +32,7 @@ class Command(qcluster.Command):
         """Run the cluster to its end."""
         stop = threading.Event()
         processes.die_with_the_main_process()
-        processes.work_on(Path(settings.SPMS_DATA_DIR))
+        data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
         name = workers.name_cluster()
         cluster, keeper = Cluster(), Keeper(name, settings.SPMS_QUEUE_WORKERS)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from documents import exceptions, store
+from documents import exceptions
+from documents.infrastructure import storage
 
 POLL_SECONDS = 0.02
 
@@ -18,7 +19,7 @@ def slot(folder: Path, count: int, *, deadline: float, tick: Callable[[], None])
 
     Waits until ``deadline`` (``time.monotonic``), calling ``tick`` meanwhile; raises RenderBusy after that.
     """
-    with store.plain_errors():
+    with storage.plain_errors():
         folder.mkdir(parents=True, exist_ok=True)
     while (held := _try_any(folder, count)) is None:
         if time.monotonic() > deadline:
@@ -36,7 +37,7 @@ def slot(folder: Path, count: int, *, deadline: float, tick: Callable[[], None])
 
 def _try_any(folder: Path, count: int) -> tuple[int, int] | None:
     for number in range(count):
-        with store.plain_errors():
+        with storage.plain_errors():
             descriptor = os.open(folder / f"slot-{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,11 +12,11 @@ from typing import Any
 import pikepdf
 from pikepdf import Array, Dictionary, Name, OutlineItem, Pdf, String
 
-from documents.rendering import hooks, parts, structure, typesetter
-from documents.rendering.losses import RenderLog
-from documents.rendering.messages import Binding, Rendered
+from documents.rendering import layout, parts, structure_tree, weasyprint_internals
+from documents.rendering.layout import Typesetter
 from documents.rendering.parts import Bookmark, Facts
-from documents.rendering.typesetter import Typesetter
+from documents.rendering.protocol import Binding, Rendered
+from documents.rendering.render_log import RenderLog
 
 MAX_LAYOUTS = 5
 # By how many pages of contents the numbers begin is a guess at first; a wrong one costs a second layout.
@@ -47,12 +47,12 @@ class Part:
 
 def bind(setter: Typesetter, binding: Binding, log: RenderLog) -> Rendered:
     """Make one PDF of a report's cover, contents and parts, complete and synced when this returns."""
-    hooks.require()
+    weasyprint_internals.require()
     bound = _open(binding.part_paths)
     document, page_count = _lay_out_front(setter, binding.html_path, bound)
     front_pages = len(document.pages)
     bound = [replace(part, first_page=part.first_page + front_pages) for part in bound]
-    desk = hooks.Desk(document, CONTENTS_PAGE)
+    desk = weasyprint_internals.Desk(document, CONTENTS_PAGE)
     for part in bound:
         desk.add_fonts(part.facts.fonts)
     margins = desk.draw_margins()
@@ -61,7 +61,7 @@ def bind(setter: Typesetter, binding: Binding, log: RenderLog) -> Rendered:
     for part in bound:
         pdf.pages.extend(part.pdf.pages)
     _dress(pdf, bound, margins, numbers)
-    structure.join(pdf, [part.pdf for part in bound], [part.first_page for part in bound])
+    structure_tree.join(pdf, [part.pdf for part in bound], [part.first_page for part in bound])
     _name_places(pdf, bound)
     _write_outline(pdf, [*parts.bookmarks(document), *_bookmarks(bound)])
     size_bytes, digest = _save(pdf, Path(binding.pdf_path))
@@ -109,7 +109,7 @@ def _lay_out_front(setter: Typesetter, html_path: str, bound: list[Part]) -> tup
         if len(document.pages) == front_pages:
             return document, page_count
         front_pages = len(document.pages)
-    raise hooks.HooksMoved("The contents do not come to rest.")
+    raise weasyprint_internals.HooksMoved("The contents do not come to rest.")
 
 
 def _numbered(page_count: int) -> str:
@@ -126,7 +126,7 @@ def _numbers(pages: Iterable[int], page_count: int) -> Iterable[str]:
 
 def _draw_front(document: Any) -> Pdf:
     stream = io.BytesIO()
-    document.write_pdf(stream, pdf_variant=typesetter.PDF_UA)
+    document.write_pdf(stream, pdf_variant=layout.PDF_UA)
     return Pdf.open(stream)
 
 

@@ -5,8 +5,8 @@ from itertools import batched
 
 from django.db.models import Prefetch, QuerySet
 
-from documents import editions
-from documents.editions import Edition
+from documents.content import editions
+from documents.content.editions import Edition
 from documents.models import BusinessArea, Document, Membership, Project, document_types
 
 AT_A_TIME = 5

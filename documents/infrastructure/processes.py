@@ -2,13 +2,11 @@
 
 import contextlib
 import ctypes
-import fcntl
 import gc
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import psutil
 
@@ -37,33 +35,6 @@ def share_with_forks() -> None:
     """Keep what is loaded out of the collector, whose marks would make each forked process copy all of it."""
     gc.collect()
     gc.freeze()
-
-
-def work_on(folder: Path) -> None:
-    """Say that this process works on a data folder until it ends; waits for a restore that goes on."""
-    with contextlib.suppress(OSError):  # a disk without locks: then nobody can tell
-        fcntl.flock(_lock_file(folder), fcntl.LOCK_SH)  # never closed; children that are forked hold it, too
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[bool]:
-    """Say whether nobody works on a data folder, and let nobody begin meanwhile."""
-    descriptor = _lock_file(folder)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_alone = True
-    except BlockingIOError:
-        is_alone = False
-    try:
-        yield is_alone
-    finally:
-        os.close(descriptor)
-
-
-def _lock_file(folder: Path) -> int:
-    path = folder / "run" / "in-use.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
 
 def end_children() -> None:

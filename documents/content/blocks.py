@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import IO
 
-from documents import chapters, editions
-from documents.editions import Edition
+from documents.content import chapters, editions
+from documents.content.editions import Edition
 from documents.models import BusinessArea, Document, DocumentImage, Membership, Project, document_types
 
 IMAGE_IN_HTML = re.compile(r'src="/api/v1/images/([0-9a-f-]{36})/"')

@@ -10,7 +10,7 @@ from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
 
 from documents.rendering.fetcher import AllowListFetcher
-from documents.rendering.messages import BASE_URL
+from documents.rendering.protocol import BASE_URL
 
 PDF_UA = "pdf/ua-1"
 STYLESHEET = Path(__file__).parent / "report.css"

@@ -14,8 +14,8 @@ from django.conf import settings
 
 from documents import exceptions
 from documents.rendering import pool
-from documents.rendering.messages import Drawing
 from documents.rendering.pool import Report
+from documents.rendering.protocol import Drawing
 
 ATTEMPTS = 2  # of parts whose child was killed from outside
 POLL_SECONDS = 0.1

@@ -1,4 +1,4 @@
-"""Save, open and delete the files of results: the only room that knows storage."""
+"""Save, open and delete the files of results: the only module that knows storage."""
 
 import contextlib
 import errno
@@ -181,3 +181,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def walk(storage: Storage, folder: str = "") -> Iterator[str]:
+    """Yield the names of all files of a storage."""
+    try:
+        folders, files = storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    prefix = f"{folder}/" if folder else ""
+    yield from (f"{prefix}{name}" for name in files)
+    for name in folders:
+        yield from walk(storage, f"{prefix}{name}")

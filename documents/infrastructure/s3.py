@@ -15,7 +15,7 @@ from storages.backends.s3 import S3Storage
 from storages.utils import clean_name
 from urllib3.exceptions import HTTPError
 
-from documents.store import Unreachable
+from documents.infrastructure.storage import Unreachable
 
 # A request for a page waits for these answers: better a plain problem soon than a late one.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 3, 20, 3

@@ -1,0 +1,1 @@
+"""What a document prints: its edition, its chapters, its blocks."""

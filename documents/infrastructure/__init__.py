@@ -1,0 +1,1 @@
+"""What touches the machine: storage, processes, locks, the ids of log lines."""
