@@ -21,10 +21,11 @@ from bench.clients import FONTS, Bench, html_file, seconds
 from bench.memory import MEGABYTE, peak_bytes, reset_peak
 from bench.report import Row
 from bench.server import cpu_seconds, wait_until_quiet
-from documents import annual, pdf, tasks
 from documents.infrastructure import storage
 from documents.models import Document, DrawnPart, Task
+from documents.queue import lifecycle
 from documents.rendering import pool
+from documents.tasks.pdf import annual_report as report_parts, task as pdf_task
 
 TURNS = 3
 DEADLINE_SECONDS = 600.0
@@ -86,7 +87,7 @@ def annual_report(bench: Bench) -> Iterator[Row]:
 def _turn(report: Document, print_in_chromium: Callable[[], None] | None) -> Turn:
     """Make the report in each way; a fresh pool for each, so that no peak is another's."""
     DrawnPart.objects.all().delete()
-    with mock.patch.object(annual, "FEWEST_CHAPTERS", 10_000), _own_pool():
+    with mock.patch.object(report_parts, "FEWEST_CHAPTERS", 10_000), _own_pool():
         single = _make(report)
     with _own_pool():
         first = _make(report)
@@ -109,8 +110,10 @@ def _make(report: Document) -> Made:
     begun = sum(map(cpu_seconds, children)) + time.process_time()
     waited = {child.pid: _waited_seconds(child) for child in children}
     user = User.objects.get(username="bench")
-    task, _ = tasks.begin(kind="pdf", fingerprint=pdf.fingerprint(report), document=report, user=user)
-    taken = seconds(lambda: tasks.run(task.pk, deadline=time.monotonic() + DEADLINE_SECONDS))
+    task, _ = lifecycle.begin(
+        kind="pdf", fingerprint=pdf_task.fingerprint(report), document=report, user=user
+    )
+    taken = seconds(lambda: lifecycle.run(task.pk, deadline=time.monotonic() + DEADLINE_SECONDS))
     task.refresh_from_db()
     assert task.status == Task.Status.SUCCEEDED, task.error
     return Made(

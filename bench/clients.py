@@ -13,10 +13,10 @@ import requests
 
 from bench.data import Documents
 from bench.server import Server
-from documents import pdf
 from documents.content import blocks
 from documents.rendering import html as rendering_html
 from documents.rendering.pool import FONTS_CONF
+from documents.tasks.pdf import task as pdf_task
 
 FONTS = {"FONTCONFIG_FILE": str(FONTS_CONF)}
 
@@ -69,7 +69,7 @@ def html_file(folder: Path, document: int) -> Path:
     found = blocks.get(document)
     assert found is not None
     path = folder / f"{document}.html"
-    draft = pdf.write_draft(found, path)
+    draft = pdf_task.write_draft(found, path)
     style = (rendering_html.HERE / "report.css").read_text()
     html = path.read_text().replace("</head>", f"<style>{style}</style>\n</head>", 1)
     assert html.count("<style") == 1, "the stylesheet is in the HTML already"

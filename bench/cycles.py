@@ -12,9 +12,9 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from bench.clients import Bench
 from bench.report import Row
-from documents import tasks
-from documents.cycles import opening, texts
 from documents.models import BusinessArea, Cycle, Membership, Project, Task
+from documents.queue import lifecycle
+from documents.tasks.cycles import letter_template, preparation
 
 PROJECTS, PEOPLE = 2_000, 3_000
 MEGABYTE = 1e6
@@ -37,9 +37,11 @@ def cycles(bench: Bench) -> Iterator[Row]:
     """Measure opening a cycle, and sending its letters in this process without a limit."""
     projects, people = bench.times(PROJECTS), bench.times(PEOPLE)
     _fill(projects, people)
-    cycle = Cycle.objects.create(year=2035, due="2035-07-31", subject="Reports for {year}", text=texts.TEXT)
+    cycle = Cycle.objects.create(
+        year=2035, due="2035-07-31", subject="Reports for {year}", text=letter_template.TEXT
+    )
     started = time.perf_counter()
-    opening.prepare(cycle, lambda *_: None)
+    preparation.prepare(cycle, lambda *_: None)
     opened_seconds = time.perf_counter() - started
     settings.SPMS_MAILS_PER_MINUTE = 0
     with _sink() as port:
@@ -85,12 +87,12 @@ def _fill(projects: int, people: int) -> None:
 
 def _send_all() -> tuple[float, int]:
     """Send every letter, turn by turn; return the seconds, and the bytes by which this process grew meanwhile."""
-    task, _ = tasks.begin(
+    task, _ = lifecycle.begin(
         kind="cycle", fingerprint="bench", document=None, user=AnonymousUser(), arguments={"year": 2035}
     )
     process, before, started = psutil.Process(), 0, time.perf_counter()
     while not (found := Task.objects.get(pk=task.pk)).has_ended:
-        tasks.run(task.pk, deadline=time.monotonic() + 60)
+        lifecycle.run(task.pk, deadline=time.monotonic() + 60)
         before = before or process.memory_info().rss  # what the first turn needed once is no growth
     assert found.status == Task.Status.SUCCEEDED, found.message
     return time.perf_counter() - started, process.memory_info().rss - before

@@ -12,8 +12,8 @@ from django.core.files.base import ContentFile
 from PIL import Image, ImageFilter
 from rest_framework.authtoken.models import Token
 
-from documents import images
 from documents.models import BusinessArea, Document, Membership, Project, document_types
+from documents.tasks.images import attachments
 
 WORDS = (
     *("the", "survey", "of", "seagrass", "meadows", "along", "western", "coast", "shows", "that", "cover"),
@@ -122,7 +122,7 @@ def short(area: BusinessArea, random: Random, number: int) -> Document:
 
 def _medium(area: BusinessArea, random: Random, number: int) -> Document:
     plan = Document.objects.create(project=_project(area, 10 + number), kind="project_plan", year=2026)
-    photographs = [images.attach(plan, _photograph(random, number * 4 + index)) for index in range(4)]
+    photographs = [attachments.attach(plan, _photograph(random, number * 4 + index)) for index in range(4)]
     keys = document_types.PROJECT_PLAN.section_keys()
     sections = {key: text(random, 5) for key in keys}
     for key, photograph in zip(keys, photographs, strict=False):

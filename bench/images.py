@@ -14,12 +14,12 @@ from PIL import Image, ImageFilter
 from bench.clients import Bench, seconds
 from bench.report import Row, milliseconds
 from bench.server import running, workers
-from documents import pixels
+from documents.tasks.images import processing
 
 MEGAPIXELS = (3, 8, 12, 24, 39)
 LARGEST_INLINE = {
-    "JPEG": pixels.LARGE_PIXELS_OF_A_JPEG // 1_000_000,
-    "PNG": pixels.LARGE_PIXELS // 1_000_000,
+    "JPEG": processing.LARGE_PIXELS_OF_A_JPEG // 1_000_000,
+    "PNG": processing.LARGE_PIXELS // 1_000_000,
 }
 FORMATS: dict[str, dict[str, int]] = {"JPEG": {"quality": 92}, "PNG": {"compress_level": 1}}
 GOAL_SECONDS = 0.3
@@ -62,7 +62,7 @@ def _preparing(megapixels: float, image_format: str) -> float:
 
     def once() -> float:
         started = time.process_time()
-        pixels.prepare(io.BytesIO(content))
+        processing.prepare(io.BytesIO(content))
         return time.process_time() - started
 
     return min(once() for _ in range(3))

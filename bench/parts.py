@@ -15,20 +15,21 @@ from rest_framework.authentication import TokenAuthentication
 
 from bench.clients import Bench
 from bench.report import Row
-from documents import claims, pdf, tasks
 from documents.content import blocks
 from documents.infrastructure import storage
+from documents.queue import leases, lifecycle
 from documents.rendering import pool
+from documents.tasks.pdf import task as pdf_task
 
 PARTS: tuple[tuple[Any, str, str], ...] = (
     (TokenAuthentication, "authenticate", "sign-in"),
-    (pdf, "fingerprint", "fingerprint"),
-    (tasks, "begin", "task row"),
-    (claims, "claim", "task row"),
-    (tasks, "_write_progress", "task row"),
-    (tasks, "_finish", "task row"),
+    (pdf_task, "fingerprint", "fingerprint"),
+    (lifecycle, "begin", "task row"),
+    (leases, "claim", "task row"),
+    (lifecycle, "_write_progress", "task row"),
+    (lifecycle, "_finish", "task row"),
     (blocks, "get", "reading the document"),
-    (pdf, "write_draft", "HTML"),
+    (pdf_task, "write_draft", "HTML"),
     (pool.Pool, "render", "rendering process"),
     (storage, "save", "keeping the file"),
 )

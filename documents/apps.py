@@ -16,19 +16,23 @@ class DocumentsConfig(AppConfig):
         """Register the kinds of task that this app runs, and warm each worker of the queue when it starts."""
         from django_q.signals import post_spawn
 
-        from documents import alerts, facts, maintenance, notices, pdf, preparing
-        from documents.cycles import sending
-        from documents.exports import work
-        from documents.imports import tasks as imports
+        from documents import facts
+        from documents.tasks import maintenance
+        from documents.tasks.cycles import task as letter_task
+        from documents.tasks.exports import task as export_task
+        from documents.tasks.images import task as image_task
+        from documents.tasks.imports import task as imports
+        from documents.tasks.notifications import alerts, task as notification_task
+        from documents.tasks.pdf import task as pdf_task
 
-        pdf.register()
-        preparing.register()
+        pdf_task.register()
+        image_task.register()
         imports.register()
         maintenance.register()
-        notices.register()
-        work.register()
+        notification_task.register()
+        export_task.register()
         alerts.register()
-        sending.register()
+        letter_task.register()
         checks.register(alerts.check)
         facts.supply()
         post_spawn.connect(start_worker, dispatch_uid="documents.start_worker")
@@ -36,8 +40,8 @@ class DocumentsConfig(AppConfig):
 
 def start_worker(**_: Any) -> None:
     """Let a new process of workers count, and render without having to start for it."""
-    from documents import pdf
+    from documents.tasks.pdf import task as pdf_task
     from metrics import instruments
 
     instruments.start_process()
-    pdf.warm()
+    pdf_task.warm()

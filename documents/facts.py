@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from statistics import mean
 from typing import Any
 
-from django.db.models import Min, Q, QuerySet, Sum
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from documents import pdf
-from documents.models import Cluster, Task, document_types
+from documents.models import Task, document_types
+from documents.queue import statistics
+from documents.tasks.pdf import task as pdf_task
 from metrics import instruments
 
 USUAL_SECONDS = 2.0
@@ -29,7 +30,7 @@ def work(since: float) -> tuple[Sequence[instruments.Work], bool]:
 
     One that is not finished counts with the mean of the others.
     """
-    asked = Task.objects.filter(kind=pdf.KIND, created_at__gte=datetime.fromtimestamp(since, UTC))
+    asked = Task.objects.filter(kind=pdf_task.KIND, created_at__gte=datetime.fromtimestamp(since, UTC))
     rows = list(
         asked.order_by("created_at").values("created_at", "mode", "result", "started_at", "finished_at")
     )
@@ -56,22 +57,19 @@ def _seconds(row: Mapping[str, Any]) -> float | None:
 def queue() -> instruments.Queue:
     """Return who works in the queue, how many tasks wait, and how long nothing was taken although some do."""
     return instruments.Queue(
-        live_workers=live_workers(), waiting=_due().count(), stalled_seconds=_stalled_seconds()
+        live_workers=statistics.live_workers(),
+        waiting=Task.objects.due().count(),
+        stalled_seconds=_stalled_seconds(),
     )
-
-
-def live_workers() -> int:
-    """Return the workers of all live clusters; none while the queue is paused."""
-    return int(Cluster.objects.at_work().aggregate(total=Sum("workers"))["total"] or 0)
 
 
 def gauges() -> Mapping[str, float]:
     """Return the numbers of this moment."""
-    ended = Task.objects.filter(kind=pdf.KIND, finished_at__gt=timezone.now() - DAY)
+    ended = Task.objects.filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - DAY)
     return {
-        "spms_queue_depth": _due().count(),
-        "spms_queue_lag_seconds": lag_seconds(),
-        "spms_queue_workers": live_workers(),
+        "spms_queue_depth": Task.objects.due().count(),
+        "spms_queue_lag_seconds": statistics.lag_seconds(),
+        "spms_queue_workers": statistics.live_workers(),
         "spms_pdfs_last_day": ended.filter(status=Task.Status.SUCCEEDED).count(),
         "spms_users_waited_last_day": _users_who_waited(ended),
     }
@@ -84,21 +82,11 @@ def _users_who_waited(ended: QuerySet[Task]) -> int:
     return len(waited - {None})
 
 
-def lag_seconds() -> float:
-    """Return how long the oldest task that may run has waited."""
-    oldest = _due().aggregate(oldest=Min("claimable_at"))["oldest"]
-    return max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0.0
-
-
-def _due() -> Any:
-    return Task.objects.waiting().filter(Q(status=Task.Status.QUEUED) | Q(claimable_at__lte=timezone.now()))
-
-
 def _stalled_seconds() -> float:
     running = Task.objects.running().filter(mode=Task.Mode.QUEUE)
     if running.exists():
         return 0.0
-    lag = lag_seconds()
+    lag = statistics.lag_seconds()
     since = timezone.now() - timedelta(seconds=lag)
     newest = Task.objects.filter(mode=Task.Mode.QUEUE, finished_at__gt=since).order_by("-finished_at").first()
     if newest is None or newest.finished_at is None:

@@ -6,9 +6,11 @@ import threading
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from documents import alerts, notices, queue, schedules, workers
+from documents import schedules
 from documents.infrastructure import processes
+from documents.queue import clusters, hints
 from documents.reports import running
+from documents.tasks.notifications import alerts, task as notification_task
 
 ROUND_SECONDS = 1.0
 ROUNDS_PER_BEAT = 3
@@ -33,7 +35,7 @@ class Keeper:
         number = next(self._rounds)
         if number % ROUNDS_PER_BEAT == 0:
             self._beat(is_measured=number % ROUNDS_PER_MEASURE == 0)
-        return queue.recover()
+        return hints.recover()
 
     def keep_on(self, stop: threading.Event) -> None:
         """Do rounds until told to stop, also while the database is away; then return what the workers held."""
@@ -49,16 +51,16 @@ class Keeper:
     def leave(self) -> None:
         """Let others have what the workers were running; while the database is away the leases lapse."""
         try:
-            workers.leave(self._name)
+            clusters.leave(self._name)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("its tasks go back when their leases lapse: %s", str(error).strip())
 
     def _beat(self, *, is_measured: bool) -> None:
         memory_bytes = processes.worker_memory_bytes() if is_measured else None
-        if workers.beat(self._name, self._worker_count, memory_bytes):
+        if clusters.beat(self._name, self._worker_count, memory_bytes):
             schedules.ensure()
         if self._runs_schedules:
             schedules.begin_due()
         running.begin_due()
-        notices.send_due()
+        notification_task.send_due()
         alerts.send_due()

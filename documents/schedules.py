@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django_q.models import Schedule
 
-from documents import maintenance, queue
+from documents.queue import hints
+from documents.tasks import maintenance
 
-ENTRY = "documents.queue.begin_scheduled"
+ENTRY = "documents.queue.hints.begin_scheduled"
 CLEANUP_HOUR, SUMMARY_HOUR, MONDAY = 2, 7, 0
 
 
@@ -34,7 +35,7 @@ def begin_due() -> None:
             following = schedule.calculate_next_run(following)
         same = Schedule.objects.filter(pk=schedule.pk, next_run=schedule.next_run)
         if same.update(next_run=following):
-            queue.begin_scheduled(str(schedule.name))
+            hints.begin_scheduled(str(schedule.name))
 
 
 def next_at(now: datetime, hour: int, *, weekday: int | None = None) -> datetime:

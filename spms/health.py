@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from documents import queue
+from documents.queue import hints
 from metrics import flag
 from spms import problems
 
@@ -75,8 +75,8 @@ def _disk() -> str:
 def _workers() -> str:
     """Ask for a worker's heartbeat where the mode in force needs one; a paused queue rests on purpose."""
     try:
-        is_needed = flag.mode() == "queue" and queue.paused() is None
-        return "no worker is alive, and the mode is queue" if is_needed and not queue.is_alive() else "ok"
+        is_needed = flag.mode() == "queue" and hints.paused() is None
+        return "no worker is alive, and the mode is queue" if is_needed and not hints.is_alive() else "ok"
     except DatabaseError:
         return "the database does not answer"
 

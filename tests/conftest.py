@@ -5,8 +5,8 @@ import os
 import pytest
 from rest_framework.test import APIClient
 
-from documents import queue
 from documents.pages import tables
+from documents.queue import statistics
 from documents.rendering import pool
 from metrics import flag
 from metrics.dashboard import context
@@ -21,7 +21,7 @@ def _end_children():
 
 @pytest.fixture(autouse=True)
 def _forget_what_was_known():
-    queue.pace_seconds.cache_clear()
+    statistics.pace_seconds.cache_clear()
     tables._groups.cache_clear()
     flag.forget()
     context.forget()

@@ -8,8 +8,6 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from PIL import Image
 
-from documents import images
-from documents.cycles import texts
 from documents.models import (
     BusinessArea,
     Cycle,
@@ -20,6 +18,8 @@ from documents.models import (
     Project,
     document_types,
 )
+from documents.tasks.cycles import letter_template
+from documents.tasks.images import attachments
 
 _numbers = itertools.count(1)
 
@@ -68,7 +68,7 @@ def image_file(
 
 
 def image(owner: Document, **values) -> DocumentImage:
-    return images.attach(owner, image_file(), **values)
+    return attachments.attach(owner, image_file(), **values)
 
 
 def long_text(paragraphs: int) -> str:
@@ -77,7 +77,7 @@ def long_text(paragraphs: int) -> str:
 
 
 def cycle(**values) -> Cycle:
-    letter = {"subject": texts.SUBJECT, "text": texts.TEXT}
+    letter = {"subject": letter_template.SUBJECT, "text": letter_template.TEXT}
     return Cycle.objects.create(**({"year": 2026, "due": datetime.date(2026, 7, 31)} | letter | values))
 
 

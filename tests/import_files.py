@@ -3,7 +3,7 @@
 import pytest
 
 from documents import exceptions
-from documents.imports import reading
+from documents.tasks.imports import reader as import_reader
 
 KNOWN = ("tag", "title", "year")
 HEAD = "tag,title,year\n"
@@ -15,7 +15,7 @@ def reader(folder):
     def read(content):
         path = folder / "source"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        head, rows = reading.read(path, known=KNOWN, required=("tag",))
+        head, rows = import_reader.read(path, known=KNOWN, required=("tag",))
         return head, [*rows]
 
     return read

@@ -6,7 +6,7 @@ import zlib
 
 from PIL import ExifTags, Image
 
-from documents import pixels
+from documents.tasks.images import processing
 
 NOISE = Image.effect_noise((400, 300), 60)
 
@@ -19,7 +19,7 @@ def file_of(image, image_format="PNG", **options):
 
 def prepared(content):
     """Return what is kept of a file, as an image."""
-    made = pixels.prepare(io.BytesIO(content))
+    made = processing.prepare(io.BytesIO(content))
     image = Image.open(io.BytesIO(made.content))
     assert (image.size, image.mode) == (made.size, "RGB")
     return image

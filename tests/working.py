@@ -2,26 +2,26 @@
 
 from django_q.models import OrmQ
 
-from documents import handlers, queue
 from documents.models import Letter
+from documents.queue import hints, registry
 
 
 def run_entries():
     """Run what is in the queue, entry by entry."""
     for entry in OrmQ.objects.order_by("pk"):
         [_, [task_id], _] = entry.task["args"]
-        queue.run_task.call(task_id)
+        hints.run_task.call(task_id)
         entry.delete()
 
 
 def replace_handler(monkeypatch, run, kind="pdf"):
     """Have tasks of a kind run by another function."""
-    monkeypatch.setitem(handlers._kinds, kind, handlers.Kind(name=kind, title=kind, run=run))
+    monkeypatch.setitem(registry._kinds, kind, registry.Kind(name=kind, title=kind, run=run))
 
 
 def turn():
     """Tell the workers of what is due, and run it."""
-    queue.recover()
+    hints.recover()
     run_entries()
 
 

@@ -7,10 +7,11 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from documents import dispatch, exceptions, tasks
+from documents import exceptions
 from documents.api import preferences
 from documents.api.serializers import TaskSerializer
 from documents.models import Document, Task
+from documents.queue import lifecycle, routing
 from metrics import instruments
 
 JOINED_RETRY_SECONDS = 2
@@ -33,7 +34,7 @@ def make(
     Raises what ended the task, when it ended badly while the request waited.
     """
     wish, begun_at = preferences.of(request), time.monotonic()
-    task, is_new = dispatch.make(
+    task, is_new = routing.make(
         kind=kind,
         fingerprint=fingerprint,
         document=document,
@@ -47,7 +48,7 @@ def make(
     if wish.wait_seconds and task.mode == Task.Mode.QUEUE:
         instruments.asked_to_wait(request._request, time.monotonic() - begun_at)
     if task.status == Task.Status.FAILED:
-        raise tasks.error_of(task)
+        raise lifecycle.error_of(task)
     if task.status == Task.Status.CANCELLED:
         raise exceptions.TaskCancelled(task.message, task_id=str(task.pk))
     return of_task(task, 201 if is_new else 200, preferences.applied(wish, task))

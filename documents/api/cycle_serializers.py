@@ -7,26 +7,28 @@ from rest_framework import serializers
 
 from documents.api.conventions import StrictSerializer
 from documents.api.serializers import NoticeRequestSerializer
-from documents.cycles import texts
 from documents.models import Cycle, Letter
 from documents.models.projects import YEAR_VALIDATORS
+from documents.tasks.cycles import letter_template
 
 
 class LetterTextSerializer(StrictSerializer):
     """Subject and plain text of the letter, with placeholders."""
 
-    subject = serializers.CharField(max_length=200, default=texts.SUBJECT)
-    text = serializers.CharField(max_length=texts.LONGEST_TEXT, default=texts.TEXT, trim_whitespace=False)
+    subject = serializers.CharField(max_length=200, default=letter_template.SUBJECT)
+    text = serializers.CharField(
+        max_length=letter_template.LONGEST_TEXT, default=letter_template.TEXT, trim_whitespace=False
+    )
 
     def validate_subject(self, value: str) -> str:
         """Refuse unknown placeholders, and whatever would begin another header."""
-        if reason := texts.problem_with(value, is_subject=True):
+        if reason := letter_template.problem_with(value, is_subject=True):
             raise serializers.ValidationError(reason)
         return value
 
     def validate_text(self, value: str) -> str:
         """Refuse unknown placeholders."""
-        if reason := texts.problem_with(value):
+        if reason := letter_template.problem_with(value):
             raise serializers.ValidationError(reason)
         return value
 
@@ -42,7 +44,7 @@ class CycleRequestSerializer(NoticeRequestSerializer):
     def cycle(self) -> Cycle:
         """Return the cycle that is asked for, not stored yet."""
         asked = self.validated_data
-        letter = asked.get("letter") or {"subject": texts.SUBJECT, "text": texts.TEXT}
+        letter = asked.get("letter") or {"subject": letter_template.SUBJECT, "text": letter_template.TEXT}
         return Cycle(year=asked["year"], due=asked["due"], opened_by=self.context["request"].user, **letter)
 
 

@@ -15,7 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import notices
 from documents.api import answers
 from documents.api.conventions import require_no_body
 from documents.api.cycle_serializers import (
@@ -28,8 +27,9 @@ from documents.api.cycle_serializers import (
 )
 from documents.api.filters import CycleFilter, LetterFilter
 from documents.api.serializers import ProblemSerializer, TaskSerializer
-from documents.cycles import control, opening
 from documents.models import Cycle, Letter
+from documents.tasks.cycles import actions, preparation
+from documents.tasks.notifications import task as notification_task
 
 TASK: dict[int, Any] = {200: TaskSerializer, 201: TaskSerializer, 202: TaskSerializer}
 PROBLEMS: dict[int, Any] = dict.fromkeys((409, 500, 502, 504), ProblemSerializer)
@@ -63,22 +63,22 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
         form.is_valid(raise_exception=True)
         cycle, asked = form.cycle(), form.validated_data
         if asked["dry_run"]:
-            control.require_new(cycle.year)
-            return Response(PreviewSerializer(opening.preview(cycle)).data)
+            actions.require_new(cycle.year)
+            return Response(PreviewSerializer(preparation.preview(cycle)).data)
         subscribe = partial(
-            notices.subscribe,
+            notification_task.subscribe,
             user=cast("User", request.user),
             notify=asked["notify"],
             webhook=asked["webhook"],
         )
-        return answers.make(request, **control.opened(cycle, subscribe))
+        return answers.make(request, **actions.opened(cycle, subscribe))
 
     @extend_schema(request=None, responses={200: CycleSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: str) -> Response:
         """Send no further letter, within two seconds."""
         require_no_body(request)
-        control.stop(self.get_object(), cast("User", request.user))
+        actions.stop(self.get_object(), cast("User", request.user))
         return Response(CycleSerializer(self.get_object()).data)
 
     @extend_schema(request=None, responses=TASK | PROBLEMS)
@@ -86,7 +86,7 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
     def resume(self, request: Request, pk: str) -> Response:
         """Go on with what is left, in a new task."""
         require_no_body(request)
-        return answers.make(request, **control.resumed(self.get_object()))
+        return answers.make(request, **actions.resumed(self.get_object()))
 
     @extend_schema(request=AgainSerializer, responses=TASK | PROBLEMS)
     @action(detail=True, methods=["post"])
@@ -135,17 +135,17 @@ class BounceView(APIView):
         form = BounceSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         letter = get_object_or_404(_cycle(cycle_id).letters.select_related("person"), pk=letter_id)
-        control.bounced(letter, form.validated_data["reason"])
+        actions.bounced(letter, form.validated_data["reason"])
         letter.refresh_from_db()
         return Response(LetterSerializer(letter).data)
 
 
 def _cycle(pk: Any) -> Cycle:
-    if (found := control.look(int(pk))) is None:
+    if (found := actions.look(int(pk))) is None:
         raise Http404
     return found
 
 
 def _again(request: Request, cycle: Cycle, chosen: dict[str, Any]) -> Response:
-    control.require_again(cycle.letters.filter(**chosen))
-    return answers.make(request, **control.resumed(cycle))
+    actions.require_again(cycle.letters.filter(**chosen))
+    return answers.make(request, **actions.resumed(cycle))

@@ -20,10 +20,11 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from documents import exceptions, queue
+from documents import exceptions
 from documents.api.serializers import TaskSerializer
 from documents.api.tasks import TaskViewSet
 from documents.models import Task
+from documents.queue import statistics
 
 LOOK_SECONDS = 0.5
 # Proxies end a connection that is silent for a minute.
@@ -130,7 +131,7 @@ class Hub:
 
 def _read(task_ids: Iterable[uuid.UUID]) -> list[dict[str, Any]]:
     found = list(Task.objects.filter(pk__in=task_ids))
-    context = {"places": queue.places(found)}
+    context = {"places": statistics.places(found)}
     return list(TaskSerializer(found, many=True, context=context).data)
 
 

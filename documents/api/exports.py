@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import notices
 from documents.api import answers, preferences
 from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
-from documents.exports import wanted, work
+from documents.tasks.exports import spec, task as export_task
+from documents.tasks.notifications import task as notification_task
 
 LONGEST_FILTER = 100
 
@@ -32,8 +32,8 @@ class FilterValue(serializers.CharField):
 class ExportSerializer(NoticeRequestSerializer):
     """Which rows in which format; ``filters`` are those of the list of projects or documents."""
 
-    what = serializers.ChoiceField(choices=wanted.WHATS)
-    format = serializers.ChoiceField(choices=[(name, one.title) for name, one in wanted.FORMATS.items()])
+    what = serializers.ChoiceField(choices=spec.WHATS)
+    format = serializers.ChoiceField(choices=[(name, one.title) for name, one in spec.FORMATS.items()])
     filters = serializers.DictField(
         child=FilterValue(max_length=LONGEST_FILTER, allow_blank=True), default=dict
     )
@@ -42,7 +42,7 @@ class ExportSerializer(NoticeRequestSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Add what is meant as ``export``. Raises ExportUnknown."""
         words = {name: attrs[name] for name in ("what", "format", "filters", "make")}
-        return attrs | {"export": wanted.chosen(**words)}
+        return attrs | {"export": spec.chosen(**words)}
 
 
 class ExportsView(APIView):
@@ -64,16 +64,18 @@ class ExportsView(APIView):
         form.is_valid(raise_exception=True)
         user, asked = cast("User", request.user), form.validated_data
         export = asked["export"]
-        subscribe = partial(notices.subscribe, user=user, notify=asked["notify"], webhook=asked["webhook"])
-        state = wanted.state(export, user)
-        if (done := work.made(export, state)) is not None:
+        subscribe = partial(
+            notification_task.subscribe, user=user, notify=asked["notify"], webhook=asked["webhook"]
+        )
+        state = spec.state(export, user)
+        if (done := export_task.made(export, state)) is not None:
             subscribe(done)
             return answers.of_task(done, 200)
         return answers.make(
             request,
-            kind=work.KIND,
+            kind=export_task.KIND,
             fingerprint=state.fingerprint,
             arguments=export.as_arguments(),
-            estimate_seconds=wanted.estimate_seconds(export, state.rows),
+            estimate_seconds=spec.estimate_seconds(export, state.rows),
             on_begin=subscribe,
         )

@@ -13,15 +13,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import notices
 from documents.api import answers, preferences
 from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
 from documents.api.uploads import YES_OR_NO
-from documents.imports import reading, tasks as imports
-from documents.imports.subjects import SUBJECTS
-from documents.imports.tasks import KIND, Order
 from documents.infrastructure import storage
 from documents.models import Task
+from documents.tasks.imports import reader, task as imports
+from documents.tasks.imports.resources import SUBJECTS
+from documents.tasks.imports.task import KIND, Order
+from documents.tasks.notifications import task as notification_task
 
 BOOLEANS = ("dry_run", "notify")
 ANSWERS: dict[int, Any] = {
@@ -68,7 +68,7 @@ class ImportsView(APIView):
         form.is_valid(raise_exception=True)
         wanted = form.validated_data
         upload = wanted["file"]
-        is_zip = upload.read(len(reading.ZIP)) == reading.ZIP
+        is_zip = upload.read(len(reader.ZIP)) == reader.ZIP
         upload.seek(0)
         source, digest = imports.keep(upload)
         order = Order(
@@ -117,7 +117,7 @@ def _make(
     def on_begin(task: Task) -> None:
         taken.append(task.source)
         user = cast("User", request.user)
-        notices.subscribe(task, user, notify=wanted["notify"], webhook=wanted["webhook"])
+        notification_task.subscribe(task, user, notify=wanted["notify"], webhook=wanted["webhook"])
 
     return answers.make(
         request,

@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import notices
 from documents.api.serializers import NoticeSerializer
 from documents.models import Notice, Task, Viewer
+from documents.tasks.notifications import task as notification_task
 
 
 def visible(user: Viewer, task_id: uuid.UUID) -> QuerySet[Notice]:
@@ -38,6 +38,6 @@ class ResendView(APIView):
         """Send a notice again; while it is being sent, nothing more happens."""
         notice = get_object_or_404(visible(request.user, task_id), pk=notice_id)
         if notice.task.has_ended:
-            notices.send(notice)
+            notification_task.send(notice)
         again = get_object_or_404(visible(request.user, task_id), pk=notice_id)
         return Response(NoticeSerializer(again).data, status=202)

@@ -4,8 +4,8 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
-from documents.dispatch import Wish
 from documents.models import Task
+from documents.queue.routing import Wish
 
 PREFER = OpenApiParameter(
     "Prefer",

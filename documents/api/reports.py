@@ -17,9 +17,9 @@ from documents.api import answers
 from documents.api.conventions import StrictSerializer
 from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.content import editions
-from documents.exports import wanted
 from documents.models import Document, ScheduledReport
 from documents.reports import cron, running
+from documents.tasks.exports import spec
 
 MOST_RECEIVERS = 50
 EXPORT_WORDS = {"what", "format", "filters", "make"}
@@ -75,7 +75,7 @@ def _arguments(kind: Any, document: Document | None, given: dict[str, Any]) -> d
             raise serializers.ValidationError({"document": "An export is of many; leave out document."})
         _require_known(given, EXPORT_WORDS)
         words = {"what": "", "format": "", "filters": {}} | given
-        return wanted.chosen(**words).as_arguments()
+        return spec.chosen(**words).as_arguments()
     if document is None:
         raise serializers.ValidationError({"document": "Say which document's PDF is to be made."})
     _require_known(given, set(vars(editions.DEFAULT)))

@@ -8,7 +8,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 
-from documents import queue, webhooks
 from documents.api.conventions import StrictSerializer
 from documents.models import (
     Delivery,
@@ -21,6 +20,8 @@ from documents.models import (
     document_types,
     richtext,
 )
+from documents.queue import statistics
+from documents.tasks.notifications import webhooks
 
 APPROVALS = {
     "project_lead": "lead_approved",
@@ -295,7 +296,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
     def get_queue(self, task: Task) -> dict[str, int] | None:
         """Return its place in the queue, or None when it does not wait there."""
         places = self.context.get("places")
-        place = queue.place(task) if places is None else places.get(task.pk)
+        place = statistics.place(task) if places is None else places.get(task.pk)
         return asdict(place) if place else None
 
     @extend_schema_field(ProgressSerializer)

@@ -14,12 +14,14 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from documents import dispatch, exceptions, notices, tasks
+from documents import exceptions
 from documents.api import answers, downloads, preferences
 from documents.api.conventions import require_no_body
 from documents.api.filters import TaskFilter
 from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.models import Task
+from documents.queue import lifecycle, routing
+from documents.tasks.notifications import task as notification_task
 from metrics import instruments
 
 LONGEST_WAIT_SECONDS = 60
@@ -51,7 +53,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         if wait_seconds and not task.has_ended and self._waiters.acquire(blocking=False):
             begun_at = time.monotonic()
             try:
-                task = tasks.wait(task.pk, deadline=begun_at + wait_seconds)
+                task = lifecycle.wait(task.pk, deadline=begun_at + wait_seconds)
             finally:
                 self._waiters.release()
             instruments.asked_to_wait(request._request, time.monotonic() - begun_at)
@@ -83,7 +85,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         """End a task that has not ended yet."""
         require_no_body(request)
         task = self.get_object()
-        tasks.cancel(task.pk, by=request.user.get_username())
+        lifecycle.cancel(task.pk, by=request.user.get_username())
         return Response(TaskSerializer(self.get_object()).data)
 
     @extend_schema(
@@ -97,8 +99,8 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         require_no_body(request)
         wish = preferences.of(request)
         failed = self.get_object()
-        task = dispatch.again(failed, wish=wish, user=request.user)
-        notices.renew(task)
+        task = routing.again(failed, wish=wish, user=request.user)
+        notification_task.renew(task)
         return answers.of_task(task, 200, preferences.applied(wish, task))
 
 

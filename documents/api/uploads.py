@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import exceptions, images, notices, pixels, preparing
+from documents import exceptions
 from documents.api import answers, preferences
 from documents.api.serializers import (
     BINARY,
@@ -24,7 +24,9 @@ from documents.api.serializers import (
 )
 from documents.infrastructure import storage
 from documents.models import Document, DocumentImage, Task
-from documents.pixels import Upload
+from documents.tasks.images import attachments, processing, task as image_task
+from documents.tasks.images.processing import Upload
+from documents.tasks.notifications import task as notification_task
 
 SIZE = OpenApiParameter("size", str, enum=["thumbnail"], description="The small file, of at most 320 pixels.")
 # A form has only texts.
@@ -53,14 +55,14 @@ def receive(request: Request, document: Document) -> Response:
     """Keep what was sent with a document: 201, 200 when it is there already, 202 when a task prepares it."""
     values = _form(request)
     upload, caption = values["file"], values["caption"]
-    sent = images.digest_of(upload)
-    if (image := images.same(document, sent, caption=caption)) is not None:
+    sent = attachments.digest_of(upload)
+    if (image := attachments.same(document, sent, caption=caption)) is not None:
         return _ready(image, 200)
-    prepared = images.known(sent, Document.objects.for_user(request.user))
-    if prepared is None and (preferences.of(request).respond_async or pixels.is_large(upload)):
+    prepared = attachments.known(sent, Document.objects.for_user(request.user))
+    if prepared is None and (preferences.of(request).respond_async or processing.is_large(upload)):
         return _as_task(request, document, values, sent)
-    prepared = prepared or pixels.prepare(upload)
-    image, is_new = images.add(document, prepared, upload_digest=sent, caption=caption)
+    prepared = prepared or processing.prepare(upload)
+    image, is_new = attachments.add(document, prepared, upload_digest=sent, caption=caption)
     return _ready(image, 201 if is_new else 200)
 
 
@@ -79,15 +81,15 @@ def _form(request: Request) -> dict[str, Any]:
 
 def _as_task(request: Request, document: Document, values: dict[str, Any], sent: str) -> Response:
     """Have a task prepare the image; its row is there at once, and its address may be used."""
-    source = preparing.keep_upload(cast("Upload", values["file"]))
+    source = image_task.keep_upload(cast("Upload", values["file"]))
     try:
         answer = answers.make(
             request,
-            kind=preparing.KIND,
-            fingerprint=preparing.fingerprint(document, sent),
+            kind=image_task.KIND,
+            fingerprint=image_task.fingerprint(document, sent),
             document=document,
             source=source,
-            estimate_seconds=preparing.TOO_LONG_FOR_A_REQUEST_SECONDS,
+            estimate_seconds=image_task.TOO_LONG_FOR_A_REQUEST_SECONDS,
             on_begin=partial(_expect, request, document, values, sent),
         )
     finally:
@@ -101,9 +103,9 @@ def _as_task(request: Request, document: Document, values: dict[str, Any], sent:
 
 
 def _expect(request: Request, document: Document, values: dict[str, Any], sent: str, task: Task) -> None:
-    images.expect(document, task, upload_digest=sent, caption=values["caption"])
+    attachments.expect(document, task, upload_digest=sent, caption=values["caption"])
     user = cast("User", request.user)
-    notices.subscribe(task, user, notify=values["notify"], webhook=values["webhook"])
+    notification_task.subscribe(task, user, notify=values["notify"], webhook=values["webhook"])
 
 
 def _ready(image: DocumentImage, status: int) -> Response:

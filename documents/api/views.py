@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents import exceptions, notices, pdf, tasks
+from documents import exceptions
 from documents.api import answers, downloads, preferences, uploads
 from documents.api.serializers import (
     DocumentSerializer,
@@ -33,6 +33,9 @@ from documents.content import chapters, editions
 from documents.content.editions import Edition
 from documents.filters import DocumentFilter, ProjectFilter
 from documents.models import Document, Project, Task
+from documents.queue import lifecycle
+from documents.tasks.notifications import task as notification_task
+from documents.tasks.pdf import task as pdf_task
 
 FORCE = OpenApiParameter("force", bool, description="Render again although nothing has changed.")
 EDITION = (
@@ -104,20 +107,22 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         form = NoticeRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         user, wanted = cast("User", request.user), form.validated_data
-        subscribe = partial(notices.subscribe, user=user, notify=wanted["notify"], webhook=wanted["webhook"])
+        subscribe = partial(
+            notification_task.subscribe, user=user, notify=wanted["notify"], webhook=wanted["webhook"]
+        )
         document = self._printable()
         edition = _edition(request, document)
-        fingerprint, is_forced = pdf.fingerprint(document, edition), _bool_parameter(request, "force")
-        if not is_forced and (done := tasks.newest_succeeded(pdf.KIND, fingerprint)) is not None:
+        fingerprint, is_forced = pdf_task.fingerprint(document, edition), _bool_parameter(request, "force")
+        if not is_forced and (done := lifecycle.newest_succeeded(pdf_task.KIND, fingerprint)) is not None:
             subscribe(done)
             return answers.of_task(done, 200)
         return answers.make(
             request,
-            kind=pdf.KIND,
+            kind=pdf_task.KIND,
             fingerprint=fingerprint,
             document=document,
             arguments=edition.as_arguments(),
-            estimate_seconds=pdf.estimate_seconds(document, edition),
+            estimate_seconds=pdf_task.estimate_seconds(document, edition),
             on_begin=subscribe,
         )
 
@@ -129,7 +134,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         """Send the PDF of the document as it is now, or the one that a task made."""
         document = self._printable()
         edition = _edition(request, document)
-        task = _task_of(document, request.query_params.get("task")) or pdf.stored(document, edition)
+        task = _task_of(document, request.query_params.get("task")) or pdf_task.stored(document, edition)
         if task is None:
             raise exceptions.PdfMissing(f"Make it with POST {request.path} first.")
         facts = task.result or {}

@@ -12,7 +12,7 @@ from documents.models.tasks import Task
 
 
 def image_path(image: "DocumentImage", filename: str) -> str:
-    """Return where an image was kept before files were named by their digests (``documents.images``)."""
+    """Return where an image was kept before files were named by their digests."""
     return f"images/{image.pk.hex[:2]}/{image.pk.hex}{PurePath(filename).suffix}"
 
 

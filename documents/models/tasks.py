@@ -32,6 +32,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Return the tasks that wait for a worker, or for their next attempt."""
         return self.filter(status__in=Task.WAITING, mode=Task.Mode.QUEUE, finished_at=None)
 
+    def due(self) -> Self:
+        """Return the waiting tasks that may run now."""
+        return self.waiting().filter(Q(status=Task.Status.QUEUED) | Q(claimable_at__lte=timezone.now()))
+
     def running(self) -> Self:
         """Return the tasks that somebody runs, or ran until its process died."""
         return self.filter(status=Task.Status.RUNNING, finished_at=None)
@@ -147,5 +151,5 @@ class Task(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert only: a whole-row save would undo what happened meanwhile; changes are compare-and-set."""
         if not self._state.adding and kwargs.get("update_fields") is None:
-            raise TypeError("Change a task with documents.tasks, or save named fields.")
+            raise TypeError("Change a task with documents.queue.lifecycle, or save named fields.")
         super().save(*args, **kwargs)

@@ -14,13 +14,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from documents import dispatch, exceptions
-from documents.cycles import control, opening, texts
+from documents import exceptions
 from documents.models import Cycle, Letter
 from documents.models.projects import YEAR_VALIDATORS
+from documents.queue import routing
+from documents.tasks.cycles import actions, letter_template, preparation
 
 MOST_LISTED = 200
-ASYNC = dispatch.Wish(respond_async=True)
+ASYNC = routing.Wish(respond_async=True)
 
 
 class CycleForm(forms.Form):
@@ -30,7 +31,7 @@ class CycleForm(forms.Form):
     due = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}))
     subject = forms.CharField(max_length=200)
     text = forms.CharField(
-        max_length=texts.LONGEST_TEXT, strip=False, widget=forms.Textarea(attrs={"rows": 12})
+        max_length=letter_template.LONGEST_TEXT, strip=False, widget=forms.Textarea(attrs={"rows": 12})
     )
 
     def clean_subject(self) -> str:
@@ -51,7 +52,11 @@ class BounceForm(forms.Form):
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """List the cycles, with the form that opens the next one."""
-    first = {"year": timezone.localdate().year, "subject": texts.SUBJECT, "text": texts.TEXT}
+    first = {
+        "year": timezone.localdate().year,
+        "subject": letter_template.SUBJECT,
+        "text": letter_template.TEXT,
+    }
     return _overview(request, CycleForm(initial=first))
 
 
@@ -64,9 +69,9 @@ def open_new(request: HttpRequest) -> HttpResponse:
     cycle = Cycle(**form.cleaned_data, opened_by=cast("User", request.user))
     try:
         if request.POST.get("action") != "open":
-            control.require_new(cycle.year)
-            return _overview(request, form, opening.preview(cycle))
-        _begin(request, control.opened(cycle))
+            actions.require_new(cycle.year)
+            return _overview(request, form, preparation.preview(cycle))
+        _begin(request, actions.opened(cycle))
     except exceptions.SpmsError as error:
         form.add_error(None, f"{error.title}. {error}")
         return _overview(request, form)
@@ -101,12 +106,12 @@ def act(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _stop(request: HttpRequest, found: Cycle) -> str:
-    control.stop(found, cast("User", request.user))
+    actions.stop(found, cast("User", request.user))
     return "It was stopped; nothing is lost. Resume it whenever you like."
 
 
 def _resume(request: HttpRequest, found: Cycle) -> str:
-    _begin(request, control.resumed(found))
+    _begin(request, actions.resumed(found))
     return "It goes on."
 
 
@@ -115,8 +120,8 @@ def _again(request: HttpRequest, found: Cycle) -> str:
     letters = found.letters.filter(state=request.POST.get("state", ""))
     if request.POST.get("letter"):
         letters = letters.filter(pk=_letter(request, found).pk)
-    count = control.require_again(letters)
-    _begin(request, control.resumed(found))
+    count = actions.require_again(letters)
+    _begin(request, actions.resumed(found))
     return f"{count} letter{'s are' if count != 1 else ' is'} sent again."
 
 
@@ -124,7 +129,7 @@ def _bounce(request: HttpRequest, found: Cycle) -> str:
     form = BounceForm(request.POST)
     if not form.is_valid():
         raise exceptions.CycleState("Say in at most 250 characters why it came back.")
-    control.bounced(_letter(request, found), form.cleaned_data["reason"])
+    actions.bounced(_letter(request, found), form.cleaned_data["reason"])
     return "It was noted that the letter came back."
 
 
@@ -147,37 +152,44 @@ def _letter(request: HttpRequest, found: Cycle) -> Letter:
     return letter
 
 
-def _begin(request: HttpRequest, work: control.Work) -> None:
+def _begin(request: HttpRequest, work: actions.Work) -> None:
     user = cast("User", request.user)
-    dispatch.make(**work, document=None, user=user, wish=ASYNC)
+    routing.make(**work, document=None, user=user, wish=ASYNC)
 
 
 def _plain(text: str, *, is_subject: bool) -> str:
-    if reason := texts.problem_with(text, is_subject=is_subject):
+    if reason := letter_template.problem_with(text, is_subject=is_subject):
         raise forms.ValidationError(reason)
     return text
 
 
-def _overview(request: HttpRequest, form: CycleForm, preview: opening.Preview | None = None) -> HttpResponse:
+def _overview(
+    request: HttpRequest, form: CycleForm, preview: preparation.Preview | None = None
+) -> HttpResponse:
     cycles = Cycle.objects.counted()
-    context = {"form": form, "preview": preview, "cycles": cycles, "placeholders": texts.PLACEHOLDERS}
+    context = {
+        "form": form,
+        "preview": preview,
+        "cycles": cycles,
+        "placeholders": letter_template.PLACEHOLDERS,
+    }
     return render(request, "cycles/cycles.html", context, status=400 if form.errors else 200)
 
 
 def _of(pk: int) -> dict[str, Any]:
     """Return what the page of a cycle shows. Raises Http404."""
-    found = control.look(pk)
+    found = actions.look(pk)
     if found is None:
         raise Http404
     letters = found.letters.select_related("person")
-    listed = {state: list(letters.filter(state=state)[:MOST_LISTED]) for state in control.AGAIN}
+    listed = {state: list(letters.filter(state=state)[:MOST_LISTED]) for state in actions.AGAIN}
     total = sum(found.counts.values())
     return {
         "cycle": found,
         "counts": found.counts,
         "total": total,
         "settled": total - found.counts[Letter.State.WAITING] - found.counts[Letter.State.SENDING],
-        "lists": [(Letter.State(state), listed[state], found.counts[state]) for state in control.AGAIN],
+        "lists": [(Letter.State(state), listed[state], found.counts[state]) for state in actions.AGAIN],
         "put_off": list(letters.waiting().exclude(error="")[:MOST_LISTED]),
-        "seconds_left": opening.seconds_to_send(found.counts[Letter.State.WAITING]),
+        "seconds_left": preparation.seconds_to_send(found.counts[Letter.State.WAITING]),
     }

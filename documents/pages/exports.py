@@ -10,13 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from documents.exports import wanted, work
-from documents.exports.wanted import Export
 from documents.models import BusinessArea, Document, Project, Task, document_types
+from documents.tasks.exports import spec, task as export_task
+from documents.tasks.exports.spec import Export
 
 MOST_EXPORTS = 20
-FORMATS = [(name, one.title) for name, one in wanted.FORMATS.items()]
-TABLES = [(name, title) for name, title in FORMATS if name != wanted.ZIP]
+FORMATS = [(name, one.title) for name, one in spec.FORMATS.items()]
+TABLES = [(name, title) for name, title in FORMATS if name != spec.ZIP]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Filters(forms.Form):
     def __init__(self, what: str, task: Task | None) -> None:
         super().__init__(auto_id=False)
         self.what, self.task = what, task
-        is_of_documents = what == wanted.DOCUMENTS
+        is_of_documents = what == spec.DOCUMENTS
         statuses = Document.Status.choices if is_of_documents else Project.Status.choices
         choices: dict[str, list[Any]] = {
             "format": FORMATS if is_of_documents else TABLES,
@@ -68,7 +68,7 @@ def exports(request: HttpRequest) -> HttpResponse:
     """Show the forms, and what came of them."""
     rows = _rows(request)
     in_flight = {row.export.what: row.task for row in reversed(rows) if not row.task.has_ended}
-    shown = [Filters(what, in_flight.get(what)) for what in wanted.WHATS]
+    shown = [Filters(what, in_flight.get(what)) for what in spec.WHATS]
     return render(request, "exports/page.html", {"forms": shown, "rows": rows})
 
 
@@ -81,5 +81,7 @@ def made(request: HttpRequest) -> HttpResponse:
 
 def _rows(request: HttpRequest) -> list[Row]:
     """Return somebody's newest exports."""
-    own = Task.objects.filter(kind=work.KIND, requested_by=cast("User", request.user)).order_by("-created_at")
-    return [Row(task=task, export=wanted.of(task.arguments)) for task in own[:MOST_EXPORTS]]
+    own = Task.objects.filter(kind=export_task.KIND, requested_by=cast("User", request.user)).order_by(
+        "-created_at"
+    )
+    return [Row(task=task, export=spec.of(task.arguments)) for task in own[:MOST_EXPORTS]]

@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from documents.imports.subjects import SUBJECTS
-from documents.imports.tasks import KIND, order_of
 from documents.models import Task
+from documents.tasks.imports.resources import SUBJECTS
+from documents.tasks.imports.task import KIND, order_of
 
 MOST_LISTED = 25
 

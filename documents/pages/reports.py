@@ -5,8 +5,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from documents.content import editions
-from documents.exports import wanted
 from documents.models import Document, ScheduledReport, document_types
+from documents.tasks.exports import spec
 
 PRESETS = (
     ("0 7 * * MON", "Mondays at 7:00"),
@@ -20,8 +20,8 @@ PRESETS = (
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the page."""
     choices = {
-        "formats": [(name, one.title) for name, one in wanted.FORMATS.items()],
-        "whats": wanted.WHATS,
+        "formats": [(name, one.title) for name, one in spec.FORMATS.items()],
+        "whats": spec.WHATS,
         "kinds": document_types.choices(),
         "annual_reports": Document.objects.filter(kind=document_types.ANNUAL_REPORT.key).defer("sections"),
         "divisions": editions.divisions(),

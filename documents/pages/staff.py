@@ -16,9 +16,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 from django_q.models import Schedule
 
-from documents import claims, exceptions, facts, notices, queue, tasks
+from documents import exceptions
 from documents.models import Task
 from documents.pages import tables
+from documents.queue import hints, leases, lifecycle, statistics
+from documents.tasks.notifications import task as notification_task
 
 MOST_AT_ONCE = 500
 
@@ -87,14 +89,14 @@ def retry_group(request: HttpRequest, key: str) -> HttpResponse:
 @require_POST
 def pause(request: HttpRequest) -> HttpResponse:
     """Pause the queue."""
-    queue.pause(by=request.user.get_username(), reason=request.POST.get("reason", "")[:300])
+    hints.pause(by=request.user.get_username(), reason=request.POST.get("reason", "")[:300])
     return redirect("task-pages")
 
 
 @require_POST
 def resume(request: HttpRequest) -> HttpResponse:
     """Let the queue go on."""
-    queue.resume(by=request.user.get_username())
+    hints.resume(by=request.user.get_username())
     return redirect("task-pages")
 
 
@@ -102,21 +104,21 @@ def resume(request: HttpRequest) -> HttpResponse:
 def run_schedule(request: HttpRequest, name: str) -> HttpResponse:
     """Begin at once what would run by the clock."""
     schedule = get_object_or_404(Schedule, name=name)
-    queue.begin_scheduled(str(schedule.name))
+    hints.begin_scheduled(str(schedule.name))
     messages.success(request, f"“{name}” was begun.")
     return redirect("task-pages")
 
 
 def retry(failed: Task) -> None:
     """Let a task run again, and have everybody told again. Raises TaskState and QueueFull."""
-    queue.retry(failed)
-    notices.renew(failed)
+    hints.retry(failed)
+    notification_task.renew(failed)
 
 
 def tasks_cancelled_by(request: HttpRequest) -> Callable[[Task], None]:
     """Return what cancels a task in the name of who asks."""
     by = request.user.get_username()
-    return lambda chosen: tasks.cancel(chosen.pk, by=by)
+    return lambda chosen: lifecycle.cancel(chosen.pk, by=by)
 
 
 def _each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tuple[int, list[str]]:
@@ -160,11 +162,11 @@ def _now() -> dict[str, Any]:
         "counts": counts,
         "waiting": counts[Task.Status.QUEUED] + counts[Task.Status.RETRYING],
         "running": tables.running(),
-        "waits": tables.waits(facts.lag_seconds()),
+        "waits": tables.waits(statistics.lag_seconds()),
         "clusters": tables.clusters(),
         "groups": tables.failed_groups(),
         "schedules": tables.schedules(),
-        "paused": queue.paused(),
+        "paused": hints.paused(),
         "now": timezone.now(),
     }
 
@@ -193,8 +195,8 @@ def _task(task_id: uuid.UUID) -> dict[str, Any]:
         "task": found,
         "failures": list(found.failures.all()),
         "notices": found.notices.prefetch_related("deliveries"),
-        "place": queue.place(found),
+        "place": statistics.place(found),
         "fraction": tables.fraction(found.phase, found.pages_done, None),
-        "max_attempts": claims.max_attempts(),
+        "max_attempts": leases.max_attempts(),
         "now": timezone.now(),
     }

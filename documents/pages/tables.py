@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django_q.models import Schedule
 
-from documents import failure_groups
 from documents.models import Cluster, Document, Task, TaskQuerySet
+from documents.queue import failure_groups
 
 PAGE = 50
 WAITS = 500

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from documents import pdf
 from documents.models import Document, DocumentImage, Task, document_types
+from documents.tasks.pdf import task as pdf_task
 
 PER_PAGE = 25
 MOST_VERSIONS = 20
@@ -69,7 +69,7 @@ def _images(document: Document) -> dict[str, Any]:
 
 
 def _documents(request: HttpRequest, filters: dict[str, Any]) -> QuerySet[Document]:
-    done = Task.objects.filter(document=OuterRef("pk"), kind=pdf.KIND, status=Task.Status.SUCCEEDED)
+    done = Task.objects.filter(document=OuterRef("pk"), kind=pdf_task.KIND, status=Task.Status.SUCCEEDED)
     found = Document.objects.for_user(cast("User", request.user)).select_related("project")
     found = found.filter(**{name: filters[name] for name in ("kind", "year") if filters.get(name)})
     if text := filters.get("q"):
@@ -81,12 +81,12 @@ def _of(request: HttpRequest, pk: int) -> dict[str, Any]:
     """Return what the page of a document shows. Raises Http404."""
     visible = Document.objects.for_user(cast("User", request.user)).select_related("project__business_area")
     found = get_object_or_404(visible, pk=pk)
-    tasks = Task.objects.filter(document=found, kind=pdf.KIND)
+    tasks = Task.objects.filter(document=found, kind=pdf_task.KIND)
     versions = list(tasks.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")[:MOST_VERSIONS])
     newest = tasks.order_by("-created_at").first()
     return {
         "document": found,
-        "current": pdf.stored(found),
+        "current": pdf_task.stored(found),
         "versions": versions,
         "newest": newest,
         "in_flight": newest if newest and not newest.has_ended else None,

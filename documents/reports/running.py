@@ -8,11 +8,14 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from documents import exceptions, notices, pdf, queue, tasks
+from documents import exceptions
 from documents.content import blocks, editions
-from documents.exports import wanted, work
 from documents.models import ScheduledReport, Task
+from documents.queue import hints, lifecycle
 from documents.reports import cron
+from documents.tasks.exports import spec, task as export_task
+from documents.tasks.notifications import task as notification_task
+from documents.tasks.pdf import task as pdf_task
 
 # Later than this, a time was missed: nobody was there to begin the report.
 LATE = timedelta(minutes=10)
@@ -60,23 +63,23 @@ def _begin(report: ScheduledReport) -> Task:
         )
     wish = _wish(report, owner)
     with transaction.atomic():
-        task = tasks.newest_succeeded(wish["kind"], wish["fingerprint"])
+        task = lifecycle.newest_succeeded(wish["kind"], wish["fingerprint"])
         if task is None:
-            task, is_new = tasks.begin(**wish, user=owner, mode=Task.Mode.QUEUE, rule="schedule")
+            task, is_new = lifecycle.begin(**wish, user=owner, mode=Task.Mode.QUEUE, rule="schedule")
             if is_new:
-                queue.enqueue(task)
+                hints.enqueue(task)
         for address in report.receivers:
-            notices.subscribe_with_file(task, owner, address)
+            notification_task.subscribe_with_file(task, owner, address)
     return task
 
 
 def _wish(report: ScheduledReport, owner: User) -> dict[str, Any]:
     """Return what the task is to be begun with."""
     if report.kind == ScheduledReport.Kind.EXPORT:
-        export = wanted.chosen(**report.arguments)
-        fingerprint = wanted.state(export, owner).fingerprint
+        export = spec.chosen(**report.arguments)
+        fingerprint = spec.state(export, owner).fingerprint
         return {
-            "kind": work.KIND,
+            "kind": export_task.KIND,
             "fingerprint": fingerprint,
             "document": None,
             "arguments": export.as_arguments(),
@@ -86,8 +89,8 @@ def _wish(report: ScheduledReport, owner: User) -> dict[str, Any]:
         raise exceptions.ReportRefused("Its document is gone.")
     edition = editions.of(report.arguments)
     return {
-        "kind": pdf.KIND,
-        "fingerprint": pdf.fingerprint(document, edition),
+        "kind": pdf_task.KIND,
+        "fingerprint": pdf_task.fingerprint(document, edition),
         "document": document,
         "arguments": edition.as_arguments(),
     }

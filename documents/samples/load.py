@@ -12,7 +12,6 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from rest_framework.authtoken.models import Token
 
-from documents import images
 from documents.models import (
     BusinessArea,
     Document,
@@ -25,6 +24,7 @@ from documents.models import (
 from documents.samples import drawings
 from documents.samples.people import BUSINESS_AREAS, LOGINS, PEOPLE, Person
 from documents.samples.projects import DocumentData, ProjectData, annual_reports, projects
+from documents.tasks.images import attachments
 
 PICTURE = re.compile(r'<img src="picture:([a-z0-9-]+)" alt="([^"]*)">')
 # The document that the printed command turns into PDF: short, and written by the sample author.
@@ -160,7 +160,7 @@ def _fill(document: Document, data: DocumentData, uploads: Uploads) -> int:
     def attached(name: str, caption: str) -> DocumentImage:
         if name not in pictures:
             upload = ContentFile(uploads(name), name=f"{name}.tiff")
-            pictures[name] = images.attach(document, upload, caption=caption)
+            pictures[name] = attachments.attach(document, upload, caption=caption)
         return pictures[name]
 
     def address(match: re.Match[str]) -> str:

@@ -2,8 +2,8 @@
 
 from django import template
 
-from documents import handlers
 from documents.models import Task
+from documents.queue import registry
 
 register = template.Library()
 
@@ -11,13 +11,13 @@ register = template.Library()
 @register.filter
 def kind_title(kind: str) -> str:
     """Return what people call a kind of task, in the middle of a sentence."""
-    return handlers.title(kind)
+    return registry.title(kind)
 
 
 @register.filter
 def subject(task: Task) -> str:
     """Return what a task is about: its document, or else its kind."""
-    title = handlers.title(task.kind)
+    title = registry.title(task.kind)
     return str(task.document or title[:1].upper() + title[1:])
 
 

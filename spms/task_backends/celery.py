@@ -140,12 +140,12 @@ def _name_cluster(**_: Any) -> None:
 
     django.setup()
     _refuse_wrong_settings()
-    from documents import workers
     from documents.infrastructure import data_dir_lock, processes
+    from documents.queue import clusters
 
     processes.die_with_the_main_process()
     data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
-    workers.name_cluster()
+    clusters.name_cluster()
 
 
 def _refuse_wrong_settings() -> None:
@@ -164,10 +164,10 @@ def _start_worker(**_: Any) -> None:
 @signals.worker_ready.connect
 def _keep(sender: Any, **_: Any) -> None:
     """Keep the cluster from a thread of the main process."""
-    from documents import workers
     from documents.keeper import Keeper
+    from documents.queue import clusters
 
-    keeper = Keeper(workers.cluster_name(), sender.controller.concurrency, runs_schedules=True)
+    keeper = Keeper(clusters.cluster_name(), sender.controller.concurrency, runs_schedules=True)
     threading.Thread(target=_keep_on, args=(keeper,), daemon=True, name="keeper").start()
 
 
@@ -178,8 +178,8 @@ def _keep_on(keeper: Any) -> None:
 
 @signals.worker_shutdown.connect
 def _leave(**_: Any) -> None:
-    from documents import workers
     from documents.keeper import Keeper
+    from documents.queue import clusters
 
     _stop.set()
-    Keeper(workers.cluster_name(), settings.SPMS_QUEUE_WORKERS).leave()
+    Keeper(clusters.cluster_name(), settings.SPMS_QUEUE_WORKERS).leave()

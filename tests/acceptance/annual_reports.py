@@ -5,8 +5,9 @@ import time
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 
-from documents import pdf, tasks
 from documents.models import BusinessArea, Document, Task
+from documents.queue import lifecycle
+from documents.tasks.pdf import task as pdf_task
 from tests import factories
 
 CHAPTERS = 9
@@ -72,4 +73,4 @@ def with_text(tag, text):
 def make(document, user, *, report=lambda phase, pages: None, seconds=60.0):
     """Make the PDF and return what the task got of it."""
     task = Task.objects.create(kind="pdf", document=document, requested_by=user, fingerprint=str(time.time()))
-    return pdf.render(tasks.Attempt(task=task, deadline=time.monotonic() + seconds, report=report))
+    return pdf_task.render(lifecycle.Attempt(task=task, deadline=time.monotonic() + seconds, report=report))

@@ -10,11 +10,14 @@ import pytest
 from django.utils import timezone
 from PIL import ImageChops
 
-from documents import annual, drawn_parts, exceptions, maintenance, pdf, tasks
+from documents import exceptions
 from documents.content import editions
 from documents.infrastructure import storage
 from documents.models import BusinessArea, Document, DrawnPart, Task
+from documents.queue import lifecycle
 from documents.rendering import weasyprint_internals
+from documents.tasks import maintenance
+from documents.tasks.pdf import annual_report, part_cache, task as pdf_task
 from tests import factories
 from tests.acceptance.annual_reports import CHAPTERS, PARTS, chapter, make, report_of_nine_chapters, with_text
 from tests.acceptance.pdf_files import (
@@ -43,7 +46,7 @@ def report(owner, settings):
 def as_a_whole(monkeypatch):
     def as_a_whole(document, user):
         with monkeypatch.context() as patch:
-            patch.setattr(annual, "FEWEST_CHAPTERS", 10_000)
+            patch.setattr(annual_report, "FEWEST_CHAPTERS", 10_000)
             return make(document, user)
 
     return as_a_whole
@@ -59,7 +62,7 @@ def same_moment(monkeypatch):
 def test_a_report_from_parts_shows_what_a_single_render_shows(report, owner, as_a_whole, same_moment):
     whole, bound = as_a_whole(report, owner), make(report, owner)
     assert (bound.facts["parts"], bound.facts["parts_drawn"]) == (PARTS, PARTS)
-    assert bound.fingerprint == whole.fingerprint == pdf.fingerprint(report)
+    assert bound.fingerprint == whole.fingerprint == pdf_task.fingerprint(report)
     assert texts(bound) == texts(whole)
     for page, other in zip(shown(bound), shown(whole), strict=True):
         pictures = [one.render(scale=0.7).to_pil().convert("L") for one in (page, other)]
@@ -164,7 +167,9 @@ def test_another_edition_takes_the_chapters_that_are_drawn(report, owner):
     task = Task.objects.create(
         kind="pdf", document=report, requested_by=owner, fingerprint="x", arguments={"reports": editions.ALL}
     )
-    everything = pdf.render(tasks.Attempt(task=task, deadline=time.monotonic() + 60, report=lambda *_: None))
+    everything = pdf_task.render(
+        lifecycle.Attempt(task=task, deadline=time.monotonic() + 60, report=lambda *_: None)
+    )
     assert (everything.facts["parts"], everything.facts["parts_drawn"]) == (PARTS + 1, 1)
 
 
@@ -187,7 +192,7 @@ def test_a_report_is_made_as_a_whole_when_weasyprint_is_another(report, owner, m
     def make_from_parts(*_, **__):
         raise exceptions.BindingUnsupported("WeasyPrint has no draw_text any more.")
 
-    monkeypatch.setattr(annual, "make", make_from_parts)
+    monkeypatch.setattr(annual_report, "make", make_from_parts)
     assert make(report, owner).facts["pages"] > CHAPTERS
 
 
@@ -205,10 +210,10 @@ def test_parts_that_no_report_uses_any_more_are_removed(report, owner, monkeypat
     old = DrawnPart.objects.filter(document__project__tag="SP-3").earliest("used_at")
     DrawnPart.objects.filter(pk=old.pk).update(used_at=timezone.now() - timedelta(days=91))
     kept = list(DrawnPart.objects.exclude(pk=old.pk).values_list("file", flat=True))
-    outcome = maintenance.remove_old(tasks.Attempt(task=Task(), deadline=0, report=lambda *_: None))
+    outcome = maintenance.remove_old(lifecycle.Attempt(task=Task(), deadline=0, report=lambda *_: None))
     assert outcome.facts["parts"] == 1
     assert not storage.exists(old.file)
     assert all(map(storage.exists, kept))
-    left = [name for name in storage.walk(storage.results()) if name.endswith(drawn_parts.SUFFIX)]
+    left = [name for name in storage.walk(storage.results()) if name.endswith(part_cache.SUFFIX)]
     assert sorted(left) == sorted(kept)
     assert make(report, owner).facts["parts_drawn"] == 0

@@ -10,10 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from documents import drawn_parts, exceptions, handlers
+from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import DocumentImage, DrawnPart
+from documents.queue import registry
 from documents.rendering import pool
+from documents.tasks.pdf import part_cache
 from tests import factories
 from tests.acceptance.annual_reports import PARTS, make, report_of_nine_chapters, with_text
 from tests.acceptance.pdf_files import (
@@ -79,9 +81,9 @@ def test_a_child_that_is_killed_costs_no_chapter(report, owner):
 def test_a_cancelled_report_stops_its_children(report, owner):
     def cancel(phase, pages):
         if phase == "layout" and pages:
-            raise handlers.ClaimLost
+            raise registry.ClaimLost
 
-    with pytest.raises(handlers.ClaimLost):
+    with pytest.raises(registry.ClaimLost):
         make(report, owner, report=cancel)
     deadline = time.monotonic() + 10
     while any(process.cpu_percent(0.2) > 50 for process in rendering_processes()):
@@ -136,10 +138,10 @@ def test_parts_that_cannot_be_bound_cost_one_render_as_a_whole(report, owner):
 
 def test_a_part_of_a_document_that_was_deleted_meanwhile_is_not_kept(report, owner, tmp_path):
     (tmp_path / "part.pdf").write_bytes(b"%PDF")
-    new = drawn_parts.New(
+    new = part_cache.New(
         fingerprint="f", document_id=report.pk + 1000, path=tmp_path / "part.pdf", digest="d"
     )
-    assert drawn_parts.keep([new])["f"].exists()
+    assert part_cache.keep([new])["f"].exists()
     assert not DrawnPart.objects.exists()
 
 

@@ -19,7 +19,7 @@ django.setup()
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from documents import tasks
-from documents.imports import tasks as imports, writing
+from documents.tasks.imports import tasks as imports, writing
 write = writing.write
 def write_and_stop(changes, subject):
     write(changes, subject)

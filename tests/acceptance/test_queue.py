@@ -190,8 +190,8 @@ before = set(OrmQ.objects.values_list("pk", flat=True))
 for payload in ("", "nonsense", "gASVAAAA:1abc:def"):
     OrmQ.objects.create(key="spms", payload=payload, lock=timezone.now())
 async_task("nowhere.to.be.found")
-async_task("spms.task_backends.django_q.execute", "documents.queue.renamed", [], {})
-async_task("spms.task_backends.django_q.execute", "documents.queue.run_task", ["no id"], {})
+async_task("spms.task_backends.django_q.execute", "documents.queue.hints.renamed", [], {})
+async_task("spms.task_backends.django_q.execute", "documents.queue.hints.run_task", ["no id"], {})
 print(min(set(OrmQ.objects.values_list("pk", flat=True)) - before, default=0))
 """
     first = system.manage("shell", "-v", "0", "-c", script).stdout.strip()

@@ -10,9 +10,10 @@ import pytest
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import storages
 
-from documents import exceptions, images
+from documents import exceptions
 from documents.infrastructure import storage
 from documents.infrastructure.s3 import Bucket
+from documents.tasks.images import attachments
 from spms import environment
 from tests import factories
 from tests.acceptance.bucket import KEYS, NAME, Server
@@ -278,12 +279,12 @@ def test_files_can_be_encrypted_at_rest(server, bucket, monkeypatch, tmp_path):
 
 
 def test_an_image_is_copied_for_the_render_or_said_to_be_gone(bucket, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "default_storage", bucket)
+    monkeypatch.setattr(attachments, "default_storage", bucket)
     bucket.save("images/ab/abc.png", ContentFile(b"PNG"))
-    assert images.local_path("images/ab/abc.png", tmp_path).read_bytes() == b"PNG"
-    assert not images.local_path("images/ab/gone.png", tmp_path).exists()
+    assert attachments.local_path("images/ab/abc.png", tmp_path).read_bytes() == b"PNG"
+    assert not attachments.local_path("images/ab/gone.png", tmp_path).exists()
     away = Bucket(bucket_name=NAME, location="", endpoint_url="http://127.0.0.1:9")
-    monkeypatch.setattr(images, "default_storage", away)
+    monkeypatch.setattr(attachments, "default_storage", away)
     with pytest.raises(exceptions.StorageUnavailable, match="cannot be reached"):
-        images.local_path("images/ab/abc.png", tmp_path)
+        attachments.local_path("images/ab/abc.png", tmp_path)
     assert storages["results"] is storage.results()

@@ -10,8 +10,8 @@ from django.core import mail
 from django.core.checks import run_checks
 from django.utils import timezone
 
-from documents import alerts
 from documents.models import Cluster, Task
+from documents.tasks.notifications import alerts
 from metrics import flag
 from metrics.models import ModeChange
 from tests.receiver import HOST, receiving

@@ -7,9 +7,9 @@ import pytest
 from django.core import mail as outbox
 from django.utils import timezone
 
-from documents import tasks
-from documents.cycles import opening, sending
 from documents.models import Cluster, Cycle, Letter, Task
+from documents.queue import lifecycle
+from documents.tasks.cycles import preparation, task as letter_task
 from tests import factories
 from tests.working import letter_states, open_cycle, turn
 
@@ -20,7 +20,7 @@ URL = "/api/v1/cycles/"
 
 def test_who_leaves_before_the_letter_is_sent_gets_none(staff, projects, owner, inbox):
     cycle = factories.cycle()
-    opening.prepare(cycle, lambda *_: None)
+    preparation.prepare(cycle, lambda *_: None)
     type(owner).objects.filter(pk=owner.pk).update(is_active=False)
     assert staff.post(f"{URL}{cycle.pk}/resume/").status_code == 201
     assert letter_states() == {"owner": "failed", "member": "sent"}
@@ -85,7 +85,7 @@ def test_a_mail_server_that_is_away_is_waited_for_and_then_said(staff, projects,
         Task.objects.update(claimable_at=timezone.now())
     turn()
     task = Task.objects.get()
-    assert (task.status, tasks.error_of(task).slug) == ("failed", "mail-server-away")
+    assert (task.status, lifecycle.error_of(task).slug) == ("failed", "mail-server-away")
     assert letter_states() == {"owner": "waiting", "member": "waiting"}
     assert staff.get(f"{URL}{Cycle.objects.get().pk}/").data["state"] == "stopped"
 
@@ -122,7 +122,7 @@ def test_a_refused_sender_is_no_fault_of_the_letters(staff, projects, inbox):
 
 def test_what_a_dead_worker_was_sending_is_listed_and_not_sent_again(staff, projects, owner, inbox):
     cycle = factories.cycle()
-    opening.prepare(cycle, lambda *_: None)
+    preparation.prepare(cycle, lambda *_: None)
     before = timezone.now() - timedelta(minutes=2)
     claim = "0123456789abcdef0123456789abcdef"
     Letter.objects.filter(person=owner).update(state="sending", claim=claim, tried_at=before)
@@ -140,12 +140,12 @@ def test_what_a_dead_worker_was_sending_is_listed_and_not_sent_again(staff, proj
 
 def test_a_sender_that_was_given_up_still_notes_what_came_of_its_letter(projects, owner, inbox):
     cycle = factories.cycle()
-    opening.prepare(cycle, lambda *_: None)
+    preparation.prepare(cycle, lambda *_: None)
     letter = Letter.objects.get(person=owner)
     token = uuid.uuid4()
-    assert sending._mark_of(letter, token)()
-    sending.give_up_orphans(cycle, None)
-    sending._note_of(letter, token)(Letter.State.SENT, "", sent_at=timezone.now())
+    assert letter_task._mark_of(letter, token)()
+    letter_task.give_up_orphans(cycle, None)
+    letter_task._note_of(letter, token)(Letter.State.SENT, "", sent_at=timezone.now())
     letter.refresh_from_db()
     assert (letter.state, letter.error) == ("sent", "")
 
@@ -158,7 +158,7 @@ def test_what_is_perhaps_on_its_way_is_not_sent_again_for_a_minute(staff, owner)
 
 def test_two_senders_cannot_take_the_same_letter(owner):
     letter = factories.letter(factories.cycle(), owner)
-    first, second = (sending._mark_of(letter, uuid.uuid4()) for _ in range(2))
+    first, second = (letter_task._mark_of(letter, uuid.uuid4()) for _ in range(2))
     assert (first(), second()) == (True, False)
 
 

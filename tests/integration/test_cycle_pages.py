@@ -3,14 +3,14 @@
 import pytest
 from django.utils import timezone
 
-from documents.cycles import texts
 from documents.models import Cycle
+from documents.tasks.cycles import letter_template
 from tests import factories
 from tests.working import letter_states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FORM = {"year": "2026", "due": "2026-07-31", "subject": texts.SUBJECT, "text": texts.TEXT}
+FORM = {"year": "2026", "due": "2026-07-31", "subject": letter_template.SUBJECT, "text": letter_template.TEXT}
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import datetime
 import pytest
 from django.core import mail as outbox
 
-from documents import tasks
-from documents.cycles import opening, texts
 from documents.models import Cycle, Document, Project, Task
+from documents.queue import lifecycle
+from documents.tasks.cycles import letter_template, preparation
 from tests import factories
 from tests.working import letter_states, open_cycle, turn
 
@@ -40,7 +40,7 @@ def test_a_report_that_is_there_stays_and_opening_twice_makes_nothing_twice(staf
     own = factories.document(project=projects[0], kind="progress_report", sections={"aims": "<p>Ours</p>"})
     cycle = factories.cycle()
     for _ in range(2):
-        opening.prepare(cycle, lambda *_: None)
+        preparation.prepare(cycle, lambda *_: None)
         cycle.prepared_at = None
     assert (Document.objects.count(), cycle.letters.count()) == (2, 2)
     own.refresh_from_db()
@@ -55,7 +55,7 @@ def test_who_has_left_gets_nothing_and_who_has_no_address_is_listed(staff, proje
     open_cycle(staff)
     cycle = Cycle.objects.get()
     found = staff.get(f"{URL}{cycle.pk}/letters/?state=failed").data["results"]
-    assert [(one["person"], one["error"]) for one in found] == [("member", opening.NO_ADDRESS)]
+    assert [(one["person"], one["error"]) for one in found] == [("member", preparation.NO_ADDRESS)]
     assert letter_states() == {"member": "failed"}
     assert not outbox.outbox
 
@@ -105,7 +105,7 @@ def test_a_cycle_that_makes_no_sense_is_refused(staff, values):
 def test_what_fills_a_placeholder_stays_words(owner):
     owner.first_name, owner.last_name = "{url}\r\nBcc: x@example.org", "\\1"
     cycle = Cycle(year=2026, due=datetime.date(2026, 7, 1), subject="For {name}", text="{projects} {")
-    written = texts.words(cycle, owner, ["SP-2026-001 {year}"])
+    written = letter_template.words(cycle, owner, ["SP-2026-001 {year}"])
     assert written.subject == "For {url} Bcc: x@example.org \\1"
     assert written.text == "- SP-2026-001 {year} {"
 
@@ -142,7 +142,7 @@ def test_cancelling_and_retrying_its_task_is_the_same(staff, settings, queued, p
 def test_a_cycle_that_finds_no_room_in_the_queue_is_not_opened(staff, settings, queued, projects, maintainer):
     settings.SPMS_QUEUE_LIMIT = 1
     for number in range(1):
-        tasks.begin(kind="pdf", fingerprint=str(number), document=None, user=maintainer, mode="queue")
+        lifecycle.begin(kind="pdf", fingerprint=str(number), document=None, user=maintainer, mode="queue")
     answer = open_cycle(staff)
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:spms:problem:queue-full")
     assert not Cycle.objects.exists()
@@ -169,8 +169,8 @@ def test_calls_without_a_body_take_none(staff, call):
 def test_suspended_and_ended_projects_take_no_part(db):
     for status in Project.Status.values:
         factories.project(factories.user(), status=status)
-    assert sorted(opening.missing(2026).values_list("status", flat=True)) == ["active", "updating"]
-    assert opening.people().count() == 2
+    assert sorted(preparation.missing(2026).values_list("status", flat=True)) == ["active", "updating"]
+    assert preparation.people().count() == 2
 
 
 def test_cycles_are_listed_the_newest_first(staff):

@@ -10,9 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from hypothesis import given, strategies as st
 
-from documents.exports import reading, wanted, work, writers
 from documents.infrastructure import spreadsheets, storage
 from documents.models import BusinessArea, Cluster, Membership, Project, Task, document_types
+from documents.tasks.exports import rows, spec, task as export_task, writers
 from tests import factories
 from tests.exporting import URL, content_of, export, later, made_now, zip_of
 from tests.integration.test_storage_faults import problem_of
@@ -46,7 +46,7 @@ def jsonl_of(client, **wish):
 def test_projects_are_the_same_in_each_format(api, plan):
     project = plan.project
     values = [project.tag, project.title, 2026, "science", "new", project.business_area.name, "member owner"]
-    expected = dict(zip(wanted.COLUMNS["projects"], values, strict=True))
+    expected = dict(zip(spec.COLUMNS["projects"], values, strict=True))
     assert csv_of(api) == [expected | {"year": "2026"}]
     assert xlsx_of(api) == [expected]
     assert jsonl_of(api) == [expected | {"members": ["member", "owner"]}]
@@ -255,7 +255,7 @@ def test_a_text_that_is_too_long_for_a_cell_is_left_out_and_named(api, plan):
 
 def test_a_large_export_goes_to_the_queue_by_its_estimate(api, plan, settings, monkeypatch):
     settings.SPMS_MODE = "auto"
-    monkeypatch.setattr(wanted, "estimate_seconds", lambda *_: 60.0)
+    monkeypatch.setattr(spec, "estimate_seconds", lambda *_: 60.0)
     Cluster.objects.create(name="host:1:a", workers=1)
     task = export(api, status=202).data
     assert (task["mode"], task["routed_by"]) == ("queue", "estimate")
@@ -274,8 +274,8 @@ def test_one_that_waits_is_joined_cancelled_and_retried(api, plan):
 def test_cancelling_one_that_runs_stops_it(api, owner, monkeypatch):
     for _ in range(5):
         factories.project(owner)
-    monkeypatch.setattr(work, "ROWS_PER_LOOK", 1)
-    monkeypatch.setattr("documents.tasks.WANTED_SECONDS", 0.0)
+    monkeypatch.setattr(export_task, "ROWS_PER_LOOK", 1)
+    monkeypatch.setattr("documents.queue.lifecycle.WANTED_SECONDS", 0.0)
     seen = []
 
     def cancelled_at_the_third(*_):
@@ -285,7 +285,7 @@ def test_cancelling_one_that_runs_stops_it(api, owner, monkeypatch):
             yield {"tag": "x", "kind": "x", "year": 2026}
             seen.append(number)
 
-    monkeypatch.setattr(reading, "records", cancelled_at_the_third)
+    monkeypatch.setattr(rows, "records", cancelled_at_the_third)
     task_id = later(api, form="xlsx")
     assert made_now(api, task_id)["status"] == "cancelled"
     assert seen[-1] == 200
@@ -323,12 +323,12 @@ def test_an_export_is_read_in_few_questions(owner, django_assert_max_num_queries
     area = BusinessArea.objects.create(name="Marine")
     for _ in range(30):
         factories.document(project=factories.project(owner, business_area=area))
-    chosen = wanted.chosen(what="documents", format="csv", filters={})
+    chosen = spec.chosen(what="documents", format="csv", filters={})
     with django_assert_max_num_queries(3):
-        assert len(list(reading.records(chosen, owner))) == 30
-    chosen = wanted.chosen(what="projects", format="csv", filters={})
+        assert len(list(rows.records(chosen, owner))) == 30
+    chosen = spec.chosen(what="projects", format="csv", filters={})
     with django_assert_max_num_queries(3):
-        assert {*map(str, (row["members"] for row in reading.records(chosen, owner)))} == {"['owner']"}
+        assert {*map(str, (row["members"] for row in rows.records(chosen, owner)))} == {"['owner']"}
 
 
 def test_a_notice_tells_of_its_end(api, plan):

@@ -2,9 +2,10 @@
 
 import pytest
 
-from documents import pdf, queue
 from documents.infrastructure import storage
 from documents.models import Document, Task
+from documents.queue import hints
+from documents.tasks.pdf import task as pdf_task
 from tests import factories
 from tests.exporting import later, zip_of
 from tests.working import run_entries
@@ -48,18 +49,18 @@ def test_a_zip_is_packed_anew_since_its_pdfs_change_with_more_than_their_rows(ap
 
 
 def test_the_pdfs_that_are_missing_are_made_first_on_wish(api, plan, monkeypatch):
-    monkeypatch.setattr("documents.exports.archive.AT_ONCE", 1)
-    monkeypatch.setattr("documents.exports.archive.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("documents.tasks.exports.zip_file.AT_ONCE", 1)
+    monkeypatch.setattr("documents.tasks.exports.zip_file.LOOK_SECONDS", 0.0)
     broken = factories.document(project=plan.project, kind="project_plan")
     Document.objects.filter(pk=broken.pk).update(sections={"aims": "<div>" * 3000})
     task_id = later(api, what="documents", form="zip", make=True)
     for _ in range(8):
         run_entries()
-        queue.recover()
+        hints.recover()
     task = api.get(f"/api/v1/tasks/{task_id}/").data
     assert (task["status"], task["result"]["rows"]) == ("succeeded", 1), task
     assert "1 PDF is missing" in task["message"]
-    made = Task.objects.filter(kind=pdf.KIND)
+    made = Task.objects.filter(kind=pdf_task.KIND)
     assert sorted(made.values_list("status", "routed_by")) == [("failed", "export"), ("succeeded", "export")]
 
 

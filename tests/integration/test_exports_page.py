@@ -3,8 +3,8 @@
 import pytest
 from django.test import Client
 
-from documents.exports import wanted, work
 from documents.models import BusinessArea, Task
+from documents.tasks.exports import spec, task as export_task
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>"
@@ -17,9 +17,9 @@ def page_of(user):
 
 
 def exported(user, status="succeeded", filters=None, **values):
-    chosen = wanted.chosen(what="documents", format="csv", filters=filters or {})
+    chosen = spec.chosen(what="documents", format="csv", filters=filters or {})
     known = {
-        "kind": work.KIND,
+        "kind": export_task.KIND,
         "arguments": chosen.as_arguments(),
         "requested_by": user,
         "fingerprint": status,

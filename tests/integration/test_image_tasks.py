@@ -8,9 +8,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image
 
-from documents import claims, images, maintenance, patience, pdf, pixels, preparing, queue, tasks
 from documents.infrastructure import storage
 from documents.models import Cluster, DocumentImage, Notice, Task
+from documents.queue import hints, leases, lifecycle
+from documents.tasks import maintenance
+from documents.tasks.images import attachments, processing, task as image_task
+from documents.tasks.pdf import pending_images, task as pdf_task
 from tests import factories
 from tests.working import run_entries
 
@@ -31,7 +34,7 @@ def _workers(settings):
 
 @pytest.fixture
 def _small_is_large(monkeypatch):
-    monkeypatch.setattr(pixels, "LARGE_PIXELS", 100_000)
+    monkeypatch.setattr(processing, "LARGE_PIXELS", 100_000)
 
 
 def picture(colour="red", size=(400, 300)):
@@ -54,7 +57,7 @@ def status_of(client, address):
 
 def work():
     run_entries()
-    queue.recover()
+    hints.recover()
 
 
 def sources():
@@ -157,13 +160,13 @@ def test_one_that_was_cancelled_can_be_sent_or_tried_again(api, plan):
 
 def test_what_was_cancelled_while_it_ran_names_no_file(api, plan, monkeypatch):
     answer = send(api, plan, picture())
-    plain = pixels.prepare
+    plain = processing.prepare
 
     def cancelled_meanwhile(upload):
-        tasks.cancel(answer.data["task"]["task_id"], by="owner")
+        lifecycle.cancel(answer.data["task"]["task_id"], by="owner")
         return plain(upload)
 
-    monkeypatch.setattr(pixels, "prepare", cancelled_meanwhile)
+    monkeypatch.setattr(processing, "prepare", cancelled_meanwhile)
     work()
     image = DocumentImage.objects.get()
     assert (image.state, str(image.file)) == ("failed", "")
@@ -172,8 +175,8 @@ def test_what_was_cancelled_while_it_ran_names_no_file(api, plan, monkeypatch):
 def test_an_attempt_after_one_that_died_before_its_end_finds_the_image_ready(api, plan):
     send(api, plan, picture())
     task = Task.objects.get()
-    assert claims.claim(task.pk, "w")
-    DocumentImage.objects.update(**images.keep(pixels.prepare(picture())))
+    assert leases.claim(task.pk, "w")
+    DocumentImage.objects.update(**attachments.keep(processing.prepare(picture())))
     Task.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     work()
     work()
@@ -225,22 +228,22 @@ def test_a_pdf_waits_for_its_image_and_says_so(api, plan, place):
     else:
         shown(plan, image["url"])
     waiting = begin_pdf(api, plan)
-    tasks.run(waiting.pk, deadline=1e9)
+    lifecycle.run(waiting.pk, deadline=1e9)
     told = api.get(waiting.get_absolute_url()).data
     assert (told["status"], told["attempts"]) == ("queued", 0)
     assert (told["progress"]["phase"], told["message"]) == ("images", "It waits for 1 image.")
     work()
     Task.objects.filter(pk=waiting.pk).update(claimable_at=timezone.now())
-    tasks.run(waiting.pk, deadline=1e9)
+    lifecycle.run(waiting.pk, deadline=1e9)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.message, waiting.result["warnings"]) == ("succeeded", "", [])
 
 
 def test_it_does_not_wait_for_ever_and_is_made_anew_when_the_image_is_ready(api, plan, monkeypatch):
-    monkeypatch.setattr(patience, "LONGEST_WAIT", timedelta())
+    monkeypatch.setattr(pending_images, "LONGEST_WAIT", timedelta())
     shown(plan, send(api, plan, picture()).data["url"])
     early = begin_pdf(api, plan)
-    tasks.run(early.pk, deadline=1e9)
+    lifecycle.run(early.pk, deadline=1e9)
     early.refresh_from_db()
     assert early.result["warnings"] == ["1 image is not ready yet; render again later."]
     assert api.post(f"/api/v1/documents/{plan.pk}/pdf/").status_code == 200
@@ -263,7 +266,7 @@ def test_a_report_waits_for_the_images_of_its_chapters(maintainer, client_of):
     chapter.sections = {"progress": f'<img src="{image["url"]}" alt="">'}
     chapter.save(update_fields=["sections"])
     waiting = begin_pdf(client, report)
-    tasks.run(waiting.pk, deadline=1e9)
+    lifecycle.run(waiting.pk, deadline=1e9)
     waiting.refresh_from_db()
     assert waiting.message == "It waits for 1 image."
 
@@ -301,6 +304,6 @@ def test_a_retry_of_a_task_whose_image_was_sent_again_has_nothing_to_do(api, pla
 def test_what_the_pdf_draws_meanwhile_is_a_grey_field(api, plan, tmp_path):
     shown(plan, send(api, plan, picture()).data["url"])
     plan.refresh_from_db()
-    draft = pdf.write_draft(plan, tmp_path / "draft.html")
+    draft = pdf_task.write_draft(plan, tmp_path / "draft.html")
     assert [path.rpartition("/")[2] for path in draft.images.values()] == ["not-ready.png"]
-    assert preparing.fingerprint(plan, "a") != preparing.fingerprint(plan, "b")
+    assert image_task.fingerprint(plan, "a") != image_task.fingerprint(plan, "b")

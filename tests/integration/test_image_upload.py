@@ -12,8 +12,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import ExifTags, Image, ImageCms
 
-from documents import images
 from documents.models import DocumentImage
+from documents.tasks.images import attachments
 from tests import factories
 
 HTML = b"<html><script>alert(1)</script></html>"
@@ -333,7 +333,7 @@ def test_images_are_for_readers_of_the_document(plan, member, stranger, client_o
 
 @pytest.mark.django_db(transaction=True)
 def test_an_image_of_another_document_is_not_drawn(api, plan, owner, stranger):
-    image = images.attach(factories.document(stranger), factories.image_file(size=(600, 600)))
+    image = attachments.attach(factories.document(stranger), factories.image_file(size=(600, 600)))
     own = factories.image(plan)
     sections = {"aims": f'<p>x</p><img src="{image.url}"><img src="{own.url}">'}
     assert api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": sections}).status_code == 200

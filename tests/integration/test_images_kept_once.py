@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 
-from documents import exceptions, images, maintenance, pixels
+from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Document, DocumentImage
+from documents.tasks import maintenance
+from documents.tasks.images import attachments, processing
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +73,7 @@ def test_the_same_pixels_in_another_file_are_the_same_image(api, plan):
 def test_in_another_document_it_is_another_image_of_the_same_file(api, plan, owner, monkeypatch):
     picture, other = factories.image_file(), factories.document(owner)
     first = send(api, plan, picture)
-    monkeypatch.setattr(pixels, "prepare", lambda _: pytest.fail("it was prepared again"))
+    monkeypatch.setattr(processing, "prepare", lambda _: pytest.fail("it was prepared again"))
     second = send(api, other, picture)
     assert (second.status_code, second.data["id"] == first.data["id"]) == (201, False)
     assert len({str(image.file) for image in DocumentImage.objects.all()}) == 1
@@ -81,7 +83,7 @@ def test_in_another_document_it_is_another_image_of_the_same_file(api, plan, own
 def test_what_others_have_sent_is_neither_seen_nor_used(api, plan, owner, stranger, client_of):
     picture, strange = factories.image_file(), factories.document(stranger)
     theirs = send(client_of(stranger), strange, picture)
-    assert images.known(images.digest_of(picture), Document.objects.for_user(owner)) is None
+    assert attachments.known(attachments.digest_of(picture), Document.objects.for_user(owner)) is None
     own = send(api, plan, picture)
     assert own.status_code == 201
     assert status_of(api, theirs.data["url"]) == 404
@@ -106,23 +108,23 @@ def test_an_upload_makes_a_file_young_that_no_row_names(api, plan, owner):
     send(api, plan, picture)
     make_old()
     DocumentImage.objects.all().delete()
-    again = images.keep(pixels.prepare(picture))
+    again = attachments.keep(processing.prepare(picture))
     assert clean_up() == 0
     assert default_storage.exists(again["file"])
 
 
 def test_a_file_that_the_removal_takes_in_the_last_moment_is_written_again(plan, monkeypatch):
-    plain = images.keep
+    plain = attachments.keep
 
     def keep(prepared):
         values = plain(prepared)
-        monkeypatch.setattr(images, "keep", plain)
+        monkeypatch.setattr(attachments, "keep", plain)
         for name in files():  # as the removal does between its questions and the row
             default_storage.delete(name)
         return values
 
-    monkeypatch.setattr(images, "keep", keep)
-    image = images.attach(plan, factories.image_file())
+    monkeypatch.setattr(attachments, "keep", keep)
+    image = attachments.attach(plan, factories.image_file())
     assert default_storage.exists(str(image.file))
     assert default_storage.exists(image.thumbnail)
 
@@ -152,12 +154,12 @@ def test_a_document_that_is_deleted_meanwhile_keeps_no_image(plan):
     gone = Document.objects.get(pk=plan.pk)
     plan.delete()
     with pytest.raises(exceptions.DocumentGone):
-        images.attach(gone, factories.image_file())
+        attachments.attach(gone, factories.image_file())
     assert not DocumentImage.objects.exists()
 
 
 def test_the_page_shows_what_the_document_has(client, plan, owner, stranger):
-    image = images.attach(plan, factories.image_file(), caption="A <b>bay</b>")
+    image = attachments.attach(plan, factories.image_file(), caption="A <b>bay</b>")
     client.force_login(owner)
     for path in (f"/documents/{plan.pk}/", f"/documents/{plan.pk}/images/"):
         page = client.get(path).content.decode()

@@ -6,9 +6,9 @@ import pytest
 import xlsxwriter
 from django.test import Client
 
-from documents import pdf
-from documents.imports import judging
 from documents.models import BusinessArea, Cluster, Document, Membership, Project, document_types
+from documents.tasks.imports import validation
+from documents.tasks.pdf import task as pdf_task
 from tests import factories
 from tests.importing import HEAD, apply, counts, report, send
 from tests.working import run_entries
@@ -198,7 +198,7 @@ def test_unknown_columns_are_an_error_that_lists_the_known(staff):
 
 
 def test_an_error_after_very_many_warnings_is_among_the_first(staff, project, monkeypatch):
-    monkeypatch.setattr(judging, "MOST_SHOWN", 2)
+    monkeypatch.setattr(validation, "MOST_SHOWN", 2)
     rows = [f"SP-2026-012,concept_plan,{2000 + n},,<svg>x</svg>," for n in range(4)]
     answer = send(staff, HEAD + "\n".join([*rows, "SP-2026-012,essay,2026,,,"]), dry_run="false")
     assert "1 error, the first in row 6, column kind" in answer.json()["detail"]
@@ -210,7 +210,7 @@ def test_the_report_is_safe_to_open_in_a_spreadsheet(staff):
 
 
 def test_a_long_list_of_errors_ends_and_says_so(staff, monkeypatch):
-    monkeypatch.setattr(judging, "MOST_FINDINGS", 5)
+    monkeypatch.setattr(validation, "MOST_FINDINGS", 5)
     answer = send(staff, "tag,kind,year\n" + "".join(f"X-{n},concept_plan,2026\n" for n in range(8)))
     listed = report(staff, answer.data["task_id"])
     assert (len(listed), listed[-1][-1]) == (6, "3 more were found and are not listed.")
@@ -250,12 +250,12 @@ def test_who_is_new_stands_after_those_who_stay(staff, team):
 
 def test_a_change_of_members_is_counted_once_and_not_made_by_a_dry_run(staff, team):
     document, before = factories.document(project=team), Project.objects.get().updated_at
-    printed = pdf.fingerprint(document)
+    printed = pdf_task.fingerprint(document)
     checked = send(staff, of_members("ann"), "projects")
     assert (counts(checked), len(team_of(team))) == ((0, 1, 0, 0), 2)
     assert counts(apply(staff, checked)) == (0, 1, 0, 0)
     assert (team_of(team), Project.objects.get().updated_at > before) == ([("ann", "lead")], True)
-    assert pdf.fingerprint(Document.objects.get()) != printed
+    assert pdf_task.fingerprint(Document.objects.get()) != printed
     assert counts(send(staff, of_members("ann"), "projects", dry_run="false")) == (0, 0, 1, 0)
 
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from documents import dispatch, handlers, maintenance, queue, tasks, workers
 from documents.infrastructure import storage
 from documents.models import Cluster, Task
+from documents.queue import clusters, hints, lifecycle, registry, routing
+from documents.tasks import maintenance
 from tests import factories
 from tests.working import run_entries
 
@@ -19,7 +20,7 @@ STEPS = 3
 @pytest.fixture(autouse=True)
 def _counting(monkeypatch):
     """Register a kind that counts to three, one a step, and then writes down what it was asked for."""
-    monkeypatch.setitem(handlers._kinds, "count", handlers.Kind(name="count", title="Count", run=count))
+    monkeypatch.setitem(registry._kinds, "count", registry.Kind(name="count", title="Count", run=count))
 
 
 def count(attempt):
@@ -27,23 +28,23 @@ def count(attempt):
     arguments = attempt.task.arguments | {"done": done}
     Task.objects.filter(pk=attempt.task.pk).update(arguments=arguments)
     if done < STEPS:
-        raise handlers.NotYet(attempt.task.arguments.get("pause", 0))
+        raise registry.NotYet(attempt.task.arguments.get("pause", 0))
     text = f"{attempt.task.arguments['word']} {done}\n".encode()
     with storage.workspace() as folder:
         (folder / "count.txt").write_bytes(text)
         name = storage.save(folder / "count.txt", suffix=".txt")
     facts = {"bytes": len(text), "filename": "Zählung.txt", "media_type": "text/plain; charset=utf-8"}
     digest = hashlib.sha256(text).hexdigest()
-    return handlers.Outcome(file=name, digest=digest, fingerprint=attempt.task.fingerprint, facts=facts)
+    return registry.Outcome(file=name, digest=digest, fingerprint=attempt.task.fingerprint, facts=facts)
 
 
 def make(owner, **arguments):
-    return dispatch.make(
+    return routing.make(
         kind="count",
         fingerprint=str(arguments),
         document=None,
         user=owner,
-        wish=dispatch.Wish(),
+        wish=routing.Wish(),
         estimate_seconds=0,
         on_begin=lambda _: None,
         arguments=arguments,
@@ -69,7 +70,7 @@ def test_between_steps_a_task_waits_in_the_queue_and_counts_no_attempt(owner, se
         run_entries()
         task.refresh_from_db()
         assert (task.status, task.attempts, task.arguments["done"]) == ("queued", 0, done)
-        assert queue.recover()
+        assert hints.recover()
     run_entries()
     task.refresh_from_db()
     assert (task.status, task.attempts) == ("succeeded", 1)
@@ -80,12 +81,12 @@ def test_a_task_that_waits_for_something_is_not_taken_before_its_time(owner, set
     Cluster.objects.create(name="host:1:a", workers=1)
     task = make(owner, word="turtles", pause=30)
     run_entries()
-    queue.recover()
+    hints.recover()
     run_entries()
     task.refresh_from_db()
     assert task.arguments["done"] == 1
     Task.objects.filter(pk=task.pk).update(claimable_at=timezone.now() - timedelta(seconds=1))
-    queue.recover()
+    hints.recover()
     run_entries()
     task.refresh_from_db()
     assert task.arguments["done"] == 2
@@ -119,13 +120,13 @@ def test_the_nightly_removal_keeps_files_that_go_into_a_task(owner, settings, tm
     for word in ("kept", "lost"):
         (tmp_path / word).write_text(word)
         names.append(storage.save(tmp_path / word, suffix=".csv"))
-    tasks.begin(kind="count", fingerprint="y", document=None, user=owner, source=names[0])
+    lifecycle.begin(kind="count", fingerprint="y", document=None, user=owner, source=names[0])
     maintenance.remove_files(storage.results(), ((Task, "file"), (Task, "source")))
     assert [storage.exists(name) for name in names] == [True, False]
 
 
 def test_a_kind_that_nobody_registered_is_its_own_title():
-    assert (handlers.title("count"), handlers.title("other")) == ("Count", "other")
+    assert (registry.title("count"), registry.title("other")) == ("Count", "other")
 
 
 def test_editions_of_an_annual_report_are_files_of_their_own(maintainer, client_of):
@@ -164,8 +165,8 @@ def test_a_cluster_whose_work_is_done_in_short_steps_is_not_taken_for_stalled(ow
     Cluster.objects.create(name="host:1:a", workers=1)
     make(owner, word="turtles", pause=0)
     run_entries()
-    watchdog = workers.Watchdog(workers.worker_name().rpartition("/")[0])
+    watchdog = clusters.Watchdog(clusters.worker_name().rpartition("/")[0])
     assert watchdog._is_work_waiting()
     assert watchdog._is_working()
-    Task.objects.update(claimable_at=timezone.now() - workers.STALLED)
+    Task.objects.update(claimable_at=timezone.now() - clusters.STALLED)
     assert not watchdog._is_working()

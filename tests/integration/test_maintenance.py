@@ -11,9 +11,11 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from documents import maintenance, queue, schedules, tasks
+from documents import schedules
 from documents.infrastructure import storage
 from documents.models import Task
+from documents.queue import hints, lifecycle
+from documents.tasks import maintenance
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -35,9 +37,9 @@ def ended(owner, age, **values):
 
 
 def run(kind):
-    queue.begin_scheduled(kind)
+    hints.begin_scheduled(kind)
     task = Task.objects.get(kind=kind)
-    tasks.run(task.pk, deadline=time.monotonic() + 30)
+    lifecycle.run(task.pk, deadline=time.monotonic() + 30)
     task.refresh_from_db()
     return task
 
@@ -94,8 +96,8 @@ def test_a_week_without_work_has_a_summary_too():
 
 
 def test_a_schedule_begins_one_task_at_a_time():
-    queue.begin_scheduled("cleanup")
-    queue.begin_scheduled("cleanup")
+    hints.begin_scheduled("cleanup")
+    hints.begin_scheduled("cleanup")
     assert (Task.objects.count(), OrmQ.objects.count()) == (1, 1)
 
 

@@ -8,8 +8,10 @@ import json
 import pytest
 from django.core import mail
 
-from documents import exceptions, notices, queue, webhooks
+from documents import exceptions
 from documents.models import Cluster, Notice, Task
+from documents.queue import hints
+from documents.tasks.notifications import task as notification_task, webhooks
 from tests import factories
 from tests.receiver import HOST, receiving
 from tests.working import replace_handler, run_entries
@@ -40,7 +42,7 @@ def address(document):
 
 def work():
     """Do what a cluster does: begin the notices that are due, and run what is in the queue."""
-    notices.send_due()
+    notification_task.send_due()
     run_entries()
 
 
@@ -165,7 +167,7 @@ def test_a_notice_is_sent_again_when_its_retry_is_due(api, plan, receiver, setti
     receiver.answers = [500]
     made = api.post(address(plan), {"webhook": receiver.url})
     work()
-    queue.recover()
+    hints.recover()
     work()
     [notice] = listed(api, made.data["task_id"])
     assert [one["status_code"] or one["error"] for one in notice["deliveries"]] == ["It answered 500.", 204]
@@ -268,8 +270,8 @@ def test_notices_are_for_who_asked_and_for_staff(plan, owner, member, stranger, 
 
 
 def test_a_notice_whose_task_is_gone_fails_with_a_reason(maintainer):
-    orphan = Task.objects.create(kind=notices.KIND, fingerprint="notice x", mode="queue")
-    queue.run_task.call(str(orphan.pk))
+    orphan = Task.objects.create(kind=notification_task.KIND, fingerprint="notice x", mode="queue")
+    hints.run_task.call(str(orphan.pk))
     orphan.refresh_from_db()
     assert (orphan.status, orphan.error and orphan.error["type"]) == ("failed", "notice-refused")
 

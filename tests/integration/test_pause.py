@@ -5,10 +5,10 @@ import time
 import pytest
 from django_q.models import OrmQ
 
-from documents import facts, queue, workers
 from documents.keeper import Keeper
 from documents.management.commands.qcluster import look
 from documents.models import Cluster, Task
+from documents.queue import clusters, hints, statistics
 from tests import factories
 from tests.working import run_entries
 
@@ -31,54 +31,54 @@ def status(task_id):
 
 def test_what_waits_goes_on_waiting_and_runs_when_the_queue_goes_on(api, plan):
     task_id = ask(api, plan).data["task_id"]
-    queue.pause(by="kim", reason="a move")
+    hints.pause(by="kim", reason="a move")
     run_entries()
-    queue.recover()
+    hints.recover()
     assert (status(task_id), OrmQ.objects.count()) == ("queued", 0)
-    queue.resume(by="kim")
-    queue.recover()
+    hints.resume(by="kim")
+    hints.recover()
     run_entries()
     assert status(task_id) == "succeeded"
 
 
 def test_new_pdfs_are_made_inline_meanwhile(api, plan):
-    queue.pause(by="kim", reason="a move")
+    hints.pause(by="kim", reason="a move")
     answer = ask(api, plan)
     assert (answer.status_code, answer.data["routed_by"]) == (201, "no_worker")
-    assert facts.live_workers() == 0
+    assert statistics.live_workers() == 0
 
 
 def test_the_first_who_pauses_is_named(db):
-    queue.pause(by="kim", reason="a move")
-    queue.pause(by="lee", reason="another")
-    paused = queue.paused()
+    hints.pause(by="kim", reason="a move")
+    hints.pause(by="lee", reason="another")
+    paused = hints.paused()
     assert paused is not None
     assert (paused.by, paused.reason) == ("kim", "a move")
-    queue.resume(by="lee")
-    assert queue.paused() is None
+    hints.resume(by="lee")
+    assert hints.paused() is None
 
 
 def test_a_cluster_that_was_idle_or_paused_is_not_taken_for_stalled(api, plan, monkeypatch):
-    keeper, watchdog = Keeper("host:1:a", 2), workers.Watchdog("host:1:a")
-    monkeypatch.setattr(workers, "STALLED_SECONDS", 0.05)
+    keeper, watchdog = Keeper("host:1:a", 2), clusters.Watchdog("host:1:a")
+    monkeypatch.setattr(clusters, "STALLED_SECONDS", 0.05)
     assert not look(keeper, watchdog)
     time.sleep(0.1)
     ask(api, plan)
-    queue.pause(by="kim", reason="a move")
+    hints.pause(by="kim", reason="a move")
     assert not look(keeper, watchdog)
-    queue.resume(by="kim")
+    hints.resume(by="kim")
     assert not look(keeper, watchdog)
     time.sleep(0.1)
     assert look(keeper, watchdog)
 
 
 def test_workers_and_their_memory_are_kept_with_the_heartbeat():
-    workers.beat("host:1:a", 2, {71: 1000, 70: 2000})
+    clusters.beat("host:1:a", 2, {71: 1000, 70: 2000})
     assert Cluster.objects.get().processes == [
         {"name": "host:1:a/70", "memory_bytes": 2000},
         {"name": "host:1:a/71", "memory_bytes": 1000},
     ]
-    workers.beat("host:1:a", 2)
+    clusters.beat("host:1:a", 2)
     assert len(Cluster.objects.get().processes) == 2
 
 
@@ -86,8 +86,8 @@ def test_a_hint_that_was_swallowed_during_the_pause_is_repeated_for_each_task(ap
     plans = [factories.document(owner) for _ in range(3)]
     for plan in plans:
         ask(api, plan)
-    queue.pause(by="kim", reason="a move")
+    hints.pause(by="kim", reason="a move")
     run_entries()
-    queue.resume(by="kim")
-    queue.recover()
+    hints.resume(by="kim")
+    hints.recover()
     assert OrmQ.objects.count() == 3

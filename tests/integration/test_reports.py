@@ -6,9 +6,9 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from documents import notices
 from documents.models import Cluster, Delivery, ScheduledReport, Task
 from documents.reports import running
+from documents.tasks.notifications import task as notification_task
 from tests import factories
 from tests.working import run_entries
 
@@ -40,7 +40,7 @@ def work():
     """Do what workers and their keeper do until nothing is left."""
     for _ in range(3):
         running.begin_due()
-        notices.send_due()
+        notification_task.send_due()
         run_entries()
 
 
@@ -146,7 +146,7 @@ def test_two_reports_have_two_names(staff_api):
 
 
 def test_a_file_that_is_too_large_for_a_letter_is_only_named(staff_api, plan, worker, monkeypatch):
-    monkeypatch.setattr(notices, "LARGEST_ATTACHMENT_BYTES", 10)
+    monkeypatch.setattr(notification_task, "LARGEST_ATTACHMENT_BYTES", 10)
     due(schedule(staff_api).data["id"])
     work()
     [letter] = mail.outbox

@@ -6,8 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from documents import pdf, tasks
 from documents.models import Document, Project, Task, document_types
+from documents.queue import lifecycle
+from documents.tasks.pdf import task as pdf_task
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -25,10 +26,10 @@ def test_every_sample_document_renders_without_a_warning(capsys):
     )
     maintainer = User.objects.get(username="maintainer")
     for document in Document.objects.all():
-        task, _ = tasks.begin(
-            kind=pdf.KIND, fingerprint=pdf.fingerprint(document), document=document, user=maintainer
+        task, _ = lifecycle.begin(
+            kind=pdf_task.KIND, fingerprint=pdf_task.fingerprint(document), document=document, user=maintainer
         )
-        tasks.run(task.pk, deadline=time.monotonic() + 60)
+        lifecycle.run(task.pk, deadline=time.monotonic() + 60)
         ended = Task.objects.get(pk=task.pk)
         assert (ended.status, ended.error, ended.message) == ("succeeded", None, ""), document
     count = Document.objects.count()

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from documents import pdf, tasks
 from documents.infrastructure import storage
 from documents.models import DocumentImage, Task
+from documents.queue import lifecycle
 from documents.rendering import pool
+from documents.tasks.pdf import task as pdf_task
 from tests import factories
 
 
@@ -25,12 +26,12 @@ def _renders_in_this_thread(monkeypatch):
     """Keep the database in the test's own transaction: the disk that fills up is that of the files."""
 
     def start(task_id, *, deadline):
-        tasks.run(task_id, deadline=deadline)
+        lifecycle.run(task_id, deadline=deadline)
         ended: futures.Future[None] = futures.Future()
         ended.set_result(None)
         return ended
 
-    monkeypatch.setattr(tasks, "start", start)
+    monkeypatch.setattr(lifecycle, "start", start)
 
 
 ROOT = Path(__file__).parents[2]
@@ -149,7 +150,7 @@ def illustrated(plan, leave_room):
 
 
 def html_size(document, folder):
-    return pdf.write_draft(document, folder / "draft.html").path.stat().st_size
+    return pdf_task.write_draft(document, folder / "draft.html").path.stat().st_size
 
 
 @pytest.mark.parametrize("what_fits", ["nothing", "half of the HTML", "the HTML alone", "half of the PDF"])

@@ -4,7 +4,7 @@ import pytest
 from django_q.models import OrmQ
 from kombu.transport.redis import Channel
 
-from documents import queue
+from documents.queue import hints
 from spms.task_backends import broker, celery
 
 pytestmark = pytest.mark.django_db
@@ -12,9 +12,9 @@ RABBITMQ = {"CELERY_BROKER_URL": "amqp://127.0.0.1//", "CELERY_BROKER_TRANSPORT_
 
 
 def test_the_database_hands_out_what_can_wait_last():
-    queue.run_task.using(priority=-50).enqueue("later")
-    queue.run_task.enqueue("first")
-    queue.run_task.using(priority=50).enqueue("second")
+    hints.run_task.using(priority=-50).enqueue("later")
+    hints.run_task.enqueue("first")
+    hints.run_task.using(priority=50).enqueue("second")
     entries = broker.WakingOrm(list_key="spms")
     taken = [entries._take() for _ in range(4)]
     assert [OrmQ.objects.get(pk=entry[0]).task["args"][1] for entry in taken if entry] == [
@@ -26,12 +26,12 @@ def test_the_database_hands_out_what_can_wait_last():
 
 
 def test_what_the_clock_begins_can_wait():
-    queue.begin_scheduled("cleanup")
+    hints.begin_scheduled("cleanup")
     assert OrmQ.objects.get().key == "spms-later"
 
 
 def test_rabbitmq_begins_with_the_largest_priority_and_redis_with_the_smallest():
-    wanted = (-100, queue.LATER, 0, 100)
+    wanted = (-100, hints.LATER, 0, 100)
     assert [celery._priority(one, is_redis=False) for one in wanted] == [0, 2, 4, 9]
     assert [celery._priority(one, is_redis=True) for one in wanted] == [9, 7, 5, 0]
 
@@ -41,7 +41,7 @@ def test_redis_keeps_what_can_wait_apart(settings):
     channel = Channel.__new__(Channel)
     channel.priority_steps = steps
     assert channel.priority(celery._priority(0, is_redis=True)) < channel.priority(
-        celery._priority(queue.LATER, is_redis=True)
+        celery._priority(hints.LATER, is_redis=True)
     )
 
 

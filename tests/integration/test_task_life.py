@@ -11,9 +11,11 @@ from django.tasks.exceptions import InvalidTask
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from documents import claims, exceptions, pdf, queue, tasks, workers
+from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Cluster, Document, Task
+from documents.queue import clusters, hints, leases, lifecycle
+from documents.tasks.pdf import task as pdf_task
 from tests import factories
 from tests.working import replace_handler, run_entries
 
@@ -89,7 +91,7 @@ def test_a_second_delivery_does_nothing(api, plan, queued):
     task = Task.objects.get(pk=api.post(address(plan)).data["task_id"])
     run_entries()
     finished = Task.objects.get(pk=task.pk)
-    queue.run_task.call(str(task.pk))
+    hints.run_task.call(str(task.pk))
     again = Task.objects.get(pk=task.pk)
     assert (again.file, again.attempts, again.finished_at) == (finished.file, 1, finished.finished_at)
 
@@ -99,7 +101,7 @@ def test_only_one_of_many_claims_wins(owner):
     won = []
 
     def claim():
-        won.append(claims.claim(task.pk, "w"))
+        won.append(leases.claim(task.pk, "w"))
         connection.close()
 
     threads = [threading.Thread(target=claim) for _ in range(8)]
@@ -115,13 +117,13 @@ def test_who_lost_the_claim_cannot_publish(api, plan, owner, monkeypatch):
 
     def steal(attempt):
         Task.objects.filter(pk=attempt.task.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-        assert claims.claim(attempt.task.pk, "another") is not None
-        kept.append(outcome := pdf.render(attempt))
+        assert leases.claim(attempt.task.pk, "another") is not None
+        kept.append(outcome := pdf_task.render(attempt))
         return outcome
 
     replace_handler(monkeypatch, steal)
     task = make_task(owner, document=plan)
-    tasks.run(task.pk, deadline=time.monotonic() + 30)
+    lifecycle.run(task.pk, deadline=time.monotonic() + 30)
     assert (state(task), task.worker, task.file) == ("running", "another", "")
     assert not storage.exists(kept[0].file)
 
@@ -135,15 +137,15 @@ def test_a_fault_that_can_pass_is_retried_with_growing_waits_and_then_fails(
     replace_handler(monkeypatch, killed)
     task, waits = make_task(owner, document=plan), []
     for _ in range(3):
-        tasks.run(task.pk, deadline=time.monotonic() + 30)
+        lifecycle.run(task.pk, deadline=time.monotonic() + 30)
         assert state(task) == "retrying"
         waits.append((task.claimable_at - timezone.now()).total_seconds())
-        tasks.run(task.pk, deadline=time.monotonic() + 30)
+        lifecycle.run(task.pk, deadline=time.monotonic() + 30)
         assert state(task) == "retrying"  # not before its time
         Task.objects.update(claimable_at=timezone.now())
     for wait, expected in zip(waits, (60, 120, 240), strict=True):
         assert expected * 0.75 < wait < expected * 1.25
-    tasks.run(task.pk, deadline=time.monotonic() + 30)
+    lifecycle.run(task.pk, deadline=time.monotonic() + 30)
     assert (state(task), task.attempts, task.error["type"]) == ("failed", 4, "render-killed")
 
 
@@ -153,7 +155,7 @@ def test_a_document_that_cannot_be_laid_out_is_never_retried(owner, plan, monkey
 
     replace_handler(monkeypatch, broken)
     task = make_task(owner, document=plan)
-    tasks.run(task.pk, deadline=time.monotonic() + 30)
+    lifecycle.run(task.pk, deadline=time.monotonic() + 30)
     assert (state(task), task.attempts) == ("failed", 1)
 
 
@@ -163,7 +165,7 @@ def test_a_locked_database_is_a_fault_that_passes(owner, plan, monkeypatch):
 
     replace_handler(monkeypatch, locked)
     task = make_task(owner, document=plan)
-    tasks.run(task.pk, deadline=time.monotonic() + 30)
+    lifecycle.run(task.pk, deadline=time.monotonic() + 30)
     assert (state(task), task.error["type"]) == ("retrying", "database-unavailable")
 
 
@@ -171,10 +173,10 @@ def test_the_recoverer_enqueues_what_was_never_hinted_or_whose_hint_vanished(own
     never, lost = make_task(owner), make_task(owner)
     Task.objects.filter(pk=lost.pk).update(hinted_at=timezone.now() - timedelta(seconds=10))
     fresh = make_task(owner, hinted_at=timezone.now() + timedelta(seconds=1))
-    queue.recover()
+    hints.recover()
     hinted = {entry.task["args"][1][0] for entry in OrmQ.objects.all()}
     assert hinted == {str(never.pk), str(lost.pk)}
-    queue.recover()
+    hints.recover()
     assert OrmQ.objects.count() == 2
     assert state(fresh) == "queued"
 
@@ -186,7 +188,7 @@ def test_the_recoverer_leaves_a_long_queue_alone_while_all_workers_are_busy(owne
     Task.objects.filter(status="queued").update(
         hinted_at=timezone.now() - timedelta(hours=1), claimable_at=timezone.now() - timedelta(hours=2)
     )
-    queue.recover()
+    hints.recover()
     assert OrmQ.objects.count() == 0
 
 
@@ -196,7 +198,7 @@ def test_the_recoverer_returns_what_a_dead_worker_held_and_fails_what_kills_ever
     poison = make_task(owner, status="running", lease_until=late, attempts=4)
     inline = make_task(owner, status="running", lease_until=late, attempts=1, mode="inline")
     alive = make_task(owner, status="running", lease_until=timezone.now() + timedelta(seconds=9), attempts=1)
-    queue.recover()
+    hints.recover()
     assert [state(task) for task in (held, poison, inline, alive)] == [
         "queued",
         "failed",
@@ -211,17 +213,17 @@ def test_a_clock_that_jumped_back_blocks_nothing(owner, cluster):
     future = timezone.now() + timedelta(hours=5)
     held = make_task(owner, status="running", lease_until=future, attempts=1)
     waiting = make_task(owner, status="retrying", claimable_at=future, hinted_at=None)
-    queue.recover()
+    hints.recover()
     assert state(held) == "queued"
     assert str(waiting.pk) in {entry.task["args"][1][0] for entry in OrmQ.objects.all()}
     Cluster.objects.update(seen_at=future)
-    assert not queue.is_alive()
+    assert not hints.is_alive()
 
 
 def test_a_stopped_cluster_gives_its_tasks_back_with_their_attempt(owner):
     mine = make_task(owner, status="running", worker="host:1:a/77", attempts=1, lease_until=timezone.now())
     other = make_task(owner, status="running", worker="host:1:ab/78", attempts=1, lease_until=timezone.now())
-    workers.leave("host:1:a")
+    clusters.leave("host:1:a")
     assert (state(mine), mine.attempts, state(other)) == ("queued", 0, "running")
 
 
@@ -263,7 +265,7 @@ def test_a_task_is_not_retried_beside_another_for_the_same_input(api, plan, queu
 
 
 def test_inline_a_retry_by_hand_renders_at_once(api, plan, owner):
-    task = make_task(owner, document=plan, status="failed", fingerprint=pdf.fingerprint(plan))
+    task = make_task(owner, document=plan, status="failed", fingerprint=pdf_task.fingerprint(plan))
     answer = api.post(f"/api/v1/tasks/{task.pk}/retry/")
     assert (answer.status_code, answer.data["status"], answer.data["mode"]) == (200, "succeeded", "inline")
 
@@ -291,7 +293,7 @@ def test_a_long_poll_answers_when_the_task_ends_or_the_time_is_over(api, owner):
 
     def end():
         time.sleep(0.5)
-        tasks.cancel(task.pk, by="a test")
+        lifecycle.cancel(task.pk, by="a test")
         connection.close()
 
     thread = threading.Thread(target=end)
@@ -331,9 +333,9 @@ def test_a_cancelled_inline_render_is_told_to_its_requester(api, plan, owner, cl
 
 def test_the_backend_refuses_what_django_q_cannot_do():
     with pytest.raises(InvalidTask):
-        queue.run_task.using(run_after=timezone.now())
+        hints.run_task.using(run_after=timezone.now())
     with pytest.raises(NotImplementedError):
-        queue.run_task.get_result("1")
+        hints.run_task.get_result("1")
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from documents import alerts, queue, schedules
+from documents import schedules
 from documents.models import Cluster, Failure, Task
 from documents.pages import tables
+from documents.queue import hints
+from documents.tasks.notifications import alerts
 from tests import factories
 from tests.working import run_entries
 
@@ -200,7 +202,7 @@ def test_a_task_tells_its_story_with_tracebacks(staff, plan, owner, monkeypatch,
 
     monkeypatch.setattr("documents.content.blocks.blocks", broken)
     task = make_task(document=plan, requested_by=owner)
-    queue.run_task.call(str(task.pk))
+    hints.run_task.call(str(task.pk))
     said = text(staff, f"{PAGE}{task.pk}/")
     assert "Attempt 1 failed" in said
     assert "KeyError: &#x27;a section that nobody knows&#x27;" in said
@@ -211,7 +213,7 @@ def test_a_task_tells_its_story_with_tracebacks(staff, plan, owner, monkeypatch,
 def test_each_attempt_that_a_dead_worker_left_is_noted(staff):
     past = timezone.now() - timedelta(minutes=1)
     task = make_task(status="running", attempts=2, token=uuid.uuid4(), lease_until=past, worker="host:1:a/7")
-    queue.recover()
+    hints.recover()
     [note] = Failure.objects.all()
     assert (note.task_id, note.attempt, note.worker, note.error["type"]) == (
         task.pk,
@@ -225,7 +227,7 @@ def test_each_attempt_that_a_dead_worker_left_is_noted(staff):
 def test_people_never_see_a_traceback(api, staff, plan, owner, monkeypatch):
     monkeypatch.setattr("documents.content.blocks.blocks", lambda document: [][len("one")])
     task = make_task(document=plan, requested_by=owner)
-    queue.run_task.call(str(task.pk))
+    hints.run_task.call(str(task.pk))
     assert "Traceback" in text(staff, f"{PAGE}{task.pk}/")
     assert "Traceback" not in api.get(f"/api/v1/tasks/{task.pk}/").content.decode()
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from documents.failure_groups import grouped, normalised
+from documents.queue.failure_groups import grouped, normalised
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

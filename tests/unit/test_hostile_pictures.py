@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from PIL import Image
 
-from documents import pixels
+from documents.tasks.images import processing
 from tests.made_pictures import (
     BLUE_INK,
     NOISE,
@@ -59,9 +59,9 @@ def claiming(image_format, side=40_001):
 def test_a_small_file_that_claims_to_be_huge_is_refused_at_once(image_format, side):
     content, before = claiming(image_format, side), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert len(content) < 2000
-    assert not pixels.is_large(io.BytesIO(content))
+    assert not processing.is_large(io.BytesIO(content))
     with pytest.raises(ValidationError):
-        pixels.prepare(io.BytesIO(content))
+        processing.prepare(io.BytesIO(content))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30 * MIB
 
 
@@ -72,7 +72,7 @@ def test_chunks_that_unpack_to_gigabytes_are_refused():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for kind, head in ((b"iCCP", b"profile\0\0"), (b"zTXt", b"Comment\0\0"), (b"iTXt", b"Comment\0\1\0\0\0")):
         with pytest.raises(ValidationError):
-            pixels.prepare(io.BytesIO(png_of(header, *[(kind, head + bomb)] * 50, rows)))
+            processing.prepare(io.BytesIO(png_of(header, *[(kind, head + bomb)] * 50, rows)))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30 * MIB
 
 
@@ -81,7 +81,7 @@ def test_a_jpeg_of_very_many_passes_is_refused():
     assert prepared(content).size == (400, 300)
     last = content.rindex(b"\xff\xda")
     with pytest.raises(ValidationError, match="passes"):
-        pixels.prepare(io.BytesIO(content[:-2] + content[last:-2] * 200 + content[-2:]))
+        processing.prepare(io.BytesIO(content[:-2] + content[last:-2] * 200 + content[-2:]))
 
 
 def test_a_gif_of_10_000_frames_costs_what_its_first_one_costs():
@@ -101,7 +101,7 @@ def test_of_a_tiff_of_many_pages_the_first_one_is_kept():
 @pytest.mark.parametrize("text", [SVG, b"<?xml version='1.0'?>" + SVG, b"", b"\0"])
 def test_what_is_no_picture_is_refused(text):
     with pytest.raises(ValidationError, match="no image"):
-        pixels.prepare(io.BytesIO(text))
+        processing.prepare(io.BytesIO(text))
 
 
 def test_whatever_bytes_come_the_answer_is_a_picture_or_a_plain_refusal():
@@ -121,7 +121,7 @@ def test_whatever_bytes_come_the_answer_is_a_picture_or_a_plain_refusal():
         for _ in range(chance.choice((1, 3, 12))):
             content[chance.randrange(min(600, len(content)))] = chance.randrange(256)
         try:
-            pixels.prepare(io.BytesIO(bytes(content)))
+            processing.prepare(io.BytesIO(bytes(content)))
         except ValidationError:
             outcomes.add("refused")
         else:

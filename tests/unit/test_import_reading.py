@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from documents import exceptions
-from documents.imports import bounds, reading
+from documents.tasks.imports import limits, reader as import_reader
 from tests.import_files import HEAD, KNOWN, reader, said
 
 
@@ -76,7 +76,7 @@ def test_a_cell_without_a_column_is_bad(read):
 
 
 def test_a_cell_that_is_too_long_is_bad(read):
-    long = "x" * (bounds.MAX_CELL_CHARACTERS + 1)
+    long = "x" * (limits.MAX_CELL_CHARACTERS + 1)
     _, [row] = read(f"tag,title\nA,{long}\n")
     assert [column for column, _ in row.bad] == ["title"]
 
@@ -93,7 +93,7 @@ def test_a_cell_that_is_too_long_is_bad(read):
         (HEAD + ",".join("x" * 1_000_000), "1,000,000 columns"),
         ("x" * 100_000_000, "more than 4,000,000 characters"),
         (HEAD + '"\n",' * 2_000_000, "more than 4,000,000 characters"),
-        (HEAD + "A\n" * (bounds.MAX_ROWS + 1), "more than 50,000 rows"),
+        (HEAD + "A\n" * (limits.MAX_ROWS + 1), "more than 50,000 rows"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"x" * 600, "without a password"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "CSV UTF-8"),
     ],
@@ -118,7 +118,7 @@ def test_whatever_is_written_as_csv_is_read_again(tmp_path_factory, rows, separa
     csv.writer(stream, delimiter=separator).writerows([KNOWN, *rows])
     path = tmp_path_factory.mktemp("csv") / "source"
     path.write_text(stream.getvalue(), newline="")
-    _, found = reading.read(path, known=KNOWN, required=())
+    _, found = import_reader.read(path, known=KNOWN, required=())
     wanted = [
         {name: cell for name, cell in zip(KNOWN, row, strict=False) if cell.strip()}
         for row in rows
@@ -135,5 +135,5 @@ def test_any_bytes_are_rows_or_unreadable(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("bytes") / "source"
     path.write_bytes(content)
     with contextlib.suppress(exceptions.ImportUnreadable):
-        _, rows = reading.read(path, known=KNOWN, required=())
+        _, rows = import_reader.read(path, known=KNOWN, required=())
         assert all(row.number for row in rows)

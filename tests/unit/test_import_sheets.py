@@ -14,7 +14,7 @@ import xlsxwriter
 from hypothesis import given, settings, strategies as st
 
 from documents import exceptions
-from documents.imports import reading
+from documents.tasks.imports import reader as import_reader
 from tests.import_files import HEAD, KNOWN, reader, said
 
 
@@ -188,7 +188,7 @@ def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, 
     path = tmp_path_factory.mktemp("fuzz") / "source"
     path.write_bytes(package(BOOK, **parts))
     with contextlib.suppress(exceptions.ImportUnreadable):
-        _, rows = reading.read(path, known=KNOWN, required=())
+        _, rows = import_reader.read(path, known=KNOWN, required=())
         assert all(row.number for row in rows)
 
 
@@ -196,7 +196,7 @@ def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, 
 
 MEASURE = """
 import pathlib, resource, sys, time
-from documents.imports import reading
+from documents.tasks.imports import reading
 from documents import errors
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 started = time.process_time()

@@ -8,7 +8,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from documents import pixels
+from documents.tasks.images import processing
 from tests.made_pictures import (
     BLUE_INK,
     DARK_GREY,
@@ -212,7 +212,7 @@ def text_chunks(packet):
 def test_nothing_is_kept_but_the_pixels(picture, image_format):
     content = file_of(picture, image_format, **everything(image_format))
     assert sum(secret in content for secret in SECRETS) >= 2
-    made = pixels.prepare(io.BytesIO(content))
+    made = processing.prepare(io.BytesIO(content))
     for kept in (made.content, made.thumbnail):
         assert not [secret for secret in SECRETS if secret in kept]
         image = Image.open(io.BytesIO(kept))
@@ -232,14 +232,14 @@ def test_a_thumbnail_is_small_and_of_the_same_kind():
         (PHOTOGRAPH, "JPEG"),
         (Image.new("RGB", PHOTOGRAPH.size, "red"), "PNG"),
     ):
-        made = pixels.prepare(io.BytesIO(file_of(picture)))
+        made = processing.prepare(io.BytesIO(file_of(picture)))
         image = Image.open(io.BytesIO(made.thumbnail))
         assert (image.format, image.size) == (wanted, (320, 213))
         assert len(made.thumbnail) < 60_000
 
 
 def test_of_a_small_picture_it_is_the_picture_itself():
-    made = pixels.prepare(io.BytesIO(file_of(NOISE.resize((320, 10)))))
+    made = processing.prepare(io.BytesIO(file_of(NOISE.resize((320, 10)))))
     assert made.thumbnail == made.content
 
 
@@ -257,5 +257,5 @@ def test_of_a_small_picture_it_is_the_picture_itself():
 def test_large_is_what_takes_longer_than_a_request_should(form, size, is_large):
     """Over the bound of all images it is refused at once, so it is not large."""
     content = io.BytesIO(file_of(Image.new("L", size), form))
-    assert pixels.is_large(content) == is_large
+    assert processing.is_large(content) == is_large
     assert content.tell() == 0

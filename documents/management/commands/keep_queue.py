@@ -9,9 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from documents import workers
 from documents.infrastructure import data_dir_lock
 from documents.keeper import Keeper
+from documents.queue import clusters
 
 
 class Command(BaseCommand):
@@ -29,6 +29,6 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
-        keeper = Keeper(workers.name_cluster(), options["workers"], runs_schedules=True)
+        keeper = Keeper(clusters.name_cluster(), options["workers"], runs_schedules=True)
         keeper.keep_on(stop)
         keeper.leave()

@@ -12,9 +12,9 @@ from django.db import DatabaseError, InterfaceError, connection
 from django_q.cluster import Cluster
 from django_q.management.commands import qcluster
 
-from documents import workers
 from documents.infrastructure import data_dir_lock, processes
 from documents.keeper import ROUND_SECONDS, Keeper
+from documents.queue import clusters
 
 logger = logging.getLogger("spms.qcluster")
 
@@ -33,7 +33,7 @@ class Command(qcluster.Command):
         stop = threading.Event()
         processes.die_with_the_main_process()
         data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
-        name = workers.name_cluster()
+        name = clusters.name_cluster()
         cluster, keeper = Cluster(), Keeper(name, settings.SPMS_QUEUE_WORKERS)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
@@ -41,7 +41,7 @@ class Command(qcluster.Command):
         processes.share_with_forks()
         cluster.start()
         try:
-            is_well = options.get("run_once") or watch(cluster, keeper, workers.Watchdog(name), stop)
+            is_well = options.get("run_once") or watch(cluster, keeper, clusters.Watchdog(name), stop)
         except Exception:  # whatever it is: this process must not end before what it has started
             logger.exception("the cluster cannot be watched over; ending, so that it is started again")
             is_well = False
@@ -52,7 +52,7 @@ class Command(qcluster.Command):
         sys.exit(0 if is_well else 1)
 
 
-def watch(cluster: Any, keeper: Keeper, watchdog: workers.Watchdog, stop: threading.Event) -> bool:
+def watch(cluster: Any, keeper: Keeper, watchdog: clusters.Watchdog, stop: threading.Event) -> bool:
     """Beat, recover and watch until told to stop; return whether the cluster was well to the end."""
     while not stop.is_set():
         if not cluster.sentinel.is_alive():
@@ -65,7 +65,7 @@ def watch(cluster: Any, keeper: Keeper, watchdog: workers.Watchdog, stop: thread
     return True
 
 
-def look(keeper: Keeper, watchdog: workers.Watchdog) -> bool:
+def look(keeper: Keeper, watchdog: clusters.Watchdog) -> bool:
     """Do a round and say whether the cluster is stalled; the clock of that stands while nothing can be done."""
     try:
         if keeper.round():

@@ -1,0 +1,1 @@
+"""How a task is run, inline or queued; knows no kind of task."""

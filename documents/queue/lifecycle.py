@@ -1,0 +1,361 @@
+"""The life of a task: begin or join, claim, run, go on, finish, retry, fail or cancel.
+
+Free of any knowledge about kinds of task: see ``handlers``. Every change of state is
+one compare-and-set UPDATE, so whoever lost a claim can neither publish a result nor undo another's.
+"""
+
+import functools
+import logging
+import os
+import random
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
+
+from documents import exceptions
+from documents.infrastructure import log_context, storage
+from documents.models import Document, Task, Viewer
+from documents.queue import leases, registry
+from documents.queue.registry import (
+    Attempt as Attempt,
+    ClaimLost,
+    NotYet as NotYet,
+    Outcome as Outcome,
+    Report as Report,
+)
+from metrics import instruments
+
+HEARTBEAT_SECONDS = leases.LEASE.total_seconds() / 3
+PROGRESS_SECONDS = 0.5
+WANTED_SECONDS = 0.7
+POLL_SECONDS = 0.1
+BEGIN_ATTEMPTS = 5
+INSIST_SECONDS = 20.0
+
+logger = logging.getLogger(__name__)
+
+
+def newest_succeeded(kind: str, fingerprint: str) -> Task | None:
+    """Return the newest finished task with this input whose file is still there."""
+    done = Task.objects.filter(kind=kind, fingerprint=fingerprint, status=Task.Status.SUCCEEDED)
+    newest = done.order_by("-finished_at").first()
+    return newest if newest and storage.exists(newest.file) else None
+
+
+def begin(
+    *,
+    kind: str,
+    fingerprint: str,
+    document: Document | None,
+    user: Viewer,
+    mode: str = Task.Mode.INLINE,
+    rule: str = "",
+    arguments: dict[str, Any] | None = None,
+    source: str = "",
+) -> tuple[Task, bool]:
+    """Return the task in flight for this input, or a new one, and whether it is new.
+
+    There are never two at once for the same input: a unique constraint sees to it. A new one of the queue
+    counts as hinted: enqueue it in the same transaction. ``arguments`` is what its handler should know and
+    ``source`` the name of a file in the result storage that goes in; both must be part of ``fingerprint``.
+    """
+    for _ in range(BEGIN_ATTEMPTS):
+        hinted_at = timezone.now() if mode == Task.Mode.QUEUE else None
+        try:
+            with transaction.atomic():
+                task = Task.objects.create(
+                    kind=kind,
+                    fingerprint=fingerprint,
+                    document=document,
+                    requested_by_id=user.pk,
+                    mode=mode,
+                    routed_by=rule,
+                    hinted_at=hinted_at,
+                    request_id=log_context.request_id.get(),
+                    arguments=arguments or {},
+                    source=source,
+                )
+        except IntegrityError:
+            joined = Task.objects.in_flight().filter(kind=kind, fingerprint=fingerprint).first()
+            if joined is not None:
+                return joined, False
+        else:
+            return task, True
+    raise exceptions.SpmsError("The task could not be begun. Try again.")
+
+
+def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
+    """Claim a task and run it to its end; does nothing when somebody else has it or it has ended.
+
+    ``deadline`` is in seconds of ``time.monotonic``; ``worker`` says who runs it. What goes wrong is written
+    to the row, not raised; only a database that stays away raises, and then the lease lapses.
+    """
+    if (task := leases.claim(task_id, worker)) is None:
+        return
+    if leases.is_first(task):
+        instruments.waited(task.kind, (timezone.now() - task.created_at).total_seconds())
+    with log_context.of_task(task.pk, begun_by=task.request_id):
+        began = time.monotonic()
+        _run(task, deadline)
+        took_seconds = time.monotonic() - began
+        logger.info("task %s (%s) ran, attempt %d, %.1f s", task.pk, task.kind, task.attempts, took_seconds)
+
+
+def _run(task: Task, deadline: float) -> None:
+    try:
+        outcome = registry.of(task.kind).run(_attempt(task, deadline))
+    except ClaimLost:
+        logger.info("task %s was taken away while it ran", task.pk)
+    except NotYet as rest:
+        _go_on_later(task, rest.again_in_seconds)
+    except exceptions.SpmsError as error:
+        _retry_or_fail(task, error)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("task %s met the database: %s", task.pk, error)
+        _retry_or_fail(task, exceptions.DatabaseUnavailable("The database was busy or away. Try again."))
+    except Exception:
+        logger.exception("task %s failed", task.pk)
+        _fail(
+            task, exceptions.SpmsError("An error that nobody foresaw; it is in the log under this task's id.")
+        )
+    else:
+        _finish(task, outcome)
+
+
+def start(task_id: uuid.UUID, *, deadline: float) -> Future[None]:
+    """Run a task in a thread of this process, so that its requester may stop waiting while it goes on."""
+    return _threads().submit(_run_in_thread, task_id, deadline)
+
+
+def publish(task: Task, outcome: Outcome) -> None:
+    """Publish from a handler, in a transaction of its own with what it writes: both are there then, or neither.
+
+    Raises ClaimLost when the task was taken away meanwhile; let it end the transaction.
+    """
+    if not _publish(task, outcome):
+        raise ClaimLost
+
+
+def run_or_wait(task_id: uuid.UUID, *, deadline: float) -> Task:
+    """Run a task, or wait for whoever runs it, until it has ended or ``deadline`` has passed.
+
+    What runs then goes on; a claim whose process died is taken over as soon as its lease has lapsed.
+    """
+    while True:
+        if leases.claimable().filter(pk=task_id).exists():
+            run_deadline = time.monotonic() + settings.SPMS_RENDER_TIMEOUT
+            running = start(task_id, deadline=run_deadline)
+            futures.wait([running], timeout=deadline - time.monotonic())
+        task = Task.objects.get(pk=task_id)
+        if task.has_ended or time.monotonic() > deadline:
+            return task
+        time.sleep(POLL_SECONDS)
+
+
+def wait(task_id: uuid.UUID, *, deadline: float) -> Task:
+    """Return the task when it has ended, or as it is when ``deadline`` (``time.monotonic``) has passed."""
+    while time.monotonic() < deadline and Task.objects.in_flight().filter(pk=task_id).exists():
+        time.sleep(POLL_SECONDS)
+    return Task.objects.get(pk=task_id)
+
+
+def cancel(task_id: uuid.UUID, *, by: str) -> None:
+    """End a task that has not ended; whoever runs it notices within two seconds. Raises TaskState."""
+    cancelled = leases.ended(Task.Status.CANCELLED) | {"message": f"Cancelled by {by}."}
+    if not Task.objects.in_flight().filter(pk=task_id).update(**cancelled):
+        raise exceptions.TaskState("It has ended already, so there is nothing to cancel.")
+
+
+def retry(task_id: uuid.UUID, *, mode: str) -> None:
+    """Let a failed or cancelled task run again, with all its attempts. Raises TaskState."""
+    again = Task.objects.filter(pk=task_id, status__in=(Task.Status.FAILED, Task.Status.CANCELLED))
+    try:
+        with transaction.atomic():
+            changed = again.update(
+                status=Task.Status.QUEUED,
+                mode=mode,
+                attempts=0,
+                error=None,
+                message="",
+                claimable_at=timezone.now(),
+                hinted_at=None,
+                started_at=None,
+                finished_at=None,
+            )
+    except IntegrityError as error:
+        raise exceptions.TaskState(
+            "Another task makes the same at this moment; wait for that one."
+        ) from error
+    if not changed:
+        raise exceptions.TaskState("Only a failed or a cancelled task can be tried again.")
+
+
+def hand_over(task_id: uuid.UUID) -> None:
+    """Make an inline task one of the queue: nobody waits for it any more, whoever runs it may go on."""
+    Task.objects.in_flight().filter(pk=task_id).update(mode=Task.Mode.QUEUE)
+
+
+def expire(task_id: uuid.UUID) -> None:
+    """Fail an inline task whose requester has waited long enough; whoever runs it stops."""
+    error = exceptions.RenderTimeout("It was not finished in the time that a request may wait for it.")
+    late = Task.objects.in_flight().filter(pk=task_id, mode=Task.Mode.INLINE)
+    late.update(error=error.as_kept(), message=str(error), **leases.ended(Task.Status.FAILED))
+
+
+def error_of(task: Task) -> exceptions.SpmsError:
+    """Return the error that ended a failed task."""
+    kept = task.error or {}
+    return exceptions.SpmsError.by_slug(kept.get("type", ""))(kept.get("detail", ""), task_id=str(task.pk))
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(settings.SPMS_WEB_WORKERS, thread_name_prefix="inline-task")
+
+
+def _run_in_thread(task_id: uuid.UUID, deadline: float) -> None:
+    try:
+        run(task_id, deadline=deadline, worker=f"{storage.host()}:web/{os.getpid()}")
+    finally:
+        connection.close()
+
+
+def _attempt(task: Task, deadline: float) -> Attempt:
+    """Return an attempt whose ``report`` writes progress, renews the lease, and asks whether to go on."""
+    written_at = asked_at = time.monotonic()  # a render that is over in a moment writes no progress at all
+    written = ("", 0)
+
+    def report(phase: str, pages: int) -> None:
+        nonlocal written_at, asked_at, written
+        now = time.monotonic()
+        age = now - written_at
+        is_news = (phase, pages) != written and age > PROGRESS_SECONDS
+        if is_news or age > HEARTBEAT_SECONDS:
+            _write_progress(task, phase, pages)
+            written_at, asked_at, written = now, now, (phase, pages)
+        elif now - asked_at > WANTED_SECONDS:
+            _require_wanted(task)
+            asked_at = now
+
+    return Attempt(task=task, deadline=deadline, report=report)
+
+
+def _write_progress(task: Task, phase: str, pages: int) -> None:
+    lease_until = timezone.now() + leases.LEASE
+    try:
+        kept = leases.mine(task).update(phase=phase, pages_done=pages, lease_until=lease_until)
+    except OperationalError as error:  # the render goes on; only its progress is not seen
+        logger.warning("no progress written for task %s: %s", task.pk, error)
+        return
+    if not kept:
+        raise ClaimLost
+
+
+def _require_wanted(task: Task) -> None:
+    try:
+        is_mine = leases.mine(task).exists()
+    except OperationalError:
+        return
+    if not is_mine:
+        raise ClaimLost
+
+
+def _publish(task: Task, outcome: Outcome) -> bool:
+    return _end(
+        task,
+        Task.Status.SUCCEEDED,
+        file=outcome.file,
+        digest=outcome.digest,
+        fingerprint=outcome.fingerprint,
+        result=outcome.facts,
+        message=outcome.message,
+        error=None,
+    )
+
+
+def _finish(task: Task, outcome: Outcome) -> None:
+    published = _publish(task, outcome)
+    # A handler may have published it, or a database that went away in the middle has kept the first write:
+    # then the file is the task's.
+    if not published and not Task.objects.filter(pk=task.pk, file=outcome.file).exists():
+        storage.delete(outcome.file)
+
+
+def _retry_or_fail(task: Task, error: exceptions.SpmsError) -> None:
+    """Let the queue try again later what may pass; a person who waits inline is told at once."""
+    if error.can_pass and task.attempts < leases.max_attempts() and _retry_later(task, error):
+        _keep_failure(task, error)
+    else:
+        _fail(task, error)
+
+
+def _go_on_later(task: Task, seconds: float) -> None:
+    """Let the handler be called again: what it did so far was well, so this was no attempt."""
+    _insist(
+        lambda: leases.mine(task).update(
+            status=Task.Status.QUEUED,
+            attempts=0,
+            claimable_at=timezone.now() + timedelta(seconds=seconds),
+            hinted_at=None,
+            token=None,
+            lease_until=None,
+        )
+    )
+
+
+def _retry_later(task: Task, error: exceptions.SpmsError) -> bool:
+    backoff_seconds = settings.SPMS_RETRY_BACKOFF * 2 ** (task.attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311  # nosec B311
+    queued = leases.mine(task).filter(mode=Task.Mode.QUEUE)
+    return _insist(
+        lambda: queued.update(
+            status=Task.Status.RETRYING,
+            claimable_at=timezone.now() + timedelta(seconds=backoff_seconds),
+            hinted_at=None,
+            token=None,
+            lease_until=None,
+            phase="",
+            error=error.as_kept(),
+            message=str(error)[:500],
+        )
+    )
+
+
+def _fail(task: Task, error: exceptions.SpmsError) -> None:
+    instruments.not_rendered(task.kind, task.mode, error.slug)
+    if _end(task, Task.Status.FAILED, error=error.as_kept(), message=str(error)[:500]):
+        _keep_failure(task, error)
+
+
+def _keep_failure(task: Task, error: exceptions.SpmsError) -> None:
+    """Note the attempt with the traceback at hand; without the note the task's own end stands all the same."""
+    try:
+        with transaction.atomic():
+            leases.keep_failure(task, error, traceback.format_exc())
+    except (DatabaseError, InterfaceError) as fault:
+        logger.warning("no note of attempt %d of task %s: %s", task.attempts, task.pk, fault)
+
+
+def _end(task: Task, status: Task.Status, **values: object) -> bool:
+    return _insist(lambda: leases.mine(task).update(**leases.ended(status), **values))
+
+
+def _insist(write: Callable[[], int]) -> bool:
+    """Write even though the database is away for some seconds: the work that was done should not be lost."""
+    give_up_at = time.monotonic() + INSIST_SECONDS
+    while True:
+        try:
+            return bool(write())
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() > give_up_at:
+                raise
+            connection.close()
+            time.sleep(1)

@@ -1,0 +1,1 @@
+"""What the background work is: a package for each kind of task."""

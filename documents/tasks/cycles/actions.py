@@ -1,0 +1,136 @@
+"""What people do with a cycle: open, look, stop, resume, send a letter again, note that one came back."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypedDict
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils import timezone
+
+from documents import exceptions
+from documents.models import Task
+from documents.models.cycles import Cycle, Letter
+from documents.queue import lifecycle
+from documents.tasks.cycles import preparation, task as letter_task
+
+# Whoever was sending a letter may still hear of it for so long: twice what a silent server may take, and more.
+QUIET = timedelta(minutes=1)
+AGAIN = (Letter.State.FAILED, Letter.State.PERHAPS_SENT)
+
+
+class Work(TypedDict):
+    """What ``dispatch.make`` and ``answers.make`` must be told to have the work of a cycle done."""
+
+    kind: str
+    fingerprint: str
+    arguments: dict[str, Any]
+    estimate_seconds: float
+    on_begin: Callable[[Task], None]
+
+
+def require_new(year: int) -> None:
+    """Raise CycleExists when this year's cycle was opened before."""
+    if (found := Cycle.objects.filter(year=year).first()) is not None:
+        raise exceptions.CycleExists(
+            f"The cycle {year - 1}-{year} is number {found.pk}; resume that one if it has stopped."
+        )
+
+
+def opened(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) -> Work:
+    """Return the work that opens a new cycle, which is stored with its task or not at all.
+
+    Raises CycleExists, now or when the task is begun.
+    """
+    require_new(cycle.year)
+
+    def on_begin(task: Task) -> None:
+        cycle.task = task
+        try:
+            with transaction.atomic():
+                cycle.save(force_insert=True)
+        except IntegrityError:
+            require_new(cycle.year)
+            raise
+        also(task)
+
+    plan = preparation.preview(cycle)
+    return _work(cycle, plan.seconds + plan.reports * 0.002, on_begin)
+
+
+def resumed(cycle: Cycle) -> Work:
+    """Return the work that goes on with what is left. Raises CycleState when nothing is."""
+    waiting = cycle.letters.waiting().count()
+    if cycle.prepared_at is not None and not waiting:
+        raise exceptions.CycleState("Nothing is left to be sent.")
+
+    def on_begin(task: Task) -> None:
+        Cycle.objects.filter(pk=cycle.pk).update(task=task)
+
+    return _work(cycle, preparation.seconds_to_send(waiting), on_begin)
+
+
+def _work(cycle: Cycle, estimate_seconds: float, on_begin: Callable[[Task], None]) -> Work:
+    return Work(
+        kind=letter_task.KIND,
+        fingerprint=f"cycle {cycle.year}",
+        arguments={"year": cycle.year},
+        estimate_seconds=estimate_seconds,
+        on_begin=on_begin,
+    )
+
+
+def look(pk: int) -> Cycle | None:
+    """Return a cycle with its counts; what nobody sends any more counts as perhaps sent."""
+    found = Cycle.objects.counted().filter(pk=pk).first()
+    if found and not found.is_sending and found.counts[Letter.State.SENDING]:
+        letter_task.give_up_orphans(found, None)
+        found = Cycle.objects.counted().get(pk=pk)
+    return found
+
+
+def stop(cycle: Cycle, by: User) -> None:
+    """Send no further letter, within two seconds. Raises CycleState when nothing runs."""
+    if cycle.task is None:
+        raise exceptions.CycleState("Nothing is being sent, so there is nothing to stop.")
+    try:
+        lifecycle.cancel(cycle.task.pk, by=by.get_username())
+    except exceptions.TaskState as error:
+        raise exceptions.CycleState("Nothing is being sent, so there is nothing to stop.") from error
+
+
+def again(letters: QuerySet[Letter]) -> int:
+    """Let letters that failed or were perhaps sent wait once more, to each person's present address.
+
+    Returns how many. Left alone is who has no address, and what somebody may be sending at this moment.
+    """
+    quiet = letters.filter(state__in=AGAIN).exclude(
+        state=Letter.State.PERHAPS_SENT, tried_at__gt=timezone.now() - QUIET
+    )
+    addresses = User.objects.filter(pk=OuterRef("person_id")).values("email")[:1]
+    return quiet.exclude(person__email="").update(
+        state=Letter.State.WAITING,
+        address=Subquery(addresses),
+        error="",
+        claim=None,
+        delays=0,
+        due_at=timezone.now(),
+    )
+
+
+def require_again(letters: QuerySet[Letter]) -> int:
+    """Do as ``again``; raises CycleState when there is no such letter."""
+    if not (count := again(letters)):
+        raise exceptions.CycleState(
+            "No such letter can be sent again: it must have failed or be perhaps sent for a minute, "
+            "and its person needs an address."
+        )
+    return count
+
+
+def bounced(letter: Letter, reason: str) -> None:
+    """Note that a letter came back. Raises CycleState for one that was not sent."""
+    gone = Letter.objects.filter(pk=letter.pk, state__in=(Letter.State.SENT, Letter.State.PERHAPS_SENT))
+    if not gone.update(state=Letter.State.FAILED, error=f"It came back: {reason}"[:300]):
+        raise exceptions.CycleState("Only a letter that was sent can come back.")

@@ -1,0 +1,128 @@
+"""What opening a cycle makes: the reports and the letters. Repeating it makes only what is missing."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import models, transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.utils import timezone
+
+from documents.models import Document, Membership, Project, document_types
+from documents.models.cycles import Cycle, Letter
+from documents.queue.registry import Report
+from documents.tasks.cycles import letter_template
+
+ACTIVE = (Project.Status.ACTIVE, Project.Status.UPDATE)
+REPORTS = (document_types.PROGRESS_REPORT.key, document_types.STUDENT_REPORT.key)
+BATCH = 500
+NO_ADDRESS = "This person has no e-mail address."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What opening a cycle would make; ``example`` is the letter to the first person, if there is one.
+
+    ``seconds`` is how long sending takes at the limit.
+    """
+
+    reports: int
+    letters: int
+    without_address: int
+    seconds: float
+    example: letter_template.Words | None
+
+
+def preview(cycle: Cycle) -> Preview:
+    """Return what opening a cycle would make, without making any of it."""
+    first = people().order_by("pk").first()
+    letters = people().exclude(email="").count()
+    return Preview(
+        reports=missing(cycle.year).count(),
+        letters=letters,
+        without_address=people().filter(email="").count(),
+        seconds=seconds_to_send(letters),
+        example=letter_template.words(cycle, first, projects_of([first])[first.pk]) if first else None,
+    )
+
+
+def seconds_to_send(letters: int) -> float:
+    """Return how long so many letters take at the limit; without a limit, as servers usually take."""
+    return letters * 60 / settings.SPMS_MAILS_PER_MINUTE if settings.SPMS_MAILS_PER_MINUTE else letters * 0.02
+
+
+def missing(year: int) -> QuerySet[Project]:
+    """Return the active projects that have no report of this year."""
+    reports = Document.objects.filter(project=OuterRef("pk"), year=year, kind__in=REPORTS)
+    return Project.objects.filter(~Exists(reports), status__in=ACTIVE)
+
+
+def people() -> QuerySet[User]:
+    """Return the people in active projects who have not left."""
+    membership = Membership.objects.filter(user=OuterRef("pk"), project__status__in=ACTIVE)
+    return User.objects.filter(Exists(membership), is_active=True)
+
+
+def projects_of(persons: list[User]) -> defaultdict[int, list[str]]:
+    """Return tag and title of the active projects of each of these people, by the person's id."""
+    found = Membership.objects.filter(user__in=persons, project__status__in=ACTIVE).order_by("project__tag")
+    listed: defaultdict[int, list[str]] = defaultdict(list)
+    for person, tag, title in found.values_list("user_id", "project__tag", "project__title"):
+        listed[person].append(f"{tag} {title}")
+    return listed
+
+
+def prepare(cycle: Cycle, report: Report) -> None:
+    """Make the reports and the letters that are missing, in batches; nothing when that was done before."""
+    if cycle.prepared_at is not None:
+        return
+    made = 0
+    for projects in _batches(missing(cycle.year)):
+        made += _add_reports(cycle, projects)
+        report("reports", made)
+    made = 0
+    for persons in _batches(people()):
+        made += _add_letters(cycle, persons)
+        report("letters", made)
+    cycle.prepared_at = timezone.now()
+    cycle.save(update_fields=["prepared_at"])
+
+
+def _batches[M: models.Model](rows: QuerySet[M]) -> Iterator[list[M]]:
+    """Yield the rows in pieces, each asked for when the one before was done with."""
+    last = 0
+    while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
+        yield batch
+        last = batch[-1].pk
+
+
+def _add_reports(cycle: Cycle, projects: list[Project]) -> int:
+    made = [Document(project=project, kind=_report_of(project), year=cycle.year) for project in projects]
+    with transaction.atomic():
+        Document.objects.bulk_create(made, ignore_conflicts=True)
+        Cycle.objects.filter(pk=cycle.pk).update(reports=F("reports") + len(made))
+    return len(made)
+
+
+def _report_of(project: Project) -> str:
+    is_student = project.kind == Project.Kind.STUDENT
+    return (document_types.STUDENT_REPORT if is_student else document_types.PROGRESS_REPORT).key
+
+
+def _add_letters(cycle: Cycle, persons: list[User]) -> int:
+    projects = projects_of(persons)
+    made = [_letter(cycle, person, projects[person.pk]) for person in persons]
+    Letter.objects.bulk_create(made, ignore_conflicts=True)
+    return len(made)
+
+
+def _letter(cycle: Cycle, person: User, projects: list[str]) -> Letter:
+    host = urlsplit(settings.SPMS_URL).hostname or "localhost"
+    letter = Letter(cycle=cycle, person=person, address=person.email, projects=projects)
+    letter.message_id = f"<spms-cycle-{cycle.year}-{person.pk}@{host}>"
+    if not person.email:
+        letter.state, letter.error = Letter.State.FAILED, NO_ADDRESS
+    return letter

@@ -1,0 +1,193 @@
+"""The kind of task that opens a cycle and sends its letters, a few seconds at a time.
+
+Each letter is sent at most once by itself. All that a turn did is in the letters' rows, so the next turn, in
+whatever process, goes on where the last one ended or died.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db.models import Count, F, Min, Q
+from django.utils import timezone
+
+from documents import exceptions
+from documents.models.cycles import Cycle, Letter
+from documents.queue import leases, registry
+from documents.queue.registry import Attempt, NotYet, Outcome
+from documents.tasks.cycles import letter_template, preparation, rate_limit, smtp
+
+KIND = "cycle"
+# Letters that go over one connection, and how long one turn takes before other tasks have theirs.
+CHUNK = 100
+TURN_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 30.0
+FAULT_PAUSE_SECONDS = 10.0
+HAS_LEFT = "This person's account is not active any more."
+
+
+def register() -> None:
+    """Let tasks of this kind be run."""
+    registry.register(KIND, "cycle", run)
+
+
+def run(attempt: Attempt) -> Outcome:
+    """Prepare the cycle, and send what is due; raises NotYet while something is left."""
+    cycle = Cycle.objects.filter(year=attempt.task.arguments["year"]).first()
+    if cycle is None:
+        raise exceptions.CycleState("The cycle was removed.")
+    preparation.prepare(cycle, attempt.report)
+    give_up_orphans(cycle, attempt.task.token)
+    turn = _Turn(cycle=cycle, attempt=attempt, sent=_sent(cycle), ends_at=time.monotonic() + TURN_SECONDS)
+    _show(turn)
+    _send_due(turn)
+    _show(turn)
+    if cycle.letters.waiting().exists():
+        raise NotYet(_pause_seconds(cycle))
+    return _outcome(cycle)
+
+
+def give_up_orphans(cycle: Cycle, token: uuid.UUID | None) -> int:
+    """Note that the letters that another claim was sending were perhaps sent; return how many.
+
+    If that one lives after all, it still notes what came of its letter.
+    """
+    lost = "Its sender ended before the mail server had answered."
+    return cycle.letters.all().orphaned(token).update(state=Letter.State.PERHAPS_SENT, error=lost)
+
+
+@dataclass(kw_only=True)
+class _Turn:
+    """One run of the handler: ``sent`` counts all sent letters of the cycle."""
+
+    cycle: Cycle
+    attempt: Attempt
+    sent: int
+    ends_at: float
+
+
+def _show(turn: _Turn) -> None:
+    """Write the progress at once: a turn can be shorter than the time between two reports."""
+    leases.mine(turn.attempt.task).update(phase="mail", pages_done=turn.sent)
+
+
+def _sent(cycle: Cycle) -> int:
+    return cycle.letters.filter(state=Letter.State.SENT).count()
+
+
+def _send_due(turn: _Turn) -> None:
+    """Send until nothing is due or the turn is over. A server that took some before it failed may take more soon."""
+    before = turn.sent
+    try:
+        while time.monotonic() < turn.ends_at and (letters := _due(turn.cycle)):
+            _send_over_one_connection(turn, letters)
+    except exceptions.MailServerAway as error:
+        if turn.sent == before:
+            raise
+        raise NotYet(FAULT_PAUSE_SECONDS) from error
+
+
+def _room(now: datetime) -> tuple[int, datetime]:
+    """Return how many letters may be sent now, and from when on the next one may be."""
+    if not settings.SPMS_MAILS_PER_MINUTE:
+        return CHUNK, now
+    window = rate_limit.window(settings.SPMS_MAILS_PER_MINUTE, now)
+    free = window.size - Letter.objects.filter(tried_at__gte=window.began_at).count()
+    return max(0, min(free, CHUNK)), now if free > 0 else window.ends_at
+
+
+def _due(cycle: Cycle) -> list[Letter]:
+    """Return the letters to send now, as many as the limit allows."""
+    now = timezone.now()
+    due = cycle.letters.waiting().filter(due_at__lte=now).select_related("person")
+    return list(due.order_by("due_at", "pk")[: _room(now)[0]])
+
+
+def _pause_seconds(cycle: Cycle) -> float:
+    """Return in how many seconds the next letter may be sent."""
+    now = timezone.now()
+    due_at = cycle.letters.waiting().aggregate(at=Min("due_at"))["at"] or now
+    next_at = max(due_at, _room(now)[1])
+    return min(max(0.0, (next_at - now).total_seconds()), LONGEST_PAUSE_SECONDS)
+
+
+def _send_over_one_connection(turn: _Turn, letters: list[Letter]) -> None:
+    with smtp.connected() as backend:
+        for letter in letters:
+            turn.sent += _send(turn, backend, letter)
+            turn.attempt.report("mail", turn.sent)
+            if time.monotonic() > turn.ends_at:
+                return
+
+
+def _send(turn: _Turn, backend: BaseEmailBackend, letter: Letter) -> bool:
+    """Send one letter and note what came of it; return whether it was sent."""
+    token = turn.attempt.task.token
+    note = _note_of(letter, token)
+    if not letter.person.is_active:
+        note(Letter.State.FAILED, HAS_LEFT)
+        return False
+    try:
+        if not smtp.send(backend, letter_template.message(turn.cycle, letter), _mark_of(letter, token)):
+            return False
+    except smtp.Refused as refusal:
+        note(Letter.State.FAILED, str(refusal))
+    except smtp.PutOff as refusal:
+        _put_off(letter, note, str(refusal))
+    except smtp.Unknown as fault:
+        note(Letter.State.PERHAPS_SENT, str(fault))
+        raise exceptions.MailServerAway(str(fault)[:300]) from fault
+    else:
+        note(Letter.State.SENT, "", sent_at=timezone.now())
+        return True
+    return False
+
+
+def _mark_of(letter: Letter, token: uuid.UUID | None) -> Callable[[], bool]:
+    """Return what takes a waiting letter for this claim, right before its text is sent."""
+
+    def mark() -> bool:
+        waiting = Letter.objects.waiting().filter(pk=letter.pk)
+        return bool(waiting.update(state=Letter.State.SENDING, claim=token, tried_at=timezone.now()))
+
+    return mark
+
+
+def _note_of(letter: Letter, token: uuid.UUID | None) -> Callable[..., None]:
+    """Return what notes the outcome, unless somebody else has the letter meanwhile."""
+    mine = Letter.objects.filter(Q(state=Letter.State.WAITING) | Q(claim=token), pk=letter.pk)
+
+    def note(state: Letter.State, error: str, **values: object) -> None:
+        values = {"tried_at": timezone.now(), **values}
+        mine.update(state=state, error=error[:300], **values)
+
+    return note
+
+
+def _put_off(letter: Letter, note: Callable[..., None], words: str) -> None:
+    """Try a letter again later, as often and with the same waits as other faults that can pass."""
+    if letter.delays >= settings.SPMS_RETRIES:
+        note(Letter.State.FAILED, words)
+        return
+    wait = timedelta(seconds=settings.SPMS_RETRY_BACKOFF * 2**letter.delays)
+    note(Letter.State.WAITING, words, claim=None, delays=F("delays") + 1, due_at=timezone.now() + wait)
+
+
+def _outcome(cycle: Cycle) -> Outcome:
+    counts = dict(cycle.letters.values_list("state").annotate(Count("pk")).order_by())
+    sent, failed, perhaps = (
+        counts.get(state, 0) for state in (Letter.State.SENT, Letter.State.FAILED, Letter.State.PERHAPS_SENT)
+    )
+    reports = Cycle.objects.values_list("reports", flat=True).get(pk=cycle.pk)
+    facts = {"cycle": cycle.pk, "reports": reports, "sent": sent, "failed": failed, "perhaps_sent": perhaps}
+    said = [_count(reports, "report") + " made", _count(sent, "letter") + " sent"]
+    said += [f"{failed} failed"] * bool(failed) + [f"{perhaps} perhaps sent: look at them"] * bool(perhaps)
+    return Outcome(fingerprint=f"cycle {cycle.year}", facts=facts, message=f"{', '.join(said)}.")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

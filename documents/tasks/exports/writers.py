@@ -1,0 +1,125 @@
+"""Write records into a file, one after the other: CSV, XLSX and JSON Lines."""
+
+import contextlib
+import csv
+import html
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from xlsxwriter import Workbook
+from xlsxwriter.exceptions import FileCreateError
+from xlsxwriter.worksheet import Worksheet
+
+from documents.infrastructure import spreadsheets
+from documents.tasks.exports.rows import Record
+
+MOST_XLSX_ROWS = 1_048_575  # beside the one with the names
+MOST_XLSX_CHARACTERS = 32_767
+TICK_SECONDS = 0.2
+XLSX = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+
+# Writes a record, and returns the columns that the format could not hold.
+type Write = Callable[[Record], Sequence[str]]
+# Gets the file, the names of the columns, and what to call now and then while the file is finished.
+type Writer = Callable[[Path, Sequence[str], Callable[[], None]], AbstractContextManager[Write]]
+
+
+@contextlib.contextmanager
+def csv_file(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> Iterator[Write]:
+    """Write RFC 4180 in UTF-8, with the mark by which Excel knows it, and no text that could be a formula."""
+    with path.open("w", encoding="utf-8-sig", newline="", errors="replace") as stream:
+        table = csv.writer(stream)
+        table.writerow(columns)
+
+        def write(record: Record) -> Sequence[str]:
+            values = _flat(record)
+            table.writerow([_defused(values.get(column, "")) for column in columns])
+            return ()
+
+        yield write
+
+
+@contextlib.contextmanager
+def xlsx_file(path: Path, columns: Sequence[str], tick: Callable[[], None]) -> Iterator[Write]:
+    """Write one sheet row by row; a text is a text, whatever it looks like."""
+    book = Workbook(path, XLSX | {"tmpdir": str(path.parent)})
+    sheet = book.add_worksheet()
+    with _closed(book, sheet, tick):
+        sheet.freeze_panes(1, 0)
+        for number, column in enumerate(columns):
+            sheet.write_string(0, number, column)
+        row = 0
+
+        def write(record: Record) -> Sequence[str]:
+            nonlocal row
+            row, values = row + 1, _flat(record)
+            return [
+                column
+                for number, column in enumerate(columns)
+                if not _write_cell(sheet, row, number, values.get(column, ""))
+            ]
+
+        yield write
+
+
+@contextlib.contextmanager
+def jsonl_file(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> Iterator[Write]:
+    """Write an object a line, with the sections as an object of their own."""
+    with path.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
+
+        def write(record: Record) -> Sequence[str]:
+            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            return ()
+
+        yield write
+
+
+WRITERS: dict[str, Writer] = {"csv": csv_file, "xlsx": xlsx_file, "jsonl": jsonl_file}
+
+
+def _flat(record: Record) -> Record:
+    sections: Record = record.get("sections", {})
+    words = {name: " ".join(value) for name, value in record.items() if isinstance(value, list)}
+    return record | sections | words
+
+
+def _defused(value: object) -> object:
+    return spreadsheets.defuse(value) if isinstance(value, str) else value
+
+
+def _write_cell(sheet: Worksheet, row: int, column: int, value: str | int) -> bool:
+    """Write a number or a text; a text that is too long for a cell is left out, rather than cut in its middle."""
+    if isinstance(value, int):
+        sheet.write_number(row, column, value)
+    elif len(text := _plain(value)) > MOST_XLSX_CHARACTERS:
+        return False
+    elif value:
+        sheet.write_string(row, column, text)
+    return True
+
+
+def _plain(text: str) -> str:
+    """Return a text for ``write_string``, which takes <r>…</r> for XML of its own in constant memory."""
+    if not (text.startswith("<r>") and text.endswith("</r>")):
+        return text
+    return f'<r><t xml:space="preserve">{html.escape(text, quote=False)}</t></r>'
+
+
+@contextlib.contextmanager
+def _closed(book: Workbook, sheet: Worksheet, tick: Callable[[], None]) -> Iterator[None]:
+    """Put the book together at the end, which takes a while, or leave no open file behind."""
+    try:
+        yield
+        with ThreadPoolExecutor(1) as threads:
+            closing = threads.submit(book.close)
+            while wait([closing], timeout=TICK_SECONDS).not_done:
+                tick()
+            closing.result()
+    except FileCreateError as error:
+        raise error.args[0] from error
+    finally:
+        with contextlib.suppress(OSError):
+            sheet.row_data_fh.close()

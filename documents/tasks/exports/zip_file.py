@@ -1,0 +1,115 @@
+"""The PDFs of documents in one ZIP, with a list of those that are missing; on wish these are made first."""
+
+import hashlib
+from pathlib import Path
+from typing import IO
+from zipfile import ZIP_STORED, ZipFile
+
+from django.db import transaction
+
+from documents.content import chapters
+from documents.infrastructure import storage
+from documents.models import Document, Task, Viewer
+from documents.queue import hints, lifecycle
+from documents.tasks.exports import rows, spec
+from documents.tasks.exports.spec import Export
+from documents.tasks.pdf import task as pdf_task
+
+MISSING = "MISSING.txt"
+AT_ONCE = 20
+LOOK_SECONDS = 1.0
+CHUNK_BYTES = 1_000_000
+
+
+def make_missing(export: Export, user: Viewer, attempt: lifecycle.Attempt) -> None:
+    """Have workers make the PDFs that there are not, a few at a time, and come back (NotYet) until they have.
+
+    How far it has come is kept with the task. What failed is not made again, and without workers nothing is.
+    """
+    last_pk = attempt.task.arguments.get("made_to", 0)
+    while hints.is_alive() and (some := _after(last_pk, export, user)):
+        attempt.report("pdfs", 0)
+        # Not any(): it would begin one and leave the others.
+        if sum(_is_on_its_way(document, user, attempt.task) for document in some):
+            _keep(attempt.task, last_pk)
+            raise lifecycle.NotYet(LOOK_SECONDS)
+        last_pk = some[-1].pk
+
+
+def write(path: Path, export: Export, user: Viewer, attempt: lifecycle.Attempt) -> tuple[int, int]:
+    """Write the ZIP; return how many PDFs are in it and how many are missing."""
+    packed = missing = 0
+    notes = path.with_name(MISSING)
+    with ZipFile(path, "w", ZIP_STORED) as archive, notes.open("w", encoding="utf-8") as listed:
+        for document in rows.paced(rows.printable(export, user), attempt):
+            if reason := _add(archive, document, path.with_name("next.pdf")):
+                listed.write(f"{name_of(document)}: {reason}\n")
+                missing += 1
+            else:
+                packed += 1
+        if not packed + missing:
+            listed.write("No document that you may see is like that.\n")
+        listed.flush()
+        if notes.stat().st_size:
+            archive.write(notes, MISSING)
+    return packed, missing
+
+
+def name_of(document: Document) -> str:
+    """Return a document's name in the ZIP: one a document, as each year has a folder of its own."""
+    return f"{document.year}/{document.filename.replace('/', '_').replace('\\', '_')}"
+
+
+def _add(archive: ZipFile, document: Document, copy: Path) -> str:
+    """Put the PDF of a document as it is now into the ZIP, or return why there is none."""
+    if (task := pdf_task.stored(document)) is None:
+        return "there is no PDF of this document as it is now; generate it."
+    try:
+        with storage.open_file(task.file) as stream, copy.open("wb") as target:
+            digest = _copied(stream, target)
+    except FileNotFoundError:
+        return "the file of its PDF is gone; generate it again."
+    if digest != task.digest:
+        return "the file of its PDF is damaged; generate it again with force=true."
+    archive.write(copy, name_of(document))
+    return ""
+
+
+def _copied(source: IO[bytes], target: IO[bytes]) -> str:
+    """Copy a file and return the SHA-256 of what was in it."""
+    sha256 = hashlib.sha256()
+    while chunk := source.read(CHUNK_BYTES):
+        sha256.update(chunk)
+        target.write(chunk)
+    return sha256.hexdigest()
+
+
+def _after(pk: int, export: Export, user: Viewer) -> list[Document]:
+    following = spec.visible(export, user).filter(pk__gt=pk).order_by("pk")
+    return list(chapters.with_related(following)[:AT_ONCE])
+
+
+def _is_on_its_way(document: Document, user: Viewer, export: Task) -> bool:
+    """Say whether the PDF of a document is being made, after having begun it where that makes sense."""
+    fingerprint = pdf_task.fingerprint(document)
+    if lifecycle.newest_succeeded(pdf_task.KIND, fingerprint):
+        return False
+    newest = Task.objects.filter(kind=pdf_task.KIND, fingerprint=fingerprint).order_by("-created_at").first()
+    if newest and newest.has_ended and newest.created_at >= export.created_at:
+        return False
+    with transaction.atomic():
+        begun, is_new = lifecycle.begin(
+            kind=pdf_task.KIND,
+            fingerprint=fingerprint,
+            document=document,
+            user=user,
+            mode=Task.Mode.QUEUE,
+            rule="export",
+        )
+        if is_new:
+            hints.enqueue(begun)
+    return True
+
+
+def _keep(task: Task, last_pk: int) -> None:
+    Task.objects.filter(pk=task.pk).update(arguments=task.arguments | {"made_to": last_pk})

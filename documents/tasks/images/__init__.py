@@ -1,0 +1,1 @@
+"""Uploaded images, made fit for print."""

@@ -1,0 +1,147 @@
+"""The images of documents: a row each, of whoever may read the document, and each file kept once.
+
+A file is named by the digest of what is in it, so the same picture in several documents is one file. The nightly
+removal deletes a file when no row names it. Writing a file again makes it young, which keeps that removal from it
+for an hour; and who has just stored a row looks whether the file is still there.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from documents import exceptions
+from documents.infrastructure import storage
+from documents.models import Document, DocumentImage, DocumentQuerySet, Task
+from documents.tasks.images import processing
+from documents.tasks.images.processing import Prepared, Upload
+
+
+def attach(document: Document, upload: Upload, *, caption: str = "") -> DocumentImage:
+    """Prepare an upload and keep it with its document, once; raises ValidationError for a bad one."""
+    sent = digest_of(upload)
+    return add(document, processing.prepare(upload), upload_digest=sent, caption=caption)[0]
+
+
+def add(
+    document: Document, prepared: Prepared, *, upload_digest: str, caption: str
+) -> tuple[DocumentImage, bool]:
+    """Return the document's image with these pixels, and whether it is new. Raises DocumentGone."""
+    values = keep(prepared)
+    with transaction.atomic():
+        # The lock makes one image of the same picture sent twice at the same moment.
+        if not Document.objects.select_for_update().filter(pk=document.pk).first():
+            raise exceptions.DocumentGone("It was deleted before its image was stored.")
+        if (found := document.images.filter(digest=values["digest"]).first()) is not None:
+            return _with_caption(found, caption), False
+        image = DocumentImage.objects.create(
+            document=document, caption=caption, upload_digest=upload_digest, **values
+        )
+    keep_again_if_removed(prepared, values)
+    return image, True
+
+
+def same(document: Document, upload_digest: str, *, caption: str) -> DocumentImage | None:
+    """Return the document's image that was made of the same file; a new caption takes the place of its own."""
+    found = document.images.ready().filter(upload_digest=upload_digest).first()
+    return _with_caption(found, caption) if found else None
+
+
+def known(upload_digest: str, readable: DocumentQuerySet) -> Prepared | None:
+    """Return what was made of the same file for a document that the sender may read, if it is still there."""
+    rows = DocumentImage.objects.ready().filter(upload_digest=upload_digest, document__in=readable)
+    if not upload_digest or (image := rows.exclude(thumbnail="").first()) is None:
+        return None
+    name = str(image.file.name)
+    try:
+        content, thumbnail = (_content(one) for one in (name, image.thumbnail))
+    except OSError:  # then it is prepared anew
+        return None
+    size = (image.width, image.height)
+    return Prepared(content=content, suffix=PurePosixPath(name).suffix, size=size, thumbnail=thumbnail)
+
+
+def expect(document: Document, task: Task, *, upload_digest: str, caption: str) -> None:
+    """Keep a row for an image that a task prepares, in the transaction in which the task is begun.
+
+    A second try with the same file takes the row of the first one: its address may be in a text already.
+    """
+    unfinished = document.images.filter(upload_digest=upload_digest, file="")
+    if not unfinished.update(task=task):
+        DocumentImage.objects.create(
+            document=document, task=task, upload_digest=upload_digest, caption=caption, width=0, height=0
+        )
+
+
+def digest_of(upload: Upload) -> str:
+    """Return the SHA-256 of what was sent, and leave it at its beginning."""
+    upload.seek(0)
+    digest = hashlib.file_digest(upload, "sha256").hexdigest()  # type: ignore[arg-type]
+    upload.seek(0)
+    return digest
+
+
+def keep(prepared: Prepared) -> dict[str, Any]:
+    """Store the files of an image, whole or not at all, and return the columns that name them."""
+    digest = hashlib.sha256(prepared.content).hexdigest()
+    file = thumbnail = f"images/{digest[:2]}/{digest}{prepared.suffix}"
+    _place(file, prepared.content)
+    if prepared.thumbnail != prepared.content:
+        thumbnail = f"images/{digest[:2]}/{digest}-small{prepared.suffix}"
+        _place(thumbnail, prepared.thumbnail)
+    width, height = prepared.size
+    return {"file": file, "thumbnail": thumbnail, "digest": digest, "width": width, "height": height}
+
+
+def keep_again_if_removed(prepared: Prepared, values: dict[str, Any]) -> None:
+    """Store the files again that the nightly removal took in the moment before a row named them."""
+    with storage.plain_errors():
+        is_there = all(default_storage.exists(values[name]) for name in ("file", "thumbnail"))
+    if not is_there:
+        keep(prepared)
+
+
+def local_path(name: str, folder: Path) -> Path:
+    """Return where a process on this machine can read an image; what is in a bucket is copied to ``folder``.
+
+    There is nothing at that path when the image is gone.
+    """
+    with storage.plain_errors():
+        with contextlib.suppress(NotImplementedError):
+            return Path(default_storage.path(name))
+        copy = folder / PurePosixPath(name).name
+        with (
+            contextlib.suppress(FileNotFoundError),
+            default_storage.open(name) as source,
+            copy.open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target)
+        return copy
+
+
+def _place(name: str, content: bytes) -> None:
+    with storage.workspace() as folder, storage.plain_errors():
+        finished = folder / "image"
+        with finished.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        storage.place(default_storage, name, finished)
+
+
+def _content(name: str) -> bytes:
+    with default_storage.open(name) as stream:
+        content: bytes = stream.read()
+    return content
+
+
+def _with_caption(image: DocumentImage, caption: str) -> DocumentImage:
+    if caption and caption != image.caption:
+        DocumentImage.objects.filter(pk=image.pk).update(caption=caption)
+        image.caption = caption
+    return image

@@ -1,0 +1,74 @@
+"""Rows of a CSV file: UTF-8, or UTF-16 with its mark; commas, semicolons or tabs between the cells."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from documents import exceptions
+from documents.infrastructure.spreadsheets import restore
+from documents.tasks.imports.limits import MAX_CELL_CHARACTERS, MAX_ROW_CHARACTERS, Budget, Cells
+
+DELIMITERS = ",;\t"
+HEAD_CHARACTERS = 65_536
+HOW_TO_SAVE = "Save it as “CSV UTF-8” (in Excel: Save as, CSV UTF-8), or as .xlsx."
+
+# For the whole process, and generous: what is longer than a cell may be is said with its row and column.
+csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_CELL_CHARACTERS))
+
+
+def rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
+    """Yield each row with the number of the row; ``known`` column names tell which separator is used.
+
+    Raises ImportUnreadable.
+    """
+    budget = Budget(
+        MAX_ROW_CHARACTERS,
+        f"A row has more than {MAX_ROW_CHARACTERS:,} characters. Is a quotation mark missing before it?",
+    )
+    number = 0
+    with path.open("rb") as binary:
+        text = io.TextIOWrapper(binary, encoding=_encoding(binary), newline="")
+        try:
+            delimiter = _delimiter(text.read(HEAD_CHARACTERS), known)
+            text.seek(0)
+            for number, cells in enumerate(
+                csv.reader(_lines(text, budget), delimiter=delimiter, strict=True), start=1
+            ):
+                budget.refill()
+                yield number, [restore(cell) for cell in cells]
+        except UnicodeDecodeError as error:
+            where = f" after row {number}" if number else ""
+            raise exceptions.ImportUnreadable(
+                f"Something in it{where} is not UTF-8. {HOW_TO_SAVE}"
+            ) from error
+        except csv.Error as error:
+            raise exceptions.ImportUnreadable(
+                f"Row {number + 1} cannot be read: {error}. Each quotation mark inside a cell is written twice."
+            ) from error
+
+
+def _encoding(stream: io.BufferedReader) -> str:
+    begin = stream.peek(3)[:3]
+    return "utf-16" if begin[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} else "utf-8-sig"
+
+
+def _delimiter(begin: str, known: Sequence[str]) -> str:
+    """Return what separates the most known names in the first line."""
+    line = begin.lstrip().partition("\n")[0]
+
+    def score(delimiter: str) -> int:
+        names = {name.strip().strip('"').lower() for name in line.split(delimiter)}
+        return len(names.intersection(known))
+
+    return max(DELIMITERS, key=score)
+
+
+def _lines(text: io.TextIOWrapper, budget: Budget) -> Iterator[str]:
+    """Yield lines, never more of one than the budget allows."""
+    while line := text.readline(MAX_ROW_CHARACTERS + 1):
+        budget.spend(len(line))
+        if "\0" in line:
+            raise exceptions.ImportUnreadable(f"It has bytes that are no text (NUL). {HOW_TO_SAVE}")
+        yield line

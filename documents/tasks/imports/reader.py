@@ -1,0 +1,126 @@
+"""Rows from an uploaded file, CSV or XLSX by its content, one after the other and in bounded memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from documents import exceptions
+from documents.tasks.imports import csv_reader, xlsx_reader
+from documents.tasks.imports.limits import (
+    MAX_CELL_CHARACTERS,
+    MAX_CHARACTERS,
+    MAX_COLUMNS,
+    MAX_ROW_CHARACTERS,
+    MAX_ROWS,
+    Bad,
+    Budget,
+    Cells,
+)
+
+ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row of the file: its number as spreadsheets count, from 1, and what is in it by the column's name.
+
+    Empty cells are left out. ``bad`` holds the cells that cannot be read, as column and reason.
+    """
+
+    number: int
+    cells: dict[str, str] = field(default_factory=dict)
+    bad: tuple[tuple[str, Bad], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The row with the names of the columns; ``problems`` are pairs of a column and what is wrong with it."""
+
+    number: int
+    names: tuple[str, ...]
+    problems: tuple[tuple[str, str], ...]
+
+
+def read(path: Path, *, known: Sequence[str], required: Sequence[str]) -> tuple[Head, Iterator[Row]]:
+    """Return the head of a file and its rows, which are read while they are taken.
+
+    ``known`` are the names that columns may have, ``required`` those that must be there. Raises
+    ImportUnreadable, also while rows are taken.
+    """
+    rows = _rows(path, known)
+    number, names = next(((number, _names(cells)) for number, cells in rows), (1, ()))
+    head = Head(number=number, names=names, problems=tuple(_problems(names, known, required)))
+    return head, (_row(number, names, cells) for number, cells in rows)
+
+
+def _rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
+    """Yield the rows that are not empty, each with its number."""
+    with path.open("rb") as stream:
+        begin = stream.read(len(OLE))
+    if begin == OLE:
+        raise exceptions.ImportUnreadable(
+            "This is an old .xls file, or a workbook with a password. Save it as .xlsx without a password."
+        )
+    found = xlsx_reader.rows(path) if begin.startswith(ZIP) else csv_reader.rows(path, known)
+    whole = Budget(
+        MAX_CHARACTERS, f"It has more than {MAX_CHARACTERS:,} characters. Split it into several files."
+    )
+    last = None
+    for number, cells in found:
+        last = last or number + MAX_ROWS
+        if number > last:
+            raise exceptions.ImportUnreadable(
+                f"It has more than {MAX_ROWS:,} rows. Split it into several files."
+            )
+        whole.spend(_require_bounded(number, cells))
+        if any(isinstance(cell, Bad) or cell.strip() for cell in cells):
+            yield number, cells
+
+
+def _require_bounded(number: int, cells: Cells) -> int:
+    """Return how many characters a row has. Raises ImportUnreadable when it is too large."""
+    if len(cells) > MAX_COLUMNS:
+        raise exceptions.ImportUnreadable(
+            f"Row {number} has {len(cells):,} columns; at most {MAX_COLUMNS} are allowed."
+        )
+    size = sum(len(cell) for cell in cells if isinstance(cell, str))
+    if size > MAX_ROW_CHARACTERS:
+        raise exceptions.ImportUnreadable(f"Row {number} has more than {MAX_ROW_CHARACTERS:,} characters.")
+    return size
+
+
+def _names(cells: Cells) -> tuple[str, ...]:
+    names = ["" if isinstance(cell, Bad) else cell.strip().lower() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    return tuple(names)
+
+
+def _problems(
+    names: Sequence[str], known: Sequence[str], required: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    for position, name in enumerate(names, start=1):
+        if not name:
+            yield "", f"Column {position} has no name, but others after it have."
+        elif name not in known:
+            yield name, f"There is no such column; known are: {', '.join(known)}."
+        elif name in names[: position - 1]:
+            yield name, "This column is there twice."
+    for name in required:
+        if name not in names:
+            yield name, "This column is missing: without it a row cannot be told from others."
+
+
+def _row(number: int, names: Sequence[str], cells: Cells) -> Row:
+    texts, bad = {}, []
+    for position, cell in enumerate(cells):
+        name = names[position] if position < len(names) else ""
+        if isinstance(cell, Bad):
+            bad.append((name, cell))
+        elif len(cell) > MAX_CELL_CHARACTERS:
+            bad.append((name, Bad(cell[:100], f"It has more than {MAX_CELL_CHARACTERS:,} characters.")))
+        elif not name and cell.strip():
+            bad.append((name, Bad(cell, f"Column {position + 1} has no name in the first row.")))
+        elif cell.strip():
+            texts[name] = cell
+    return Row(number=number, cells=texts, bad=tuple(bad))

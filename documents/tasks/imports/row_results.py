@@ -1,0 +1,108 @@
+"""What is found out about a row of a file: what is wrong with it, or what it changes."""
+
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, cast
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from documents.tasks.imports.reader import Row
+
+SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is wrong in a cell (an error), or that somebody may want to know (a warning)."""
+
+    row: int
+    column: str
+    value: str
+    problem: str
+    is_error: bool = True
+
+
+class Links(TypedDict):
+    """What ties a row to others, in a table between them: which links go and come.
+
+    ``seen`` are pairs of a link's id and the id at its other end, ``gone`` ids of links, ``new`` their columns.
+    """
+
+    seen: list[list[int]]
+    gone: list[int]
+    new: list[dict[str, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A row to write: a new one, or ``pk`` as long as its columns still are as they were ``seen``.
+
+    ``values`` are all columns that a new row needs, by the name of the attribute, ready for the database.
+    Without ``links`` they stay as they are.
+    """
+
+    row: int
+    pk: int | None
+    seen: dict[str, Any]
+    values: dict[str, Any]
+    links: Links | None = None
+
+
+@dataclass(kw_only=True)
+class Verdict:
+    """What was found out about one row; without errors and without a change it is there already."""
+
+    row: Row
+    identity: tuple[object, ...] | None = None
+    change: Change | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the row cannot be written."""
+        return any(one.is_error for one in self.findings)
+
+    def text(self, column: str) -> str:
+        """Return a cell without the blanks around it."""
+        return self.row.cells.get(column, "").strip()
+
+    def object_to(self, column: str, problem: str, *, is_error: bool = True) -> None:
+        """Note something about a cell."""
+        value = self.row.cells.get(column, "")
+        self.findings.append(finding(self.row.number, column, value, problem, is_error=is_error))
+
+    def clean(self, field: models.Field[Any, Any], column: str = "") -> Any:
+        """Return a cell as the model's field takes it, or None after noting what the field says against it."""
+        column = column or field.name
+        try:
+            return field.clean(self.text(column), None)
+        except ValidationError as error:
+            self.object_to(column, _message(field, error))
+            return None
+
+
+def finding(row: int, column: str, value: str, problem: str, *, is_error: bool = True) -> Finding:
+    """Return a finding, its value shortened to what a table can show."""
+    return Finding(row=row, column=column, value=shortened(value), problem=problem, is_error=is_error)
+
+
+def shortened(text: str) -> str:
+    """Return as much of a text as fits into a line."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+
+
+def field_of(model: type[models.Model], name: str) -> models.Field[Any, Any]:
+    """Return a column of a model, which knows what may stand in it."""
+    return cast("models.Field[Any, Any]", model._meta.get_field(name))
+
+
+def begin(row: Row) -> Verdict:
+    """Return a verdict that holds so far what could not be read of the row."""
+    found = [finding(row.number, column, bad.value, bad.reason) for column, bad in row.bad]
+    return Verdict(row=row, findings=found)
+
+
+def _message(field: models.Field[Any, Any], error: ValidationError) -> str:
+    if field.choices and error.code == "invalid_choice":
+        return f"It is none of: {', '.join(str(key) for key, _ in field.flatchoices)}."
+    return " ".join(error.messages)

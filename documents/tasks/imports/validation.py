@@ -1,0 +1,150 @@
+"""Judge a whole file before anything is written: a report for people, a plan for the writer, and counts."""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO
+
+from documents.infrastructure.spreadsheets import defuse
+from documents.tasks.imports import reader
+from documents.tasks.imports.resources import Subject
+from documents.tasks.imports.row_results import Change, Finding, Verdict, finding
+
+BATCH = 250
+BATCH_CHARACTERS = 4_000_000
+MOST_FINDINGS = 10_000
+MOST_SHOWN = 50
+
+
+@dataclass(kw_only=True)
+class Judged:
+    """What a file would do, in rows, and the first findings."""
+
+    rows: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    error_count: int = 0
+    warning_count: int = 0
+    first: list[Finding] = field(default_factory=list)
+
+    def as_facts(self) -> dict[str, object]:
+        """Return it as a task keeps it."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        counts = f"{self.new:,} new, {self.changed:,} changed, {self.unchanged:,} unchanged"
+        found = f"{many(self.error_count, 'error')}, {many(self.warning_count, 'warning')}"
+        return f"{many(self.rows, 'row')}: {counts}; {found}."
+
+
+def many(count: int, word: str) -> str:
+    """Return a count with its word: “1 row”, “2,000 rows”."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def judge(
+    source: Path, subject: Subject, *, report: Path, plan: Path, on_progress: Callable[[int], None]
+) -> Judged:
+    """Judge every row of ``source``; write the findings to ``report`` and what to change to ``plan``.
+
+    ``on_progress`` is called with the rows so far, and may raise to end it. Raises ImportUnreadable.
+    """
+    judged = Judged()
+    with (
+        report.open("w", encoding="utf-8-sig", newline="") as table,
+        plan.open("w", encoding="utf-8") as lines,
+    ):
+        note = _Notes(judged, table)
+        head, rows = reader.read(source, known=subject.columns, required=subject.required)
+        for column, problem in head.problems:
+            note(finding(head.number, column, column, problem))
+        if not head.problems:
+            for verdict in _verdicts(rows, subject, on_progress):
+                _count(judged, verdict, note, lines)
+        note.end()
+        table.flush()
+        os.fsync(table.fileno())
+    return judged
+
+
+def changes(plan: Path) -> Iterator[list[Change]]:
+    """Yield what a plan says, in the order of the file and in batches that fit into memory."""
+    with plan.open(encoding="utf-8") as lines:
+        for batch in _batches(lines, len):
+            yield [Change(**json.loads(line)) for line in batch]
+
+
+def _batches[Item](items: Iterable[Item], size_of: Callable[[Item], int]) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += size_of(item)
+        if len(batch) >= BATCH or size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _verdicts(
+    rows: Iterator[reader.Row], subject: Subject, on_progress: Callable[[int], None]
+) -> Iterator[Verdict]:
+    """Yield a verdict for each row; one that says the same as an earlier row is wrong."""
+    first_rows: dict[tuple[object, ...], int] = {}
+    done = 0
+    for batch in _batches(rows, lambda row: sum(map(len, row.cells.values()))):
+        for verdict in subject.judge(batch):
+            if verdict.identity:
+                first = first_rows.setdefault(verdict.identity, verdict.row.number)
+                if first != verdict.row.number:
+                    verdict.object_to(subject.required[0], f"Row {first} is about the same.")
+            yield verdict
+            done += 1
+            on_progress(done)
+
+
+def _count(judged: Judged, verdict: Verdict, note: "_Notes", plan: IO[str]) -> None:
+    judged.rows += 1
+    for one in verdict.findings:
+        note(one)
+    if verdict.has_errors:
+        return
+    if verdict.change is None:
+        judged.unchanged += 1
+        return
+    judged.new += verdict.change.pk is None
+    judged.changed += verdict.change.pk is not None
+    plan.write(json.dumps(asdict(verdict.change)) + "\n")
+
+
+class _Notes:
+    """Writes findings down as CSV, up to a number that somebody may read; counts all."""
+
+    def __init__(self, judged: Judged, table: IO[str]) -> None:
+        self._judged = judged
+        self._table = csv.writer(table)
+        self._table.writerow(("row", "column", "value", "severity", "problem"))
+
+    def __call__(self, one: Finding) -> None:
+        judged = self._judged
+        if judged.error_count + judged.warning_count < MOST_FINDINGS:
+            severity = "error" if one.is_error else "warning"
+            row = (str(one.row), one.column, one.value, severity, one.problem)
+            self._table.writerow(map(defuse, row))
+        if len(judged.first) == MOST_SHOWN and one.is_error and not judged.error_count:
+            judged.first.pop()  # one error at least is among the first, however many warnings are before it
+        if len(judged.first) < MOST_SHOWN:
+            judged.first.append(one)
+        judged.error_count += one.is_error
+        judged.warning_count += not one.is_error
+
+    def end(self) -> None:
+        """Say how many were left out."""
+        more = self._judged.error_count + self._judged.warning_count - MOST_FINDINGS
+        if more > 0:
+            self._table.writerow(("", "", "", "", f"{more:,} more were found and are not listed."))

@@ -1,0 +1,211 @@
+"""Rows of the first visible sheet of an XLSX workbook, read by openpyxl behind bounds of our own.
+
+openpyxl trusts what it reads: here the size of each part is checked before it is opened, and how much is read
+between two rows while it is. Formulas are never computed, links never followed, macros refused.
+"""
+
+import contextlib
+import io
+import re
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import IO, Any, Literal, cast
+
+import openpyxl
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.styles.stylesheet import apply_stylesheet
+from openpyxl.worksheet._reader import WorkSheetParser
+
+from documents import exceptions
+from documents.tasks.imports.limits import MAX_COLUMNS, MAX_ROW_CHARACTERS, Bad, Budget, Cells
+
+MEGABYTE = 1_000_000
+MAX_PART_BYTES = 8 * MEGABYTE
+# The strings are held in memory, a sheet is not.
+MAX_STRINGS_BYTES = 64 * MEGABYTE
+MAX_SHEET_BYTES = 256 * MEGABYTE
+MAX_ROW_BYTES = 4 * MAX_ROW_CHARACTERS
+MAX_RATIO = 200  # of what is packed
+# Elements and attributes of XML: each may become an object in memory.
+MAX_MARKS = 200_000
+MAX_STRINGS_MARKS = 2_000_000
+
+STRINGS = re.compile(r"xl/sharedStrings\d*\.xml", re.IGNORECASE)
+SHEET = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
+MACROS = re.compile(r"(?:^|/)vbaProject\.bin$|/macrosheets/", re.IGNORECASE)
+LINKS = re.compile(r"(?:^|/)externalLinks/", re.IGNORECASE)
+TOO_LARGE = "Unpacked, a part of this workbook is larger than a table can be. Save the sheet as CSV UTF-8."
+DAMAGED = "This workbook is damaged. Open it and save it again as .xlsx, or as CSV UTF-8."
+# What openpyxl, expat and zipfile raise for files that are not what they should be.
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, SyntaxError, ValueError, KeyError, IndexError),
+    *(TypeError, AttributeError, NotImplementedError, RuntimeError, OverflowError, AssertionError),
+)
+
+warnings.filterwarnings("ignore", category=UserWarning, module=r"openpyxl\.")  # of what it drops
+if not openpyxl.DEFUSEDXML:  # pragma: no cover
+    raise ImportError("defusedxml is missing: without it openpyxl expands entities.")
+
+
+def rows(path: Path) -> Iterator[tuple[int, Cells]]:
+    """Yield each row of the first visible sheet with its number. Raises ImportUnreadable."""
+    with _plain_errors(), path.open("rb") as stream, _Archive(stream) as archive:
+        _require_harmless(archive, packed_bytes=path.stat().st_size)
+        yield from _rows(archive, stream)
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except DAMAGE as error:
+        raise exceptions.ImportUnreadable(DAMAGED) from error
+
+
+def _rows(archive: "_Archive", stream: IO[bytes]) -> Iterator[tuple[int, Cells]]:
+    reader = ExcelReader(stream, read_only=True, keep_links=False)
+    reader.archive = archive
+    reader.read_manifest()
+    reader.read_strings()
+    reader.read_workbook()
+    apply_stylesheet(archive, reader.wb)  # which numbers are dates
+    with archive.open(_first_visible(reader)) as source:
+        parser = _Parser(
+            source,
+            reader.shared_strings,
+            epoch=reader.wb.epoch,
+            date_formats=reader.wb._date_formats,  # type: ignore[attr-defined]
+            timedelta_formats=reader.wb._timedelta_formats,  # type: ignore[attr-defined]
+        )
+        for number, cells in parser.parse():
+            archive.refill()
+            yield number, _cells(number, cells)
+
+
+def _first_visible(reader: ExcelReader) -> str:
+    for sheet, relation in reader.parser.find_sheets():
+        if sheet.state == "visible" and relation.Type.endswith("/worksheet"):
+            return str(relation.target)
+    raise exceptions.ImportUnreadable("This workbook has no visible sheet.")
+
+
+def _cells(number: int, found: list[dict[str, Any]]) -> Cells:
+    width = max((cell["column"] for cell in found), default=0)
+    if width > MAX_COLUMNS:
+        raise exceptions.ImportUnreadable(
+            f"Row {number} has something in column {width:,}; at most {MAX_COLUMNS} columns are allowed."
+        )
+    cells: Cells = [""] * width
+    for cell in found:
+        cells[cell["column"] - 1] = _text(cell["value"], cell["data_type"])
+    return cells
+
+
+def _text(value: object, data_type: str) -> str | Bad:
+    if data_type == "f":
+        return Bad("", "It is a formula. Copy the column and paste it as values.")
+    if data_type == "e":
+        return Bad(str(value), "It is an error of the spreadsheet.")
+    if isinstance(value, datetime | date | time | timedelta):
+        return Bad(str(value), "It is a date. Format the cell as text or as a number, and type it again.")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+class _Parser(WorkSheetParser):
+    """The parser of openpyxl, which here leaves formulas alone: translating a shared one takes time without end."""
+
+    def parse_formula(self, element: Any) -> str:
+        """Return no more than that it is one."""
+        return "="
+
+
+def _require_harmless(archive: zipfile.ZipFile, *, packed_bytes: int) -> None:
+    infos = archive.infolist()
+    if sum(info.file_size for info in infos) > max(MAX_RATIO * packed_bytes, MEGABYTE):
+        raise exceptions.ImportUnreadable(TOO_LARGE)
+    for info in infos:
+        if info.flag_bits & 0x1:
+            raise exceptions.ImportUnreadable("This workbook has a password. Save it without one.")
+        if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise exceptions.ImportUnreadable(
+                DAMAGED
+            )  # no spreadsheet packs so, and only these unpack in bounds
+        if MACROS.search(info.filename):
+            raise exceptions.ImportUnreadable("This workbook has macros. Save it as .xlsx, without them.")
+        if LINKS.search(info.filename):
+            raise exceptions.ImportUnreadable(
+                "This workbook has links to other files. Break them (Data, Edit links), so that its values are its own."
+            )
+
+
+class _Archive(zipfile.ZipFile):
+    """A ZIP file whose parts are bounded: before they are opened by size, then by the marks of XML in them."""
+
+    def open(
+        self,
+        name: str | zipfile.ZipInfo,
+        mode: Literal["r", "w"] = "r",
+        pwd: bytes | None = None,
+        *,
+        force_zip64: bool = False,
+    ) -> IO[bytes]:
+        """Open a part for reading. Raises ImportUnreadable for one that is too large."""
+        info = name if isinstance(name, zipfile.ZipInfo) else self.getinfo(name)
+        limits = _limits(info.filename)
+        if info.file_size > limits.part_bytes:  # no more is ever unpacked, whatever the part holds
+            raise exceptions.ImportUnreadable(TOO_LARGE)
+        self._marks = Budget(limits.marks, TOO_LARGE)
+        self._bytes = Budget(limits.row_bytes, TOO_LARGE)
+        return cast("IO[bytes]", _Metered(super().open(info), self._marks, self._bytes))
+
+    def refill(self) -> None:
+        """Begin a new row of the sheet that is read."""
+        self._marks.refill()
+        self._bytes.refill()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Limits:
+    """The most bytes of a part, and what may be read of it at once: of a sheet between two rows."""
+
+    part_bytes: int
+    row_bytes: int
+    marks: int
+
+
+def _limits(name: str) -> _Limits:
+    if STRINGS.fullmatch(name):
+        return _Limits(part_bytes=MAX_STRINGS_BYTES, row_bytes=MAX_STRINGS_BYTES, marks=MAX_STRINGS_MARKS)
+    if SHEET.fullmatch(name):
+        return _Limits(part_bytes=MAX_SHEET_BYTES, row_bytes=MAX_ROW_BYTES, marks=MAX_MARKS)
+    return _Limits(part_bytes=MAX_PART_BYTES, row_bytes=MAX_PART_BYTES, marks=MAX_MARKS)
+
+
+class _Metered(io.BufferedIOBase):
+    """A stream that counts what is read."""
+
+    def __init__(self, stream: IO[bytes], marks: Budget, size: Budget) -> None:
+        self._stream, self._marks, self._size = stream, marks, size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as usual. Raises ImportUnreadable when it becomes too much."""
+        chunk = self._stream.read(-1 if size is None else size)
+        self._marks.spend(chunk.count(b"<") + chunk.count(b"="))
+        self._size.spend(len(chunk))
+        return chunk
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def close(self) -> None:
+        """Close the part too."""
+        self._stream.close()
+        super().close()

@@ -1,0 +1,110 @@
+"""Kinds of task that run by the clock: nightly removal of what nobody needs, the weekly summary."""
+
+import math
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import batched
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.storage import Storage, default_storage
+from django.core.mail import EmailMessage
+from django.db.models import Count, Exists, Model, OuterRef, Q
+from django.utils import timezone
+
+from documents.infrastructure import storage
+from documents.models import DocumentImage, DrawnPart, Task
+from documents.queue import lifecycle, registry
+from documents.tasks.pdf import part_cache, task as pdf_task
+
+CLEANUP, SUMMARY = "cleanup", "summary"
+# A file is written before the row that names it: what is younger may still get one.
+UNFINISHED = timedelta(hours=1)
+BATCH = 500
+WEEK = timedelta(days=7)
+
+
+def register() -> None:
+    """Let tasks of these kinds be run."""
+    registry.register(CLEANUP, "clean-up", remove_old, can_wait=True)
+    registry.register(SUMMARY, "weekly summary", send_summary, can_wait=True)
+
+
+def remove_old(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
+    """Remove old task rows and unused parts of reports, and then every file that no row names."""
+    rows = remove_rows()
+    parts = part_cache.forget_unused()
+    attempt.report("files", 0)
+    with storage.plain_errors():
+        files = remove_files(storage.results(), ((Task, "file"), (Task, "source"), (DrawnPart, "file")))
+        files += remove_files(default_storage, ((DocumentImage, "file"), (DocumentImage, "thumbnail")))
+    message = f"{rows} task rows, {parts} drawn parts and {files} files were removed."
+    return _nothing_to_keep(message, rows=rows, parts=parts, files=files)
+
+
+def remove_rows() -> int:
+    """Delete tasks that ended longer ago than ``SPMS_KEEP_TASKS``, but never a document's newest PDF.
+
+    PDFs of deleted documents go at once, images that could not be prepared with their tasks.
+    """
+    ended = Task.objects.exclude(status__in=Task.IN_FLIGHT)
+    newer = Task.objects.filter(
+        kind=OuterRef("kind"),
+        document=OuterRef("document"),
+        status=Task.Status.SUCCEEDED,
+        finished_at__gt=OuterRef("finished_at"),
+    )
+    newest = Q(status=Task.Status.SUCCEEDED, document__isnull=False) & ~Exists(newer)
+    old = ended.filter(finished_at__lt=timezone.now() - timedelta(seconds=settings.SPMS_KEEP_TASKS))
+    orphaned = ended.filter(kind=pdf_task.KIND, document=None)
+    removed = old.exclude(newest).delete()[0] + orphaned.delete()[0]
+    # Images that came to nothing stay as long as the task that says why.
+    return removed + DocumentImage.objects.filter(file="", task=None).delete()[0]
+
+
+def remove_files(files: Storage, named_in: Iterable[tuple[type[Model], str]]) -> int:
+    """Delete the files of a storage that no row names in these models' columns; return how many."""
+    removed = 0
+    before = timezone.now() - UNFINISHED
+    for names in batched(storage.walk(files), BATCH):
+        kept: set[str] = set()
+        for model, column in named_in:
+            rows = model._default_manager.filter(**{f"{column}__in": names})
+            kept.update(rows.values_list(column, flat=True))
+        for name in names:
+            if name not in kept and files.get_modified_time(name) < before:
+                files.delete(name)
+                removed += 1
+    return removed
+
+
+def send_summary(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
+    """Mail the week's figures to every maintainer who has an address."""
+    maintainers = User.objects.filter(is_staff=True, is_active=True).exclude(email="")
+    receivers = list(maintainers.values_list("email", flat=True))
+    if receivers:
+        EmailMessage("SPMS: the last seven days", summary(), bcc=receivers).send()
+    return _nothing_to_keep(f"Sent to {len(receivers)} maintainers.", receivers=len(receivers))
+
+
+def summary() -> str:
+    """Return the week's renders, failures and times in plain words."""
+    week = Task.objects.filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - WEEK)
+    counts = dict(week.values_list("status").annotate(Count("pk")))
+    modes = dict(week.filter(status=Task.Status.SUCCEEDED).values_list("mode").annotate(Count("pk")))
+    seconds = sorted(week.filter(status=Task.Status.SUCCEEDED).values_list("result__seconds", flat=True))
+    p95 = f"{seconds[math.ceil(0.95 * len(seconds)) - 1]:.1f} s" if seconds else "none rendered"
+    made = counts.get(Task.Status.SUCCEEDED, 0)
+    inline, queued = modes.get(Task.Mode.INLINE, 0), modes.get(Task.Mode.QUEUE, 0)
+    lines = (
+        f"PDFs rendered: {made} ({inline} inline, {queued} through the queue)",
+        f"Failed: {counts.get(Task.Status.FAILED, 0)}",
+        f"Cancelled: {counts.get(Task.Status.CANCELLED, 0)}",
+        f"Rendering time, p95: {p95}",
+        f"Waiting now: {Task.objects.waiting().count()}",
+    )
+    return "\n".join(lines)
+
+
+def _nothing_to_keep(message: str, **facts: object) -> lifecycle.Outcome:
+    return lifecycle.Outcome(file="", digest="", fingerprint="", facts=facts, message=message)

@@ -1,0 +1,1 @@
+"""Telling people and systems of a task's end."""

@@ -1,0 +1,1 @@
+"""PDFs of documents, and the annual report made from parts."""

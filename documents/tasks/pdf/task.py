@@ -1,0 +1,247 @@
+"""The kind of task that makes a document's PDF: content → HTML → rendering process → store."""
+
+import contextlib
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from documents import exceptions
+from documents.content import blocks, chapters, editions
+from documents.content.editions import Edition
+from documents.infrastructure import storage
+from documents.models import Document, Task, document_types
+from documents.queue import lifecycle, registry
+from documents.rendering import html, pool
+from documents.rendering.protocol import Job, Rendered
+from documents.tasks.pdf import annual_report, pending_images
+from metrics import instruments
+
+KIND = "pdf"
+SECONDS_PER_CHAPTER = 0.15  # two pages, as measured
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A document's HTML on disk, the images it may fetch (address → path), and the fingerprint of both.
+
+    ``source`` is the file to attach for an archive, if it is one; ``warnings`` are sentences about images that are
+    not ready.
+    """
+
+    path: Path
+    images: dict[str, str]
+    fingerprint: str
+    variant: str
+    generated_at: datetime
+    source: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A PDF that was made, the fingerprint of what it shows, facts of how it was made, and what it lacks."""
+
+    rendered: Rendered
+    fingerprint: str
+    warnings: tuple[str, ...]
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+def register() -> None:
+    """Let tasks of this kind be run."""
+    registry.register(KIND, "PDF", render)
+
+
+def warm() -> None:
+    """Start a rendering process of this worker, so that its first PDF need not wait for it."""
+    pool.get_pool().warm(1)
+
+
+def fingerprint(document: Document, edition: Edition = editions.DEFAULT) -> str:
+    """Return the SHA-256 of all that goes into the PDF of a document as it is now."""
+    recorder = _recorder(document, edition)
+    recorder.note(blocks.cover(document, edition))
+    for block in blocks.blocks(document, edition):
+        recorder.note(block)
+    return recorder.fingerprint()
+
+
+def stored(document: Document, edition: Edition = editions.DEFAULT) -> Task | None:
+    """Return the task whose PDF shows the document as it is now, if there is one."""
+    return lifecycle.newest_succeeded(KIND, fingerprint(document, edition))
+
+
+def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) -> float:
+    """Return what rendering a document takes, as it took last time; an annual report by its chapters."""
+    done = Task.objects.filter(
+        document=document, kind=KIND, status=Task.Status.SUCCEEDED, arguments=edition.as_arguments()
+    )
+    last = done.order_by("-finished_at").values_list("result", flat=True).first()
+    if last and "seconds" in last:
+        return float(last["seconds"])
+    if document.kind != document_types.ANNUAL_REPORT.key:
+        return 0.0
+    return SECONDS_PER_CHAPTER * chapters.count(document, edition)
+
+
+def render(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
+    """Make the PDF of the task's document as it is at this moment."""
+    started = time.monotonic()
+    document, edition = _document(attempt.task), editions.of(attempt.task.arguments)
+    pending_images.for_images(attempt, document, edition)
+    with storage.workspace() as folder:
+        attempt.report("html", 0)
+        made = _make(document, edition, folder, attempt)
+        rendered = made.rendered
+        attempt.report("store", rendered.pages)
+        _require_kept(attempt.task)
+        file = storage.save(folder / "document.pdf", suffix=".pdf")
+    warnings = (*made.warnings, *rendered.warnings)
+    facts = {
+        "pages": rendered.pages,
+        "bytes": rendered.size_bytes,
+        "seconds": round(time.monotonic() - started, 3),
+        "version": document.version,
+        "filename": document.filename_of(edition.title),
+        "warnings": list(warnings),
+        **made.facts,
+    }
+    instruments.rendered(
+        document.kind,
+        attempt.task.mode,
+        seconds=time.monotonic() - started,
+        pages=rendered.pages,
+        size_bytes=rendered.size_bytes,
+    )
+    return lifecycle.Outcome(
+        file=file,
+        digest=rendered.digest,
+        fingerprint=made.fingerprint,
+        facts=facts,
+        message=" ".join(warnings),
+    )
+
+
+def _make(document: Document, edition: Edition, folder: Path, attempt: lifecycle.Attempt) -> Made:
+    """Make ``document.pdf`` in ``folder``: from parts where that pays, else, or if it cannot be, as a whole."""
+    deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
+    if annual_report.has_parts(document, edition):
+        recorder = _recorder(document, edition)
+        try:
+            made = annual_report.make(
+                document, edition, folder, recorder=recorder, deadline=deadline, report=attempt.report
+            )
+        except exceptions.BindingUnsupported as error:
+            logger.warning("the report is rendered as a whole: %s", error)
+        else:
+            facts: dict[str, object] = {"parts": made.parts, "parts_drawn": made.drawn}
+            return Made(
+                rendered=made.rendered,
+                fingerprint=recorder.fingerprint(),
+                warnings=pending_images.warning(recorder.images),
+                facts=facts,
+            )
+    draft = write_draft(document, folder / "document.html", edition=edition, report=attempt.report)
+    rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=attempt.report)
+    return Made(rendered=rendered, fingerprint=draft.fingerprint, warnings=draft.warnings)
+
+
+def write_draft(
+    document: Document,
+    path: Path,
+    *,
+    edition: Edition = editions.DEFAULT,
+    report: lifecycle.Report = lambda *_: None,
+) -> Draft:
+    """Write a document's HTML to ``path``, block by block, and beside it the images that are in a bucket."""
+    generated_at = timezone.localtime().replace(microsecond=0)
+    source = path.with_name("document.json") if edition.is_archive else None
+    recorder = _recorder(document, edition)
+    with (
+        storage.plain_errors(),
+        _copied(recorder, source, generated_at),
+        path.open("w", encoding="utf-8") as stream,
+    ):
+        html.write(
+            stream,
+            cover=recorder.note(blocks.cover(document, edition)),
+            contents=blocks.contents(document, edition),
+            blocks=map(recorder.note, blocks.blocks(document, edition)),
+            generated_at=generated_at,
+        )
+    paths: dict[str, str] = {}
+    for image in recorder.images.values():
+        report("html", 0)  # hundreds of images take a while to come from a bucket
+        paths |= pending_images.local_paths([image], path.parent)
+    return Draft(
+        path=path,
+        images=paths,
+        fingerprint=recorder.fingerprint(),
+        variant=edition.pdf_variant,
+        generated_at=generated_at,
+        source=source,
+        warnings=pending_images.warning(recorder.images),
+    )
+
+
+@contextlib.contextmanager
+def _copied(recorder: blocks.Recorder, path: Path | None, generated_at: datetime) -> Iterator[None]:
+    """Keep the parts that pass by as one JSON array, if there is a path for it; it ends with facts of the whole."""
+    if path is None:
+        yield
+        return
+    with path.open("w", encoding="utf-8") as copy:
+        copy.write("[\n")
+        recorder.copy = copy
+        yield
+        facts = {"fingerprint": recorder.fingerprint(), "generated_at": generated_at.isoformat()}
+        copy.write(f"{json.dumps(facts)}\n]\n")
+
+
+def _recorder(document: Document, edition: Edition) -> blocks.Recorder:
+    return blocks.Recorder(f"{document.pk} {html.design_version()}{_salt(edition)}")
+
+
+def _salt(edition: Edition) -> str:
+    """Return what tells editions apart; nothing for the one that everybody gets."""
+    chosen = {name: value for name, value in edition.as_arguments().items() if name != "variant"}
+    if edition.is_archive:
+        chosen["variant"] = edition.pdf_variant
+    return json.dumps(chosen, sort_keys=True) if chosen else ""
+
+
+def _document(task: Task) -> Document:
+    """Return the document as it is now; raises DocumentGone."""
+    document = blocks.get(task.document_id) if task.document_id else None
+    if document is None:
+        raise exceptions.DocumentGone("It was deleted before its PDF was finished.")
+    return document
+
+
+def _require_kept(task: Task) -> None:
+    """Raise DocumentGone for a document that was deleted meanwhile: nothing may be kept of it."""
+    if not Document.objects.filter(tasks=task).exists():
+        raise exceptions.DocumentGone("It was deleted before its PDF was finished.")
+
+
+def _render(draft: Draft, pdf_path: Path, *, deadline: float, report: lifecycle.Report) -> Rendered:
+    job = Job(
+        html_path=str(draft.path),
+        pdf_path=str(pdf_path),
+        images=draft.images,
+        variant=draft.variant,
+        source_path=str(draft.source or ""),
+        generated_at=draft.generated_at.isoformat(),
+        cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
+    )
+    return pool.get_pool().render(job, deadline=deadline, report=report)
