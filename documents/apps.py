@@ -16,7 +16,7 @@ class DocumentsConfig(AppConfig):
         """Register the kinds of task that this app runs, and warm each worker of the queue when it starts."""
         from django_q.signals import post_spawn
 
-        from documents import facts
+        from documents.operations import task_metrics
         from documents.tasks import maintenance
         from documents.tasks.cycles import task as letter_task
         from documents.tasks.exports import task as export_task
@@ -34,7 +34,7 @@ class DocumentsConfig(AppConfig):
         alerts.register()
         letter_task.register()
         checks.register(alerts.check)
-        facts.supply()
+        task_metrics.supply()
         post_spawn.connect(start_worker, dispatch_uid="documents.start_worker")
 
 

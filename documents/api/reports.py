@@ -18,7 +18,7 @@ from documents.api.conventions import StrictSerializer
 from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.content import editions
 from documents.models import Document, ScheduledReport
-from documents.reports import cron, running
+from documents.operations import cron, scheduled_reports
 from documents.tasks.exports import spec
 
 MOST_RECEIVERS = 50
@@ -123,7 +123,7 @@ class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
     @action(detail=True, methods=["post"])
     def run(self, request: Request, pk: str) -> Response:
         """Make it now, whenever its time is, and mail it to its receivers."""
-        return answers.of_task(running.run(self.get_object()), 200)
+        return answers.of_task(scheduled_reports.run(self.get_object()), 200)
 
 
 def _next(expression: str) -> datetime | None:

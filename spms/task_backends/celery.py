@@ -164,7 +164,7 @@ def _start_worker(**_: Any) -> None:
 @signals.worker_ready.connect
 def _keep(sender: Any, **_: Any) -> None:
     """Keep the cluster from a thread of the main process."""
-    from documents.keeper import Keeper
+    from documents.operations.supervisor import Keeper
     from documents.queue import clusters
 
     keeper = Keeper(clusters.cluster_name(), sender.controller.concurrency, runs_schedules=True)
@@ -178,7 +178,7 @@ def _keep_on(keeper: Any) -> None:
 
 @signals.worker_shutdown.connect
 def _leave(**_: Any) -> None:
-    from documents.keeper import Keeper
+    from documents.operations.supervisor import Keeper
     from documents.queue import clusters
 
     _stop.set()

@@ -107,7 +107,7 @@ def ask(system, script):
 
 def counts(system):
     script = """
-from documents.backup import databases, making
+from documents.operations.backup import databases, making
 from documents.models import Task
 print(*(model.objects.count() for name, model in making.COUNTED.items()))
 """
@@ -175,7 +175,7 @@ def test_a_system_that_runs_is_not_restored(system, archive, target):
 def test_whoever_else_uses_the_database_is_noticed(archive, target):
     target.manage("migrate", "-v", "0")
     target.start(*MANAGE, "evaluate_thresholds", "--every", "1s")
-    sessions = "from documents.backup import databases; print(databases.other_sessions())"
+    sessions = "from documents.operations.backup import databases; print(databases.other_sessions())"
     wait_for(lambda: ask(target, sessions).strip() == "1")
     assert "1 other connection(s)" in refused(target, "restore", str(archive))
     target.manage("restore", str(archive), "--force")
@@ -230,7 +230,9 @@ def test_a_hostile_archive_is_refused_and_nothing_is_written(what, archive, targ
 
 
 def tables_of(system):
-    return ask(system, "from documents.backup import databases; print(*databases.tables())").split()
+    return ask(
+        system, "from documents.operations.backup import databases; print(*databases.tables())"
+    ).split()
 
 
 @ON_SQLITE

@@ -8,7 +8,7 @@ from tests.acceptance.system import MANAGE, ROOT
 
 BROKEN = """
 from django.core.management import call_command
-from documents.keeper import Keeper
+from documents.operations.supervisor import Keeper
 def broken(self):
     raise KeyError("nobody foresaw this")
 Keeper.round = broken

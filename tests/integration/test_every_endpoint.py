@@ -9,10 +9,10 @@ from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 from django_filters.rest_framework import FilterSet
 
-from documents import schedules
 from documents.api.filters import CycleFilter, LetterFilter, TaskFilter
 from documents.filters import DocumentFilter, ProjectFilter
 from documents.models import Notice, ScheduledReport, Task
+from documents.operations import periodic
 from metrics.models import ModeChange
 from tests import factories
 
@@ -177,7 +177,7 @@ def rows(plan, owner, member, maintainer, stranger):
         receivers=["a@example.org"],
         cron="0 7 * * 1",
     )
-    schedules.ensure()
+    periodic.ensure()
     cycle = factories.cycle()
     return {
         "cycle": cycle.pk,

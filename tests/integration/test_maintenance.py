@@ -11,9 +11,9 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
-from documents import schedules
 from documents.infrastructure import storage
 from documents.models import Task
+from documents.operations import periodic
 from documents.queue import hints, lifecycle
 from documents.tasks import maintenance
 from tests import factories
@@ -102,9 +102,9 @@ def test_a_schedule_begins_one_task_at_a_time():
 
 
 def test_schedules_are_made_once_and_then_left_alone():
-    schedules.ensure()
+    periodic.ensure()
     Schedule.objects.filter(name="cleanup").update(next_run=timezone.now())
-    schedules.ensure()
+    periodic.ensure()
     assert Schedule.objects.count() == 2
     assert Schedule.objects.get(name="cleanup").next_run < timezone.now()
 
@@ -121,15 +121,15 @@ def test_schedules_are_made_once_and_then_left_alone():
 def test_the_next_time_is_in_local_time(now, hour, weekday, expected):
     zone = ZoneInfo("Australia/Perth")
     moment = datetime.fromisoformat(now).replace(tzinfo=zone)
-    assert schedules.next_at(moment, hour, weekday=weekday) == datetime.fromisoformat(expected).replace(
+    assert periodic.next_at(moment, hour, weekday=weekday) == datetime.fromisoformat(expected).replace(
         tzinfo=zone
     )
 
 
 def test_clusters_that_start_at_the_same_moment_leave_one_schedule_of_each():
-    schedules.ensure()
+    periodic.ensure()
     for kind in (maintenance.CLEANUP, maintenance.SUMMARY):
-        Schedule.objects.create(name=kind, func=schedules.ENTRY)
-    schedules.ensure()
+        Schedule.objects.create(name=kind, func=periodic.ENTRY)
+    periodic.ensure()
     names = Schedule.objects.order_by("name").values_list("name", flat=True)
     assert list(names) == [maintenance.CLEANUP, maintenance.SUMMARY]

@@ -5,9 +5,9 @@ import time
 import pytest
 from django_q.models import OrmQ
 
-from documents.keeper import Keeper
 from documents.management.commands.qcluster import look
 from documents.models import Cluster, Task
+from documents.operations.supervisor import Keeper
 from documents.queue import clusters, hints, statistics
 from tests import factories
 from tests.working import run_entries

@@ -7,7 +7,7 @@ from django.core import mail
 from django.utils import timezone
 
 from documents.models import Cluster, Delivery, ScheduledReport, Task
-from documents.reports import running
+from documents.operations import scheduled_reports
 from documents.tasks.notifications import task as notification_task
 from tests import factories
 from tests.working import run_entries
@@ -39,7 +39,7 @@ def due(report_id, ago=timedelta(seconds=1)):
 def work():
     """Do what workers and their keeper do until nothing is left."""
     for _ in range(3):
-        running.begin_due()
+        scheduled_reports.begin_due()
         notification_task.send_due()
         run_entries()
 
@@ -81,8 +81,8 @@ def test_what_has_not_changed_is_sent_again_without_being_made_again(staff_api, 
 
 def test_however_many_look_it_is_begun_once(staff_api, plan, worker):
     due(schedule(staff_api).data["id"])
-    running.begin_due()
-    running.begin_due()
+    scheduled_reports.begin_due()
+    scheduled_reports.begin_due()
     assert Task.objects.filter(kind="export").count() == 1
 
 

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from documents import schedules
 from documents.models import Cluster, Failure, Task
+from documents.operations import periodic
 from documents.pages import tables
 from documents.queue import hints
 from documents.tasks.notifications import alerts
@@ -242,7 +242,7 @@ def test_the_queue_is_paused_and_resumed_by_hand(staff, cluster):
 
 
 def test_scheduled_work_is_shown_and_can_be_begun_now(staff):
-    schedules.ensure()
+    periodic.ensure()
     assert "cleanup" in text(staff)
     staff.post(f"{PAGE}schedules/cleanup/run/")
     run_entries()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from documents.exceptions import CronRefused
-from documents.reports import cron
+from documents.operations import cron
 
 ADELAIDE = ZoneInfo("Australia/Adelaide")
 

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from documents.backup import making
-from documents.backup.archive import KEY, BackupError, Manifest
 from documents.exceptions import SpmsError
+from documents.operations.backup import create
+from documents.operations.backup.archive import KEY, BackupError, Manifest
 
 
 class Command(BaseCommand):
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         """Make the archive."""
         folder = options["folder"] or Path(settings.SPMS_DATA_DIR) / "backups"
         try:
-            path, manifest = making.make(
+            path, manifest = create.make(
                 folder, with_key=options["with_key"], with_bucket=options["with_bucket"]
             )
         except (BackupError, SpmsError, OSError, DatabaseError) as error:

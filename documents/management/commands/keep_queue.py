@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from documents.infrastructure import data_dir_lock
-from documents.keeper import Keeper
+from documents.operations.supervisor import Keeper
 from documents.queue import clusters
 
 

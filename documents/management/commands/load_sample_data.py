@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from documents.samples.load import Summary, load, other_users, taken_names
+from documents.samples.loader import Summary, load, other_users, taken_names
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from django_q.cluster import Cluster
 from django_q.management.commands import qcluster
 
 from documents.infrastructure import data_dir_lock, processes
-from documents.keeper import ROUND_SECONDS, Keeper
+from documents.operations.supervisor import ROUND_SECONDS, Keeper
 from documents.queue import clusters
 
 logger = logging.getLogger("spms.qcluster")

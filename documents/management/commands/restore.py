@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from documents.backup import restoring
-from documents.backup.archive import KEY, BackupError
 from documents.exceptions import SpmsError
+from documents.operations.backup import restore
+from documents.operations.backup.archive import KEY, BackupError
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Restore, and say what was restored."""
         try:
-            manifest = restoring.restore(
+            manifest = restore.restore(
                 options["archive"], is_replacing=options["replace"], is_forced=options["force"]
             )
         except (BackupError, SpmsError, OSError, DatabaseError) as error:

@@ -1,6 +1,6 @@
 """The charts of the sample documents, by name; all figures are invented."""
 
-from documents.samples.charts import Chart, Series
+from documents.samples.pictures.charts import Chart, Series
 
 SEASONS = ("2020-21", "2021-22", "2022-23", "2023-24", "2024-25", "2025-26")
 NIGHTS = tuple(str(night) for night in range(1, 31))

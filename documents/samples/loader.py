@@ -21,8 +21,8 @@ from documents.models import (
     document_types,
     richtext,
 )
-from documents.samples import drawings
 from documents.samples.people import BUSINESS_AREAS, LOGINS, PEOPLE, Person
+from documents.samples.pictures import catalogue
 from documents.samples.projects import DocumentData, ProjectData, annual_reports, projects
 from documents.tasks.images import attachments
 
@@ -70,7 +70,7 @@ def taken_names() -> list[str]:
 def load() -> Summary:
     """Store whatever is missing of the sample data, all of it or nothing."""
     created: Counter[str] = Counter()
-    uploads = cache(drawings.upload)
+    uploads = cache(catalogue.upload)
     with transaction.atomic():
         users = {person.username: _user(person, created) for person in PEOPLE}
         areas = {

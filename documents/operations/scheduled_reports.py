@@ -11,8 +11,8 @@ from django.utils import timezone
 from documents import exceptions
 from documents.content import blocks, editions
 from documents.models import ScheduledReport, Task
+from documents.operations import cron
 from documents.queue import hints, lifecycle
-from documents.reports import cron
 from documents.tasks.exports import spec, task as export_task
 from documents.tasks.notifications import task as notification_task
 from documents.tasks.pdf import task as pdf_task

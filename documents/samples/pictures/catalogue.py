@@ -6,24 +6,24 @@ from random import Random
 
 from PIL import Image
 
-from documents.samples import aerials, charts, forests, landscapes, waters
-from documents.samples.figures import CHARTS
+from documents.samples.chart_data import CHARTS
+from documents.samples.pictures import aerial, charts, forest, landscape, sea
 
 PAINTERS: dict[str, Callable[[Random], Image.Image]] = {
-    "amphipod": waters.amphipod,
-    "burn": forests.burn,
-    "canopy": aerials.canopy,
-    "dunes": landscapes.dunes,
-    "dusk": waters.dusk,
-    "forest": forests.forest,
-    "heath": landscapes.heath,
-    "herbarium": aerials.herbarium,
-    "mosaic": aerials.mosaic,
-    "night": landscapes.night,
-    "salt-lake": aerials.salt_lake,
-    "seagrass": waters.seagrass,
-    "spinifex": landscapes.spinifex,
-    "turtle-beach": waters.turtle_beach,
+    "amphipod": sea.amphipod,
+    "burn": forest.burn,
+    "canopy": aerial.canopy,
+    "dunes": landscape.dunes,
+    "dusk": sea.dusk,
+    "forest": forest.forest,
+    "heath": landscape.heath,
+    "herbarium": aerial.herbarium,
+    "mosaic": aerial.mosaic,
+    "night": landscape.night,
+    "salt-lake": aerial.salt_lake,
+    "seagrass": sea.seagrass,
+    "spinifex": landscape.spinifex,
+    "turtle-beach": sea.turtle_beach,
 }
 # "seagrass--2" is another picture of the same kind, painted from another seed.
 SEED_SEPARATOR = "--"

@@ -16,10 +16,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.storage import Storage, default_storage
 
-from documents.backup import archive, databases
-from documents.backup.archive import Manifest, Writer
 from documents.infrastructure import storage
 from documents.models import Document, DocumentImage, Project, Task
+from documents.operations.backup import archive, database
+from documents.operations.backup.archive import Manifest, Writer
 
 COUNTED = {"users": User, "projects": Project, "documents": Document, "images": DocumentImage, "tasks": Task}
 COUNT, FILES = "SELECT count(*) FROM {}", "SELECT file FROM {} WHERE file <> ''"
@@ -52,7 +52,7 @@ def make(folder: Path, *, with_key: bool = False, with_bucket: bool = False) -> 
         manifest = Manifest(
             format=archive.FORMAT,
             version=version(),
-            engine=databases.engine(),
+            engine=database.engine(),
             made_at=made_at.isoformat(timespec="seconds"),
             migrations=moment.migrations,
             counts=moment.counts,
@@ -84,19 +84,19 @@ def storage_of(folder: str) -> Storage:
 
 
 def _add_database(writer: Writer, work: Path) -> Moment:
-    name = archive.DATABASES[databases.engine()]
-    if "django_migrations" not in databases.tables():
+    name = archive.DATABASES[database.engine()]
+    if "django_migrations" not in database.tables():
         raise archive.BackupError(
             "There is nothing to save: the database has no tables (migrate makes them)."
         )
-    with databases.snapshot(work / name) as query:
+    with database.snapshot(work / name) as query:
         moment = _moment(query)
     _add_path(writer, name, work / name)
     (work / name).unlink()
     return moment
 
 
-def _moment(query: databases.Query) -> Moment:
+def _moment(query: database.Query) -> Moment:
     applied = query("SELECT app, name FROM django_migrations ORDER BY app, name")
     counts = {name: query(COUNT.format(model._meta.db_table))[0][0] for name, model in COUNTED.items()}
     named = {

@@ -6,10 +6,9 @@ import threading
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from documents import schedules
 from documents.infrastructure import processes
+from documents.operations import periodic, scheduled_reports
 from documents.queue import clusters, hints
-from documents.reports import running
 from documents.tasks.notifications import alerts, task as notification_task
 
 ROUND_SECONDS = 1.0
@@ -58,9 +57,9 @@ class Keeper:
     def _beat(self, *, is_measured: bool) -> None:
         memory_bytes = processes.worker_memory_bytes() if is_measured else None
         if clusters.beat(self._name, self._worker_count, memory_bytes):
-            schedules.ensure()
+            periodic.ensure()
         if self._runs_schedules:
-            schedules.begin_due()
-        running.begin_due()
+            periodic.begin_due()
+        scheduled_reports.begin_due()
         notification_task.send_due()
         alerts.send_due()

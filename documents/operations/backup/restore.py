@@ -16,10 +16,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from documents.backup import archive, databases, making
-from documents.backup.archive import BackupError, Manifest
 from documents.infrastructure import data_dir_lock, storage
 from documents.models import Cluster, Document, Project, Task
+from documents.operations.backup import archive, create, database
+from documents.operations.backup.archive import BackupError, Manifest
 
 OURS = ("documents.", "metrics.")
 
@@ -29,11 +29,11 @@ def restore(path: Path, *, is_replacing: bool, is_forced: bool = False) -> Manif
     with path.open("rb") as stream, _alone(is_forced=is_forced):
         manifest = archive.verify(stream)
         _require_fitting(manifest)
-        databases.require_tools()
+        database.require_tools()
         if not is_replacing:
             _require_empty()
         with storage.workspace() as work:
-            databases.restore(_put_files(stream, manifest, work), work)
+            database.restore(_put_files(stream, manifest, work), work)
     call_command("migrate", verbosity=0)
     Cluster.objects.all().delete()  # those that ran at the time of the backup
     return manifest
@@ -50,13 +50,13 @@ def _put_files(stream: IO[bytes], manifest: Manifest, work: Path) -> Path:
             path.chmod(0o600)
             path.replace(Path(settings.SPMS_DATA_DIR) / archive.KEY)
         else:
-            storage.place(making.storage_of(folder), rest, path)
+            storage.place(create.storage_of(folder), rest, path)
             path.unlink(missing_ok=True)
     return database
 
 
 def _require_fitting(manifest: Manifest) -> None:
-    engine = databases.engine()
+    engine = database.engine()
     if manifest.engine != engine:
         raise BackupError(
             f"This archive is of a system on {manifest.engine}, and DATABASE_URL names one on {engine}."
@@ -65,11 +65,11 @@ def _require_fitting(manifest: Manifest) -> None:
         raise BackupError("This archive has no database.")
     known = {f"{app}.{name}" for app, name in MigrationLoader(connection).disk_migrations}
     unknown = [name for name in manifest.migrations if name.startswith(OURS) and name not in known]
-    if unknown or _numbers(manifest.version) > _numbers(making.version()):
+    if unknown or _numbers(manifest.version) > _numbers(create.version()):
         newest = f", with {unknown[-1]}" if unknown else ""
         raise BackupError(
             f"This archive was made by a newer version ({manifest.version}{newest}) than this one"
-            f" ({making.version()}): restore it with that version."
+            f" ({create.version()}): restore it with that version."
         )
 
 
@@ -78,13 +78,13 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _require_empty() -> None:
-    there = set(databases.tables())
+    there = set(database.tables())
     for model in (User, Project, Document, Task):
         if model._meta.db_table in there and model._default_manager.exists():
             name = model._meta.verbose_name_plural
             raise BackupError(f"This system has {name} already. Repeat with --replace to lose what it has.")
     for folder in archive.FOLDERS:
-        if next(storage.walk(making.storage_of(folder)), None):
+        if next(storage.walk(create.storage_of(folder)), None):
             raise BackupError(
                 f"This system has files in {folder}/ already. Repeat with --replace to keep them too."
             )
@@ -102,12 +102,12 @@ def _alone(*, is_forced: bool) -> Iterator[None]:
 def _require_stopped(*, is_alone: bool) -> None:
     if not is_alone:
         raise BackupError("The web server or a cluster of workers runs on this data folder: stop it first.")
-    clusters = Cluster.objects.alive() if Cluster._meta.db_table in databases.tables() else []
+    clusters = Cluster.objects.alive() if Cluster._meta.db_table in database.tables() else []
     if names := [cluster.name for cluster in clusters]:
         raise BackupError(
             f"A cluster of workers runs ({names[0]}): stop it, wait ten seconds, then try again."
         )
-    if others := databases.other_sessions():
+    if others := database.other_sessions():
         raise BackupError(
             f"{others} other connection(s) to the database are open: stop web, workers and evaluator first,"
             " or say --force if these are none of them."

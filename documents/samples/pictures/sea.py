@@ -5,7 +5,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw
 
-from documents.samples.paint import (
+from documents.samples.pictures.brushes import (
     HEIGHT,
     SIZE,
     WIDTH,

@@ -1,0 +1,1 @@
+"""Keeping an installation going: supervisor, schedules, backup, the gauges of the work."""

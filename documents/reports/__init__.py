@@ -1,1 +1,0 @@
-"""Scheduled reports: an export or a PDF by the clock, mailed to its receivers."""

@@ -1,0 +1,1 @@
+"""Pictures of invented places and measurements, painted from random numbers."""
