@@ -90,7 +90,7 @@ LINKS: dict[tuple[str, int], list[Link]] = {
 class Strict(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """Says of what StrictSerializer reads that it takes no other members."""
 
-    target_class = "documents.api.conventions.StrictSerializer"
+    target_class = "documents.api.strict.StrictSerializer"
     match_subclasses = True
 
     def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ urlpatterns = [
     path("healthz/live", health.live, name="live"),
     path("healthz/ready", health.ready, name="ready"),
     path("", include("documents.pages.urls")),
-    path("dashboard/tasks/", include("documents.pages.staff_urls")),
+    path("dashboard/tasks/", include("documents.pages.task_urls")),
     path("dashboard/imports/", include("documents.pages.import_urls")),
     path("dashboard/reports/", include("documents.pages.report_urls")),
     path("dashboard/cycles/", include("documents.pages.cycle_urls")),

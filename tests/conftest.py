@@ -5,7 +5,7 @@ import os
 import pytest
 from rest_framework.test import APIClient
 
-from documents.pages import tables
+from documents.pages import task_tables
 from documents.queue import statistics
 from documents.rendering import pool
 from metrics import flag
@@ -22,7 +22,7 @@ def _end_children():
 @pytest.fixture(autouse=True)
 def _forget_what_was_known():
     statistics.pace_seconds.cache_clear()
-    tables._groups.cache_clear()
+    task_tables._groups.cache_clear()
     flag.forget()
     context.forget()
 

@@ -15,9 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents.api import answers
-from documents.api.conventions import require_no_body
-from documents.api.cycle_serializers import (
+from documents.api import task_responses
+from documents.api.filters import CycleFilter, LetterFilter
+from documents.api.serializers import ProblemSerializer, TaskSerializer
+from documents.api.serializers_cycles import (
     AgainSerializer,
     BounceSerializer,
     CycleRequestSerializer,
@@ -25,8 +26,7 @@ from documents.api.cycle_serializers import (
     LetterSerializer,
     PreviewSerializer,
 )
-from documents.api.filters import CycleFilter, LetterFilter
-from documents.api.serializers import ProblemSerializer, TaskSerializer
+from documents.api.strict import require_no_body
 from documents.models import Cycle, Letter
 from documents.tasks.cycles import actions, preparation
 from documents.tasks.notifications import task as notification_task
@@ -71,7 +71,7 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
             notify=asked["notify"],
             webhook=asked["webhook"],
         )
-        return answers.make(request, **actions.opened(cycle, subscribe))
+        return task_responses.make(request, **actions.opened(cycle, subscribe))
 
     @extend_schema(request=None, responses={200: CycleSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
@@ -86,7 +86,7 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
     def resume(self, request: Request, pk: str) -> Response:
         """Go on with what is left, in a new task."""
         require_no_body(request)
-        return answers.make(request, **actions.resumed(self.get_object()))
+        return task_responses.make(request, **actions.resumed(self.get_object()))
 
     @extend_schema(request=AgainSerializer, responses=TASK | PROBLEMS)
     @action(detail=True, methods=["post"])
@@ -148,4 +148,4 @@ def _cycle(pk: Any) -> Cycle:
 
 def _again(request: Request, cycle: Cycle, chosen: dict[str, Any]) -> Response:
     actions.require_again(cycle.letters.filter(**chosen))
-    return answers.make(request, **actions.resumed(cycle))
+    return task_responses.make(request, **actions.resumed(cycle))

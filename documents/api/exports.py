@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents.api import answers, preferences
+from documents.api import prefer_header, task_responses
 from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
 from documents.tasks.exports import spec, task as export_task
 from documents.tasks.notifications import task as notification_task
@@ -49,7 +49,7 @@ class ExportsView(APIView):
     """Exports of what the sender may see, as CSV, XLSX, JSON Lines or a ZIP of PDFs."""
 
     @extend_schema(
-        parameters=[preferences.PREFER],
+        parameters=[prefer_header.PREFER],
         request=ExportSerializer,
         responses={
             200: TaskSerializer,
@@ -70,8 +70,8 @@ class ExportsView(APIView):
         state = spec.state(export, user)
         if (done := export_task.made(export, state)) is not None:
             subscribe(done)
-            return answers.of_task(done, 200)
-        return answers.make(
+            return task_responses.of_task(done, 200)
+        return task_responses.make(
             request,
             kind=export_task.KIND,
             fingerprint=state.fingerprint,

@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents.api import answers, preferences
+from documents.api import prefer_header, task_responses
+from documents.api.images import YES_OR_NO
 from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
-from documents.api.uploads import YES_OR_NO
 from documents.infrastructure import storage
 from documents.models import Task
 from documents.tasks.imports import reader, task as imports
@@ -56,7 +56,7 @@ class ImportsView(APIView):
 
     @extend_schema(
         operation_id="imports_create",
-        parameters=[preferences.PREFER],
+        parameters=[prefer_header.PREFER],
         request={"multipart/form-data": ImportSerializer},
         responses=ANSWERS,
     )
@@ -90,7 +90,7 @@ class ApplyView(APIView):
 
     @extend_schema(
         operation_id="imports_apply",
-        parameters=[preferences.PREFER],
+        parameters=[prefer_header.PREFER],
         request=NoticeRequestSerializer,
         responses={**ANSWERS, 404: ProblemSerializer},
     )
@@ -119,7 +119,7 @@ def _make(
         user = cast("User", request.user)
         notification_task.subscribe(task, user, notify=wanted["notify"], webhook=wanted["webhook"])
 
-    return answers.make(
+    return task_responses.make(
         request,
         kind=KIND,
         fingerprint=order.fingerprint(),

@@ -8,7 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 
-from documents.api.conventions import StrictSerializer
+from documents.api.strict import StrictSerializer
 from documents.models import (
     Delivery,
     Document,

@@ -15,10 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from documents import exceptions
-from documents.api import answers, downloads, preferences
-from documents.api.conventions import require_no_body
+from documents.api import downloads, prefer_header, task_responses
 from documents.api.filters import TaskFilter
 from documents.api.serializers import ProblemSerializer, TaskSerializer
+from documents.api.strict import require_no_body
 from documents.models import Task
 from documents.queue import lifecycle, routing
 from documents.tasks.notifications import task as notification_task
@@ -89,7 +89,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         return Response(TaskSerializer(self.get_object()).data)
 
     @extend_schema(
-        parameters=[preferences.PREFER],
+        parameters=[prefer_header.PREFER],
         request=None,
         responses={200: TaskSerializer, 202: TaskSerializer, 409: ProblemSerializer},
     )
@@ -97,15 +97,15 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     def retry(self, request: Request, pk: str) -> Response:
         """Let a failed or cancelled task run again, with all its attempts."""
         require_no_body(request)
-        wish = preferences.of(request)
+        wish = prefer_header.of(request)
         failed = self.get_object()
         task = routing.again(failed, wish=wish, user=request.user)
         notification_task.renew(task)
-        return answers.of_task(task, 200, preferences.applied(wish, task))
+        return task_responses.of_task(task, 200, prefer_header.applied(wish, task))
 
 
 def _wait_parameter(request: Request) -> float:
     text = request.query_params.get("wait", "0")
-    if not preferences.is_whole_number(text) or int(text) > LONGEST_WAIT_SECONDS:
+    if not prefer_header.is_whole_number(text) or int(text) > LONGEST_WAIT_SECONDS:
         raise ValidationError({"wait": f"Send a whole number of seconds from 0 to {LONGEST_WAIT_SECONDS}."})
     return float(text)

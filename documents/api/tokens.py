@@ -9,7 +9,7 @@ from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from documents.api.conventions import BoundedJsonParser
+from documents.api.parsers import BoundedJsonParser
 
 
 class TokenView(ObtainAuthToken):

@@ -4,15 +4,16 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from documents.api.cycles import BounceView, CycleViewSet, LetterAgainView, LettersView
+from documents.api.documents import DocumentViewSet
 from documents.api.events import events
 from documents.api.exports import ExportsView
+from documents.api.images import ImageFileView
 from documents.api.imports import ApplyView, ImportsView
-from documents.api.notices import NoticesView, ResendView
-from documents.api.reports import ScheduledReportViewSet
+from documents.api.projects import ProjectViewSet
+from documents.api.scheduled_reports import ScheduledReportViewSet
+from documents.api.subscriptions import NoticesView, ResendView
 from documents.api.tasks import TaskViewSet
 from documents.api.tokens import TokenView
-from documents.api.uploads import ImageFileView
-from documents.api.views import DocumentViewSet, ProjectViewSet
 
 router = SimpleRouter()
 router.register("projects", ProjectViewSet, basename="project")

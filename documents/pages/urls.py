@@ -2,13 +2,13 @@
 
 from django.urls import path
 
-from documents.pages import exports, views
+from documents.pages import documents, exports
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("documents/<int:pk>/", views.document, name="document-page"),
-    path("documents/<int:pk>/made/", views.made, name="document-page-made"),
-    path("documents/<int:pk>/images/", views.images, name="document-page-images"),
+    path("", documents.home, name="home"),
+    path("documents/<int:pk>/", documents.document, name="document-page"),
+    path("documents/<int:pk>/made/", documents.made, name="document-page-made"),
+    path("documents/<int:pk>/images/", documents.images, name="document-page-images"),
     path("exports/", exports.exports, name="exports-page"),
     path("exports/made/", exports.made, name="exports-made"),
 ]

@@ -159,7 +159,7 @@ def test_an_error_page_needs_nothing(client, monkeypatch, owner):
     def broken(request, filters):
         raise RuntimeError("no luck")
 
-    monkeypatch.setattr("documents.pages.views._documents", broken)
+    monkeypatch.setattr("documents.pages.documents._documents", broken)
     answer = client.get("/", headers={"Accept": "text/html"})
     assert answer.status_code == 500
     assert "Nothing of yours is lost" in answer.content.decode()

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from documents.api.throttles import PerPerson
+from documents.api.throttling import PerPerson
 from spms.middleware import client_address
 
 PASSWORD = "a sample password"

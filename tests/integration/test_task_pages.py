@@ -9,7 +9,7 @@ from django_q.models import OrmQ
 
 from documents.models import Cluster, Failure, Task
 from documents.operations import periodic
-from documents.pages import tables
+from documents.pages import task_tables
 from documents.queue import hints
 from documents.tasks.notifications import alerts
 from tests import factories
@@ -98,7 +98,7 @@ def test_what_runs_is_shown_with_its_progress_and_worker(staff, plan, cluster):
     ],
 )
 def test_the_share_that_is_done_grows_by_phase_and_pages(phase, pages, last, expected):
-    assert tables.fraction(phase, pages, last) == (None if expected is None else pytest.approx(expected))
+    assert task_tables.fraction(phase, pages, last) == (None if expected is None else pytest.approx(expected))
 
 
 def test_waiting_times_are_those_of_the_last_hour():
@@ -106,16 +106,16 @@ def test_waiting_times_are_those_of_the_last_hour():
     for waited in (1, 2, 30):
         task = make_task(status="succeeded", started_at=now)
         Task.objects.filter(pk=task.pk).update(created_at=now - timedelta(seconds=waited))
-    found = tables.waits(4.0)
+    found = task_tables.waits(4.0)
     assert (found.p50_seconds, found.p95_seconds, found.oldest_seconds) == (2.0, 30.0, 4.0)
-    assert tables.waits(0.0).p50_seconds is not None
+    assert task_tables.waits(0.0).p50_seconds is not None
 
 
 def test_failed_tasks_are_grouped_and_a_group_is_retried_together(staff, cluster):
     for number in range(3):
         failed(f"The image {number} is broken.")
     failed("The table is too deep.")
-    [largest, other] = tables.failed_groups()
+    [largest, other] = task_tables.failed_groups()
     assert (largest.count, other.count) == (3, 1)
     assert "The image &lt;n&gt; is broken." in text(staff)
     answer = staff.post(f"{PAGE}groups/{largest.key}/retry/", follow=True)
@@ -186,11 +186,11 @@ def test_a_list_that_makes_no_sense_is_the_whole_list(staff, query):
 
 
 def test_older_tasks_are_a_page_away(staff, monkeypatch):
-    monkeypatch.setattr(tables, "PAGE", 2)
+    monkeypatch.setattr(task_tables, "PAGE", 2)
     made = [make_task() for _ in range(3)]
-    first = tables.listing({}, "")
+    first = task_tables.listing({}, "")
     assert [task.pk for task in first.tasks] == [made[2].pk, made[1].pk]
-    assert [task.pk for task in tables.listing({}, first.older).tasks] == [made[0].pk]
+    assert [task.pk for task in task_tables.listing({}, first.older).tasks] == [made[0].pk]
     assert "before=" in text(staff)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from documents.api.conventions import StrictSerializer
 from documents.api.serializers import NoticeRequestSerializer
+from documents.api.strict import StrictSerializer
 from documents.models import Cycle, Letter
 from documents.models.projects import YEAR_VALIDATORS
 from documents.tasks.cycles import letter_template

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from documents import exceptions
-from documents.api import answers, preferences
+from documents.api import prefer_header, task_responses
 from documents.api.serializers import (
     BINARY,
     ImageSerializer,
@@ -59,7 +59,7 @@ def receive(request: Request, document: Document) -> Response:
     if (image := attachments.same(document, sent, caption=caption)) is not None:
         return _ready(image, 200)
     prepared = attachments.known(sent, Document.objects.for_user(request.user))
-    if prepared is None and (preferences.of(request).respond_async or processing.is_large(upload)):
+    if prepared is None and (prefer_header.of(request).respond_async or processing.is_large(upload)):
         return _as_task(request, document, values, sent)
     prepared = prepared or processing.prepare(upload)
     image, is_new = attachments.add(document, prepared, upload_digest=sent, caption=caption)
@@ -83,7 +83,7 @@ def _as_task(request: Request, document: Document, values: dict[str, Any], sent:
     """Have a task prepare the image; its row is there at once, and its address may be used."""
     source = image_task.keep_upload(cast("Upload", values["file"]))
     try:
-        answer = answers.make(
+        answer = task_responses.make(
             request,
             kind=image_task.KIND,
             fingerprint=image_task.fingerprint(document, sent),

@@ -18,7 +18,7 @@ from django_q.models import Schedule
 
 from documents import exceptions
 from documents.models import Task
-from documents.pages import tables
+from documents.pages import task_tables
 from documents.queue import hints, leases, lifecycle, statistics
 from documents.tasks.notifications import task as notification_task
 
@@ -78,7 +78,7 @@ def act(request: HttpRequest) -> HttpResponse:
 @require_POST
 def retry_group(request: HttpRequest, key: str) -> HttpResponse:
     """Retry all failed tasks with the same fault."""
-    group = next((one for one in tables.failed_groups() if one.key == key), None)
+    group = next((one for one in task_tables.failed_groups() if one.key == key), None)
     if group is None:
         messages.error(request, "Nothing failed in this way any more.")
     else:
@@ -157,15 +157,15 @@ def _next(request: HttpRequest) -> str:
 
 
 def _now() -> dict[str, Any]:
-    counts = tables.counts()
+    counts = task_tables.counts()
     return {
         "counts": counts,
         "waiting": counts[Task.Status.QUEUED] + counts[Task.Status.RETRYING],
-        "running": tables.running(),
-        "waits": tables.waits(statistics.lag_seconds()),
-        "clusters": tables.clusters(),
-        "groups": tables.failed_groups(),
-        "schedules": tables.schedules(),
+        "running": task_tables.running(),
+        "waits": task_tables.waits(statistics.lag_seconds()),
+        "clusters": task_tables.clusters(),
+        "groups": task_tables.failed_groups(),
+        "schedules": task_tables.schedules(),
         "paused": hints.paused(),
         "now": timezone.now(),
     }
@@ -179,7 +179,7 @@ def _listing(request: HttpRequest) -> dict[str, Any]:
     query.pop("before", None)
     return {
         "form": form,
-        "found": tables.listing(filters, before),
+        "found": task_tables.listing(filters, before),
         "query": query.urlencode(),
         "before": before,
         "here": request.get_full_path().replace("/list/", "/"),
@@ -196,7 +196,7 @@ def _task(task_id: uuid.UUID) -> dict[str, Any]:
         "failures": list(found.failures.all()),
         "notices": found.notices.prefetch_related("deliveries"),
         "place": statistics.place(found),
-        "fraction": tables.fraction(found.phase, found.pages_done, None),
+        "fraction": task_tables.fraction(found.phase, found.pages_done, None),
         "max_attempts": leases.max_attempts(),
         "now": timezone.now(),
     }

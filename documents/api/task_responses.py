@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from documents import exceptions
-from documents.api import preferences
+from documents.api import prefer_header
 from documents.api.serializers import TaskSerializer
 from documents.models import Document, Task
 from documents.queue import lifecycle, routing
@@ -33,7 +33,7 @@ def make(
 
     Raises what ended the task, when it ended badly while the request waited.
     """
-    wish, begun_at = preferences.of(request), time.monotonic()
+    wish, begun_at = prefer_header.of(request), time.monotonic()
     task, is_new = routing.make(
         kind=kind,
         fingerprint=fingerprint,
@@ -51,7 +51,7 @@ def make(
         raise lifecycle.error_of(task)
     if task.status == Task.Status.CANCELLED:
         raise exceptions.TaskCancelled(task.message, task_id=str(task.pk))
-    return of_task(task, 201 if is_new else 200, preferences.applied(wish, task))
+    return of_task(task, 201 if is_new else 200, prefer_header.applied(wish, task))
 
 
 def of_task(task: Task, status: int, headers: dict[str, str] | None = None) -> Response:

@@ -13,9 +13,9 @@ from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from documents.api import answers
-from documents.api.conventions import StrictSerializer
+from documents.api import task_responses
 from documents.api.serializers import ProblemSerializer, TaskSerializer
+from documents.api.strict import StrictSerializer
 from documents.content import editions
 from documents.models import Document, ScheduledReport
 from documents.operations import cron, scheduled_reports
@@ -123,7 +123,7 @@ class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
     @action(detail=True, methods=["post"])
     def run(self, request: Request, pk: str) -> Response:
         """Make it now, whenever its time is, and mail it to its receivers."""
-        return answers.of_task(scheduled_reports.run(self.get_object()), 200)
+        return task_responses.of_task(scheduled_reports.run(self.get_object()), 200)
 
 
 def _next(expression: str) -> datetime | None:

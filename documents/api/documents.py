@@ -12,27 +12,24 @@ from rest_framework import parsers, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import get_object_or_404
-from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from documents import exceptions
-from documents.api import answers, downloads, preferences, uploads
+from documents.api import downloads, images as image_uploads, prefer_header, task_responses
 from documents.api.serializers import (
     DocumentSerializer,
     ImageSerializer,
     ImageUploadSerializer,
     NoticeRequestSerializer,
     ProblemSerializer,
-    ProjectSerializer,
     TaskSerializer,
     WaitingImageSerializer,
 )
 from documents.content import chapters, editions
 from documents.content.editions import Edition
-from documents.filters import DocumentFilter, ProjectFilter
-from documents.models import Document, Project, Task
+from documents.filters import DocumentFilter
+from documents.models import Document, Task
 from documents.queue import lifecycle
 from documents.tasks.notifications import task as notification_task
 from documents.tasks.pdf import task as pdf_task
@@ -48,30 +45,6 @@ EDITION = (
 OF_TASK = OpenApiParameter(
     "task", uuid.UUID, description="The PDF that this task made, instead of the present one."
 )
-
-
-class IsStaffOrReadOnly(BasePermission):
-    """Everybody may read what they can see; only staff may change it."""
-
-    message = "Only staff may change this."
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Say whether the method is allowed."""
-        return request.method in SAFE_METHODS or bool(request.user.is_staff)
-
-
-class ProjectViewSet(viewsets.ModelViewSet[Project]):
-    """Projects: members and staff read them, staff change them."""
-
-    serializer_class = ProjectSerializer
-    filterset_class = ProjectFilter
-    permission_classes = (IsAuthenticated, IsStaffOrReadOnly)
-    http_method_names = ("get", "post", "patch", "delete", "head", "options")
-
-    def get_queryset(self) -> QuerySet[Project]:
-        """Return the projects that the sender may see."""
-        projects = Project.objects.for_user(self.request.user)
-        return projects.select_related("business_area").prefetch_related("memberships__user")
 
 
 class DocumentViewSet(viewsets.ModelViewSet[Document]):
@@ -92,7 +65,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         instance.delete()
 
     @extend_schema(
-        parameters=[FORCE, *EDITION, preferences.PREFER],
+        parameters=[FORCE, *EDITION, prefer_header.PREFER],
         request=NoticeRequestSerializer,
         responses={
             200: TaskSerializer,
@@ -115,8 +88,8 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         fingerprint, is_forced = pdf_task.fingerprint(document, edition), _bool_parameter(request, "force")
         if not is_forced and (done := lifecycle.newest_succeeded(pdf_task.KIND, fingerprint)) is not None:
             subscribe(done)
-            return answers.of_task(done, 200)
-        return answers.make(
+            return task_responses.of_task(done, 200)
+        return task_responses.make(
             request,
             kind=pdf_task.KIND,
             fingerprint=fingerprint,
@@ -172,7 +145,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     )
     def images(self, request: Request, pk: str) -> Response:
         """Keep an image for use in this document's sections: at once, or as a task when it is large."""
-        return uploads.receive(request, self.get_object())
+        return image_uploads.receive(request, self.get_object())
 
     @extend_schema(responses=ImageSerializer(many=True))
     @images.mapping.get

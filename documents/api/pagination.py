@@ -1,0 +1,27 @@
+"""Pages of lists."""
+
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
+
+
+class Pages(PageNumberPagination):
+    """Pages of 25, or of ``page_size`` up to 100."""
+
+    page_size = 25
+    page_size_query_param = "page_size"
+    max_page_size = 100
+
+    def get_page_size(self, request: Request) -> int:
+        """Return how many rows a page has. Raises ValidationError for what is no number above zero."""
+        text = request.query_params.get(self.page_size_query_param, str(self.page_size)).lstrip("0")
+        if not (text.isascii() and text.isdecimal()):
+            raise ValidationError({self.page_size_query_param: "Send a whole number above zero."})
+        return self.max_page_size if len(text) > 3 else min(int(text), self.max_page_size)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Say in the schema that both numbers begin at one."""
+        found = super().get_schema_operation_parameters(view)
+        return [one | {"schema": {"type": "integer", "minimum": 1}} for one in found]
