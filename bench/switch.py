@@ -16,7 +16,7 @@ from bench import traffic
 from bench.clients import Bench
 from bench.report import Row
 from bench.server import ROOT
-from metrics import replay, thresholds
+from metrics.decisions import limits_file, replay
 
 CALLS = 20_000
 
@@ -87,7 +87,7 @@ print(statistics.median(taken))
 
 
 def _days(bench: Bench) -> Iterator[Row]:
-    limits = thresholds.load(Path(ROOT / "thresholds.yaml"))
+    limits = limits_file.load(Path(ROOT / "thresholds.yaml"))
     site = replay.Site(web_workers=4, queue_workers=2, inline_slots=2, deadline_seconds=30.0)
     for shape, make in traffic.SHAPES.items():
         found, seconds = [], 0.0

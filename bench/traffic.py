@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from random import Random
 
-from metrics.shadow import Work
+from metrics.decisions.inline_model import Work
 
 DAY_SECONDS = 86400.0
 LONGEST_SERVICE_SECONDS = 20.0

@@ -11,7 +11,7 @@ from django.db import DatabaseError, transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
-from metrics.decide import Mode as Mode, Setting as Setting
+from metrics.decisions.switch import Mode as Mode, Setting as Setting
 from metrics.models import ModeChange, ModeState
 
 FRESH_SECONDS = 1.0

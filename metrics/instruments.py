@@ -9,13 +9,13 @@ from typing import Any
 
 from prometheus_client import Counter, Histogram, values
 
-from metrics import slots
-from metrics.criteria import DURATION_BUCKETS
-from metrics.decide import Queue as Queue
-from metrics.shadow import Work as Work
+from metrics.collection import process_slots
+from metrics.decisions.criteria import DURATION_BUCKETS
+from metrics.decisions.inline_model import Work as Work
+from metrics.decisions.switch import Queue as Queue
 
 # One set of files for each slot instead of each process id. It must be chosen before a metric is made.
-values.ValueClass = values.MultiProcessValue(process_identifier=slots.name)  # type: ignore[no-untyped-call]
+values.ValueClass = values.MultiProcessValue(process_identifier=process_slots.name)  # type: ignore[no-untyped-call]
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_only_middleware
 
-from metrics import instruments, presence
+from metrics import instruments
+from metrics.collection import activity
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -46,7 +47,7 @@ class Measure:
         except instruments.HARMLESS as error:
             instruments.not_counted(error)
         if is_api:
-            presence.note(request)
+            activity.note(request)
         return response
 
 

@@ -10,6 +10,6 @@ class SpmsConfig(AppConfig):
 
     def ready(self) -> None:
         """Begin to report where an address is set for it, and let the schema know our serializers."""
-        from spms import observe, schema as schema
+        from spms import telemetry
 
-        observe.start()
+        telemetry.start()

@@ -11,7 +11,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from metrics import units
+from metrics import durations
 from spms import environment, logs
 from spms.environment import BASE_DIR, env
 
@@ -75,15 +75,19 @@ SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_WO
 # Rendering processes that work at once on this machine, whoever asks; more than cores lose time.
 SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
 # How long a request waits for its PDF, and how long any render may take at all.
-SPMS_INLINE_DEADLINE = units.seconds("SPMS_INLINE_DEADLINE", env.str("SPMS_INLINE_DEADLINE", default="30s"))
-SPMS_RENDER_TIMEOUT = units.seconds("SPMS_RENDER_TIMEOUT", env.str("SPMS_RENDER_TIMEOUT", default="120s"))
-SPMS_RENDER_MEMORY = units.size_bytes("SPMS_RENDER_MEMORY", env.str("SPMS_RENDER_MEMORY", default="1500M"))
+SPMS_INLINE_DEADLINE = durations.seconds(
+    "SPMS_INLINE_DEADLINE", env.str("SPMS_INLINE_DEADLINE", default="30s")
+)
+SPMS_RENDER_TIMEOUT = durations.seconds("SPMS_RENDER_TIMEOUT", env.str("SPMS_RENDER_TIMEOUT", default="120s"))
+SPMS_RENDER_MEMORY = durations.size_bytes(
+    "SPMS_RENDER_MEMORY", env.str("SPMS_RENDER_MEMORY", default="1500M")
+)
 # A rendering process is replaced after so many renders, so that no leak can grow.
 SPMS_RENDER_RECYCLE = environment.positive("SPMS_RENDER_RECYCLE", 100)
 # What a PDF is made for: pdf/ua-1 (accessible to everybody), or pdf/a-3a (the archive, with its source attached).
 SPMS_PDF_VARIANT = environment.choice("SPMS_PDF_VARIANT", "pdf/ua-1", ("pdf/ua-1", "pdf/a-3a"))
 # The largest request body: an image as a camera makes it; everything else is far smaller.
-SPMS_MAX_UPLOAD_BYTES = units.size_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
+SPMS_MAX_UPLOAD_BYTES = durations.size_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
 
 # Whether an ASGI server beside this one sends a task's events (docs/events.md), and how many streams it keeps open.
@@ -99,11 +103,11 @@ SPMS_QUEUE_LIMIT = environment.positive("SPMS_QUEUE_LIMIT", 1000)
 SPMS_QUEUE_LIMIT_PER_USER = environment.positive("SPMS_QUEUE_LIMIT_PER_USER", 250)
 # A fault that can pass (a killed process, a locked database) is retried so often: after 60, 120, 240 s.
 SPMS_RETRIES = environment.positive("SPMS_RETRIES", 3)
-SPMS_RETRY_BACKOFF = units.seconds("SPMS_RETRY_BACKOFF", env.str("SPMS_RETRY_BACKOFF", default="60s"))
+SPMS_RETRY_BACKOFF = durations.seconds("SPMS_RETRY_BACKOFF", env.str("SPMS_RETRY_BACKOFF", default="60s"))
 # Task rows and their PDFs are removed so long after their end; a document's newest PDF stays.
-SPMS_KEEP_TASKS = units.seconds("SPMS_KEEP_TASKS", env.str("SPMS_KEEP_TASKS", default="90d"))
+SPMS_KEEP_TASKS = durations.seconds("SPMS_KEEP_TASKS", env.str("SPMS_KEEP_TASKS", default="90d"))
 # What running tasks get to finish when the cluster is told to stop; Docker kills after 10 s.
-SPMS_STOP_GRACE = units.seconds("SPMS_STOP_GRACE", env.str("SPMS_STOP_GRACE", default="8s"))
+SPMS_STOP_GRACE = durations.seconds("SPMS_STOP_GRACE", env.str("SPMS_STOP_GRACE", default="8s"))
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -170,7 +174,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "spms.context.site",
+                "spms.context_processors.site",
             ],
         },
     },
@@ -293,7 +297,7 @@ SPMS_FILES = env.str("SPMS_FILES", default="local")
 # Images ("default") and results: in the data folder, or in a bucket (SPMS_FILES).
 STORAGES = {
     **environment.files(SPMS_DATA_DIR),
-    "staticfiles": {"BACKEND": "spms.static_files.OwnFilesCompressed"},
+    "staticfiles": {"BACKEND": "spms.staticfiles.OwnFilesCompressed"},
 }
 # Large uploads wait on the same disk as everything else: one place that can be full, one message.
 FILE_UPLOAD_TEMP_DIR = SPMS_DATA_DIR

@@ -8,7 +8,7 @@ from django.utils.csp import CSP
 from django.views.decorators.csp import csp_override
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from metrics import views
+from metrics.prometheus import exposition
 from spms import health
 
 # The page of documentation starts itself with a script inside the page.
@@ -30,7 +30,7 @@ urlpatterns = [
     path("dashboard/", include("metrics.dashboard.urls")),
     path("login/", LoginView.as_view(template_name="site/login.html"), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
-    path("metrics", views.metrics, name="metrics"),
+    path("metrics", exposition.metrics, name="metrics"),
     path("admin/", admin.site.urls),
 ]
 

@@ -11,9 +11,9 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from metrics import flag, history
-from metrics.dashboard import answer, explain
-from metrics.dashboard.kept import Kept
+from metrics import flag
+from metrics.dashboard import history, presentation, recommendation
+from metrics.dashboard.ttl_cache import Kept
 from metrics.models import ModeChange, ModeState
 
 CHANGES = 20
@@ -51,8 +51,8 @@ def _render() -> tuple[SafeString, str]:
 def _of(row: ModeState) -> dict[str, Any]:
     current, entries = flag.of(row), row.report.get("thresholds", [])
     numbers: Mapping[str, float] = row.report.get("numbers", {})
-    is_fresh, age = explain.freshness(row.evaluated_at, timezone.now())
-    situation = answer.Situation(
+    is_fresh, age = presentation.freshness(row.evaluated_at, timezone.now())
+    situation = recommendation.Situation(
         flag=current,
         is_fresh=is_fresh,
         live_workers=int(numbers.get("live_workers", 0)),
@@ -63,11 +63,11 @@ def _of(row: ModeState) -> dict[str, Any]:
     return {
         "flag": current,
         "state": row,
-        "answer": answer.answer(situation, entries),
-        "sentence": explain.sentence(
+        "answer": recommendation.answer(situation, entries),
+        "sentence": presentation.sentence(
             current, entries, _was(row), hold_factor=row.course.get("hold_factor", 1.0)
         ),
-        "rows": explain.rows(entries, _sparks(entries)),
+        "rows": presentation.rows(entries, _sparks(entries)),
         "is_fresh": is_fresh,
         "age": age,
         "is_dry_run": situation.is_dry_run,
@@ -82,13 +82,13 @@ def _was(row: ModeState) -> dict[str, str]:
     """Return the values, to read, that turned the queue on."""
     change = ModeChange.objects.filter(at=row.since, after="queue", is_dry_run=False).first()
     entries = change.evidence.get("thresholds", []) if change else []
-    return {entry["name"]: entry["shown"] for entry in entries if explain.is_needed(entry)}
+    return {entry["name"]: entry["shown"] for entry in entries if presentation.is_needed(entry)}
 
 
 def _sparks(entries: list[dict[str, Any]]) -> dict[str, str]:
     points = _history.get("sparks", lambda: history.recent_values(timezone.now(), SPARK.total_seconds()))
     return {
-        entry["name"]: explain.spark([values.get(entry["name"]) for values in points], entry["limit"])
+        entry["name"]: presentation.spark([values.get(entry["name"]) for values in points], entry["limit"])
         for entry in entries
     }
 
@@ -107,7 +107,7 @@ def changes(before: int | None) -> dict[str, Any]:
     """Return a page of the changes of the mode, newest first, and the id below which the next one begins."""
     found: QuerySet[ModeChange] = ModeChange.objects.defer("evidence").order_by("-pk")
     page = list((found if before is None else found.filter(pk__lt=before))[: CHANGES + 1])
-    told = [{"change": one, **explain.reason_of(one.reason)} for one in page[:CHANGES]]
+    told = [{"change": one, **presentation.reason_of(one.reason)} for one in page[:CHANGES]]
     return {"changes": told, "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}
 
 
@@ -115,7 +115,7 @@ def evidence(change: ModeChange) -> dict[str, Any]:
     """Return what was known when the mode was changed."""
     entries = change.evidence.get("thresholds", [])
     return {
-        "rows": explain.rows(entries, {}),
+        "rows": presentation.rows(entries, {}),
         "limits_digest": change.evidence.get("limits", ""),
         "source": change.evidence.get("source", ""),
     }

@@ -11,10 +11,11 @@ from django.utils import timezone
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST, require_safe
 
-from metrics import evaluator, flag, instruments
+from metrics import flag, instruments
 from metrics.dashboard import context
+from metrics.decisions.inline_model import what_if
+from metrics.evaluation import evaluator
 from metrics.models import ModeChange
-from metrics.shadow import what_if
 
 RANGES = {"1h": 3600.0, "24h": 86400.0, "7d": 7 * 86400.0, "30d": 30 * 86400.0}
 DURATIONS = (("1800", "30 minutes"), ("7200", "2 hours"), ("14400", "4 hours"), ("86400", "1 day"))

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from metrics import evaluator, flag, history, sources
-from metrics.dashboard import context, explain
+from metrics import flag
+from metrics.collection import sources
+from metrics.dashboard import context, history, presentation
+from metrics.evaluation import evaluator
 from metrics.flag import Flag
 from metrics.models import Evaluation, ModeChange, ModeState
 
@@ -123,24 +125,24 @@ def entry(**values):
 
 def test_the_sentence_says_why_and_when_it_ends():
     queue = Flag(setting="auto", effective="queue", since=datetime.now(UTC), reason="queue, until 9 are done")
-    said = explain.sentence(queue, [entry()], {"p95_response_time": "6.1 s"})
+    said = presentation.sentence(queue, [entry()], {"p95_response_time": "6.1 s"})
     assert said == (
         ", because p95 response time was 6.1 s, limit 5 s; it would be 7.4 s inline now; back to inline when it "
         "stays below 4 s for 10 minutes."
     )
-    doubled = explain.sentence(queue, [entry(shadow=None, value=6.0)], {}, hold_factor=2.0)
+    doubled = presentation.sentence(queue, [entry(shadow=None, value=6.0)], {}, hold_factor=2.0)
     assert "is over its limit, limit 5 s; it is 6 s now; back to inline" in doubled
     assert doubled.endswith("for 20 minutes.")
-    assert explain.sentence(queue, [], {}) == ", until 9 are done."
+    assert presentation.sentence(queue, [], {}) == ", until 9 are done."
 
 
 def test_the_sentence_names_the_nearest_limit_while_all_are_kept():
     inline = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="because")
-    near = explain.sentence(inline, [entry(value=3.0, state="inactive")], {})
+    near = presentation.sentence(inline, [entry(value=3.0, state="inactive")], {})
     assert near.endswith("The nearest is p95 response time at 60% of 5 s.")
-    assert "nothing is measured yet" in explain.sentence(inline, [], {})
+    assert "nothing is measured yet" in presentation.sentence(inline, [], {})
     chosen = Flag(setting="queue", effective="queue", since=datetime.now(UTC), reason="deadline (set by kim)")
-    assert explain.sentence(chosen, [], {}) == ", because deadline (set by kim)."
+    assert presentation.sentence(chosen, [], {}) == ", because deadline (set by kim)."
 
 
 @pytest.mark.parametrize(
@@ -155,19 +157,19 @@ def test_the_sentence_names_the_nearest_limit_while_all_are_kept():
     ],
 )
 def test_the_evaluation_table_says_it_in_four_words(values, word):
-    assert explain.status(entry(**values)) == word
+    assert presentation.status(entry(**values)) == word
 
 
 def test_freshness_is_said():
     now = timezone.now()
-    assert explain.freshness(now, now) == (True, "")
-    assert "9 min ago" in explain.freshness(now - timedelta(minutes=9), now)[1]
-    assert explain.freshness(None, now) == (False, "Nothing was evaluated yet.")
+    assert presentation.freshness(now, now) == (True, "")
+    assert "9 min ago" in presentation.freshness(now - timedelta(minutes=9), now)[1]
+    assert presentation.freshness(None, now) == (False, "Nothing was evaluated yet.")
 
 
 def test_a_sparkline_has_the_limit_at_a_quarter_and_gaps_where_nothing_is_known():
-    assert explain.spark([0.0, 5.0, None, 0.0], 5.0) == "M0.0 28.0L40.0 7.0M120.0 28.0"
-    assert explain.spark([None, 1.0], 5.0) == ""
+    assert presentation.spark([0.0, 5.0, None, 0.0], 5.0) == "M0.0 28.0L40.0 7.0M120.0 28.0"
+    assert presentation.spark([None, 1.0], 5.0) == ""
 
 
 def test_a_stale_evaluation_and_an_alarm_stand_on_the_page(staff):
@@ -245,10 +247,10 @@ def test_a_change_keeps_the_evidence_of_its_time(staff):
 
 
 def test_the_end_of_an_override_is_a_time_and_not_text():
-    told = explain.reason_of("deadline (until 2026-11-24T04:47+00:00)")
+    told = presentation.reason_of("deadline (until 2026-11-24T04:47+00:00)")
     assert told == {"reason": "deadline", "until": datetime(2026, 11, 24, 4, 47, tzinfo=UTC)}
     for text in ("no end", "odd (until 2026-99-24T04:47+00:00)"):
-        assert explain.reason_of(text) == {"reason": text, "until": None}
+        assert presentation.reason_of(text) == {"reason": text, "until": None}
 
 
 def test_the_sentence_remembers_the_values_at_the_switch(staff):

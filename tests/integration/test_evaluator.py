@@ -10,10 +10,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from documents.models import Cluster, Task
-from metrics import evaluator, flag, snapshots
-from metrics.criteria import DURATION_BUCKETS, RENDERS, REQUESTS
+from metrics import flag
+from metrics.collection import snapshots
+from metrics.decisions.criteria import DURATION_BUCKETS, RENDERS, REQUESTS
+from metrics.decisions.windows import Histogram, Window
+from metrics.evaluation import evaluator
 from metrics.models import Evaluation, ModeChange, ModeState, Snapshot
-from metrics.windows import Histogram, Window
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parent.parent.parent

@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from documents.models import Cluster, Task
 from documents.queue import routing
-from metrics import evaluator, flag, instruments, middleware, presence, snapshots
-from metrics.criteria import CRITERIA, REQUESTS, Kind
+from metrics import flag, instruments, middleware
+from metrics.collection import activity, feedback, snapshots
+from metrics.decisions.criteria import CRITERIA, REQUESTS, Kind
 from metrics.models import Feedback, ModeState, Presence
-from metrics.views import GAUGES
+from metrics.prometheus.exposition import GAUGES
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(autouse=True)
 def _nobody_is_known(monkeypatch):
-    monkeypatch.setattr(presence, "_written", {})
+    monkeypatch.setattr(activity, "_written", {})
 
 
 def total(text, start):
@@ -122,7 +123,7 @@ def test_who_is_active_is_counted_once(api, client_of, member, plan):
     for _ in range(3):
         api.get("/api/v1/mode/")
     client_of(member).get("/api/v1/mode/")
-    assert (presence.active_count(), Presence.objects.count()) == (2, 2)
+    assert (activity.active_count(), Presence.objects.count()) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_feedback_is_kept_and_complaints_are_counted(api, client):
     answer = api.post("/api/v1/feedback/", {"kind": "complaint", "text": "It took a minute."})
     assert (answer.status_code, answer.data["kind"]) == (201, "complaint")
     api.post("/api/v1/feedback/", {"kind": "praise"})
-    assert (evaluator.complaints(), Feedback.objects.count()) == (1, 2)
+    assert (feedback.complaints(), Feedback.objects.count()) == (1, 2)
     assert total(scraped(client), 'spms_feedback_total{kind="praise"}') >= 1
 
 

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from metrics import snapshots, sources
-from metrics.criteria import REQUESTS
+from metrics.collection import snapshots, sources
+from metrics.decisions.criteria import REQUESTS
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from metrics.dashboard.answer import Situation, answer, is_close
+from metrics.dashboard.recommendation import Situation, answer, is_close
 from metrics.flag import Flag
 
 INLINE = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="")

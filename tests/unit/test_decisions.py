@@ -5,9 +5,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from metrics.decide import Course, Queue, decide
-from metrics.evaluate import LONGEST_HOLD_SECONDS, Memory, Reading, State, Verdict, judge, verdict_on
-from metrics.thresholds import load_text
+from metrics.decisions.limits_file import load_text
+from metrics.decisions.switch import Course, Queue, decide
+from metrics.decisions.threshold_state import (
+    LONGEST_HOLD_SECONDS,
+    Memory,
+    Reading,
+    State,
+    Verdict,
+    judge,
+    verdict_on,
+)
 
 LIMITS = """
 defaults: {routes_to_queue: true, for: 1m, keep_firing_for: 10m, min_samples: 20}

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.management import get_commands
 from django.urls import resolve
 
-from metrics import rules
-from metrics.thresholds import load
+from metrics.decisions.limits_file import load
+from metrics.prometheus import alert_rules
 
 ROOT = Path(__file__).parent.parent.parent
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -227,7 +227,7 @@ def test_long_running_services_are_started_again_and_one_shots_are_not():
 
 def test_promtool_accepts_the_configuration_and_the_rules(tmp_path):
     text = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text()
-    (tmp_path / "rules.yml").write_text(rules.rules(load(ROOT / "thresholds.yaml")))
+    (tmp_path / "rules.yml").write_text(alert_rules.rules(load(ROOT / "thresholds.yaml")))
     (tmp_path / "metrics_token").write_text("token")
     (tmp_path / "prometheus.yml").write_text(text.replace("/etc/spms", str(tmp_path)))
     found = subprocess.run(

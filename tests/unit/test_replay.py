@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from bench import traffic
-from metrics import replay, thresholds
-from metrics.shadow import Work
+from metrics.decisions import limits_file, replay
+from metrics.decisions.inline_model import Work
 
 ROOT = Path(__file__).parent.parent.parent
-LIMITS = thresholds.load(ROOT / "thresholds.yaml")
+LIMITS = limits_file.load(ROOT / "thresholds.yaml")
 SITE = replay.Site(web_workers=4, queue_workers=2, inline_slots=2, deadline_seconds=30.0)
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given, strategies as st
 
-from metrics import units
+from metrics import durations
 from spms import environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
     ("text", "seconds"), [("30", 30), ("30s", 30), ("2m", 120), ("1.5h", 5400), ("250ms", 0.25), (" 5 s ", 5)]
 )
 def test_durations_are_read_with_their_unit(text, seconds):
-    assert units.seconds("X", text) == seconds
+    assert durations.seconds("X", text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,12 @@ def test_durations_are_read_with_their_unit(text, seconds):
     [("1024", 1024), ("1k", 1024), ("1500M", 1500 * 1024**2), ("1.5GiB", 1610612736), ("2gb", 2**31)],
 )
 def test_sizes_are_read_with_their_unit(text, size):
-    assert units.size_bytes("X", text) == size
+    assert durations.size_bytes("X", text) == size
 
 
 @given(st.text(max_size=12))
 def test_whatever_else_is_refused_by_name(text):
-    for read in (units.seconds, units.size_bytes):
+    for read in (durations.seconds, durations.size_bytes):
         message = ""
         try:
             value = read("SPMS_X", text)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from metrics.shadow import Inline, Work, headroom, latencies, scaled, shadow, what_if
+from metrics.decisions.inline_model import Inline, Work, headroom, latencies, scaled, shadow, what_if
 
 WORK = st.lists(
     st.builds(Work, st.floats(0, 100), st.floats(0.01, 20), st.booleans()), min_size=1, max_size=40

@@ -6,8 +6,8 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from metrics.criteria import DURATION_BUCKETS
-from metrics.statistics import (
+from metrics.decisions.criteria import DURATION_BUCKETS
+from metrics.decisions.statistics import (
     count_over,
     deviation,
     quantile,

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from metrics.criteria import CRITERIA, DURATION_BUCKETS
-from metrics.thresholds import LimitsError, load, load_text
+from metrics.decisions.criteria import CRITERIA, DURATION_BUCKETS
+from metrics.decisions.limits_file import LimitsError, load, load_text
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -11,9 +11,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
 
-from metrics import evaluator, flag, instruments, units
+from metrics import durations, flag, instruments
+from metrics.decisions.limits_file import LimitsError
+from metrics.evaluation import evaluator
 from metrics.models import ModeState
-from metrics.thresholds import LimitsError
 
 TIDY_SECONDS = 900.0
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from error
             self._print(as_json=options["json"])
             return
-        seconds = units.duration_seconds(options["every"])
+        seconds = durations.duration_seconds(options["every"])
         if seconds is None or seconds < 1:
             raise CommandError(f"--every {options['every']}: expected a duration of at least 1s, such as 15s")
         self._go_on(seconds, as_json=options["json"])

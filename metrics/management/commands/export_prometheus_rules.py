@@ -6,8 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from metrics import rules
-from metrics.thresholds import LimitsError, load
+from metrics.decisions.limits_file import LimitsError, load
+from metrics.prometheus import alert_rules
 
 
 class Command(BaseCommand):
@@ -22,4 +22,4 @@ class Command(BaseCommand):
             limits = load(Path(settings.SPMS_THRESHOLDS))
         except LimitsError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(rules.rules(limits), ending="")
+        self.stdout.write(alert_rules.rules(limits), ending="")

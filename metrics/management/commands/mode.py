@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from metrics import flag, units
+from metrics import durations, flag
 from metrics.models import ModeState
 
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             return
         if not reason:
             raise CommandError("say why with --reason: it is shown to everybody and kept")
-        seconds = units.duration_seconds(duration)
+        seconds = durations.duration_seconds(duration)
         if seconds is None or seconds > flag.LONGEST_OVERRIDE.total_seconds():
             raise CommandError(f"--for {duration}: expected a duration up to 7d, such as 30m or 2h")
         until = timezone.now() + timedelta(seconds=seconds)

@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from metrics import replay
-from metrics.thresholds import LimitsError, load
+from metrics.decisions import replay
+from metrics.decisions.limits_file import LimitsError, load
 
 
 class Command(BaseCommand):

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from metrics.criteria import Kind
-from metrics.evaluate import Reading
-from metrics.statistics import count_over, deviation, quantile
-from metrics.thresholds import Threshold
+from metrics.decisions.criteria import Kind
+from metrics.decisions.limits_file import Threshold
+from metrics.decisions.statistics import count_over, deviation, quantile
+from metrics.decisions.threshold_state import Reading
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from metrics.statistics import quantile_of
+from metrics.decisions.statistics import quantile_of
 
 MOST_HEADROOM = 100.0
 

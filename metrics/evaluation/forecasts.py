@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from metrics.assess import Assessment
+from metrics.decisions.assessment import Assessment
+from metrics.decisions.statistics import seconds_until as line_reaches
 from metrics.models import Evaluation
-from metrics.statistics import seconds_until as line_reaches
 
 TREND = timedelta(hours=1)
 MOST_POINTS = 60

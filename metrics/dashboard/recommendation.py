@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metrics.dashboard.explain import NEAR, is_any_firing, share_used
-from metrics.evaluate import Verdict
+from metrics.dashboard.presentation import NEAR, is_any_firing, share_used
+from metrics.decisions.threshold_state import Verdict
 from metrics.flag import Flag
 
 SOON_SECONDS = 3600.0

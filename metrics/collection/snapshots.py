@@ -12,10 +12,10 @@ from typing import Any
 
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from metrics import slots
-from metrics.criteria import RENDERS, REQUESTS
+from metrics.collection import process_slots
+from metrics.decisions.criteria import RENDERS, REQUESTS
+from metrics.decisions.windows import Histogram, Window
 from metrics.models import Snapshot
-from metrics.windows import Histogram, Window
 
 QUEUED = "spms_http_request_queue_seconds"
 OTHER_REQUESTS = "other requests"
@@ -46,7 +46,7 @@ def samples(*, accumulate: bool = True) -> Iterable[Any]:
     """
     for attempt in range(READ_ATTEMPTS):
         try:
-            files = [str(path) for path in slots.folder().glob("*.db")]
+            files = [str(path) for path in process_slots.folder().glob("*.db")]
             return list(MultiProcessCollector.merge(files, accumulate=accumulate))  # type: ignore[no-untyped-call]
         except (OSError, ValueError, KeyError):
             if attempt == READ_ATTEMPTS - 1:

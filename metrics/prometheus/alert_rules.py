@@ -4,10 +4,10 @@ from typing import Any
 
 import yaml
 
-from metrics import sources
-from metrics.criteria import Kind
-from metrics.evaluate import show
-from metrics.thresholds import Limits, Threshold
+from metrics.collection import sources
+from metrics.decisions.criteria import Kind
+from metrics.decisions.limits_file import Limits, Threshold
+from metrics.decisions.threshold_state import show
 
 HEAD = "# Written by `manage.py export_prometheus_rules` from thresholds.yaml; change that file instead.\n"
 

@@ -15,21 +15,22 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from metrics import flag, forecasts, instruments, presence, report, series, snapshots
-from metrics.assess import LONGER, Assessment, Observation, assess
-from metrics.decide import Course
-from metrics.evaluate import Memory, State
-from metrics.models import Evaluation, Feedback, ModeChange, ModeState
-from metrics.shadow import Inline, Work
-from metrics.sources import Embedded, Impatient, Prometheus, Source
-from metrics.thresholds import Limits, LimitsError, load, load_text
-from metrics.windows import Window
+from metrics import flag, instruments
+from metrics.collection import activity, snapshots
+from metrics.collection.feedback import complaints
+from metrics.collection.sources import Embedded, Impatient, Prometheus, Source
+from metrics.decisions.assessment import LONGER, Assessment, Observation, assess
+from metrics.decisions.inline_model import Inline, Work
+from metrics.decisions.limits_file import Limits, LimitsError, load, load_text
+from metrics.decisions.switch import Course
+from metrics.decisions.threshold_state import Memory, State
+from metrics.decisions.windows import Window
+from metrics.evaluation import forecasts, report, series
+from metrics.models import Evaluation, ModeChange, ModeState
 
 LEASE = timedelta(seconds=40)
 WORK_SECONDS = 300.0
 MOST_OTHERS = 20_000
-COMPLAINTS = timedelta(days=30)
-
 logger = logging.getLogger(__name__)
 
 
@@ -114,7 +115,7 @@ def observe(limits: Limits, read_from: Source, now: float) -> Observation:
     facts = instruments.facts()
     gauges = {
         **facts.gauges(),
-        "spms_users_active": float(presence.active_count()),
+        "spms_users_active": float(activity.active_count()),
         "spms_complaints_last_month": float(complaints()),
     }
     lengths = {one.window_seconds for one in limits.thresholds}
@@ -132,13 +133,6 @@ def observe(limits: Limits, read_from: Source, now: float) -> Observation:
         machine=machine(),
         queue=facts.queue(),
     )
-
-
-def complaints() -> int:
-    """Return the complaints of the last 30 days."""
-    return Feedback.objects.filter(
-        kind=Feedback.Kind.COMPLAINT, created_at__gt=timezone.now() - COMPLAINTS
-    ).count()
 
 
 def _with(window: Window | None, gauges: Mapping[str, float], now: float) -> Window:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from metrics.criteria import Unit
-from metrics.evaluate import show
+from metrics.decisions.criteria import Unit
+from metrics.decisions.threshold_state import show
 from metrics.flag import Flag
 
 STALE = timedelta(seconds=60)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import pstdev
 
-from metrics.decide import Course, Decision, Queue, decide
-from metrics.evaluate import Judged, Memory, Reading, Verdict, judge
-from metrics.shadow import Inline, Shadow, Work, shadow
-from metrics.thresholds import Limits, Threshold
-from metrics.windows import Window, read
+from metrics.decisions.inline_model import Inline, Shadow, Work, shadow
+from metrics.decisions.limits_file import Limits, Threshold
+from metrics.decisions.switch import Course, Decision, Queue, decide
+from metrics.decisions.threshold_state import Judged, Memory, Reading, Verdict, judge
+from metrics.decisions.windows import Window, read
 
 OFFERED_LOAD = "offered_load"
 

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from metrics import flag, instruments, presence, snapshots
-from metrics.evaluator import complaints
+from metrics import flag, instruments
+from metrics.collection import activity, snapshots
+from metrics.collection.feedback import complaints
 from metrics.models import ModeState
 
 GAUGES = {
@@ -63,7 +64,7 @@ def _gauges(merged: Iterable[Metric]) -> dict[str, float]:
     )
     values = {
         **instruments.facts().gauges(),
-        "spms_users_active": presence.active_count(),
+        "spms_users_active": activity.active_count(),
         "spms_complaints_last_month": complaints(),
         "spms_mode_queue": float(flag.of(state).effective == "queue"),
         "spms_limits_file_bad": float(bool(state.limits_error)),

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from metrics.criteria import CRITERIA, DURATION_BUCKETS, Criterion, Kind, Unit
+from metrics.decisions.criteria import CRITERIA, DURATION_BUCKETS, Criterion, Kind, Unit
 
 MOST_BYTES = 100_000
 SEVERITIES = ("info", "warning", "critical")

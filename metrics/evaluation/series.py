@@ -1,9 +1,9 @@
 """What an evaluation keeps for the charts beside the thresholds: traffic, times and the queue; pure."""
 
-from metrics.assess import Observation
-from metrics.criteria import RENDERS, REQUESTS
-from metrics.statistics import quantile
-from metrics.windows import Histogram, Window
+from metrics.decisions.assessment import Observation
+from metrics.decisions.criteria import RENDERS, REQUESTS
+from metrics.decisions.statistics import quantile
+from metrics.decisions.windows import Histogram, Window
 
 GAUGES = {"queue_depth": "spms_queue_depth", "queue_lag_seconds": "spms_queue_lag_seconds"}
 STARTED, TIMED_OUT = "spms_http_requests_started_total", "spms_http_requests_timed_out_total"

@@ -10,9 +10,9 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from metrics import snapshots
-from metrics.criteria import RENDERS, REQUESTS
-from metrics.windows import Histogram, Window
+from metrics.collection import snapshots
+from metrics.decisions.criteria import RENDERS, REQUESTS
+from metrics.decisions.windows import Histogram, Window
 
 TIMEOUT_SECONDS = 3.0
 MOST_BYTES = 5_000_000

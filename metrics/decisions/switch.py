@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from metrics.evaluate import Judged
+from metrics.decisions.threshold_state import Judged
 
 type Mode = Literal["inline", "queue"]
 type Setting = Literal["auto", "inline", "queue"]

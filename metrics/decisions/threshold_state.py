@@ -8,9 +8,9 @@ import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from metrics.criteria import Kind, Unit
-from metrics.statistics import Z_90, wilson_lower
-from metrics.thresholds import Threshold
+from metrics.decisions.criteria import Kind, Unit
+from metrics.decisions.limits_file import Threshold
+from metrics.decisions.statistics import Z_90, wilson_lower
 
 STALE_SECONDS = 60.0
 LEAST_EVENTS = 3

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from metrics.assess import LONGER, Observation, assess
-from metrics.criteria import DURATION_BUCKETS, RENDERS, REQUESTS
-from metrics.decide import Course, Queue
-from metrics.evaluate import Memory
-from metrics.shadow import Inline, Shadow, Work
-from metrics.statistics import quantile_of
-from metrics.thresholds import Limits
-from metrics.windows import Histogram, Window
+from metrics.decisions.assessment import LONGER, Observation, assess
+from metrics.decisions.criteria import DURATION_BUCKETS, RENDERS, REQUESTS
+from metrics.decisions.inline_model import Inline, Shadow, Work
+from metrics.decisions.limits_file import Limits
+from metrics.decisions.statistics import quantile_of
+from metrics.decisions.switch import Course, Queue
+from metrics.decisions.threshold_state import Memory
+from metrics.decisions.windows import Histogram, Window
 
 TICK_SECONDS = 15.0
 ENQUEUE_SECONDS = 0.02

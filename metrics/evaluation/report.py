@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from metrics import shadow
-from metrics.assess import Assessment
-from metrics.criteria import Unit
-from metrics.evaluate import Judged, Verdict, show
-from metrics.shadow import Inline, Shadow
-from metrics.thresholds import Threshold
+from metrics.decisions import inline_model
+from metrics.decisions.assessment import Assessment
+from metrics.decisions.criteria import Unit
+from metrics.decisions.inline_model import Inline, Shadow
+from metrics.decisions.limits_file import Threshold
+from metrics.decisions.threshold_state import Judged, Verdict, show
 
 IS_GOOD: dict[str, Callable[[Shadow], float]] = {
     "p95_response_time": lambda seen: seen.p95_seconds,
@@ -64,7 +64,7 @@ def headroom(threshold: Threshold, value: float | None, found: Assessment, machi
     """
     still_good = IS_GOOD.get(threshold.name)
     if still_good is not None and found.work:
-        most = shadow.headroom(found.work, machine, lambda seen: still_good(seen) <= threshold.limit)
+        most = inline_model.headroom(found.work, machine, lambda seen: still_good(seen) <= threshold.limit)
         return None if most is None else round(most, 2)
     if value is None:
         return None

@@ -1,0 +1,1 @@
+"""Where the figures come from: snapshots, sources, process slots, activity, feedback."""

@@ -1,0 +1,1 @@
+"""From figures to the mode: pure functions without database, clock or files."""

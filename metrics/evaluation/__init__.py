@@ -1,0 +1,1 @@
+"""The tick: read, assess, decide, set; and what is told of it."""

@@ -1,0 +1,1 @@
+"""What Prometheus scrapes, and its alerting rules."""
