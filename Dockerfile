@@ -2,7 +2,7 @@
 ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS packages
-# run, or celery for SPMS_QUEUE=celery: the lock file of that name.
+# run, or celery for SPMS_QUEUE_BACKEND=celery: the lock file of that name.
 ARG REQUIREMENTS=run
 COPY requirements/${REQUIREMENTS}.txt /tmp/requirements.txt
 # Wheels only: nothing is compiled, here or later.

@@ -80,7 +80,7 @@ def _set_environment(folder: str) -> None:
         "DATABASE_URL": f"sqlite:///{folder}/spms.sqlite3",
         "DEBUG": "false",
         "DJANGO_SETTINGS_MODULE": "spms.settings",
-        "SPMS_API_RATE": "off",  # what is measured asks more often than a person
+        "SPMS_API_THROTTLE_RATE": "off",  # what is measured asks more often than a person
         "SPMS_DATA_DIR": folder,
         "SPMS_MODE": "inline",
     }

@@ -87,7 +87,7 @@ def annual_report(bench: Bench) -> Iterator[Row]:
 def _turn(report: Document, print_in_chromium: Callable[[], None] | None) -> Turn:
     """Make the report in each way; a fresh pool for each, so that no peak is another's."""
     DrawnPart.objects.all().delete()
-    with mock.patch.object(report_parts, "FEWEST_CHAPTERS", 10_000), _own_pool():
+    with mock.patch.object(report_parts, "MIN_CHAPTERS", 10_000), _own_pool():
         single = _make(report)
     with _own_pool():
         first = _make(report)
@@ -110,7 +110,7 @@ def _make(report: Document) -> Made:
     begun = sum(map(cpu_seconds, children)) + time.process_time()
     waited = {child.pid: _waited_seconds(child) for child in children}
     user = User.objects.get(username="bench")
-    task, _ = lifecycle.begin(
+    task, _ = lifecycle.get_or_create(
         kind="pdf", fingerprint=pdf_task.fingerprint(report), document=report, user=user
     )
     taken = seconds(lambda: lifecycle.run(task.pk, deadline=time.monotonic() + DEADLINE_SECONDS))

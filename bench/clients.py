@@ -66,10 +66,10 @@ def render(client: requests.Session, address: str) -> dict[str, Any]:
 
 def html_file(folder: Path, document: int) -> Path:
     """Write what the server renders as one HTML file: stylesheet inside, images as local files."""
-    found = blocks.get(document)
+    found = blocks.get_document(document)
     assert found is not None
     path = folder / f"{document}.html"
-    draft = pdf_task.write_draft(found, path)
+    draft = pdf_task.write_html(found, path)
     style = (rendering_html.HERE / "report.css").read_text()
     html = path.read_text().replace("</head>", f"<style>{style}</style>\n</head>", 1)
     assert html.count("<style") == 1, "the stylesheet is in the HTML already"

@@ -17,8 +17,8 @@ import requests
 from PIL import Image
 
 PATIENCE_SECONDS = 60.0
-LONGEST_WAIT_SECONDS = 300.0
-POLL_SECONDS = 2.0
+MAX_WAIT_SECONDS = 300.0
+POLL_INTERVAL_SECONDS = 2.0
 IN_FLIGHT = frozenset({"queued", "running", "retrying"})
 NO_ANSWER = 0
 POLL = "poll"
@@ -169,11 +169,11 @@ class User:
         task = answer.json()
         self._report.accepted.append(task["task_id"])
         while task["status"] in IN_FLIGHT:
-            if time.monotonic() - asked_at > LONGEST_WAIT_SECONDS:
-                raise Unexpected(
-                    f"task {task['task_id']} is {task['status']} after {LONGEST_WAIT_SECONDS:.0f} s"
-                )
-            time.sleep(min(POLL_SECONDS, float(answer.headers.get("Retry-After", POLL_SECONDS))))
+            if time.monotonic() - asked_at > MAX_WAIT_SECONDS:
+                raise Unexpected(f"task {task['task_id']} is {task['status']} after {MAX_WAIT_SECONDS:.0f} s")
+            time.sleep(
+                min(POLL_INTERVAL_SECONDS, float(answer.headers.get("Retry-After", POLL_INTERVAL_SECONDS)))
+            )
             answer = self._call(
                 POLL, "GET", f"/api/v1/tasks/{task['task_id']}/", (200,), headers=self._token()
             )
@@ -221,7 +221,7 @@ def gather(crowd: Crowd) -> Report:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(crowd.seconds + LONGEST_WAIT_SECONDS + PATIENCE_SECONDS - (time.monotonic() - begun_at))
+        thread.join(crowd.seconds + MAX_WAIT_SECONDS + PATIENCE_SECONDS - (time.monotonic() - begun_at))
     return report
 
 

@@ -13,7 +13,7 @@ from bench.report import Row
 from bench.server import running
 
 MEGABYTE = 1e6
-LIMITS = {"SPMS_INLINE_DEADLINE": "300s", "SPMS_RENDER_TIMEOUT": "300s", "SPMS_RENDER_MEMORY": "3G"}
+LIMITS = {"SPMS_INLINE_DEADLINE": "300s", "SPMS_RENDER_TIMEOUT": "300s", "SPMS_RENDER_MEMORY_LIMIT": "3G"}
 WARM_UP = 10
 
 

@@ -24,12 +24,12 @@ from documents.tasks.pdf import task as pdf_task
 PARTS: tuple[tuple[Any, str, str], ...] = (
     (TokenAuthentication, "authenticate", "sign-in"),
     (pdf_task, "fingerprint", "fingerprint"),
-    (lifecycle, "begin", "task row"),
+    (lifecycle, "get_or_create", "task row"),
     (leases, "claim", "task row"),
     (lifecycle, "_write_progress", "task row"),
     (lifecycle, "_finish", "task row"),
-    (blocks, "get", "reading the document"),
-    (pdf_task, "write_draft", "HTML"),
+    (blocks, "get_document", "reading the document"),
+    (pdf_task, "write_html", "HTML"),
     (pool.Pool, "render", "rendering process"),
     (storage, "save", "keeping the file"),
 )

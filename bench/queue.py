@@ -67,7 +67,7 @@ def place(engine: str, plans: int, people: int = 0) -> Iterator[Place]:
 
             broker = servers.Redis() if engine == "Celery on Redis" else servers.RabbitMQ()
             stack.callback(broker.remove)
-            environment |= {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url}
+            environment |= {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url}
             pids.append(broker.pid)
         command = [sys.executable, "-m", "bench.prepare", str(plans), str(people)]
         made = subprocess.run(

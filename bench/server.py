@@ -57,7 +57,7 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
 @contextlib.contextmanager
 def workers(folder: Path, settings: dict[str, str]) -> Iterator[psutil.Process]:
     """Start a cluster of the queue; end it afterwards."""
-    command = CLUSTERS[settings.get("SPMS_QUEUE", "django-q")]
+    command = CLUSTERS[settings.get("SPMS_QUEUE_BACKEND", "django-q")]
     log = folder / f"workers-{free_port()}.log"
     with started(command, log, settings) as process:
         deadline = time.monotonic() + START_SECONDS

@@ -32,10 +32,10 @@ def _middleware() -> Row:
     """Measure what the middleware adds to a request, beside django-prometheus' pair around the same view."""
     from django_prometheus.middleware import PrometheusAfterMiddleware, PrometheusBeforeMiddleware
 
-    from metrics.middleware import Measure
+    from metrics.middleware import MetricsMiddleware
 
     answer = HttpResponse()
-    ours = Measure(lambda _: answer)
+    ours = MetricsMiddleware(lambda _: answer)
     theirs = PrometheusBeforeMiddleware(PrometheusAfterMiddleware(lambda _: answer))
     rounds = [(_microseconds(ours), _microseconds(theirs), _microseconds(lambda _: answer)) for _ in range(7)]
     added = median(one - bare for one, _, bare in rounds)
@@ -88,7 +88,7 @@ print(statistics.median(taken))
 
 def _days(bench: Bench) -> Iterator[Row]:
     limits = limits_file.load(Path(ROOT / "thresholds.yaml"))
-    site = replay.Site(web_workers=4, queue_workers=2, inline_slots=2, deadline_seconds=30.0)
+    site = replay.Site(web_threads=4, queue_workers=2, inline_slots=2, deadline_seconds=30.0)
     for shape, make in traffic.SHAPES.items():
         found, seconds = [], 0.0
         for seed in range(1, 2 if bench.is_quick else 4):

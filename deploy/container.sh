@@ -22,7 +22,7 @@ web)
     exec gunicorn -c python:spms.gunicorn --bind 0.0.0.0:8000 --worker-tmp-dir /dev/shm spms.wsgi "$@"
     ;;
 worker)
-    if [ "${SPMS_QUEUE:-django-q}" = celery ]; then
+    if [ "${SPMS_QUEUE_BACKEND:-django-q}" = celery ]; then
         exec celery -A spms.task_backends.celery worker "$@"
     fi
     exec python manage.py qcluster "$@"

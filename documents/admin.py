@@ -14,8 +14,8 @@ from documents.models import (
     DocumentImage,
     Letter,
     Membership,
-    Notice,
     Project,
+    Subscription,
     Task,
 )
 
@@ -102,7 +102,7 @@ class TaskAdmin(admin.ModelAdmin[Task]):
         return False
 
 
-class DeliveryInline(admin.TabularInline[Delivery, Notice]):
+class DeliveryInline(admin.TabularInline[Delivery, Subscription]):
     """Every try to send a notice, to look at."""
 
     model = Delivery
@@ -110,13 +110,13 @@ class DeliveryInline(admin.TabularInline[Delivery, Notice]):
     can_delete = False
     readonly_fields = ("at", "status_code", "error", "seconds")
 
-    def has_add_permission(self, request: HttpRequest, obj: Notice | None = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Subscription | None = None) -> bool:
         """Refuse: what was not sent cannot be logged."""
         return False
 
 
-@admin.register(Notice)
-class NoticeAdmin(admin.ModelAdmin[Notice]):
+@admin.register(Subscription)
+class NoticeAdmin(admin.ModelAdmin[Subscription]):
     """Who is told of a task's end; sent again through the API."""
 
     list_display = ("id", "channel", "target", "task", "requested_by", "created_at")

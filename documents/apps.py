@@ -34,7 +34,7 @@ class DocumentsConfig(AppConfig):
         alerts.register()
         letter_task.register()
         checks.register(alerts.check)
-        task_metrics.supply()
+        task_metrics.register()
         post_spawn.connect(start_worker, dispatch_uid="documents.start_worker")
 
 
@@ -43,5 +43,5 @@ def start_worker(**_: Any) -> None:
     from documents.tasks.pdf import task as pdf_task
     from metrics import instruments
 
-    instruments.start_process()
-    pdf_task.warm()
+    instruments.recover_lost_requests()
+    pdf_task.warm_up()

@@ -42,7 +42,7 @@ class RenderError(SpmsError):
     title = "The PDF could not be made"
 
 
-class Unrenderable(RenderError):
+class DocumentUnrenderable(RenderError):
     """The document itself is the reason: trying again without changing it is useless."""
 
     slug = "document-unrenderable"
@@ -50,7 +50,7 @@ class Unrenderable(RenderError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class BindingUnsupported(RenderError):
+class AssemblyUnsupported(RenderError):
     """This WeasyPrint does not let parts be drawn and bound; the report is rendered as a whole instead."""
 
     slug = "binding-unsupported"
@@ -119,7 +119,7 @@ class StorageUnavailable(SpmsError):
     can_pass = True
 
 
-class DocumentGone(SpmsError):
+class DocumentDeleted(SpmsError):
     """The document was deleted while its PDF was being made."""
 
     slug = "document-gone"
@@ -135,7 +135,7 @@ class PdfMissing(SpmsError):
     status = HTTPStatus.NOT_FOUND
 
 
-class ImageUnusable(SpmsError):
+class InvalidImage(SpmsError):
     """What was sent is no image, is damaged, or is beyond the limits."""
 
     slug = "image-unusable"
@@ -152,7 +152,7 @@ class ImageNotReady(SpmsError):
     retry_after_seconds = 2
 
 
-class EditionUnknown(SpmsError):
+class UnknownEdition(SpmsError):
     """A client named an edition that there is not."""
 
     slug = "edition-unknown"
@@ -160,7 +160,7 @@ class EditionUnknown(SpmsError):
     status = HTTPStatus.BAD_REQUEST
 
 
-class ExportUnknown(SpmsError):
+class InvalidExport(SpmsError):
     """A client named rows, a format or a filter that there is not."""
 
     slug = "export-unknown"
@@ -233,7 +233,7 @@ class ImportTooSlow(SpmsError):
     status = HTTPStatus.GATEWAY_TIMEOUT
 
 
-class CronRefused(SpmsError):
+class InvalidCronExpression(SpmsError):
     """A cron expression that is none, never comes, or comes too often."""
 
     slug = "cron-refused"
@@ -275,7 +275,7 @@ class TaskCancelled(SpmsError):
     status = HTTPStatus.CONFLICT
 
 
-class TaskState(SpmsError):
+class TaskStateConflict(SpmsError):
     """What was asked does not go with the state that the task is in."""
 
     slug = "task-state"
@@ -301,21 +301,21 @@ class TooManyTasks(SpmsError):
     retry_after_seconds = 30
 
 
-class NoticeError(SpmsError):
+class NotificationError(SpmsError):
     """A notice that did not reach its receiver."""
 
     slug = "notice-error"
     title = "The notice was not sent"
 
 
-class NoticeRefused(NoticeError):
+class NotificationRefused(NotificationError):
     """The receiver or the rules refuse it: trying again is useless."""
 
     slug = "notice-refused"
     title = "The notice was refused"
 
 
-class NoticeFailed(NoticeError):
+class NotificationFailed(NotificationError):
     """The receiver could not be reached or had a fault of its own."""
 
     slug = "notice-failed"
@@ -324,7 +324,7 @@ class NoticeFailed(NoticeError):
     can_pass = True
 
 
-class MailServerAway(SpmsError):
+class MailServerUnavailable(SpmsError):
     """The mail server cannot be reached, or takes nothing from us at the moment."""
 
     slug = "mail-server-away"
@@ -341,7 +341,7 @@ class CycleExists(SpmsError):
     status = HTTPStatus.CONFLICT
 
 
-class CycleState(SpmsError):
+class CycleStateConflict(SpmsError):
     """What was asked does not go with the state that the cycle or the letter is in."""
 
     slug = "cycle-state"

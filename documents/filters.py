@@ -8,24 +8,24 @@ from drf_spectacular.utils import extend_schema_field
 
 from documents.models import Document, Project
 
-LARGEST_ID = 2**63 - 1
+MAX_ID = 2**63 - 1
 
 
 @extend_schema_field({"type": "integer", "format": "int64", "minimum": 0})
-class WholeNumber(filters.NumberFilter):
+class NonNegativeIntegerFilter(filters.NumberFilter):
     """An id or a year; what is not there, or not for the sender to see, finds nothing."""
 
     field_class = forms.IntegerField
 
     def __init__(self, **values: Any) -> None:
-        super().__init__(min_value=0, max_value=LARGEST_ID, **values)
+        super().__init__(min_value=0, max_value=MAX_ID, **values)
 
 
 class ProjectFilter(filters.FilterSet):
     """Filters of projects; ``business_area`` is its id."""
 
-    year = WholeNumber()
-    business_area = WholeNumber(field_name="business_area_id")
+    year = NonNegativeIntegerFilter()
+    business_area = NonNegativeIntegerFilter(field_name="business_area_id")
 
     class Meta:
         model = Project
@@ -35,9 +35,9 @@ class ProjectFilter(filters.FilterSet):
 class DocumentFilter(filters.FilterSet):
     """Filters of documents; ``project`` and ``business_area`` are ids."""
 
-    year = WholeNumber()
-    project = WholeNumber(field_name="project_id")
-    business_area = WholeNumber(field_name="project__business_area_id")
+    year = NonNegativeIntegerFilter()
+    project = NonNegativeIntegerFilter(field_name="project_id")
+    business_area = NonNegativeIntegerFilter(field_name="project__business_area_id")
 
     class Meta:
         model = Document

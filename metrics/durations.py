@@ -10,7 +10,7 @@ BYTES = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 NUMBER_AND_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
 
-def seconds(name: str, text: str) -> float:
+def parse_seconds(name: str, text: str) -> float:
     """Return a duration such as ``30``, ``30s``, ``2m`` or ``1h`` in seconds.
 
     Raises ImproperlyConfigured, naming the setting, for anything else and for zero.
@@ -21,7 +21,7 @@ def seconds(name: str, text: str) -> float:
     return value
 
 
-def size_bytes(name: str, text: str) -> int:
+def parse_bytes(name: str, text: str) -> int:
     """Return a size such as ``1500M``, ``1.5G`` or ``1.5GiB`` in bytes (powers of 1,024).
 
     Raises ImproperlyConfigured, naming the setting, for anything else and for zero.

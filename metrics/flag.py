@@ -14,9 +14,9 @@ from django.utils import timezone
 from metrics.decisions.switch import Mode as Mode, Setting as Setting
 from metrics.models import ModeChange, ModeState
 
-FRESH_SECONDS = 1.0
+CACHE_SECONDS = 1.0
 DEFAULT_OVERRIDE = timedelta(hours=4)
-LONGEST_OVERRIDE = timedelta(days=7)
+MAX_OVERRIDE = timedelta(days=7)
 
 logger = logging.getLogger(__name__)
 
@@ -36,30 +36,30 @@ class Flag:
 # Sent after a change of the mode in force was stored, with ``change_id``; who listens cannot undo it.
 changed = Signal()
 
-_known: tuple[float, Flag] | None = None
+_cached: tuple[float, Flag] | None = None
 
 
 def current() -> Flag:
     """Return the flag, at most a second old; the last known one while the database is away."""
-    global _known  # noqa: PLW0603 (one process, one memory of the row)
-    known, now = _known, time.monotonic()
-    if known is not None and now - known[0] < FRESH_SECONDS:
+    global _cached  # noqa: PLW0603 (one process, one memory of the row)
+    known, now = _cached, time.monotonic()
+    if known is not None and now - known[0] < CACHE_SECONDS:
         return known[1]
     try:
-        flag = of(ModeState.objects.filter(pk=1).first() or ModeState())
+        flag = from_state(ModeState.objects.filter(pk=1).first() or ModeState())
     except DatabaseError as error:
         logger.warning("the mode cannot be read, so the last one stands: %s", str(error).strip())
         if known is None:
             raise
         flag = known[1]
-    _known = now, flag
+    _cached = now, flag
     return flag
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Read the row again at the next question."""
-    global _known  # noqa: PLW0603
-    _known = None
+    global _cached  # noqa: PLW0603
+    _cached = None
 
 
 def mode() -> Mode:
@@ -72,7 +72,7 @@ def is_auto() -> bool:
     return current().setting == "auto"
 
 
-def of(state: ModeState) -> Flag:
+def from_state(state: ModeState) -> Flag:
     """Return the flag that a row stands for."""
     if state.override and state.override_until and state.override_until > timezone.now():
         setting = cast("Setting", state.override)
@@ -100,12 +100,12 @@ def override(setting: Setting, *, by: str, reason: str, until: datetime) -> Flag
     """Choose a setting by hand until a time; ends by itself, and is kept in the audit trail."""
     with transaction.atomic():
         state = _locked()
-        before = of(state)
+        before = from_state(state)
         state.override, state.override_by, state.override_reason = setting, by, reason
         state.override_at, state.override_until = timezone.now(), until
         state.save(update_fields=_OVERRIDE)
-        return _recorded(
-            before, of(state), by=by, reason=f"{reason} (until {until.isoformat(timespec='minutes')})"
+        return _record_change(
+            before, from_state(state), by=by, reason=f"{reason} (until {until.isoformat(timespec='minutes')})"
         )
 
 
@@ -113,13 +113,13 @@ def end_override(*, by: str, reason: str) -> Flag:
     """Return to ``SPMS_MODE``."""
     with transaction.atomic():
         state = _locked()
-        before = of(state)
+        before = from_state(state)
         if not state.override:
             return before
         state.override, state.override_by, state.override_reason = "", "", ""
         state.override_at = state.override_until = None
         state.save(update_fields=_OVERRIDE)
-        return _recorded(before, of(state), by=by, reason=reason)
+        return _record_change(before, from_state(state), by=by, reason=reason)
 
 
 def end_expired_override() -> None:
@@ -136,12 +136,12 @@ def _locked() -> ModeState:
     return ModeState.objects.select_for_update().get(pk=1)
 
 
-def _recorded(before: Flag, after: Flag, *, by: str, reason: str) -> Flag:
+def _record_change(before: Flag, after: Flag, *, by: str, reason: str) -> Flag:
     change = ModeChange.objects.create(
         before=before.effective, after=after.effective, setting=after.setting, actor=by, reason=reason[:500]
     )
-    tell(change)
-    forget()
+    notify_change(change)
+    clear_cache()
     return after
 
 
@@ -150,13 +150,13 @@ def change(change_id: int) -> ModeChange | None:
     return ModeChange.objects.filter(pk=change_id).first()
 
 
-def tell(change: ModeChange) -> None:
+def notify_change(change: ModeChange) -> None:
     """Tell whoever listens of a change of the mode in force, as soon as it is stored."""
     if change.before != change.after and not change.is_dry_run:
-        transaction.on_commit(lambda: _tell(change.pk))
+        transaction.on_commit(lambda: _notify(change.pk))
 
 
-def _tell(change_id: int) -> None:
+def _notify(change_id: int) -> None:
     for receiver, answer in changed.send_robust(sender=ModeChange, change_id=change_id):
         if isinstance(answer, Exception):
             logger.error("%s was not told of change %d: %s", receiver, change_id, answer)

@@ -11,11 +11,11 @@ from prometheus_client import Counter, Histogram, values
 
 from metrics.collection import process_slots
 from metrics.decisions.criteria import DURATION_BUCKETS
-from metrics.decisions.inline_model import Work as Work
+from metrics.decisions.inline_model import Arrival as Arrival
 from metrics.decisions.switch import Queue as Queue
 
 # One set of files for each slot instead of each process id. It must be chosen before a metric is made.
-values.ValueClass = values.MultiProcessValue(process_identifier=process_slots.name)  # type: ignore[no-untyped-call]
+values.ValueClass = values.MultiProcessValue(process_identifier=process_slots.slot_name)  # type: ignore[no-untyped-call]
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ FAILED = Counter(
     "spms_http_requests_failed", "Requests of the API answered with 500 or above, but 503 and 504."
 )
 QUEUE_SECONDS = Histogram(
-    "spms_http_request_queue_seconds",
-    "Time that a request waited for a free web worker, by the X-Request-Start of the proxy.",
+    "spms_http_request_queue_duration_seconds",
+    "Time that a request waited for a free web thread, by the X-Request-Start of the proxy.",
     buckets=DURATION_BUCKETS,
 )
 RENDER_SECONDS = Histogram(
@@ -64,7 +64,7 @@ TIMEOUT_REASONS = (DEADLINE, KILLED, CLIENT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class MetricsProvider:
     """What the rooms that do the work know of it; all times in seconds since 1970.
 
     ``kinds``: of documents, so that each is counted from 0 and not from its first.
@@ -73,47 +73,47 @@ class Facts:
     """
 
     kinds: Sequence[str]
-    work: Callable[[float], tuple[Sequence[Work], bool]]
+    work: Callable[[float], tuple[Sequence[Arrival], bool]]
     queue: Callable[[], Queue]
     gauges: Callable[[], Mapping[str, float]]
 
 
-_facts: list[Facts] = []
+_providers: list[MetricsProvider] = []
 
 
-def supply(facts: Facts) -> None:
+def register_provider(facts: MetricsProvider) -> None:
     """Let the evaluation know of the work; called once, when the app that does it is ready."""
-    _facts[:] = [facts]
+    _providers[:] = [facts]
 
 
-def facts() -> Facts:
+def provider() -> MetricsProvider:
     """Return what was supplied."""
-    return _facts[0]
+    return _providers[0]
 
 
-HARMLESS = (OSError, ValueError, RuntimeError)
+METRIC_ERRORS = (OSError, ValueError, RuntimeError)
 
 
-def not_counted(error: Exception) -> None:
+def log_metric_error(error: Exception) -> None:
     """Log what went wrong while something was counted."""
     logger.warning("not counted: %s", error)
 
 
 @contextlib.contextmanager
-def harmless() -> Iterator[None]:
+def suppress_metric_errors() -> Iterator[None]:
     """Log what goes wrong while something is counted, and go on."""
     try:
         yield
-    except HARMLESS as error:
-        not_counted(error)
+    except METRIC_ERRORS as error:
+        log_metric_error(error)
 
 
-def start_process() -> None:
+def recover_lost_requests() -> None:
     """Count the requests that the last process of this slot took with it, and create labels at zero."""
-    with harmless():
+    with suppress_metric_errors():
         for reason in TIMEOUT_REASONS:
             TIMED_OUT.labels(reason)
-        for kind in facts().kinds if _facts else ():
+        for kind in provider().kinds if _providers else ():
             for mode in ("inline", "queue"):
                 _render_seconds(kind, mode)
                 RENDERS.labels(kind, mode, "succeeded")
@@ -127,34 +127,34 @@ def _value(counter: Any) -> float:
     return float(counter._value.get())
 
 
-def rendered(kind: str, mode: str, *, seconds: float, pages: int, size_bytes: int) -> None:
+def observe_render(kind: str, mode: str, *, seconds: float, pages: int, size_bytes: int) -> None:
     """Count a PDF that was made."""
-    with harmless():
+    with suppress_metric_errors():
         _render_seconds(kind, mode).observe(seconds)
         RENDERS.labels(kind, mode, "succeeded").inc()
         PAGES.labels(kind).inc(pages)
         BYTES.labels(kind).inc(size_bytes)
 
 
-def not_rendered(kind: str, mode: str, outcome: str) -> None:
+def count_render_failure(kind: str, mode: str, outcome: str) -> None:
     """Count a render that failed, by the slug of its error."""
-    with harmless():
+    with suppress_metric_errors():
         RENDERS.labels(kind, mode, outcome).inc()
 
 
-def waited(kind: str, seconds: float) -> None:
+def observe_task_wait(kind: str, seconds: float) -> None:
     """Count the wait of a task for its first worker."""
-    with harmless():
+    with suppress_metric_errors():
         TASK_WAIT_SECONDS.labels(kind).observe(seconds)
 
 
-def routed(mode: str, rule: str) -> None:
+def count_routed(mode: str, rule: str) -> None:
     """Count where a PDF was sent, and by which rule."""
-    with harmless():
+    with suppress_metric_errors():
         ROUTED.labels(mode, rule).inc()
 
 
-def asked_to_wait(request: Any, seconds: float) -> None:
+def exclude_client_wait(request: Any, seconds: float) -> None:
     """Leave out of a request's time what its client asked to wait (``?wait=``, ``Prefer: wait``)."""
     request.spms_asked_seconds = getattr(request, "spms_asked_seconds", 0.0) + seconds
 

@@ -18,17 +18,17 @@ type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 GATEWAY_TIMEOUT, UNAVAILABLE, SERVER_ERROR = 504, 503, 500
-LONG_SECONDS = 1.0
-LONGEST_QUEUE_SECONDS = 600.0
+SLOW_SECONDS = 1.0
+MAX_QUEUE_SECONDS = 600.0
 
 
 @sync_only_middleware
-class Measure:
+class MetricsMiddleware:
     """Counts and times requests; the first of all middleware, so that it sees everything."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
-        instruments.start_process()
+        instruments.recover_lost_requests()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass the request on and note what it took."""
@@ -37,21 +37,21 @@ class Measure:
             try:
                 instruments.STARTED.inc()
                 if (sent := request.META.get("HTTP_X_REQUEST_START")) is not None:
-                    _note_queue(sent)
-            except instruments.HARMLESS as error:
-                instruments.not_counted(error)
+                    _observe_queue(sent)
+            except instruments.METRIC_ERRORS as error:
+                instruments.log_metric_error(error)
         started = time.perf_counter()
         response = self._get_response(request)
         try:
-            _note(request, response.status_code, time.perf_counter() - started, is_api=is_api)
-        except instruments.HARMLESS as error:
-            instruments.not_counted(error)
+            _observe(request, response.status_code, time.perf_counter() - started, is_api=is_api)
+        except instruments.METRIC_ERRORS as error:
+            instruments.log_metric_error(error)
         if is_api:
-            activity.note(request)
+            activity.record_activity(request)
         return response
 
 
-def _note(request: HttpRequest, status: int, seconds: float, *, is_api: bool) -> None:
+def _observe(request: HttpRequest, status: int, seconds: float, *, is_api: bool) -> None:
     seconds = max(0.0, seconds - getattr(request, "spms_asked_seconds", 0.0))
     match = request.resolver_match
     route = template(match.route) if match else "(none)"
@@ -63,11 +63,11 @@ def _note(request: HttpRequest, status: int, seconds: float, *, is_api: bool) ->
         instruments.TIMED_OUT.labels(instruments.DEADLINE).inc()
     elif status >= SERVER_ERROR and status != UNAVAILABLE:
         instruments.FAILED.inc()
-    elif seconds > LONG_SECONDS and _has_gone(request):
+    elif seconds > SLOW_SECONDS and _client_left(request):
         instruments.TIMED_OUT.labels(instruments.CLIENT).inc()
 
 
-def _note_queue(sent: str) -> None:
+def _observe_queue(sent: str) -> None:
     """Note how long ago the proxy took the request: ``X-Request-Start: t=1700000000.123`` (or ms, or us)."""
     digits = sent.removeprefix("t=")
     if re.fullmatch(r"\d{10,16}(\.\d{1,6})?", digits):
@@ -75,11 +75,11 @@ def _note_queue(sent: str) -> None:
         while at > 1e11:
             at /= 1000
         waited = time.time() - at
-        if -1 < waited < LONGEST_QUEUE_SECONDS:
+        if -1 < waited < MAX_QUEUE_SECONDS:
             instruments.QUEUE_SECONDS.observe(max(0.0, waited))
 
 
-def _has_gone(request: HttpRequest) -> bool:
+def _client_left(request: HttpRequest) -> bool:
     """Say whether the client has closed the connection while it waited; only gunicorn lets us look."""
     connection = request.META.get("gunicorn.socket")
     if connection is None:

@@ -35,5 +35,5 @@ class Handler(ASGIHandler):
 
 # Threads come and go here, so a connection that outlives its request would never be used again.
 connections.databases["default"]["CONN_MAX_AGE"] = 0
-data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
+data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))
 application = Handler()

@@ -1,6 +1,7 @@
 """Reading settings from the environment, so that a wrong value is a one-line error at start."""
 
 import contextlib
+import os
 import re
 import secrets
 import tempfile
@@ -16,6 +17,27 @@ MAIL_TIMEOUT_SECONDS = 20
 env = environ.Env()
 if (BASE_DIR / ".env").is_file():
     env.read_env(BASE_DIR / ".env")
+
+
+RENAMED = {
+    "SPMS_WEB_WORKERS": "SPMS_WEB_THREADS",
+    "SPMS_QUEUE": "SPMS_QUEUE_BACKEND",
+    "SPMS_RENDER_RECYCLE": "SPMS_RENDERS_PER_CHILD",
+    "SPMS_RENDER_MEMORY": "SPMS_RENDER_MEMORY_LIMIT",
+    "SPMS_RETRIES": "SPMS_MAX_RETRIES",
+    "SPMS_KEEP_TASKS": "SPMS_TASK_RETENTION",
+    "SPMS_STOP_GRACE": "SPMS_SHUTDOWN_GRACE",
+    "SPMS_PROXIES": "SPMS_TRUSTED_PROXIES",
+    "SPMS_API_RATE": "SPMS_API_THROTTLE_RATE",
+    "SPMS_FILES": "SPMS_FILE_STORAGE",
+}
+
+
+def refuse_renamed() -> None:
+    """Raise ImproperlyConfigured for a setting that is still set by its old name: it would have no effect."""
+    for old, new in RENAMED.items():
+        if old in os.environ:
+            raise ImproperlyConfigured(f"{old} is called {new} now. Rename it.")
 
 
 def positive(name: str, default: int) -> int:
@@ -108,7 +130,7 @@ def database(folder: Path) -> dict[str, Any]:
 def files(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the storages of images and of results: in the data folder, or in a bucket."""
     kept = {"default": "media", "results": "results"}
-    text = env.str("SPMS_FILES", default="local")
+    text = env.str("SPMS_FILE_STORAGE", default="local")
     bucket = _bucket(text)
     if bucket is None:
         backend = "django.core.files.storage.FileSystemStorage"
@@ -119,7 +141,7 @@ def files(folder: Path) -> dict[str, dict[str, Any]]:
     options = {"bucket_name": bucket[1], **_bucket_options()}
     return {
         alias: {
-            "BACKEND": "documents.infrastructure.s3.Bucket",
+            "BACKEND": "documents.infrastructure.s3.BucketStorage",
             "OPTIONS": options | {"location": "/".join(filter(None, ((bucket[2] or "").rstrip("/"), name)))},
         }
         for alias, name in kept.items()
@@ -135,7 +157,7 @@ def _bucket(text: str) -> re.Match[str] | None:
     )
     if found is None:
         raise ImproperlyConfigured(
-            f"SPMS_FILES={text!r}: expected local, or s3://bucket or s3://bucket/prefix"
+            f"SPMS_FILE_STORAGE={text!r}: expected local, or s3://bucket or s3://bucket/prefix"
         )
     return found
 

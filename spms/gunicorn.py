@@ -8,14 +8,14 @@ from documents.infrastructure import processes
 from spms import settings
 
 # A worker that outlives a killed master would keep the port for the whole graceful_timeout.
-processes.die_with_the_main_process()
-processes.keep_few_arenas()
+processes.set_parent_death_signal()
+processes.limit_malloc_arenas()
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 # One process: its threads wait while the rendering processes work.
 workers = 1
 worker_class = "gthread"
-threads = settings.SPMS_WEB_WORKERS
+threads = settings.SPMS_WEB_THREADS
 # Of a thread's request this says nothing (renders have deadlines of their own); it ends a stuck process.
 timeout = 60
 graceful_timeout = int(settings.SPMS_INLINE_DEADLINE) + 5

@@ -15,7 +15,7 @@ from documents.queue import hints
 from metrics import flag
 from spms import problems
 
-LEAST_FREE_BYTES = 64 * 1024**2
+MIN_FREE_BYTES = 64 * 1024**2
 
 
 @require_safe
@@ -69,14 +69,18 @@ def _disk() -> str:
         free_bytes = shutil.disk_usage(settings.SPMS_DATA_DIR).free
     except OSError as error:
         return f"SPMS_DATA_DIR cannot be written ({error.strerror})"
-    return "ok" if free_bytes > LEAST_FREE_BYTES else f"only {free_bytes // 1024**2} MB are free"
+    return "ok" if free_bytes > MIN_FREE_BYTES else f"only {free_bytes // 1024**2} MB are free"
 
 
 def _workers() -> str:
     """Ask for a worker's heartbeat where the mode in force needs one; a paused queue rests on purpose."""
     try:
         is_needed = flag.mode() == "queue" and hints.paused() is None
-        return "no worker is alive, and the mode is queue" if is_needed and not hints.is_alive() else "ok"
+        return (
+            "no worker is alive, and the mode is queue"
+            if is_needed and not hints.has_live_workers()
+            else "ok"
+        )
     except DatabaseError:
         return "the database does not answer"
 

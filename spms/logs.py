@@ -8,7 +8,7 @@ def config(style: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"ids": {"()": "documents.infrastructure.log_context.Ids"}},
+        "filters": {"ids": {"()": "documents.infrastructure.log_context.CorrelationIdFilter"}},
         "formatters": {
             "lines": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
             "json": {

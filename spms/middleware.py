@@ -18,12 +18,12 @@ from spms import problems
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
-NOWHERE = str(ipaddress.IPv4Address(0))
+UNKNOWN_ADDRESS = str(ipaddress.IPv4Address(0))
 requests_log = logging.getLogger("spms.requests")
 
 
 @sync_only_middleware
-class RequestIds:
+class RequestIdMiddleware:
     """Names each request: by the ``X-Request-ID`` that a proxy gave it, or by a new one, which goes back with it.
 
     The id stands in every line of the log that the request causes, also in those of the worker that runs its task.
@@ -36,7 +36,7 @@ class RequestIds:
         """Pass the request on under its name, and log it."""
         given = request.headers.get("X-Request-ID", "")
         ident = given if re.fullmatch(r"[A-Za-z0-9._-]{8,64}", given) else uuid.uuid4().hex
-        with log_context.of_request(ident):
+        with log_context.request_scope(ident):
             started = time.perf_counter()
             response = self.get_response(request)
             response["X-Request-ID"] = ident
@@ -76,8 +76,8 @@ def client_address(request: HttpRequest) -> str:
     """
     seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
     known = [request.META.get("REMOTE_ADDR", ""), *reversed(seen)]
-    asked = known[min(settings.SPMS_PROXIES, len(known) - 1)]
-    return next(filter(_is_address, (asked, known[0])), NOWHERE)
+    asked = known[min(settings.SPMS_TRUSTED_PROXIES, len(known) - 1)]
+    return next(filter(_is_address, (asked, known[0])), UNKNOWN_ADDRESS)
 
 
 def _is_address(text: str) -> bool:
@@ -89,7 +89,7 @@ def _is_address(text: str) -> bool:
 
 
 @sync_only_middleware
-class BodyLimit:
+class BodySizeLimitMiddleware:
     """Refuse a body that is larger than anything we take, or of unknown length, before a byte of it is read."""
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -118,7 +118,7 @@ class BodyLimit:
 
 
 @sync_only_middleware
-class NotKept:
+class NoStoreMiddleware:
     """Lets no browser and no proxy keep an answer, unless its view says how: most speak of a person's work."""
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -132,7 +132,7 @@ class NotKept:
 
 
 @sync_only_middleware
-class StaffPages:
+class StaffOnlyMiddleware:
     """Show everything under ``dashboard/`` to staff only: a page that is added there cannot forget it.
 
     For other people these pages do not exist; who is not signed in is asked to.

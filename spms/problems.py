@@ -52,7 +52,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
-    elif isinstance(error, OSError) and storage.is_known(error):
+    elif isinstance(error, OSError) and storage.is_storage_error(error):
         _drop_uploads(context["request"])
         error = storage.storage_error(error)
     if isinstance(error, SpmsError):

@@ -18,6 +18,8 @@ from spms.environment import BASE_DIR, env
 django_stubs_ext.monkeypatch()  # admin classes take type parameters
 
 
+environment.refuse_renamed()
+
 # Where everything lives that is not code: the database by default, images, results, the key.
 SPMS_DATA_DIR = environment.data_folder()
 DEBUG = environment.flag("DEBUG", default=False)
@@ -28,7 +30,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # In production a proxy in front speaks TLS and says so: cookies, redirects and HSTS follow, and no sample data.
 SPMS_HTTPS = environment.flag("SPMS_HTTPS", default=False)
 # Proxies in front, each of which adds an address to X-Forwarded-For; what came before those is hearsay.
-SPMS_PROXIES = environment.whole("SPMS_PROXIES", default=int(SPMS_HTTPS))
+SPMS_TRUSTED_PROXIES = environment.whole("SPMS_TRUSTED_PROXIES", default=int(SPMS_HTTPS))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SPMS_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SPMS_HTTPS else None
 SECURE_HSTS_SECONDS = 365 * 86_400 if SPMS_HTTPS else 0
@@ -39,7 +41,7 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz/", r"^metrics$"]
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
 # Requests of one person to one web process, and failed sign-ins from one address under one name in 15 minutes.
-SPMS_API_RATE = environment.rate("SPMS_API_RATE", "3000/m")
+SPMS_API_THROTTLE_RATE = environment.rate("SPMS_API_THROTTLE_RATE", "3000/m")
 SPMS_LOGIN_FAILURES = environment.positive("SPMS_LOGIN_FAILURES", 10)
 AXES_FAILURE_LIMIT = SPMS_LOGIN_FAILURES
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -69,25 +71,27 @@ if PROMETHEUS_URL and not PROMETHEUS_URL.startswith(("http://", "https://")):
 # How a PDF is served while no override is in force.
 SPMS_MODE = environment.choice("SPMS_MODE", "auto", ("auto", "inline", "queue"))
 # Requests that one web process serves at once.
-SPMS_WEB_WORKERS = environment.positive("SPMS_WEB_WORKERS", 8)
+SPMS_WEB_THREADS = environment.positive("SPMS_WEB_THREADS", 8)
 # Requests that may render a PDF at once while the limits decide; what comes on top is queued.
-SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_WORKERS // 2))
+SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_THREADS // 2))
 # Rendering processes that work at once on this machine, whoever asks; more than cores lose time.
 SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
 # How long a request waits for its PDF, and how long any render may take at all.
-SPMS_INLINE_DEADLINE = durations.seconds(
+SPMS_INLINE_DEADLINE = durations.parse_seconds(
     "SPMS_INLINE_DEADLINE", env.str("SPMS_INLINE_DEADLINE", default="30s")
 )
-SPMS_RENDER_TIMEOUT = durations.seconds("SPMS_RENDER_TIMEOUT", env.str("SPMS_RENDER_TIMEOUT", default="120s"))
-SPMS_RENDER_MEMORY = durations.size_bytes(
-    "SPMS_RENDER_MEMORY", env.str("SPMS_RENDER_MEMORY", default="1500M")
+SPMS_RENDER_TIMEOUT = durations.parse_seconds(
+    "SPMS_RENDER_TIMEOUT", env.str("SPMS_RENDER_TIMEOUT", default="120s")
+)
+SPMS_RENDER_MEMORY_LIMIT = durations.parse_bytes(
+    "SPMS_RENDER_MEMORY_LIMIT", env.str("SPMS_RENDER_MEMORY_LIMIT", default="1500M")
 )
 # A rendering process is replaced after so many renders, so that no leak can grow.
-SPMS_RENDER_RECYCLE = environment.positive("SPMS_RENDER_RECYCLE", 100)
+SPMS_RENDERS_PER_CHILD = environment.positive("SPMS_RENDERS_PER_CHILD", 100)
 # What a PDF is made for: pdf/ua-1 (accessible to everybody), or pdf/a-3a (the archive, with its source attached).
 SPMS_PDF_VARIANT = environment.choice("SPMS_PDF_VARIANT", "pdf/ua-1", ("pdf/ua-1", "pdf/a-3a"))
 # The largest request body: an image as a camera makes it; everything else is far smaller.
-SPMS_MAX_UPLOAD_BYTES = durations.size_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
+SPMS_MAX_UPLOAD_BYTES = durations.parse_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
 
 # Whether an ASGI server beside this one sends a task's events (docs/events.md), and how many streams it keeps open.
@@ -95,19 +99,25 @@ SPMS_EVENTS = environment.flag("SPMS_EVENTS", default=False)
 SPMS_EVENT_STREAMS = environment.positive("SPMS_EVENT_STREAMS", 1000)
 
 # Which engine carries the queue's entries.
-SPMS_QUEUE = environment.choice("SPMS_QUEUE", "django-q", ("django-q", "celery"))
+SPMS_QUEUE_BACKEND = environment.choice("SPMS_QUEUE_BACKEND", "django-q", ("django-q", "celery"))
 # Tasks that one cluster runs at once; more than cores lose time.
 SPMS_QUEUE_WORKERS = environment.positive("SPMS_QUEUE_WORKERS", os.cpu_count() or 1)
 # How many tasks may wait, of all people and of one, before the next is refused (503, 429).
 SPMS_QUEUE_LIMIT = environment.positive("SPMS_QUEUE_LIMIT", 1000)
 SPMS_QUEUE_LIMIT_PER_USER = environment.positive("SPMS_QUEUE_LIMIT_PER_USER", 250)
 # A fault that can pass (a killed process, a locked database) is retried so often: after 60, 120, 240 s.
-SPMS_RETRIES = environment.positive("SPMS_RETRIES", 3)
-SPMS_RETRY_BACKOFF = durations.seconds("SPMS_RETRY_BACKOFF", env.str("SPMS_RETRY_BACKOFF", default="60s"))
+SPMS_MAX_RETRIES = environment.positive("SPMS_MAX_RETRIES", 3)
+SPMS_RETRY_BACKOFF = durations.parse_seconds(
+    "SPMS_RETRY_BACKOFF", env.str("SPMS_RETRY_BACKOFF", default="60s")
+)
 # Task rows and their PDFs are removed so long after their end; a document's newest PDF stays.
-SPMS_KEEP_TASKS = durations.seconds("SPMS_KEEP_TASKS", env.str("SPMS_KEEP_TASKS", default="90d"))
+SPMS_TASK_RETENTION = durations.parse_seconds(
+    "SPMS_TASK_RETENTION", env.str("SPMS_TASK_RETENTION", default="90d")
+)
 # What running tasks get to finish when the cluster is told to stop; Docker kills after 10 s.
-SPMS_STOP_GRACE = durations.seconds("SPMS_STOP_GRACE", env.str("SPMS_STOP_GRACE", default="8s"))
+SPMS_SHUTDOWN_GRACE = durations.parse_seconds(
+    "SPMS_SHUTDOWN_GRACE", env.str("SPMS_SHUTDOWN_GRACE", default="8s")
+)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -129,19 +139,19 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "metrics.middleware.Measure",  # first: it times all that follows
-    "spms.middleware.RequestIds",
+    "metrics.middleware.MetricsMiddleware",  # first: it times all that follows
+    "spms.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "spms.middleware.BodyLimit",
-    "spms.middleware.NotKept",
+    "spms.middleware.BodySizeLimitMiddleware",
+    "spms.middleware.NoStoreMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "spms.middleware.StaffPages",
+    "spms.middleware.StaffOnlyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -188,7 +198,7 @@ TASKS = {
         "BACKEND": {
             "django-q": "spms.task_backends.django_q.DjangoQBackend",
             "celery": "spms.task_backends.celery.CeleryBackend",
-        }[SPMS_QUEUE]
+        }[SPMS_QUEUE_BACKEND]
     },
 }
 
@@ -196,7 +206,7 @@ TASKS = {
 Q_CLUSTER: dict[str, Any] = {
     "name": "spms",
     "orm": "default",
-    "broker_class": "spms.task_backends.broker.WakingOrm",
+    "broker_class": "spms.task_backends.broker.NotifyingOrmBroker",
     "workers": SPMS_QUEUE_WORKERS,
     # The backstop for a worker that hangs: renders end by themselves at SPMS_RENDER_TIMEOUT.
     "timeout": int(SPMS_RENDER_TIMEOUT) + 30,
@@ -218,7 +228,7 @@ Q_CLUSTER: dict[str, Any] = {
     "label": "Queue",
 }
 
-# Celery, where SPMS_QUEUE is celery. An id is all that a message carries; results live in the task rows.
+# Celery, where SPMS_QUEUE_BACKEND is celery. An id is all that a message carries; results live in the task rows.
 CELERY_BROKER_URL = env.str("SPMS_CELERY_BROKER", default="redis://127.0.0.1:6379/0")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "spms"
@@ -293,8 +303,8 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "spms" / "static"]
 STATIC_ROOT = SPMS_DATA_DIR / "static"
-SPMS_FILES = env.str("SPMS_FILES", default="local")
-# Images ("default") and results: in the data folder, or in a bucket (SPMS_FILES).
+SPMS_FILE_STORAGE = env.str("SPMS_FILE_STORAGE", default="local")
+# Images ("default") and results: in the data folder, or in a bucket (SPMS_FILE_STORAGE).
 STORAGES = {
     **environment.files(SPMS_DATA_DIR),
     "staticfiles": {"BACKEND": "spms.staticfiles.OwnFilesCompressed"},
@@ -311,12 +321,12 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["documents.api.parsers.BoundedJsonParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "documents.api.negotiation.AlwaysJson",
-    "DEFAULT_FILTER_BACKENDS": ["documents.api.filters.OnlyKnown"],
-    "DEFAULT_PAGINATION_CLASS": "documents.api.pagination.Pages",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "documents.api.negotiation.JsonOnlyNegotiation",
+    "DEFAULT_FILTER_BACKENDS": ["documents.api.filters.StrictFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "documents.api.pagination.StandardPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": ["documents.api.throttling.PerPerson"],
-    "DEFAULT_THROTTLE_RATES": {"person": SPMS_API_RATE},
+    "DEFAULT_THROTTLE_CLASSES": ["documents.api.throttling.UserWindowThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"person": SPMS_API_THROTTLE_RATE},
     "EXCEPTION_HANDLER": "spms.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     # What ?version= of the schema may say: it goes into the name of the file.

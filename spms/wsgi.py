@@ -9,5 +9,5 @@ from django.core.wsgi import get_wsgi_application
 from documents.infrastructure import data_dir_lock
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spms.settings")
-data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))  # a restore can tell that the web runs
+data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))  # a restore can tell that the web runs
 application = get_wsgi_application()

@@ -21,10 +21,10 @@ def _end_children():
 
 @pytest.fixture(autouse=True)
 def _forget_what_was_known():
-    statistics.pace_seconds.cache_clear()
+    statistics.mean_service_seconds.cache_clear()
     task_tables._groups.cache_clear()
-    flag.forget()
-    context.forget()
+    flag.clear_cache()
+    context.clear_caches()
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ for _name in (
     "SECRET_KEY",
     "DEBUG",
     "ALLOWED_HOSTS",
-    "SPMS_RENDER_MEMORY",
+    "SPMS_RENDER_MEMORY_LIMIT",
     "PROMETHEUS_URL",
-    "SPMS_FILES",
+    "SPMS_FILE_STORAGE",
 ):
     os.environ.pop(_name, None)
 

@@ -16,7 +16,7 @@ def run_entries():
 
 def replace_handler(monkeypatch, run, kind="pdf"):
     """Have tasks of a kind run by another function."""
-    monkeypatch.setitem(registry._kinds, kind, registry.Kind(name=kind, title=kind, run=run))
+    monkeypatch.setitem(registry._task_types, kind, registry.TaskType(name=kind, title=kind, run=run))
 
 
 def turn():

@@ -19,26 +19,26 @@ from documents.api import task_responses
 from documents.api.filters import CycleFilter, LetterFilter
 from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.api.serializers_cycles import (
-    AgainSerializer,
     BounceSerializer,
     CycleRequestSerializer,
     CycleSerializer,
     LetterSerializer,
     PreviewSerializer,
+    ResendSerializer,
 )
 from documents.api.strict import require_no_body
 from documents.models import Cycle, Letter
 from documents.tasks.cycles import actions, preparation
 from documents.tasks.notifications import task as notification_task
 
-TASK: dict[int, Any] = {200: TaskSerializer, 201: TaskSerializer, 202: TaskSerializer}
+TASK_RESPONSES: dict[int, Any] = {200: TaskSerializer, 201: TaskSerializer, 202: TaskSerializer}
 PROBLEMS: dict[int, Any] = dict.fromkeys((409, 500, 502, 504), ProblemSerializer)
-FOR_STAFF = {403: ProblemSerializer}
+STAFF_ONLY = {403: ProblemSerializer}
 
 
 @extend_schema_view(
-    list=extend_schema(responses={200: CycleSerializer(many=True), **FOR_STAFF}),
-    retrieve=extend_schema(responses={200: CycleSerializer, **FOR_STAFF}),
+    list=extend_schema(responses={200: CycleSerializer(many=True), **STAFF_ONLY}),
+    retrieve=extend_schema(responses={200: CycleSerializer, **STAFF_ONLY}),
 )
 class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Cycle]):
     """Cycles, the newest first."""
@@ -56,14 +56,16 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
         """Return a cycle with its counts, or answer 404."""
         return _cycle(self.kwargs["pk"])
 
-    @extend_schema(request=CycleRequestSerializer, responses=TASK | PROBLEMS | {200: PreviewSerializer})
+    @extend_schema(
+        request=CycleRequestSerializer, responses=TASK_RESPONSES | PROBLEMS | {200: PreviewSerializer}
+    )
     def create(self, request: Request) -> Response:
         """Open a cycle: make the reports and send the letters; or say what would be made (``dry_run``)."""
         form = CycleRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         cycle, asked = form.cycle(), form.validated_data
         if asked["dry_run"]:
-            actions.require_new(cycle.year)
+            actions.check_new(cycle.year)
             return Response(PreviewSerializer(preparation.preview(cycle)).data)
         subscribe = partial(
             notification_task.subscribe,
@@ -71,7 +73,7 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
             notify=asked["notify"],
             webhook=asked["webhook"],
         )
-        return task_responses.make(request, **actions.opened(cycle, subscribe))
+        return task_responses.respond_with_task(request, **actions.open_request(cycle, subscribe))
 
     @extend_schema(request=None, responses={200: CycleSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
@@ -81,23 +83,23 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
         actions.stop(self.get_object(), cast("User", request.user))
         return Response(CycleSerializer(self.get_object()).data)
 
-    @extend_schema(request=None, responses=TASK | PROBLEMS)
+    @extend_schema(request=None, responses=TASK_RESPONSES | PROBLEMS)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Go on with what is left, in a new task."""
         require_no_body(request)
-        return task_responses.make(request, **actions.resumed(self.get_object()))
+        return task_responses.respond_with_task(request, **actions.resume_request(self.get_object()))
 
-    @extend_schema(request=AgainSerializer, responses=TASK | PROBLEMS)
+    @extend_schema(request=ResendSerializer, responses=TASK_RESPONSES | PROBLEMS)
     @action(detail=True, methods=["post"])
     def again(self, request: Request, pk: str) -> Response:
         """Send all letters again that failed, or that were perhaps sent."""
-        form = AgainSerializer(data=request.data)
+        form = ResendSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         return _again(request, self.get_object(), form.validated_data)
 
 
-@extend_schema_view(get=extend_schema(responses={200: LetterSerializer(many=True), **FOR_STAFF}))
+@extend_schema_view(get=extend_schema(responses={200: LetterSerializer(many=True), **STAFF_ONLY}))
 class LettersView(ListAPIView[Letter]):
     """The letters of a cycle."""
 
@@ -111,12 +113,12 @@ class LettersView(ListAPIView[Letter]):
         return _cycle(self.kwargs["cycle_id"]).letters.select_related("person")
 
 
-class LetterAgainView(APIView):
+class LetterResendView(APIView):
     """Sends one letter again."""
 
     permission_classes = (IsAdminUser,)
 
-    @extend_schema(request=None, responses=TASK | PROBLEMS)
+    @extend_schema(request=None, responses=TASK_RESPONSES | PROBLEMS)
     def post(self, request: Request, cycle_id: int, letter_id: int) -> Response:
         """Send a letter again that failed or was perhaps sent, to its person's present address."""
         require_no_body(request)
@@ -135,17 +137,17 @@ class BounceView(APIView):
         form = BounceSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         letter = get_object_or_404(_cycle(cycle_id).letters.select_related("person"), pk=letter_id)
-        actions.bounced(letter, form.validated_data["reason"])
+        actions.mark_bounced(letter, form.validated_data["reason"])
         letter.refresh_from_db()
         return Response(LetterSerializer(letter).data)
 
 
 def _cycle(pk: Any) -> Cycle:
-    if (found := actions.look(int(pk))) is None:
+    if (found := actions.get_with_counts(int(pk))) is None:
         raise Http404
     return found
 
 
 def _again(request: Request, cycle: Cycle, chosen: dict[str, Any]) -> Response:
-    actions.require_again(cycle.letters.filter(**chosen))
-    return task_responses.make(request, **actions.resumed(cycle))
+    actions.resend_or_raise(cycle.letters.filter(**chosen))
+    return task_responses.respond_with_task(request, **actions.resume_request(cycle))

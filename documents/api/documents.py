@@ -21,8 +21,8 @@ from documents.api.serializers import (
     DocumentSerializer,
     ImageSerializer,
     ImageUploadSerializer,
-    NoticeRequestSerializer,
     ProblemSerializer,
+    SubscriptionRequestSerializer,
     TaskSerializer,
     WaitingImageSerializer,
 )
@@ -34,15 +34,15 @@ from documents.queue import lifecycle
 from documents.tasks.notifications import task as notification_task
 from documents.tasks.pdf import task as pdf_task
 
-FORCE = OpenApiParameter("force", bool, description="Render again although nothing has changed.")
-EDITION = (
+FORCE_PARAMETER = OpenApiParameter("force", bool, description="Render again although nothing has changed.")
+EDITION_PARAMETERS = (
     OpenApiParameter("variant", str, enum=editions.VARIANTS, description="Accessible, or for the archive."),
     OpenApiParameter(
         "reports", str, enum=["approved", "all"], description="Which reports an annual report has."
     ),
     OpenApiParameter("division", str, description="One division's part of an annual report, by its name."),
 )
-OF_TASK = OpenApiParameter(
+TASK_PARAMETER = OpenApiParameter(
     "task", uuid.UUID, description="The PDF that this task made, instead of the present one."
 )
 
@@ -65,8 +65,8 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         instance.delete()
 
     @extend_schema(
-        parameters=[FORCE, *EDITION, prefer_header.PREFER],
-        request=NoticeRequestSerializer,
+        parameters=[FORCE_PARAMETER, *EDITION_PARAMETERS, prefer_header.PREFER],
+        request=SubscriptionRequestSerializer,
         responses={
             200: TaskSerializer,
             201: TaskSerializer,
@@ -77,7 +77,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     @action(detail=True, methods=["post"], url_path="pdf", url_name="pdf", serializer_class=TaskSerializer)
     def pdf(self, request: Request, pk: str) -> Response:
         """Make the PDF of the document as it is now, unless it is there already."""
-        form = NoticeRequestSerializer(data=request.data, context={"request": request})
+        form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         user, wanted = cast("User", request.user), form.validated_data
         subscribe = partial(
@@ -86,10 +86,10 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         document = self._printable()
         edition = _edition(request, document)
         fingerprint, is_forced = pdf_task.fingerprint(document, edition), _bool_parameter(request, "force")
-        if not is_forced and (done := lifecycle.newest_succeeded(pdf_task.KIND, fingerprint)) is not None:
+        if not is_forced and (done := lifecycle.latest_result(pdf_task.KIND, fingerprint)) is not None:
             subscribe(done)
-            return task_responses.of_task(done, 200)
-        return task_responses.make(
+            return task_responses.task_response(done, 200)
+        return task_responses.respond_with_task(
             request,
             kind=pdf_task.KIND,
             fingerprint=fingerprint,
@@ -100,24 +100,27 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         )
 
     @extend_schema(
-        parameters=[OF_TASK, *EDITION, *downloads.PARAMETERS], responses=downloads.answers(downloads.PDF)
+        parameters=[TASK_PARAMETER, *EDITION_PARAMETERS, *downloads.PARAMETERS],
+        responses=downloads.response_schemas(downloads.PDF),
     )
     @pdf.mapping.get
     def get_pdf(self, request: Request, pk: str) -> HttpResponseBase:
         """Send the PDF of the document as it is now, or the one that a task made."""
         document = self._printable()
         edition = _edition(request, document)
-        task = _task_of(document, request.query_params.get("task")) or pdf_task.stored(document, edition)
+        task = _task_from(document, request.query_params.get("task")) or pdf_task.current_task(
+            document, edition
+        )
         if task is None:
             raise exceptions.PdfMissing(f"Make it with POST {request.path} first.")
         facts = task.result or {}
         try:
-            return downloads.send(
+            return downloads.send_file(
                 request,
                 task.file,
                 size_bytes=facts["bytes"],
                 digest=task.digest,
-                filename=document.filename_of(editions.of(task.arguments).title),
+                filename=document.filename_of(editions.from_arguments(task.arguments).title),
             )
         except FileNotFoundError as error:
             raise exceptions.PdfMissing(
@@ -145,7 +148,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     )
     def images(self, request: Request, pk: str) -> Response:
         """Keep an image for use in this document's sections: at once, or as a task when it is large."""
-        return image_uploads.receive(request, self.get_object())
+        return image_uploads.upload(request, self.get_object())
 
     @extend_schema(responses=ImageSerializer(many=True))
     @images.mapping.get
@@ -156,7 +159,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
 
     def _printable(self) -> Document:
         """Return the document with all that is printed, or answer 404."""
-        visible = chapters.with_related(Document.objects.for_user(self.request.user))
+        visible = chapters.prefetch_for_print(Document.objects.for_user(self.request.user))
         document: Document = get_object_or_404(visible, pk=self.kwargs["pk"])
         return document
 
@@ -170,10 +173,10 @@ def _bool_parameter(request: Request, name: str) -> bool:
 
 def _edition(request: Request, document: Document) -> Edition:
     chosen = {name: request.query_params.get(name, "") for name in ("variant", "reports", "division")}
-    return editions.chosen(is_annual=not document.kind_info.has_project, **chosen)
+    return editions.parse(is_annual=not document.kind_info.has_project, **chosen)
 
 
-def _task_of(document: Document, task_id: str | None) -> Task | None:
+def _task_from(document: Document, task_id: str | None) -> Task | None:
     """Return the document's task with this id and a PDF; None when no id is given. Raises PdfMissing."""
     if task_id is None:
         return None

@@ -15,7 +15,7 @@ from documents.infrastructure import storage
 
 CHUNK_BYTES = 65_536
 PDF = "application/pdf"
-FRAMED_HERE = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
+SAME_ORIGIN_FRAME = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 PARAMETERS = [
     OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="One range, such as bytes=0-99."),
@@ -23,13 +23,13 @@ PARAMETERS = [
 ]
 
 
-def answers(media_type: str) -> dict[Any, Any]:
+def response_schemas(media_type: str) -> dict[Any, Any]:
     """Return what ``send`` answers, as the schema says it."""
     whole_or_part = {(status, media_type): OpenApiTypes.BINARY for status in (200, 206)}
     return {**whole_or_part, **dict.fromkeys((304, 416), OpenApiResponse())}
 
 
-def send(
+def send_file(
     request: HttpRequest, name: str, *, size_bytes: int, digest: str, filename: str, media_type: str = PDF
 ) -> HttpResponseBase:
     """Return the answer for a kept file: 200, 206 for one range, 304 when the client has it, 416.
@@ -54,7 +54,7 @@ def _for_own_pages(response: HttpResponseBase) -> HttpResponseBase:
     """
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    response.headers["Content-Security-Policy"] = FRAMED_HERE
+    response.headers["Content-Security-Policy"] = SAME_ORIGIN_FRAME
     return response
 
 

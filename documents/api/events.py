@@ -26,9 +26,9 @@ from documents.api.tasks import TaskViewSet
 from documents.models import Task
 from documents.queue import statistics
 
-LOOK_SECONDS = 0.5
+POLL_INTERVAL_SECONDS = 0.5
 # Proxies end a connection that is silent for a minute.
-SILENCE_SECONDS = 15.0
+KEEPALIVE_SECONDS = 15.0
 HEADERS = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ async def _lines(task_id: uuid.UUID) -> AsyncIterator[str]:
         yield "retry: 2000\n\n"
         while True:
             try:
-                task = await asyncio.wait_for(stream.get(), SILENCE_SECONDS)
+                task = await asyncio.wait_for(stream.get(), KEEPALIVE_SECONDS)
             except TimeoutError:
                 yield ":\n\n"
                 continue
@@ -118,7 +118,7 @@ class Hub:
                 tasks = []
             for task in tasks:
                 self._tell(task)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
     def _tell(self, task: dict[str, Any]) -> None:
         task_id, text = uuid.UUID(task["task_id"]), json.dumps(task, default=str)
@@ -131,7 +131,7 @@ class Hub:
 
 def _read(task_ids: Iterable[uuid.UUID]) -> list[dict[str, Any]]:
     found = list(Task.objects.filter(pk__in=task_ids))
-    context = {"places": statistics.places(found)}
+    context = {"places": statistics.positions(found)}
     return list(TaskSerializer(found, many=True, context=context).data)
 
 

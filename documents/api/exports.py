@@ -11,14 +11,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from documents.api import prefer_header, task_responses
-from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
+from documents.api.serializers import ProblemSerializer, SubscriptionRequestSerializer, TaskSerializer
 from documents.tasks.exports import spec, task as export_task
 from documents.tasks.notifications import task as notification_task
 
-LONGEST_FILTER = 100
+MAX_FILTER_CHARACTERS = 100
 
 
-@extend_schema_field({"anyOf": [{"type": "string", "maxLength": LONGEST_FILTER}, {"type": "integer"}]})
+@extend_schema_field({"anyOf": [{"type": "string", "maxLength": MAX_FILTER_CHARACTERS}, {"type": "integer"}]})
 class FilterValue(serializers.CharField):
     """What rows are filtered by: a text or a whole number."""
 
@@ -29,20 +29,20 @@ class FilterValue(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class ExportSerializer(NoticeRequestSerializer):
+class ExportSerializer(SubscriptionRequestSerializer):
     """Which rows in which format; ``filters`` are those of the list of projects or documents."""
 
-    what = serializers.ChoiceField(choices=spec.WHATS)
+    what = serializers.ChoiceField(choices=spec.RESOURCES)
     format = serializers.ChoiceField(choices=[(name, one.title) for name, one in spec.FORMATS.items()])
     filters = serializers.DictField(
-        child=FilterValue(max_length=LONGEST_FILTER, allow_blank=True), default=dict
+        child=FilterValue(max_length=MAX_FILTER_CHARACTERS, allow_blank=True), default=dict
     )
     make = serializers.BooleanField(default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Add what is meant as ``export``. Raises ExportUnknown."""
         words = {name: attrs[name] for name in ("what", "format", "filters", "make")}
-        return attrs | {"export": spec.chosen(**words)}
+        return attrs | {"export": spec.parse(**words)}
 
 
 class ExportsView(APIView):
@@ -67,11 +67,11 @@ class ExportsView(APIView):
         subscribe = partial(
             notification_task.subscribe, user=user, notify=asked["notify"], webhook=asked["webhook"]
         )
-        state = spec.state(export, user)
-        if (done := export_task.made(export, state)) is not None:
+        state = spec.current_version(export, user)
+        if (done := export_task.find_existing(export, state)) is not None:
             subscribe(done)
-            return task_responses.of_task(done, 200)
-        return task_responses.make(
+            return task_responses.task_response(done, 200)
+        return task_responses.respond_with_task(
             request,
             kind=export_task.KIND,
             fingerprint=state.fingerprint,

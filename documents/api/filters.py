@@ -8,13 +8,13 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from documents.filters import WholeNumber
+from documents.filters import NonNegativeIntegerFilter
 from documents.models import Cycle, Letter, Task
 
-OF_PAGES = frozenset({"page", "page_size"})
+PAGINATION_PARAMETERS = frozenset({"page", "page_size"})
 
 
-class OnlyKnown(filters.DjangoFilterBackend):
+class StrictFilterBackend(filters.DjangoFilterBackend):
     """Filters lists; a parameter that a list does not know is refused, so that a typing error is heard of."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
@@ -23,7 +23,7 @@ class OnlyKnown(filters.DjangoFilterBackend):
             return queryset
         filterset = self.get_filterset_class(view, queryset)
         own = getattr(filterset, "base_filters", {})
-        known = [*own, *sorted(OF_PAGES)]
+        known = [*own, *sorted(PAGINATION_PARAMETERS)]
         unknown = sorted(set(request.query_params) - set(known))
         wrong = dict.fromkeys(unknown, f"Unknown parameter; known are: {', '.join(known)}.")
         if wrong := wrong | dict.fromkeys(_blank(request, own), "Send a value, or leave it out."):
@@ -41,7 +41,7 @@ def _blank(request: Request, own: dict[str, filters.Filter]) -> list[str]:
 class TaskFilter(filters.FilterSet):
     """Filters of the list of tasks; ``document`` is its id."""
 
-    document = WholeNumber(field_name="document_id")
+    document = NonNegativeIntegerFilter(field_name="document_id")
 
     class Meta:
         model = Task
@@ -51,7 +51,7 @@ class TaskFilter(filters.FilterSet):
 class CycleFilter(filters.FilterSet):
     """Filters of the list of cycles."""
 
-    year = WholeNumber()
+    year = NonNegativeIntegerFilter()
 
     class Meta:
         model = Cycle

@@ -51,15 +51,17 @@ class ImageFileView(APIView):
         return _file(*filter(None, names))
 
 
-def receive(request: Request, document: Document) -> Response:
+def upload(request: Request, document: Document) -> Response:
     """Keep what was sent with a document: 201, 200 when it is there already, 202 when a task prepares it."""
     values = _form(request)
     upload, caption = values["file"], values["caption"]
     sent = attachments.digest_of(upload)
-    if (image := attachments.same(document, sent, caption=caption)) is not None:
+    if (image := attachments.find_by_upload(document, sent, caption=caption)) is not None:
         return _ready(image, 200)
-    prepared = attachments.known(sent, Document.objects.for_user(request.user))
-    if prepared is None and (prefer_header.of(request).respond_async or processing.is_large(upload)):
+    prepared = attachments.reuse_prepared(sent, Document.objects.for_user(request.user))
+    if prepared is None and (
+        prefer_header.parse_prefer(request).respond_async or processing.is_large(upload)
+    ):
         return _as_task(request, document, values, sent)
     prepared = prepared or processing.prepare(upload)
     image, is_new = attachments.add(document, prepared, upload_digest=sent, caption=caption)
@@ -81,15 +83,15 @@ def _form(request: Request) -> dict[str, Any]:
 
 def _as_task(request: Request, document: Document, values: dict[str, Any], sent: str) -> Response:
     """Have a task prepare the image; its row is there at once, and its address may be used."""
-    source = image_task.keep_upload(cast("Upload", values["file"]))
+    source = image_task.store_upload(cast("Upload", values["file"]))
     try:
-        answer = task_responses.make(
+        answer = task_responses.respond_with_task(
             request,
             kind=image_task.KIND,
             fingerprint=image_task.fingerprint(document, sent),
             document=document,
             source=source,
-            estimate_seconds=image_task.TOO_LONG_FOR_A_REQUEST_SECONDS,
+            estimate_seconds=image_task.MAX_INLINE_SECONDS,
             on_begin=partial(_expect, request, document, values, sent),
         )
     finally:
@@ -103,7 +105,7 @@ def _as_task(request: Request, document: Document, values: dict[str, Any], sent:
 
 
 def _expect(request: Request, document: Document, values: dict[str, Any], sent: str, task: Task) -> None:
-    attachments.expect(document, task, upload_digest=sent, caption=values["caption"])
+    attachments.create_pending(document, task, upload_digest=sent, caption=values["caption"])
     user = cast("User", request.user)
     notification_task.subscribe(task, user, notify=values["notify"], webhook=values["webhook"])
 

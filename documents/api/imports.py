@@ -15,16 +15,16 @@ from rest_framework.views import APIView
 
 from documents.api import prefer_header, task_responses
 from documents.api.images import YES_OR_NO
-from documents.api.serializers import NoticeRequestSerializer, ProblemSerializer, TaskSerializer
+from documents.api.serializers import ProblemSerializer, SubscriptionRequestSerializer, TaskSerializer
 from documents.infrastructure import storage
 from documents.models import Task
 from documents.tasks.imports import reader, task as imports
-from documents.tasks.imports.resources import SUBJECTS
-from documents.tasks.imports.task import KIND, Order
+from documents.tasks.imports.resources import RESOURCES
+from documents.tasks.imports.task import KIND, ImportRequest
 from documents.tasks.notifications import task as notification_task
 
 BOOLEANS = ("dry_run", "notify")
-ANSWERS: dict[int, Any] = {
+RESPONSES: dict[int, Any] = {
     **dict.fromkeys((200, 201, 202), TaskSerializer),
     **dict.fromkeys((409, 422, 500, 504, 507), ProblemSerializer),
 }
@@ -40,11 +40,11 @@ class IsStaff(BasePermission):
         return bool(request.user.is_staff)
 
 
-class ImportSerializer(NoticeRequestSerializer):
+class ImportSerializer(SubscriptionRequestSerializer):
     """The multipart form of an import, and who is told when it has ended."""
 
     file = serializers.FileField(help_text="CSV or XLSX; docs/imports.md describes the columns.")
-    what = serializers.ChoiceField(choices=[*SUBJECTS])
+    what = serializers.ChoiceField(choices=[*RESOURCES])
     dry_run = serializers.BooleanField(default=True, help_text="Check the file and write nothing.")
 
 
@@ -58,7 +58,7 @@ class ImportsView(APIView):
         operation_id="imports_create",
         parameters=[prefer_header.PREFER],
         request={"multipart/form-data": ImportSerializer},
-        responses=ANSWERS,
+        responses=RESPONSES,
     )
     def post(self, request: Request) -> Response:
         """Check a file of projects or documents; with ``dry_run=false`` import it if nothing is wrong with it."""
@@ -70,14 +70,14 @@ class ImportsView(APIView):
         upload = wanted["file"]
         is_zip = upload.read(len(reader.ZIP)) == reader.ZIP
         upload.seek(0)
-        source, digest = imports.keep(upload)
-        order = Order(
+        source, digest = imports.store_upload(upload)
+        order = ImportRequest(
             what=wanted["what"], is_dry_run=wanted["dry_run"], digest=digest, filename=upload.name[:100]
         )
         seconds = imports.estimate_seconds(upload.size, is_zip=is_zip)
         taken: list[str] = []
         try:
-            return _make(request, order, source, seconds, wanted, taken)
+            return _submit(request, order, source, seconds, wanted, taken)
         finally:
             if source not in taken:  # another task has the same file, or there was no room for one
                 storage.delete(source)
@@ -91,22 +91,22 @@ class ApplyView(APIView):
     @extend_schema(
         operation_id="imports_apply",
         parameters=[prefer_header.PREFER],
-        request=NoticeRequestSerializer,
-        responses={**ANSWERS, 404: ProblemSerializer},
+        request=SubscriptionRequestSerializer,
+        responses={**RESPONSES, 404: ProblemSerializer},
     )
     def post(self, request: Request, task_id: uuid.UUID) -> Response:
         """Import the very file of a dry run that found no errors; what changed meanwhile is judged anew."""
-        form = NoticeRequestSerializer(data=request.data, context={"request": request})
+        form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         checked = get_object_or_404(Task.objects.filter(kind=KIND), pk=task_id)
-        order = imports.applied(checked)
+        order = imports.apply_request(checked)
         seconds = float((checked.result or {})["seconds"])
-        return _make(request, order, checked.source, seconds, form.validated_data, [])
+        return _submit(request, order, checked.source, seconds, form.validated_data, [])
 
 
-def _make(
+def _submit(
     request: Request,
-    order: Order,
+    order: ImportRequest,
     source: str,
     estimate_seconds: float,
     wanted: dict[str, Any],
@@ -119,7 +119,7 @@ def _make(
         user = cast("User", request.user)
         notification_task.subscribe(task, user, notify=wanted["notify"], webhook=wanted["webhook"])
 
-    return task_responses.make(
+    return task_responses.respond_with_task(
         request,
         kind=KIND,
         fingerprint=order.fingerprint(),

@@ -7,7 +7,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
-class AlwaysJson(DefaultContentNegotiation):
+class JsonOnlyNegotiation(DefaultContentNegotiation):
     """Answer in JSON whatever is asked for: a PDF is sent as a file, and its errors must stay readable."""
 
     def select_renderer(

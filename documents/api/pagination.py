@@ -7,7 +7,7 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 
 
-class Pages(PageNumberPagination):
+class StandardPagination(PageNumberPagination):
     """Pages of 25, or of ``page_size`` up to 100."""
 
     page_size = 25

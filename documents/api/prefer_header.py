@@ -5,7 +5,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from documents.models import Task
-from documents.queue.routing import Wish
+from documents.queue.routing import Preferences
 
 PREFER = OpenApiParameter(
     "Prefer",
@@ -15,7 +15,7 @@ PREFER = OpenApiParameter(
 )
 
 
-def of(request: Request) -> Wish:
+def parse_prefer(request: Request) -> Preferences:
     """Return what the request prefers; what is unknown or malformed is ignored, as the RFC says.
 
     A longer wait than ``SPMS_INLINE_DEADLINE`` becomes that one.
@@ -25,7 +25,7 @@ def of(request: Request) -> Wish:
         name, _, value = wish.partition(";")[0].partition("=")
         wishes.setdefault(name.strip().lower(), value.strip().strip('"'))
     wait = wishes.get("wait", "")
-    return Wish(
+    return Preferences(
         respond_async="respond-async" in wishes,
         wait_seconds=min(float(wait), settings.SPMS_INLINE_DEADLINE) if is_whole_number(wait) else None,
     )
@@ -36,7 +36,7 @@ def is_whole_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 10
 
 
-def applied(wish: Wish, task: Task) -> dict[str, str]:
+def preference_applied(wish: Preferences, task: Task) -> dict[str, str]:
     """Return the header that says which wishes were granted."""
     granted = ["respond-async"] if wish.respond_async and task.mode == Task.Mode.QUEUE else []
     if wish.wait_seconds is not None:

@@ -21,7 +21,7 @@ from documents.models import Document, ScheduledReport
 from documents.operations import cron, scheduled_reports
 from documents.tasks.exports import spec
 
-MOST_RECEIVERS = 50
+MAX_RECIPIENTS = 50
 EXPORT_WORDS = {"what", "format", "filters", "make"}
 
 
@@ -31,7 +31,7 @@ class ScheduledReportSerializer(StrictSerializer, serializers.ModelSerializer[Sc
     owner = serializers.CharField(source="owner.username", read_only=True)
     arguments = serializers.DictField(required=False, default=dict)
     receivers = serializers.ListField(
-        child=serializers.EmailField(), allow_empty=False, max_length=MOST_RECEIVERS
+        child=serializers.EmailField(), allow_empty=False, max_length=MAX_RECIPIENTS
     )
     is_paused = serializers.BooleanField(required=False, write_only=True)
 
@@ -56,7 +56,7 @@ class ScheduledReportSerializer(StrictSerializer, serializers.ModelSerializer[Sc
 
     def validate_cron(self, value: str) -> str:
         """Refuse what never comes or comes too often. Raises CronRefused."""
-        cron.require_sensible(value, timezone.localtime())
+        cron.validate(value, timezone.localtime())
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -75,12 +75,12 @@ def _arguments(kind: Any, document: Document | None, given: dict[str, Any]) -> d
             raise serializers.ValidationError({"document": "An export is of many; leave out document."})
         _require_known(given, EXPORT_WORDS)
         words = {"what": "", "format": "", "filters": {}} | given
-        return spec.chosen(**words).as_arguments()
+        return spec.parse(**words).as_arguments()
     if document is None:
         raise serializers.ValidationError({"document": "Say which document's PDF is to be made."})
     _require_known(given, set(vars(editions.DEFAULT)))
     words = dict.fromkeys(vars(editions.DEFAULT), "") | given
-    return editions.chosen(is_annual=not document.kind_info.has_project, **words).as_arguments()
+    return editions.parse(is_annual=not document.kind_info.has_project, **words).as_arguments()
 
 
 def _require_known(given: dict[str, Any], known: set[str]) -> None:
@@ -123,8 +123,8 @@ class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
     @action(detail=True, methods=["post"])
     def run(self, request: Request, pk: str) -> Response:
         """Make it now, whenever its time is, and mail it to its receivers."""
-        return task_responses.of_task(scheduled_reports.run(self.get_object()), 200)
+        return task_responses.task_response(scheduled_reports.run(self.get_object()), 200)
 
 
 def _next(expression: str) -> datetime | None:
-    return cron.following(expression, timezone.localtime())
+    return cron.next_after(expression, timezone.localtime())

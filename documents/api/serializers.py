@@ -14,8 +14,8 @@ from documents.models import (
     Document,
     DocumentImage,
     Membership,
-    Notice,
     Project,
+    Subscription,
     Task,
     document_types,
     richtext,
@@ -55,7 +55,7 @@ class ProjectSerializer(StrictSerializer, serializers.ModelSerializer[Project]):
         )
 
 
-class OwnProjects(serializers.PrimaryKeyRelatedField[Project]):
+class VisibleProjectField(serializers.PrimaryKeyRelatedField[Project]):
     """A reference to a project that the sender may see; others do not exist for them."""
 
     def get_queryset(self) -> Any:
@@ -88,7 +88,7 @@ class ApprovalsField(serializers.Field[Any, Any, Any, Any]):
 class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]):
     """A document with its sections; a PATCH merges them."""
 
-    project = OwnProjects(required=False, allow_null=True)
+    project = VisibleProjectField(required=False, allow_null=True)
     sections = SectionsField(required=False)
     approvals = ApprovalsField(source="*", required=False)
     title = serializers.CharField(read_only=True)
@@ -107,7 +107,7 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         """Check what only staff may do, what may not change, and the sections against the kind."""
         self._check_rights(attrs)
         self._check_fixed(attrs)
-        kind = document_types.KINDS[attrs.get("kind") or self.instance.kind]  # type: ignore[union-attr]
+        kind = document_types.DOCUMENT_TYPES[attrs.get("kind") or self.instance.kind]  # type: ignore[union-attr]
         if not self.instance and kind.has_project != bool(attrs.get("project")):
             what = "needs a project" if kind.has_project else "belongs to a year and has no project"
             raise serializers.ValidationError({"project": f"A {kind.title.lower()} {what}."})
@@ -168,7 +168,7 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
 
 
 def _exists_already(values: dict[str, Any]) -> serializers.ValidationError:
-    title = document_types.KINDS[values["kind"]].title.lower()
+    title = document_types.DOCUMENT_TYPES[values["kind"]].title.lower()
     return serializers.ValidationError(
         {"year": f"There is a {title} for {values['year']} already; change that one."}
     )
@@ -213,7 +213,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     errors = InvalidSerializer(many=True, required=False)  # type: ignore[assignment]
 
 
-class NoticeRequestSerializer(StrictSerializer, serializers.Serializer[Any]):
+class SubscriptionRequestSerializer(StrictSerializer, serializers.Serializer[Any]):
     """Who is told when the task has ended: the sender by mail, an allowed address by webhook."""
 
     notify = serializers.BooleanField(default=False)
@@ -227,12 +227,12 @@ class NoticeRequestSerializer(StrictSerializer, serializers.Serializer[Any]):
 
     def validate_webhook(self, value: str) -> str:
         """Refuse an address to which nothing is sent."""
-        if value and (reason := webhooks.problem_with(value)):
+        if value and (reason := webhooks.find_problem(value)):
             raise serializers.ValidationError(reason)
         return value
 
 
-class ImageUploadSerializer(NoticeRequestSerializer):
+class ImageUploadSerializer(SubscriptionRequestSerializer):
     """The multipart form of an upload; who asked is told when a large image is ready."""
 
     file = serializers.FileField()
@@ -247,7 +247,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         fields = ("at", "status_code", "error", "seconds")
 
 
-class NoticeSerializer(serializers.ModelSerializer[Notice]):
+class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
     """A notice with every try to send it."""
 
     notice_id = serializers.UUIDField(source="pk", read_only=True)
@@ -255,11 +255,11 @@ class NoticeSerializer(serializers.ModelSerializer[Notice]):
     deliveries = DeliverySerializer(many=True, read_only=True)
 
     class Meta:
-        model = Notice
+        model = Subscription
         fields = ("notice_id", "channel", "target", "status", "deliveries")
 
 
-class PlaceSerializer(serializers.Serializer[Any]):
+class QueuePositionSerializer(serializers.Serializer[Any]):
     """Where a task stands in the queue, and in how many seconds it will probably be done."""
 
     position = serializers.IntegerField()
@@ -292,11 +292,11 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
             *("queue", "result", "error", "created_at", "started_at", "finished_at"),
         )
 
-    @extend_schema_field(PlaceSerializer(allow_null=True))
+    @extend_schema_field(QueuePositionSerializer(allow_null=True))
     def get_queue(self, task: Task) -> dict[str, int] | None:
         """Return its place in the queue, or None when it does not wait there."""
         places = self.context.get("places")
-        place = statistics.place(task) if places is None else places.get(task.pk)
+        place = statistics.position(task) if places is None else places.get(task.pk)
         return asdict(place) if place else None
 
     @extend_schema_field(ProgressSerializer)

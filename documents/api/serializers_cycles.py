@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from documents.api.serializers import NoticeRequestSerializer
+from documents.api.serializers import SubscriptionRequestSerializer
 from documents.api.strict import StrictSerializer
 from documents.models import Cycle, Letter
 from documents.models.projects import YEAR_VALIDATORS
@@ -17,23 +17,23 @@ class LetterTextSerializer(StrictSerializer):
 
     subject = serializers.CharField(max_length=200, default=letter_template.SUBJECT)
     text = serializers.CharField(
-        max_length=letter_template.LONGEST_TEXT, default=letter_template.TEXT, trim_whitespace=False
+        max_length=letter_template.MAX_TEXT_CHARACTERS, default=letter_template.TEXT, trim_whitespace=False
     )
 
     def validate_subject(self, value: str) -> str:
         """Refuse unknown placeholders, and whatever would begin another header."""
-        if reason := letter_template.problem_with(value, is_subject=True):
+        if reason := letter_template.find_problem(value, is_subject=True):
             raise serializers.ValidationError(reason)
         return value
 
     def validate_text(self, value: str) -> str:
         """Refuse unknown placeholders."""
-        if reason := letter_template.problem_with(value):
+        if reason := letter_template.find_problem(value):
             raise serializers.ValidationError(reason)
         return value
 
 
-class CycleRequestSerializer(NoticeRequestSerializer):
+class CycleRequestSerializer(SubscriptionRequestSerializer):
     """A cycle to open; with ``dry_run`` nothing is made, and the answer says what would be."""
 
     year = serializers.IntegerField(validators=YEAR_VALIDATORS)
@@ -48,7 +48,7 @@ class CycleRequestSerializer(NoticeRequestSerializer):
         return Cycle(year=asked["year"], due=asked["due"], opened_by=self.context["request"].user, **letter)
 
 
-class WordsSerializer(serializers.Serializer[Any]):
+class LetterPreviewSerializer(serializers.Serializer[Any]):
     """A letter as somebody reads it."""
 
     subject = serializers.CharField()
@@ -62,7 +62,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     letters = serializers.IntegerField()
     without_address = serializers.IntegerField()
     seconds = serializers.FloatField(help_text="how long sending takes at the limit")
-    example = WordsSerializer(allow_null=True)
+    example = LetterPreviewSerializer(allow_null=True)
 
 
 class LetterCountsSerializer(serializers.Serializer[Any]):
@@ -80,7 +80,7 @@ class CycleSerializer(serializers.ModelSerializer[Cycle]):
 
     opened_by = serializers.CharField(source="opened_by.username", default=None, read_only=True)
     state = serializers.ChoiceField(choices=["sending", "stopped", "done"], read_only=True)
-    letter = WordsSerializer(source="*", read_only=True)
+    letter = LetterPreviewSerializer(source="*", read_only=True)
     letters = serializers.SerializerMethodField()
 
     class Meta:
@@ -116,7 +116,7 @@ class LetterSerializer(serializers.ModelSerializer[Letter]):
         )
 
 
-class AgainSerializer(StrictSerializer):
+class ResendSerializer(StrictSerializer):
     """Which letters to send again."""
 
     state = serializers.ChoiceField(choices=[Letter.State.FAILED, Letter.State.PERHAPS_SENT])

@@ -9,35 +9,35 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents.api.serializers import NoticeSerializer
-from documents.models import Notice, Task, Viewer
+from documents.api.serializers import SubscriptionSerializer
+from documents.models import Subscription, Task, Viewer
 from documents.tasks.notifications import task as notification_task
 
 
-def visible(user: Viewer, task_id: uuid.UUID) -> QuerySet[Notice]:
+def visible_subscriptions(user: Viewer, task_id: uuid.UUID) -> QuerySet[Subscription]:
     """Return the notices of a task that a person may see."""
     task = get_object_or_404(Task.objects.for_user(user), pk=task_id)
     found = task.notices.select_related("sender").prefetch_related("deliveries")
     return found if user.is_staff else found.filter(requested_by_id=user.pk)
 
 
-class NoticesView(APIView):
+class SubscriptionsView(APIView):
     """Who is told of a task's end, and every try to tell them."""
 
-    @extend_schema(responses=NoticeSerializer(many=True))
+    @extend_schema(responses=SubscriptionSerializer(many=True))
     def get(self, request: Request, task_id: uuid.UUID) -> Response:
         """List the notices that the sender asked for; staff see all."""
-        return Response(NoticeSerializer(visible(request.user, task_id), many=True).data)
+        return Response(SubscriptionSerializer(visible_subscriptions(request.user, task_id), many=True).data)
 
 
 class ResendView(APIView):
     """Sends a notice again."""
 
-    @extend_schema(request=None, responses={202: NoticeSerializer})
+    @extend_schema(request=None, responses={202: SubscriptionSerializer})
     def post(self, request: Request, task_id: uuid.UUID, notice_id: uuid.UUID) -> Response:
         """Send a notice again; while it is being sent, nothing more happens."""
-        notice = get_object_or_404(visible(request.user, task_id), pk=notice_id)
+        notice = get_object_or_404(visible_subscriptions(request.user, task_id), pk=notice_id)
         if notice.task.has_ended:
-            notification_task.send(notice)
-        again = get_object_or_404(visible(request.user, task_id), pk=notice_id)
-        return Response(NoticeSerializer(again).data, status=202)
+            notification_task.resend(notice)
+        again = get_object_or_404(visible_subscriptions(request.user, task_id), pk=notice_id)
+        return Response(SubscriptionSerializer(again).data, status=202)

@@ -14,11 +14,11 @@ from documents.models import Document, Task
 from documents.queue import lifecycle, routing
 from metrics import instruments
 
-JOINED_RETRY_SECONDS = 2
-LONGEST_RETRY_SECONDS = 30
+JOINED_RETRY_AFTER_SECONDS = 2
+MAX_RETRY_AFTER_SECONDS = 30
 
 
-def make(
+def respond_with_task(
     request: Request,
     *,
     kind: str,
@@ -33,8 +33,8 @@ def make(
 
     Raises what ended the task, when it ended badly while the request waited.
     """
-    wish, begun_at = prefer_header.of(request), time.monotonic()
-    task, is_new = routing.make(
+    wish, begun_at = prefer_header.parse_prefer(request), time.monotonic()
+    task, is_new = routing.submit(
         kind=kind,
         fingerprint=fingerprint,
         document=document,
@@ -46,20 +46,20 @@ def make(
         on_begin=on_begin,
     )
     if wish.wait_seconds and task.mode == Task.Mode.QUEUE:
-        instruments.asked_to_wait(request._request, time.monotonic() - begun_at)
+        instruments.exclude_client_wait(request._request, time.monotonic() - begun_at)
     if task.status == Task.Status.FAILED:
-        raise lifecycle.error_of(task)
+        raise lifecycle.exception_from(task)
     if task.status == Task.Status.CANCELLED:
         raise exceptions.TaskCancelled(task.message, task_id=str(task.pk))
-    return of_task(task, 201 if is_new else 200, prefer_header.applied(wish, task))
+    return task_response(task, 201 if is_new else 200, prefer_header.preference_applied(wish, task))
 
 
-def of_task(task: Task, status: int, headers: dict[str, str] | None = None) -> Response:
+def task_response(task: Task, status: int, headers: dict[str, str] | None = None) -> Response:
     """Return a task, as 202 while it has not ended."""
     data = TaskSerializer(task).data
     headers = {"Location": task.get_absolute_url(), **(headers or {})}
     if task.has_ended:
         return Response(data, status=status, headers=headers)
-    seconds = data["queue"]["estimated_seconds"] if data["queue"] else JOINED_RETRY_SECONDS
-    headers["Retry-After"] = str(min(max(seconds, 1), LONGEST_RETRY_SECONDS))
+    seconds = data["queue"]["estimated_seconds"] if data["queue"] else JOINED_RETRY_AFTER_SECONDS
+    headers["Retry-After"] = str(min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS))
     return Response(data, status=202, headers=headers)

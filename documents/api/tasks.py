@@ -24,10 +24,10 @@ from documents.queue import lifecycle, routing
 from documents.tasks.notifications import task as notification_task
 from metrics import instruments
 
-LONGEST_WAIT_SECONDS = 60
-WAIT = OpenApiParameter(
+MAX_WAIT_SECONDS = 60
+WAIT_PARAMETER = OpenApiParameter(
     "wait",
-    {"type": "integer", "minimum": 0, "maximum": LONGEST_WAIT_SECONDS},
+    {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS},
     description="Answer when the task has ended, or after so many seconds.",
 )
 
@@ -39,16 +39,16 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     filterset_class = TaskFilter
     lookup_value_regex = "[0-9a-f-]{36}"
     # Who waits here holds a thread: the others stay free for everybody else.
-    _waiters = threading.BoundedSemaphore(max(1, settings.SPMS_WEB_WORKERS // 2))
+    _waiters = threading.BoundedSemaphore(max(1, settings.SPMS_WEB_THREADS // 2))
 
     def get_queryset(self) -> QuerySet[Task]:
         """Return the tasks that the sender may see."""
         return Task.objects.for_user(self.request.user)
 
-    @extend_schema(parameters=[WAIT])
+    @extend_schema(parameters=[WAIT_PARAMETER])
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return a task; with ``wait``, as soon as it has ended or the time is over."""
-        wait_seconds = _wait_parameter(request)
+        wait_seconds = _wait_seconds(request)
         task = self.get_object()
         if wait_seconds and not task.has_ended and self._waiters.acquire(blocking=False):
             begun_at = time.monotonic()
@@ -56,10 +56,10 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
                 task = lifecycle.wait(task.pk, deadline=begun_at + wait_seconds)
             finally:
                 self._waiters.release()
-            instruments.asked_to_wait(request._request, time.monotonic() - begun_at)
+            instruments.exclude_client_wait(request._request, time.monotonic() - begun_at)
         return Response(TaskSerializer(task).data)
 
-    @extend_schema(parameters=downloads.PARAMETERS, responses=downloads.answers("*/*"))
+    @extend_schema(parameters=downloads.PARAMETERS, responses=downloads.response_schemas("*/*"))
     @action(detail=True, methods=["get"])
     def file(self, request: Request, pk: str) -> HttpResponseBase:
         """Send the file that a task made."""
@@ -68,7 +68,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
             raise exceptions.FileMissing("This task has no file: look at its status and message.")
         facts = task.result or {}
         try:
-            return downloads.send(
+            return downloads.send_file(
                 request,
                 task.file,
                 size_bytes=facts["bytes"],
@@ -97,15 +97,15 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     def retry(self, request: Request, pk: str) -> Response:
         """Let a failed or cancelled task run again, with all its attempts."""
         require_no_body(request)
-        wish = prefer_header.of(request)
+        wish = prefer_header.parse_prefer(request)
         failed = self.get_object()
-        task = routing.again(failed, wish=wish, user=request.user)
-        notification_task.renew(task)
-        return task_responses.of_task(task, 200, prefer_header.applied(wish, task))
+        task = routing.resubmit(failed, wish=wish, user=request.user)
+        notification_task.reset(task)
+        return task_responses.task_response(task, 200, prefer_header.preference_applied(wish, task))
 
 
-def _wait_parameter(request: Request) -> float:
+def _wait_seconds(request: Request) -> float:
     text = request.query_params.get("wait", "0")
-    if not prefer_header.is_whole_number(text) or int(text) > LONGEST_WAIT_SECONDS:
-        raise ValidationError({"wait": f"Send a whole number of seconds from 0 to {LONGEST_WAIT_SECONDS}."})
+    if not prefer_header.is_whole_number(text) or int(text) > MAX_WAIT_SECONDS:
+        raise ValidationError({"wait": f"Send a whole number of seconds from 0 to {MAX_WAIT_SECONDS}."})
     return float(text)

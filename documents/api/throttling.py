@@ -11,8 +11,8 @@ if TYPE_CHECKING:  # views import their throttles
     from rest_framework.views import APIView
 
 
-class PerPerson(UserRateThrottle):
-    """Counts each person's requests in fixed windows, in each web process (SPMS_API_RATE).
+class UserWindowThrottle(UserRateThrottle):
+    """Counts each person's requests in fixed windows, in each web process (SPMS_API_THROTTLE_RATE).
 
     DRF's own keeps the time of every request and copies them all at each: slow at rates like ours.
     """

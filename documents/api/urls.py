@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from documents.api.cycles import BounceView, CycleViewSet, LetterAgainView, LettersView
+from documents.api.cycles import BounceView, CycleViewSet, LetterResendView, LettersView
 from documents.api.documents import DocumentViewSet
 from documents.api.events import events
 from documents.api.exports import ExportsView
@@ -11,7 +11,7 @@ from documents.api.images import ImageFileView
 from documents.api.imports import ApplyView, ImportsView
 from documents.api.projects import ProjectViewSet
 from documents.api.scheduled_reports import ScheduledReportViewSet
-from documents.api.subscriptions import NoticesView, ResendView
+from documents.api.subscriptions import ResendView, SubscriptionsView
 from documents.api.tasks import TaskViewSet
 from documents.api.tokens import TokenView
 
@@ -29,11 +29,13 @@ urlpatterns = [
     path("images/<uuid:pk>/", ImageFileView.as_view(), name="image-file"),
     path("exports/", ExportsView.as_view(), name="exports"),
     path("tasks/<uuid:task_id>/events/", events, name="task-events"),
-    path("tasks/<uuid:task_id>/notices/", NoticesView.as_view(), name="task-notices"),
+    path("tasks/<uuid:task_id>/notices/", SubscriptionsView.as_view(), name="task-notices"),
     path("tasks/<uuid:task_id>/notices/<uuid:notice_id>/resend/", ResendView.as_view(), name="notice-resend"),
     path("cycles/<int:cycle_id>/letters/", LettersView.as_view(), name="cycle-letters"),
     path(
-        "cycles/<int:cycle_id>/letters/<int:letter_id>/again/", LetterAgainView.as_view(), name="letter-again"
+        "cycles/<int:cycle_id>/letters/<int:letter_id>/again/",
+        LetterResendView.as_view(),
+        name="letter-again",
     ),
     path("cycles/<int:cycle_id>/letters/<int:letter_id>/bounce/", BounceView.as_view(), name="letter-bounce"),
     *router.urls,

@@ -136,7 +136,7 @@ class ContentsEntry:
     level: int
 
 
-def cover(document: Document, edition: Edition = editions.DEFAULT) -> Cover:
+def get_cover(document: Document, edition: Edition = editions.DEFAULT) -> Cover:
     """Return the cover block of a document."""
     kind = document.kind_info
     return Cover(
@@ -155,7 +155,7 @@ def cover(document: Document, edition: Edition = editions.DEFAULT) -> Cover:
     )
 
 
-def blocks(document: Document, edition: Edition = editions.DEFAULT) -> Iterator[Block]:
+def iter_blocks(document: Document, edition: Edition = editions.DEFAULT) -> Iterator[Block]:
     """Yield what follows the cover, in the order of the pages."""
     if document.kind_info.has_project:
         yield from _sections(document, document.kind_info.section_keys())
@@ -163,12 +163,12 @@ def blocks(document: Document, edition: Edition = editions.DEFAULT) -> Iterator[
         yield from _annual_blocks(document, edition)
 
 
-def get(document_id: int) -> Document | None:
+def get_document(document_id: int) -> Document | None:
     """Return a document with all that its cover prints, in as few queries as possible."""
-    return chapters.with_related(Document.objects.filter(pk=document_id)).first()
+    return chapters.prefetch_for_print(Document.objects.filter(pk=document_id)).first()
 
 
-def contents(document: Document, edition: Edition = editions.DEFAULT) -> Iterator[ContentsEntry]:
+def table_of_contents(document: Document, edition: Edition = editions.DEFAULT) -> Iterator[ContentsEntry]:
     """Yield the table of contents without reading the texts."""
     if document.kind_info.has_project:
         for section in document.kind_info.sections:
@@ -177,7 +177,7 @@ def contents(document: Document, edition: Edition = editions.DEFAULT) -> Iterato
         yield from _annual_contents(document, edition)
 
 
-class Recorder:
+class ContentFingerprint:
     """Notes the fingerprint and the images of the parts that pass by.
 
     Equal parts in equal order give equal fingerprints; ``salt`` is what else shapes the result. ``copy``, when there
@@ -267,12 +267,12 @@ def _sections(document: Document, keys: Iterable[str]) -> Iterator[SectionBlock]
 def _annual_blocks(document: Document, edition: Edition) -> Iterator[Block]:
     yield from _sections(document, ("directors_message", "service_delivery", "research_introduction"))
     for area, reports in groupby(
-        chapters.read(document, document_types.PROGRESS_REPORT, edition), key=chapters.area_of
+        chapters.iter_reports(document, document_types.PROGRESS_REPORT, edition), key=chapters.area_of
     ):
         yield AreaBlock(anchor=f"area-{area.pk}", title=area.name, leader=_leader(area))
         yield from map(_chapter, reports)
     yield from _sections(document, ("student_introduction",))
-    yield from map(_chapter, chapters.read(document, document_types.STUDENT_REPORT, edition))
+    yield from map(_chapter, chapters.iter_reports(document, document_types.STUDENT_REPORT, edition))
     externals = chapters.external_projects(document, edition)
     if heads := tuple(map(_project_head, externals)):
         yield ProjectListBlock(anchor="external", title="External partnerships", projects=heads)
@@ -287,12 +287,14 @@ def _annual_contents(document: Document, edition: Edition) -> Iterator[ContentsE
 
     yield from own("directors_message", "service_delivery", "research_introduction")
     for area, reports in groupby(
-        chapters.outline(document, document_types.PROGRESS_REPORT, edition), key=chapters.area_of
+        chapters.iter_report_titles(document, document_types.PROGRESS_REPORT, edition), key=chapters.area_of
     ):
         yield ContentsEntry(anchor=f"area-{area.pk}", title=area.name, level=1)
         yield from map(_chapter_entry, reports)
     yield from own("student_introduction")
-    yield from map(_chapter_entry, chapters.outline(document, document_types.STUDENT_REPORT, edition))
+    yield from map(
+        _chapter_entry, chapters.iter_report_titles(document, document_types.STUDENT_REPORT, edition)
+    )
     if chapters.external_projects(document, edition).exists():
         yield ContentsEntry(anchor="external", title="External partnerships", level=1)
     yield from own("publications")

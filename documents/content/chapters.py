@@ -9,7 +9,7 @@ from documents.content import editions
 from documents.content.editions import Edition
 from documents.models import BusinessArea, Document, Membership, Project, document_types
 
-AT_A_TIME = 5
+BATCH = 5
 KINDS = (document_types.PROGRESS_REPORT, document_types.STUDENT_REPORT)
 LISTED_STATUSES = (Project.Status.ACTIVE, Project.Status.UPDATE, Project.Status.CLOSURE)
 
@@ -19,15 +19,19 @@ def count(document: Document, edition: Edition) -> int:
     return sum(_reports(document, kind, edition).count() for kind in KINDS)
 
 
-def read(document: Document, kind: document_types.Kind, edition: Edition) -> Iterator[Document]:
+def iter_reports(
+    document: Document, kind: document_types.DocumentType, edition: Edition
+) -> Iterator[Document]:
     """Yield the reports that become chapters, in the order of the pages, with all that they print."""
     # First the ids in order: sorting whole rows would lay all their texts in the database's memory.
-    for some in batched(_reports(document, kind, edition).values_list("pk", flat=True), AT_A_TIME):
-        found = with_related(Document.objects.filter(pk__in=some)).in_bulk()
+    for some in batched(_reports(document, kind, edition).values_list("pk", flat=True), BATCH):
+        found = prefetch_for_print(Document.objects.filter(pk__in=some)).in_bulk()
         yield from (found[pk] for pk in some if pk in found)
 
 
-def outline(document: Document, kind: document_types.Kind, edition: Edition) -> Iterator[Document]:
+def iter_report_titles(
+    document: Document, kind: document_types.DocumentType, edition: Edition
+) -> Iterator[Document]:
     """Yield the same reports without their texts."""
     reports = _reports(document, kind, edition).select_related("project__business_area").defer("sections")
     return reports.iterator(chunk_size=50)
@@ -44,7 +48,7 @@ def external_projects(document: Document, edition: Edition) -> QuerySet[Project]
     return found.select_related("business_area__leader").prefetch_related(members).order_by("tag")
 
 
-def with_related(documents: QuerySet[Document]) -> QuerySet[Document]:
+def prefetch_for_print(documents: QuerySet[Document]) -> QuerySet[Document]:
     """Read along what a cover or a chapter prints, in as few queries as possible."""
     members = Prefetch("project__memberships", queryset=Membership.objects.select_related("user"))
     return documents.select_related("project__business_area__leader", "cover_image").prefetch_related(
@@ -64,7 +68,7 @@ def area_of(report: Document) -> BusinessArea:
     return project_of(report).business_area
 
 
-def _reports(document: Document, kind: document_types.Kind, edition: Edition) -> QuerySet[Document]:
+def _reports(document: Document, kind: document_types.DocumentType, edition: Edition) -> QuerySet[Document]:
     """Return the reports of the annual report's year that this edition prints, by business area."""
     found = Document.objects.filter(kind=kind.key, year=document.year)
     if edition.reports == editions.APPROVED:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from documents.exceptions import EditionUnknown
+from documents.exceptions import UnknownEdition
 from documents.models.projects import BusinessArea
 
 APPROVED, ALL = "approved", "all"
@@ -54,22 +54,22 @@ class Edition:
 DEFAULT = Edition()
 
 
-def of(arguments: dict[str, Any]) -> Edition:
+def from_arguments(arguments: dict[str, Any]) -> Edition:
     """Return the edition that a task was asked for."""
     known = {name: arguments[name] for name in vars(DEFAULT) if name in arguments}
     return Edition(**known)
 
 
-def chosen(*, is_annual: bool, variant: str, reports: str, division: str) -> Edition:
+def parse(*, is_annual: bool, variant: str, reports: str, division: str) -> Edition:
     """Return the edition that these words of a client name; raises EditionUnknown, saying what there is."""
     if variant not in {"", *VARIANTS}:
-        raise EditionUnknown(f"For variant send one of: {', '.join(VARIANTS)}.")
+        raise UnknownEdition(f"For variant send one of: {', '.join(VARIANTS)}.")
     if not is_annual and (reports or division):
-        raise EditionUnknown("Only an annual report is made of reports; leave out reports and division.")
+        raise UnknownEdition("Only an annual report is made of reports; leave out reports and division.")
     if reports not in {"", APPROVED, ALL}:
-        raise EditionUnknown("For reports send approved or all.")
+        raise UnknownEdition("For reports send approved or all.")
     if division and division not in (known := divisions()):
-        raise EditionUnknown(f"There is no division {division!r}; there are: {', '.join(known) or 'none'}.")
+        raise UnknownEdition(f"There is no division {division!r}; there are: {', '.join(known) or 'none'}.")
     named = "" if variant == settings.SPMS_PDF_VARIANT else variant
     return Edition(variant=named, reports=reports or APPROVED, division=division)
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def work_on(folder: Path) -> None:
+def hold_shared_lock(folder: Path) -> None:
     """Say that this process works on a data folder until it ends; waits for a restore that goes on."""
     with contextlib.suppress(OSError):  # a disk without locks: then nobody can tell
         fcntl.flock(_lock_file(folder), fcntl.LOCK_SH)  # never closed; children that are forked hold it, too
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[bool]:
+def exclusive_lock(folder: Path) -> Iterator[bool]:
     """Say whether nobody works on a data folder, and let nobody begin meanwhile."""
     descriptor = _lock_file(folder)
     try:

@@ -9,7 +9,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 task_id: ContextVar[str] = ContextVar("task_id", default="")
 
 
-class Ids(logging.Filter):
+class CorrelationIdFilter(logging.Filter):
     """Puts both ids on every record, empty where there is none."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -19,7 +19,7 @@ class Ids(logging.Filter):
 
 
 @contextlib.contextmanager
-def of_request(ident: str) -> Iterator[None]:
+def request_scope(ident: str) -> Iterator[None]:
     """Log under a request's id until the end of the block."""
     before = request_id.set(ident)
     try:
@@ -29,11 +29,11 @@ def of_request(ident: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def of_task(ident: object, *, begun_by: str) -> Iterator[None]:
+def task_scope(ident: object, *, begun_by: str) -> Iterator[None]:
     """Log under a task's id, and under that of the request that began it, until the end of the block."""
     before = task_id.set(str(ident))
     try:
-        with of_request(begun_by):
+        with request_scope(begun_by):
             yield
     finally:
         task_id.reset(before)

@@ -12,32 +12,32 @@ import psutil
 
 PR_SET_PDEATHSIG = 1
 M_ARENA_MAX = -8
-MOST_ARENAS = 2
+MAX_ARENAS = 2
 
 
-def die_with_the_main_process() -> None:
+def set_parent_death_signal() -> None:
     """Have the kernel end every process that this one forks as soon as its parent ends, killed or not."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         os.register_at_fork(after_in_child=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
 
 
-def keep_few_arenas() -> None:
+def limit_malloc_arenas() -> None:
     """Let all threads take memory from two pools: glibc's one for each thread keeps what the busiest ever needed.
 
     To be called before the first thread starts; musl and macOS have no such pools.
     """
     with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, MOST_ARENAS)
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, MAX_ARENAS)
 
 
-def share_with_forks() -> None:
+def freeze_gc_before_fork() -> None:
     """Keep what is loaded out of the collector, whose marks would make each forked process copy all of it."""
     gc.collect()
     gc.freeze()
 
 
-def end_children() -> None:
+def kill_children() -> None:
     """Kill all that this process has started."""
     family = psutil.Process().children(recursive=True)
     for one in family:

@@ -15,16 +15,16 @@ from storages.backends.s3 import S3Storage
 from storages.utils import clean_name
 from urllib3.exceptions import HTTPError
 
-from documents.infrastructure.storage import Unreachable
+from documents.infrastructure.storage import StorageUnreachable
 
 # A request for a page waits for these answers: better a plain problem soon than a late one.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 3, 20, 3
 # A compatible server may have no regions, but a request cannot be signed without the name of one.
-ANY_REGION = "us-east-1"
-SWITCHED_OFF = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"})
+DEFAULT_REGION = "us-east-1"
+DISABLED_HOSTS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"})
 
 
-class Bucket(S3Storage):
+class BucketStorage(S3Storage):
     """One prefix of a bucket. Objects are private: they are only ever served through the application.
 
     No ACL is sent: an object is its owner's alone unless something says otherwise, and buckets in which ACLs
@@ -33,7 +33,7 @@ class Bucket(S3Storage):
 
     def __init__(self, **options: Any) -> None:
         if options.get("endpoint_url") and not options.get("region_name"):
-            options["region_name"] = ANY_REGION
+            options["region_name"] = DEFAULT_REGION
         options |= {
             "client_config": _client_config(is_compatible=bool(options.get("endpoint_url"))),
             # Threads of its own would double those of the web process, and workers fork.
@@ -108,7 +108,7 @@ class Bucket(S3Storage):
         except ClientError as error:
             self._refused(name, error)
         except NoCredentialsError as error:
-            raise Unreachable(
+            raise StorageUnreachable(
                 "There are no credentials for the bucket of the files: set AWS_ACCESS_KEY_ID and"
                 " AWS_SECRET_ACCESS_KEY."
             ) from error
@@ -124,16 +124,16 @@ class Bucket(S3Storage):
         if code in {"404", "NoSuchKey"}:
             raise FileNotFoundError(f"There is no {name} in the bucket {self.bucket_name}.") from error
         if code == "NoSuchBucket":
-            reason = "does not exist: make it, or correct SPMS_FILES"
-        elif status == 403 or code in SWITCHED_OFF:
+            reason = "does not exist: make it, or correct SPMS_FILE_STORAGE"
+        elif status == 403 or code in DISABLED_HOSTS:
             reason = f"refuses access ({code}): check AWS_ACCESS_KEY_ID and the rights it has"
         else:
             reason = f"answered with an error ({code}, {status})"
-        raise Unreachable(f"The bucket {self.bucket_name} of the files {reason}.") from error
+        raise StorageUnreachable(f"The bucket {self.bucket_name} of the files {reason}.") from error
 
-    def _away(self, error: Exception) -> Unreachable:
+    def _away(self, error: Exception) -> StorageUnreachable:
         where = self.endpoint_url or "Amazon S3"
-        return Unreachable(
+        return StorageUnreachable(
             f"The bucket {self.bucket_name} of the files cannot be reached at {where} ({type(error).__name__})."
         )
 
@@ -141,7 +141,7 @@ class Bucket(S3Storage):
 class ObjectStream(io.RawIOBase):
     """An object as it comes over the wire: nothing of it is kept, and the connection ends when it is closed."""
 
-    def __init__(self, bucket: Bucket, name: str, start: int) -> None:
+    def __init__(self, bucket: S3Storage, name: str, start: int) -> None:
         super().__init__()
         self._bucket, self._name = bucket, name
         self._position = self._comes_from = start

@@ -20,17 +20,17 @@ from django.core.files.storage import Storage, storages
 
 from documents import exceptions
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 logger = logging.getLogger(__name__)
 
 
-class Unreachable(OSError):
+class StorageUnreachable(OSError):
     """A storage that is no folder could not be used; its text says why, and what to do."""
 
 
 @runtime_checkable
-class CanStart(Protocol):
+class SupportsOffset(Protocol):
     """A storage that can begin to read in the middle of a file without reading what is before."""
 
     def open_at(self, name: str, start: int) -> IO[bytes]:
@@ -43,7 +43,7 @@ def results() -> Storage:
 
 
 @contextlib.contextmanager
-def plain_errors() -> Iterator[None]:
+def translate_storage_errors() -> Iterator[None]:
     """Turn the system's errors about stored files into ones that say what to do."""
     try:
         yield
@@ -51,16 +51,16 @@ def plain_errors() -> Iterator[None]:
         raise storage_error(error) from error
 
 
-def is_known(error: OSError) -> bool:
+def is_storage_error(error: OSError) -> bool:
     """Say whether an error of the system speaks of stored files, wherever it comes up."""
-    return isinstance(error, Unreachable) or error.errno in NO_ROOM
+    return isinstance(error, StorageUnreachable) or error.errno in FULL_DISK_ERRNOS
 
 
 def storage_error(error: OSError) -> exceptions.SpmsError:
     """Return the error to show for one of the system's."""
-    if isinstance(error, Unreachable):
+    if isinstance(error, StorageUnreachable):
         return exceptions.StorageUnavailable(str(error))
-    if error.errno in NO_ROOM:
+    if error.errno in FULL_DISK_ERRNOS:
         return exceptions.StorageFull(
             "The disk under the data folder is full. Free some space, then try again."
         )
@@ -78,7 +78,7 @@ def work_folder() -> Path:
     return Path(settings.SPMS_DATA_DIR) / "work" / host()
 
 
-def sweep(parent: Path, prefix: str = "") -> None:
+def remove_stale_folders(parent: Path, prefix: str = "") -> None:
     """Remove the folders ``{prefix}{pid}-…`` of processes that were killed."""
     for folder in parent.glob(f"{prefix}*-*"):
         pid = folder.name.removeprefix(prefix).split("-")[0]
@@ -89,7 +89,7 @@ def sweep(parent: Path, prefix: str = "") -> None:
 @contextlib.contextmanager
 def workspace() -> Iterator[Path]:
     """Give a private folder on the disk of the results, which is gone afterwards."""
-    with plain_errors():
+    with translate_storage_errors():
         parent = work_folder()
         parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(dir=parent, prefix=f"{os.getpid()}-", ignore_cleanup_errors=True)
@@ -104,12 +104,12 @@ def save(finished: Path, *, suffix: str, is_lasting: bool = True) -> str:
     all; on other storage it is sent. What can be made again need not be ``is_lasting``: a power cut may damage it.
     """
     name = f"{datetime.now(UTC):%Y/%m}/{uuid.uuid4().hex}{suffix}"
-    with plain_errors():
-        place(results(), name, finished, is_lasting=is_lasting)
+    with translate_storage_errors():
+        put(results(), name, finished, is_lasting=is_lasting)
     return name
 
 
-def place(storage: Storage, name: str, finished: Path, *, is_lasting: bool = True) -> None:
+def put(storage: Storage, name: str, finished: Path, *, is_lasting: bool = True) -> None:
     """Put a finished file into a storage under exactly this name: whole or not at all."""
     try:
         target = Path(storage.path(name))
@@ -134,7 +134,7 @@ def local_path(name: str) -> Path | None:
 def open_file(name: str, *, start: int = 0) -> IO[bytes]:
     """Open a kept file for reading from byte ``start`` on; raises FileNotFoundError when it is gone."""
     storage = results()
-    if isinstance(storage, CanStart):
+    if isinstance(storage, SupportsOffset):
         return storage.open_at(name, start)
     stream: IO[bytes] = storage.open(name)
     stream.seek(start)
@@ -152,7 +152,7 @@ def delete(name: str) -> None:
         results().delete(name)
     except FileNotFoundError:
         pass
-    except Unreachable as error:
+    except StorageUnreachable as error:
         logger.warning("a file stays until the next clean-up: %s", error)
 
 
@@ -183,7 +183,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def walk(storage: Storage, folder: str = "") -> Iterator[str]:
+def iter_names(storage: Storage, folder: str = "") -> Iterator[str]:
     """Yield the names of all files of a storage."""
     try:
         folders, files = storage.listdir(folder)
@@ -192,4 +192,4 @@ def walk(storage: Storage, folder: str = "") -> Iterator[str]:
     prefix = f"{folder}/" if folder else ""
     yield from (f"{prefix}{name}" for name in files)
     for name in folders:
-        yield from walk(storage, f"{prefix}{name}")
+        yield from iter_names(storage, f"{prefix}{name}")

@@ -5,7 +5,7 @@ from documents.models.cycles import Cycle, Letter
 from documents.models.documents import Document, DocumentQuerySet
 from documents.models.failures import Failure
 from documents.models.images import DocumentImage, DocumentImageQuerySet, image_path
-from documents.models.notifications import Delivery, Notice
+from documents.models.notifications import Delivery, Subscription
 from documents.models.projects import BusinessArea, Membership, Project, Viewer
 from documents.models.report_parts import DrawnPart
 from documents.models.scheduled_reports import ScheduledReport
@@ -24,10 +24,10 @@ __all__ = [
     "Failure",
     "Letter",
     "Membership",
-    "Notice",
     "Pause",
     "Project",
     "ScheduledReport",
+    "Subscription",
     "Task",
     "TaskQuerySet",
     "Viewer",

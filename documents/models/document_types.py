@@ -13,7 +13,7 @@ class Section:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class DocumentType:
     """A kind of document.
 
     ``is_yearly`` says that its title names the reporting year; ``has_project`` that it belongs to a
@@ -36,7 +36,7 @@ def _sections(*pairs: tuple[str, str]) -> tuple[Section, ...]:
     return tuple(Section(key=key, title=title) for key, title in pairs)
 
 
-CONCEPT_PLAN = Kind(
+CONCEPT_PLAN = DocumentType(
     key="concept_plan",
     title="Concept Plan",
     sections=_sections(
@@ -50,7 +50,7 @@ CONCEPT_PLAN = Kind(
     ),
 )
 
-PROJECT_PLAN = Kind(
+PROJECT_PLAN = DocumentType(
     key="project_plan",
     title="Project Plan",
     is_long=True,
@@ -68,7 +68,7 @@ PROJECT_PLAN = Kind(
     ),
 )
 
-PROGRESS_REPORT = Kind(
+PROGRESS_REPORT = DocumentType(
     key="progress_report",
     title="Progress Report",
     is_yearly=True,
@@ -81,14 +81,14 @@ PROGRESS_REPORT = Kind(
     ),
 )
 
-STUDENT_REPORT = Kind(
+STUDENT_REPORT = DocumentType(
     key="student_report",
     title="Student Report",
     is_yearly=True,
     sections=_sections(("progress_report", "Progress report")),
 )
 
-PROJECT_CLOSURE = Kind(
+PROJECT_CLOSURE = DocumentType(
     key="project_closure",
     title="Project Closure",
     sections=_sections(
@@ -101,7 +101,7 @@ PROJECT_CLOSURE = Kind(
     ),
 )
 
-ANNUAL_REPORT = Kind(
+ANNUAL_REPORT = DocumentType(
     key="annual_report",
     title="Annual Report",
     has_project=False,
@@ -116,7 +116,7 @@ ANNUAL_REPORT = Kind(
     ),
 )
 
-KINDS: dict[str, Kind] = {
+DOCUMENT_TYPES: dict[str, DocumentType] = {
     kind.key: kind
     for kind in (CONCEPT_PLAN, PROJECT_PLAN, PROGRESS_REPORT, STUDENT_REPORT, PROJECT_CLOSURE, ANNUAL_REPORT)
 }
@@ -124,10 +124,10 @@ KINDS: dict[str, Kind] = {
 
 def choices() -> list[tuple[str, str]]:
     """Return the kinds as choices of a model field."""
-    return [(kind.key, kind.title) for kind in KINDS.values()]
+    return [(kind.key, kind.title) for kind in DOCUMENT_TYPES.values()]
 
 
-def section_errors(kind: Kind, sections: Iterable[object]) -> dict[str, str]:
+def section_errors(kind: DocumentType, sections: Iterable[object]) -> dict[str, str]:
     """Return a message for each key that is no section of this kind."""
     known = kind.section_keys()
     message = f"is no section of a {kind.title.lower()}; its sections are: {', '.join(known)}."

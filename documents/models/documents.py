@@ -73,9 +73,9 @@ class Document(models.Model):
         return f"{self.project.tag} {self.title}" if self.project else self.title
 
     @property
-    def kind_info(self) -> document_types.Kind:
+    def kind_info(self) -> document_types.DocumentType:
         """The kind's title and sections."""
-        return document_types.KINDS[self.kind]
+        return document_types.DOCUMENT_TYPES[self.kind]
 
     @property
     def title(self) -> str:
@@ -94,7 +94,7 @@ class Document(models.Model):
 
     def clean(self) -> None:
         """Sanitise the sections, and refuse what the kind or the limits of rich text do not allow."""
-        kind = document_types.KINDS.get(self.kind)
+        kind = document_types.DOCUMENT_TYPES.get(self.kind)
         if kind is None:
             return
         if kind.has_project != (self.project_id is not None):

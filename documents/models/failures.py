@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
-LONGEST_TRACEBACK = 20_000
+MAX_TRACEBACK_CHARACTERS = 20_000
 
 
 class Failure(models.Model):

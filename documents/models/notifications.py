@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 
-class Notice(models.Model):
+class Subscription(models.Model):
     """A person or a system that is told when a task has ended, well or badly."""
 
     class Channel(models.TextChoices):
@@ -25,6 +25,7 @@ class Notice(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        db_table = "documents_notice"
         ordering = ("created_at",)
         constraints = (
             models.UniqueConstraint(
@@ -39,7 +40,7 @@ class Notice(models.Model):
 class Delivery(models.Model):
     """One try to send a notice: the status that a webhook answered, or what went wrong."""
 
-    notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="deliveries")
+    notice = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="deliveries")
     at = models.DateTimeField(auto_now_add=True)
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
     error = models.CharField(max_length=300, blank=True)

@@ -150,7 +150,7 @@ def clean_html(html: str) -> str:
     return clean
 
 
-def clean_sections(kind: document_types.Kind, sections: object) -> dict[str, str]:
+def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[str, str]:
     """Return the sections of a document, each sanitised; keys that the kind does not have are refused.
 
     Raises ValidationError under ``sections``, one message a section.

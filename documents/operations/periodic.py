@@ -12,7 +12,7 @@ ENTRY = "documents.queue.hints.begin_scheduled"
 CLEANUP_HOUR, SUMMARY_HOUR, MONDAY = 2, 7, 0
 
 
-def ensure() -> None:
+def ensure_schedules() -> None:
     """Make the schedules that are not there yet."""
     now = timezone.localtime()
     for kind, schedule_type, next_run in (
@@ -27,7 +27,7 @@ def ensure() -> None:
         same.filter(pk__in=[row.pk for row in same[1:]]).delete()
 
 
-def begin_due() -> None:
+def enqueue_due() -> None:
     """Begin what is due, once however many look; a time that was missed is caught up once."""
     for schedule in Schedule.objects.filter(next_run__lte=timezone.now()):
         following = schedule.calculate_next_run()

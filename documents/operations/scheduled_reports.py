@@ -18,25 +18,25 @@ from documents.tasks.notifications import task as notification_task
 from documents.tasks.pdf import task as pdf_task
 
 # Later than this, a time was missed: nobody was there to begin the report.
-LATE = timedelta(minutes=10)
+MAX_DELAY = timedelta(minutes=10)
 
 logger = logging.getLogger(__name__)
 
 
-def begin_due() -> None:
+def enqueue_due() -> None:
     """Begin every report that is due; safe to run anywhere, at any time."""
     now = timezone.localtime()
     for report in ScheduledReport.objects.filter(next_run_at__lte=now).select_related("owner"):
         due_at = report.next_run_at
         same = ScheduledReport.objects.filter(pk=report.pk, next_run_at=due_at)
-        if due_at and same.update(next_run_at=cron.following(report.cron, now)):
+        if due_at and same.update(next_run_at=cron.next_after(report.cron, now)):
             _run_due(report, due_at, now)
 
 
 def _run_due(report: ScheduledReport, due_at: datetime, now: datetime) -> None:
-    if report.missed == ScheduledReport.Missed.SKIP and now - due_at > LATE:
+    if report.missed == ScheduledReport.Missed.SKIP and now - due_at > MAX_DELAY:
         said = f"{timezone.localtime(due_at):%d %b %H:%M} was missed, as no worker was there, and skipped."
-        _note(report, last_problem=said)
+        _record_run(report, last_problem=said)
         return
     try:
         run(report)
@@ -47,25 +47,25 @@ def _run_due(report: ScheduledReport, due_at: datetime, now: datetime) -> None:
 def run(report: ScheduledReport) -> Task:
     """Begin a report now, and have its receivers told. Raises what keeps it from being begun, which is noted, too."""
     try:
-        task = _begin(report)
+        task = _enqueue(report)
     except exceptions.SpmsError as error:
-        _note(report, last_problem=str(error)[:300], last_run_at=timezone.now())
+        _record_run(report, last_problem=str(error)[:300], last_run_at=timezone.now())
         raise
-    _note(report, last_problem="", last_run_at=timezone.now(), last_task=task)
+    _record_run(report, last_problem="", last_run_at=timezone.now(), last_task=task)
     return task
 
 
-def _begin(report: ScheduledReport) -> Task:
+def _enqueue(report: ScheduledReport) -> Task:
     owner = report.owner
     if not (owner.is_active and owner.is_staff):
         raise exceptions.ReportRefused(
             f"{owner} may not schedule reports any more; somebody else must own it."
         )
-    wish = _wish(report, owner)
+    wish = _request_for(report, owner)
     with transaction.atomic():
-        task = lifecycle.newest_succeeded(wish["kind"], wish["fingerprint"])
+        task = lifecycle.latest_result(wish["kind"], wish["fingerprint"])
         if task is None:
-            task, is_new = lifecycle.begin(**wish, user=owner, mode=Task.Mode.QUEUE, rule="schedule")
+            task, is_new = lifecycle.get_or_create(**wish, user=owner, mode=Task.Mode.QUEUE, rule="schedule")
             if is_new:
                 hints.enqueue(task)
         for address in report.receivers:
@@ -73,21 +73,21 @@ def _begin(report: ScheduledReport) -> Task:
     return task
 
 
-def _wish(report: ScheduledReport, owner: User) -> dict[str, Any]:
+def _request_for(report: ScheduledReport, owner: User) -> dict[str, Any]:
     """Return what the task is to be begun with."""
     if report.kind == ScheduledReport.Kind.EXPORT:
-        export = spec.chosen(**report.arguments)
-        fingerprint = spec.state(export, owner).fingerprint
+        export = spec.parse(**report.arguments)
+        fingerprint = spec.current_version(export, owner).fingerprint
         return {
             "kind": export_task.KIND,
             "fingerprint": fingerprint,
             "document": None,
             "arguments": export.as_arguments(),
         }
-    document = blocks.get(report.document_id) if report.document_id else None
+    document = blocks.get_document(report.document_id) if report.document_id else None
     if document is None:
         raise exceptions.ReportRefused("Its document is gone.")
-    edition = editions.of(report.arguments)
+    edition = editions.from_arguments(report.arguments)
     return {
         "kind": pdf_task.KIND,
         "fingerprint": pdf_task.fingerprint(document, edition),
@@ -96,5 +96,5 @@ def _wish(report: ScheduledReport, owner: User) -> dict[str, Any]:
     }
 
 
-def _note(report: ScheduledReport, **values: object) -> None:
+def _record_run(report: ScheduledReport, **values: object) -> None:
     ScheduledReport.objects.filter(pk=report.pk).update(**values)

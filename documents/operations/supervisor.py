@@ -11,14 +11,14 @@ from documents.operations import periodic, scheduled_reports
 from documents.queue import clusters, hints
 from documents.tasks.notifications import alerts, task as notification_task
 
-ROUND_SECONDS = 1.0
-ROUNDS_PER_BEAT = 3
-ROUNDS_PER_MEASURE = 15
+TICK_INTERVAL_SECONDS = 1.0
+TICKS_PER_HEARTBEAT = 3
+TICKS_PER_MEASUREMENT = 15
 
 logger = logging.getLogger(__name__)
 
 
-class Keeper:
+class Supervisor:
     """Keeps one cluster of workers: to be called about every second, from one thread.
 
     ``runs_schedules`` is for engines that do not look at the schedules themselves.
@@ -32,8 +32,8 @@ class Keeper:
     def round(self) -> bool:
         """Do what is due; return whether there is anything that workers should do. Raises DatabaseError."""
         number = next(self._rounds)
-        if number % ROUNDS_PER_BEAT == 0:
-            self._beat(is_measured=number % ROUNDS_PER_MEASURE == 0)
+        if number % TICKS_PER_HEARTBEAT == 0:
+            self._beat(is_measured=number % TICKS_PER_MEASUREMENT == 0)
         return hints.recover()
 
     def keep_on(self, stop: threading.Event) -> None:
@@ -44,22 +44,22 @@ class Keeper:
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("the database cannot be used: %s", str(error).strip())
                 connection.close()
-            if stop.wait(ROUND_SECONDS):
+            if stop.wait(TICK_INTERVAL_SECONDS):
                 return
 
     def leave(self) -> None:
         """Let others have what the workers were running; while the database is away the leases lapse."""
         try:
-            clusters.leave(self._name)
+            clusters.deregister(self._name)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("its tasks go back when their leases lapse: %s", str(error).strip())
 
     def _beat(self, *, is_measured: bool) -> None:
         memory_bytes = processes.worker_memory_bytes() if is_measured else None
-        if clusters.beat(self._name, self._worker_count, memory_bytes):
-            periodic.ensure()
+        if clusters.heartbeat(self._name, self._worker_count, memory_bytes):
+            periodic.ensure_schedules()
         if self._runs_schedules:
-            periodic.begin_due()
-        scheduled_reports.begin_due()
-        notification_task.send_due()
-        alerts.send_due()
+            periodic.enqueue_due()
+        scheduled_reports.enqueue_due()
+        notification_task.enqueue_due()
+        alerts.enqueue_due()

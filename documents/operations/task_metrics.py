@@ -13,19 +13,21 @@ from documents.queue import statistics
 from documents.tasks.pdf import task as pdf_task
 from metrics import instruments
 
-USUAL_SECONDS = 2.0
+DEFAULT_RENDER_SECONDS = 2.0
 DAY = timedelta(days=1)
 LONG_WAIT = timedelta(seconds=10)
 
 
-def supply() -> None:
+def register() -> None:
     """Give the evaluation these facts."""
-    instruments.supply(
-        instruments.Facts(kinds=tuple(document_types.KINDS), work=work, queue=queue, gauges=gauges)
+    instruments.register_provider(
+        instruments.MetricsProvider(
+            kinds=tuple(document_types.DOCUMENT_TYPES), work=work, queue=queue, gauges=gauges
+        )
     )
 
 
-def work(since: float) -> tuple[Sequence[instruments.Work], bool]:
+def work(since: float) -> tuple[Sequence[instruments.Arrival], bool]:
     """Return the PDFs asked for since a time, in order, and whether any of them went to the queue.
 
     One that is not finished counts with the mean of the others.
@@ -35,9 +37,9 @@ def work(since: float) -> tuple[Sequence[instruments.Work], bool]:
         asked.order_by("created_at").values("created_at", "mode", "result", "started_at", "finished_at")
     )
     known = [seconds for row in rows if (seconds := _seconds(row)) is not None]
-    usual = mean(known) if known else USUAL_SECONDS
+    usual = mean(known) if known else DEFAULT_RENDER_SECONDS
     found = [
-        instruments.Work(
+        instruments.Arrival(
             row["created_at"].timestamp(), usual if (taken := _seconds(row)) is None else taken, True
         )
         for row in rows
@@ -70,8 +72,8 @@ def gauges() -> Mapping[str, float]:
         "spms_queue_depth": Task.objects.due().count(),
         "spms_queue_lag_seconds": statistics.lag_seconds(),
         "spms_queue_workers": statistics.live_workers(),
-        "spms_pdfs_last_day": ended.filter(status=Task.Status.SUCCEEDED).count(),
-        "spms_users_waited_last_day": _users_who_waited(ended),
+        "spms_pdfs_last_24h": ended.filter(status=Task.Status.SUCCEEDED).count(),
+        "spms_users_waited_last_24h": _users_who_waited(ended),
     }
 
 

@@ -8,6 +8,6 @@ urlpatterns = [
     path("", cycles.overview, name="cycle-pages"),
     path("open/", cycles.open_new, name="cycle-pages-open"),
     path("<int:pk>/", cycles.cycle, name="cycle-page"),
-    path("<int:pk>/now/", cycles.cycle_now, name="cycle-page-now"),
-    path("<int:pk>/act/", cycles.act, name="cycle-page-act"),
+    path("<int:pk>/now/", cycles.live_partial, name="cycle-page-now"),
+    path("<int:pk>/act/", cycles.perform_action, name="cycle-page-act"),
 ]

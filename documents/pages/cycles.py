@@ -1,4 +1,4 @@
-"""The pages of cycles (for staff only: ``spms.middleware.StaffPages``): open one, watch it, look after its letters.
+"""The pages of reporting cycles, for staff: open one, watch it, manage its letters.
 
 They do what the API does, by the same functions; a worker is asked for where there is one, so no page has to wait.
 """
@@ -20,8 +20,8 @@ from documents.models.projects import YEAR_VALIDATORS
 from documents.queue import routing
 from documents.tasks.cycles import actions, letter_template, preparation
 
-MOST_LISTED = 200
-ASYNC = routing.Wish(respond_async=True)
+MAX_LISTED = 200
+ASYNC = routing.Preferences(respond_async=True)
 
 
 class CycleForm(forms.Form):
@@ -31,7 +31,7 @@ class CycleForm(forms.Form):
     due = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}))
     subject = forms.CharField(max_length=200)
     text = forms.CharField(
-        max_length=letter_template.LONGEST_TEXT, strip=False, widget=forms.Textarea(attrs={"rows": 12})
+        max_length=letter_template.MAX_TEXT_CHARACTERS, strip=False, widget=forms.Textarea(attrs={"rows": 12})
     )
 
     def clean_subject(self) -> str:
@@ -69,9 +69,9 @@ def open_new(request: HttpRequest) -> HttpResponse:
     cycle = Cycle(**form.cleaned_data, opened_by=cast("User", request.user))
     try:
         if request.POST.get("action") != "open":
-            actions.require_new(cycle.year)
+            actions.check_new(cycle.year)
             return _overview(request, form, preparation.preview(cycle))
-        _begin(request, actions.opened(cycle))
+        _begin(request, actions.open_request(cycle))
     except exceptions.SpmsError as error:
         form.add_error(None, f"{error.title}. {error}")
         return _overview(request, form)
@@ -81,19 +81,19 @@ def open_new(request: HttpRequest) -> HttpResponse:
 @require_safe
 def cycle(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one cycle."""
-    return render(request, "cycles/cycle.html", _of(pk))
+    return render(request, "cycles/cycle.html", _context(pk))
 
 
 @require_safe
-def cycle_now(request: HttpRequest, pk: int) -> HttpResponse:
+def live_partial(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the part of a cycle's page that changes."""
-    return render(request, "cycles/cycle_now.html", _of(pk))
+    return render(request, "cycles/cycle_now.html", _context(pk))
 
 
 @require_POST
-def act(request: HttpRequest, pk: int) -> HttpResponse:
+def perform_action(request: HttpRequest, pk: int) -> HttpResponse:
     """Stop, resume, send letters again, or note that one came back."""
-    found = _of(pk)["cycle"]
+    found = _context(pk)["cycle"]
     action = ACTIONS.get(request.POST.get("action", ""))
     if action is None:
         messages.error(request, f"Choose one of: {', '.join(ACTIONS)}.")
@@ -111,7 +111,7 @@ def _stop(request: HttpRequest, found: Cycle) -> str:
 
 
 def _resume(request: HttpRequest, found: Cycle) -> str:
-    _begin(request, actions.resumed(found))
+    _begin(request, actions.resume_request(found))
     return "It goes on."
 
 
@@ -120,16 +120,16 @@ def _again(request: HttpRequest, found: Cycle) -> str:
     letters = found.letters.filter(state=request.POST.get("state", ""))
     if request.POST.get("letter"):
         letters = letters.filter(pk=_letter(request, found).pk)
-    count = actions.require_again(letters)
-    _begin(request, actions.resumed(found))
+    count = actions.resend_or_raise(letters)
+    _begin(request, actions.resume_request(found))
     return f"{count} letter{'s are' if count != 1 else ' is'} sent again."
 
 
 def _bounce(request: HttpRequest, found: Cycle) -> str:
     form = BounceForm(request.POST)
     if not form.is_valid():
-        raise exceptions.CycleState("Say in at most 250 characters why it came back.")
-    actions.bounced(_letter(request, found), form.cleaned_data["reason"])
+        raise exceptions.CycleStateConflict("Say in at most 250 characters why it came back.")
+    actions.mark_bounced(_letter(request, found), form.cleaned_data["reason"])
     return "It was noted that the letter came back."
 
 
@@ -148,17 +148,17 @@ def _letter(request: HttpRequest, found: Cycle) -> Letter:
         return get_object_or_404(found.letters, pk=number)
     letter = found.letters.filter(address__iexact=address).first() if address else None
     if letter is None:
-        raise exceptions.CycleState("No letter went to this address.")
+        raise exceptions.CycleStateConflict("No letter went to this address.")
     return letter
 
 
 def _begin(request: HttpRequest, work: actions.Work) -> None:
     user = cast("User", request.user)
-    routing.make(**work, document=None, user=user, wish=ASYNC)
+    routing.submit(**work, document=None, user=user, wish=ASYNC)
 
 
 def _plain(text: str, *, is_subject: bool) -> str:
-    if reason := letter_template.problem_with(text, is_subject=is_subject):
+    if reason := letter_template.find_problem(text, is_subject=is_subject):
         raise forms.ValidationError(reason)
     return text
 
@@ -176,13 +176,13 @@ def _overview(
     return render(request, "cycles/cycles.html", context, status=400 if form.errors else 200)
 
 
-def _of(pk: int) -> dict[str, Any]:
+def _context(pk: int) -> dict[str, Any]:
     """Return what the page of a cycle shows. Raises Http404."""
-    found = actions.look(pk)
+    found = actions.get_with_counts(pk)
     if found is None:
         raise Http404
     letters = found.letters.select_related("person")
-    listed = {state: list(letters.filter(state=state)[:MOST_LISTED]) for state in actions.AGAIN}
+    listed = {state: list(letters.filter(state=state)[:MAX_LISTED]) for state in actions.AGAIN}
     total = sum(found.counts.values())
     return {
         "cycle": found,
@@ -190,6 +190,6 @@ def _of(pk: int) -> dict[str, Any]:
         "total": total,
         "settled": total - found.counts[Letter.State.WAITING] - found.counts[Letter.State.SENDING],
         "lists": [(Letter.State(state), listed[state], found.counts[state]) for state in actions.AGAIN],
-        "put_off": list(letters.waiting().exclude(error="")[:MOST_LISTED]),
-        "seconds_left": preparation.seconds_to_send(found.counts[Letter.State.WAITING]),
+        "put_off": list(letters.waiting().exclude(error="")[:MAX_LISTED]),
+        "seconds_left": preparation.estimated_send_seconds(found.counts[Letter.State.WAITING]),
     }

@@ -15,7 +15,7 @@ from documents.models import Document, DocumentImage, Task, document_types
 from documents.tasks.pdf import task as pdf_task
 
 PER_PAGE = 25
-MOST_VERSIONS = 20
+MAX_VERSIONS = 20
 
 
 class FilterForm(forms.Form):
@@ -42,20 +42,20 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 def document(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one document."""
-    shown = _of(request, pk)
+    shown = _context(request, pk)
     return render(request, "documents/document.html", shown | _images(shown["document"]))
 
 
 @require_safe
 @login_required
-def made(request: HttpRequest, pk: int) -> HttpResponse:
+def versions_partial(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the part of a document's page that a new PDF changes."""
-    return render(request, "documents/made.html", _of(request, pk))
+    return render(request, "documents/made.html", _context(request, pk))
 
 
 @require_safe
 @login_required
-def images(request: HttpRequest, pk: int) -> HttpResponse:
+def images_partial(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the part of a document's page that a new image changes."""
     visible = Document.objects.for_user(cast("User", request.user))
     return render(request, "documents/images.html", _images(get_object_or_404(visible, pk=pk)))
@@ -77,16 +77,16 @@ def _documents(request: HttpRequest, filters: dict[str, Any]) -> QuerySet[Docume
     return found.annotate(has_pdf=Exists(done)).defer("sections").order_by("-updated_at", "-pk")
 
 
-def _of(request: HttpRequest, pk: int) -> dict[str, Any]:
+def _context(request: HttpRequest, pk: int) -> dict[str, Any]:
     """Return what the page of a document shows. Raises Http404."""
     visible = Document.objects.for_user(cast("User", request.user)).select_related("project__business_area")
     found = get_object_or_404(visible, pk=pk)
     tasks = Task.objects.filter(document=found, kind=pdf_task.KIND)
-    versions = list(tasks.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")[:MOST_VERSIONS])
+    versions = list(tasks.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")[:MAX_VERSIONS])
     newest = tasks.order_by("-created_at").first()
     return {
         "document": found,
-        "current": pdf_task.stored(found),
+        "current": pdf_task.current_task(found),
         "versions": versions,
         "newest": newest,
         "in_flight": newest if newest and not newest.has_ended else None,

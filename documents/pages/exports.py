@@ -12,22 +12,22 @@ from django.views.decorators.http import require_safe
 
 from documents.models import BusinessArea, Document, Project, Task, document_types
 from documents.tasks.exports import spec, task as export_task
-from documents.tasks.exports.spec import Export
+from documents.tasks.exports.spec import ExportSpec
 
-MOST_EXPORTS = 20
+MAX_EXPORTS = 20
 FORMATS = [(name, one.title) for name, one in spec.FORMATS.items()]
 TABLES = [(name, title) for name, title in FORMATS if name != spec.ZIP]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ExportRow:
     """One of somebody's exports."""
 
     task: Task
-    export: Export
+    export: ExportSpec
 
 
-class Filters(forms.Form):
+class FilterForm(forms.Form):
     """The fields of a form that begins an export of ``what``; ``task`` is one of it that is in flight."""
 
     format = forms.ChoiceField()
@@ -68,20 +68,20 @@ def exports(request: HttpRequest) -> HttpResponse:
     """Show the forms, and what came of them."""
     rows = _rows(request)
     in_flight = {row.export.what: row.task for row in reversed(rows) if not row.task.has_ended}
-    shown = [Filters(what, in_flight.get(what)) for what in spec.WHATS]
+    shown = [FilterForm(what, in_flight.get(what)) for what in spec.RESOURCES]
     return render(request, "exports/page.html", {"forms": shown, "rows": rows})
 
 
 @require_safe
 @login_required
-def made(request: HttpRequest) -> HttpResponse:
+def exports_partial(request: HttpRequest) -> HttpResponse:
     """Return the part of the page that a new export changes."""
     return render(request, "exports/made.html", {"rows": _rows(request)})
 
 
-def _rows(request: HttpRequest) -> list[Row]:
+def _rows(request: HttpRequest) -> list[ExportRow]:
     """Return somebody's newest exports."""
     own = Task.objects.filter(kind=export_task.KIND, requested_by=cast("User", request.user)).order_by(
         "-created_at"
     )
-    return [Row(task=task, export=spec.of(task.arguments)) for task in own[:MOST_EXPORTS]]
+    return [ExportRow(task=task, export=spec.from_arguments(task.arguments)) for task in own[:MAX_EXPORTS]]

@@ -6,5 +6,5 @@ from documents.pages import imports
 
 urlpatterns = [
     path("", imports.overview, name="import-pages"),
-    path("now/", imports.now, name="import-pages-now"),
+    path("now/", imports.live_partial, name="import-pages-now"),
 ]

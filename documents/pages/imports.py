@@ -1,4 +1,4 @@
-"""The page of imports (for staff only: ``spms.middleware.StaffPages``): send a file, look, then import it.
+"""The page of imports (for staff only: ``spms.middleware.StaffOnlyMiddleware``): send a file, look, then import it.
 
 What is sent goes through the public API.
 """
@@ -10,28 +10,28 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from documents.models import Task
-from documents.tasks.imports.resources import SUBJECTS
-from documents.tasks.imports.task import KIND, order_of
+from documents.tasks.imports.resources import RESOURCES
+from documents.tasks.imports.task import KIND, request_from
 
-MOST_LISTED = 25
+MAX_LISTED = 25
 
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the page."""
-    subjects = [(name, subject.columns) for name, subject in SUBJECTS.items()]
+    subjects = [(name, subject.columns) for name, subject in RESOURCES.items()]
     return render(request, "imports/page.html", _now(request) | {"subjects": subjects})
 
 
 @require_safe
-def now(request: HttpRequest) -> HttpResponse:
+def live_partial(request: HttpRequest) -> HttpResponse:
     """Return the part that each import changes."""
     return render(request, "imports/now.html", _now(request))
 
 
 def _now(request: HttpRequest) -> dict[str, Any]:
     found = Task.objects.filter(kind=KIND).select_related("requested_by").order_by("-created_at")
-    listed = [(task, order_of(task)) for task in found[:MOST_LISTED]]
+    listed = [(task, request_from(task)) for task in found[:MAX_LISTED]]
     last, order = listed[0] if listed else (None, None)
     in_flight = last and not last.has_ended and last.requested_by_id == request.user.pk
     facts = (last and last.result) or {}

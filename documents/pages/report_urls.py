@@ -6,5 +6,5 @@ from documents.pages import reports
 
 urlpatterns = [
     path("", reports.overview, name="report-pages"),
-    path("list/", reports.listing, name="report-pages-list"),
+    path("list/", reports.reports_partial, name="report-pages-list"),
 ]

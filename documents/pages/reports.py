@@ -1,4 +1,4 @@
-"""The page of scheduled reports (for staff only: ``spms.middleware.StaffPages``); what changes goes through the API."""
+"""The page of scheduled reports, for staff; changes go through the API."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -21,7 +21,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """Show the page."""
     choices = {
         "formats": [(name, one.title) for name, one in spec.FORMATS.items()],
-        "whats": spec.WHATS,
+        "whats": spec.RESOURCES,
         "kinds": document_types.choices(),
         "annual_reports": Document.objects.filter(kind=document_types.ANNUAL_REPORT.key).defer("sections"),
         "divisions": editions.divisions(),
@@ -32,7 +32,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def listing(request: HttpRequest) -> HttpResponse:
+def reports_partial(request: HttpRequest) -> HttpResponse:
     """Return the part that a change renews."""
     return render(request, "reports/list.html", _listed())
 

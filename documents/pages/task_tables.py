@@ -19,10 +19,10 @@ from django_q.models import Schedule
 from documents.models import Cluster, Document, Task, TaskQuerySet
 from documents.queue import failure_groups
 
-PAGE = 50
-WAITS = 500
-MOST_FAILED = 2000
-MOST_MATCHES = 500
+PAGE_SIZE = 50
+WAIT_SAMPLES = 500
+MAX_FAILED = 2000
+MAX_MATCHES = 500
 HOUR, DAY, MONTH = timedelta(hours=1), timedelta(days=1), timedelta(days=30)
 # How far a task is when a phase begins, and the share that the phase takes, by experience with long documents.
 PHASES = {
@@ -35,7 +35,7 @@ PHASES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waits:
+class WaitTimes:
     """How long the tasks that were taken in the last hour had waited, and how long the oldest waits now; seconds."""
 
     p50_seconds: float | None
@@ -44,7 +44,7 @@ class Waits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
+class RunningTask:
     """A task that runs, and the share of it that is done, 0 to 1, when that can be told."""
 
     task: Task
@@ -52,7 +52,7 @@ class Running:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Worker:
+class WorkerRow:
     """A worker of a live cluster, what it takes of memory, and the task that it runs."""
 
     name: str
@@ -61,7 +61,7 @@ class Worker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
+class TaskPage:
     """A page of tasks, newest first; ``older`` is where the next one begins."""
 
     tasks: Sequence[Task]
@@ -75,7 +75,7 @@ def tasks() -> TaskQuerySet:
     )
 
 
-def running() -> list[Running]:
+def running() -> list[RunningTask]:
     """Return what runs now, longest first."""
     same = Task.objects.filter(
         document=OuterRef("document"), kind=OuterRef("kind"), status=Task.Status.SUCCEEDED
@@ -84,8 +84,10 @@ def running() -> list[Running]:
     last_pages = Subquery(same.order_by("-finished_at").values(pages=pages)[:1])
     found = tasks().running().annotate(last_pages=last_pages).order_by("started_at")
     return [
-        Running(task=task, fraction=fraction(task.phase, task.pages_done, getattr(task, "last_pages", None)))
-        for task in found[:PAGE]
+        RunningTask(
+            task=task, fraction=fraction(task.phase, task.pages_done, getattr(task, "last_pages", None))
+        )
+        for task in found[:PAGE_SIZE]
     ]
 
 
@@ -99,12 +101,12 @@ def fraction(phase: str, pages: int, last_pages: int | None) -> float | None:
     return begin + share * min(1.0, pages / last_pages) if last_pages else None
 
 
-def waits(oldest_seconds: float) -> Waits:
+def waits(oldest_seconds: float) -> WaitTimes:
     """Return the waiting times."""
     recent = Task.objects.filter(mode=Task.Mode.QUEUE, finished_at__gt=timezone.now() - HOUR)
     pairs = recent.exclude(started_at=None).order_by("-finished_at").values_list("created_at", "started_at")
-    waited = sorted((taken - asked).total_seconds() for asked, taken in pairs[:WAITS] if taken)
-    return Waits(
+    waited = sorted((taken - asked).total_seconds() for asked, taken in pairs[:WAIT_SAMPLES] if taken)
+    return WaitTimes(
         p50_seconds=_quantile(waited, 0.5), p95_seconds=_quantile(waited, 0.95), oldest_seconds=oldest_seconds
     )
 
@@ -113,16 +115,16 @@ def _quantile(ordered: Sequence[float], q: float) -> float | None:
     return ordered[max(0, math.ceil(q * len(ordered)) - 1)] if ordered else None
 
 
-def clusters() -> list[tuple[Cluster, list[Worker]]]:
+def clusters() -> list[tuple[Cluster, list[WorkerRow]]]:
     """Return the live clusters with their workers."""
-    busy = {task.worker: task for task in tasks().running().filter(mode=Task.Mode.QUEUE)[:PAGE]}
+    busy = {task.worker: task for task in tasks().running().filter(mode=Task.Mode.QUEUE)[:PAGE_SIZE]}
     return [
-        (cluster, [Worker(**one, task=busy.get(one["name"])) for one in cluster.processes])
+        (cluster, [WorkerRow(**one, task=busy.get(one["name"])) for one in cluster.processes])
         for cluster in Cluster.objects.alive()
     ]
 
 
-def failed_groups() -> list[failure_groups.Group]:
+def failed_groups() -> list[failure_groups.FailureGroup]:
     """Return the failed tasks of the last thirty days by what went wrong; the newest 2,000 are looked at."""
     failed = Task.objects.filter(status=Task.Status.FAILED, finished_at__gt=timezone.now() - MONTH)
     found = failed.aggregate(count=Count("pk"), newest=Max("finished_at"))
@@ -130,11 +132,11 @@ def failed_groups() -> list[failure_groups.Group]:
 
 
 @functools.lru_cache(maxsize=1)
-def _groups(count: int, newest: datetime | None) -> list[failure_groups.Group]:
+def _groups(count: int, newest: datetime | None) -> list[failure_groups.FailureGroup]:
     """Return the groups; the page asks for them every other second, and they change with these two only."""
     failed = Task.objects.filter(status=Task.Status.FAILED).order_by("-finished_at")
-    return failure_groups.grouped(
-        failed.values_list("pk", "kind", "error", "finished_at")[: min(count, MOST_FAILED)]
+    return failure_groups.group_failures(
+        failed.values_list("pk", "kind", "error", "finished_at")[: min(count, MAX_FAILED)]
     )
 
 
@@ -159,22 +161,23 @@ def schedules() -> list[tuple[Schedule, Task | None]]:
     ]
 
 
-def listing(filters: dict[str, Any], before: str) -> Listing:
+def listing(filters: dict[str, Any], before: str) -> TaskPage:
     """Return the newest tasks that match, or those older than ``before``."""
     found = tasks().filter(
         **{name: filters[name] for name in ("status", "kind", "mode") if filters.get(name)}
     )
     if filters.get("q"):
-        found = found.filter(matching(filters["q"]))
+        found = found.filter(filter_tasks(filters["q"]))
     if (limit := _datetime(before)) is not None:
         found = found.filter(created_at__lt=limit)
-    listed = list(found.order_by("-created_at")[: PAGE + 1])
-    return Listing(
-        tasks=listed[:PAGE], older=listed[PAGE - 1].created_at.isoformat() if len(listed) > PAGE else ""
+    listed = list(found.order_by("-created_at")[: PAGE_SIZE + 1])
+    return TaskPage(
+        tasks=listed[:PAGE_SIZE],
+        older=listed[PAGE_SIZE - 1].created_at.isoformat() if len(listed) > PAGE_SIZE else "",
     )
 
 
-def matching(text: str) -> Q:
+def filter_tasks(text: str) -> Q:
     """Return the condition for tasks with this id, of such a document, or asked for by such a person."""
     try:
         return Q(pk=uuid.UUID(text))
@@ -183,8 +186,8 @@ def matching(text: str) -> Q:
     in_project = Q(project__tag__icontains=text) | Q(project__title__icontains=text)
     documents = Document.objects.filter(in_project | Q(kind__icontains=text.replace(" ", "_")))
     people = User.objects.filter(Q(username__icontains=text) | Q(last_name__icontains=text))
-    return Q(document__in=list(documents.values_list("pk", flat=True)[:MOST_MATCHES])) | Q(
-        requested_by__in=list(people.values_list("pk", flat=True)[:MOST_MATCHES])
+    return Q(document__in=list(documents.values_list("pk", flat=True)[:MAX_MATCHES])) | Q(
+        requested_by__in=list(people.values_list("pk", flat=True)[:MAX_MATCHES])
     )
 
 

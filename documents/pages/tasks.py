@@ -1,4 +1,4 @@
-"""The task pages (for staff only: ``spms.middleware.StaffPages``): what runs, what waits, what went wrong."""
+"""The task pages (for staff only: ``spms.middleware.StaffOnlyMiddleware``): what runs, what waits, what went wrong."""
 
 import uuid
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ from documents.pages import task_tables
 from documents.queue import hints, leases, lifecycle, statistics
 from documents.tasks.notifications import task as notification_task
 
-MOST_AT_ONCE = 500
+MAX_AT_ONCE = 500
 
 
 class FilterForm(forms.Form):
@@ -37,41 +37,41 @@ class FilterForm(forms.Form):
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the page."""
-    return render(request, "tasks/page.html", _now() | _listing(request))
+    return render(request, "tasks/page.html", _live_context() | _list_context(request))
 
 
 @require_safe
-def now(request: HttpRequest) -> HttpResponse:
+def live_partial(request: HttpRequest) -> HttpResponse:
     """Return the part about this moment, which is asked for every few seconds."""
-    return render(request, "tasks/now.html", _now())
+    return render(request, "tasks/now.html", _live_context())
 
 
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
     """Return the list of tasks."""
-    return render(request, "tasks/list.html", _listing(request))
+    return render(request, "tasks/list.html", _list_context(request))
 
 
 @require_safe
 def task(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """Show one task."""
-    return render(request, "tasks/task.html", _task(task_id))
+    return render(request, "tasks/task.html", _task_context(task_id))
 
 
 @require_safe
-def task_now(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
+def task_live_partial(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """Return the part of a task's page that changes."""
-    return render(request, "tasks/task_now.html", _task(task_id))
+    return render(request, "tasks/task_now.html", _task_context(task_id))
 
 
 @require_POST
-def act(request: HttpRequest) -> HttpResponse:
+def perform_action(request: HttpRequest) -> HttpResponse:
     """Retry or cancel the tasks that were chosen."""
     action = {"retry": retry, "cancel": tasks_cancelled_by(request)}.get(request.POST.get("action", ""))
     if action is None:
         messages.error(request, "Choose retry or cancel.")
     else:
-        _tell(request, *_each(_chosen(request.POST.getlist("task")), action))
+        _flash_result(request, *_apply_to_each(_chosen(request.POST.getlist("task")), action))
     return redirect(_next(request))
 
 
@@ -82,7 +82,9 @@ def retry_group(request: HttpRequest, key: str) -> HttpResponse:
     if group is None:
         messages.error(request, "Nothing failed in this way any more.")
     else:
-        _tell(request, *_each(Task.objects.filter(pk__in=group.task_ids[:MOST_AT_ONCE]), retry))
+        _flash_result(
+            request, *_apply_to_each(Task.objects.filter(pk__in=group.task_ids[:MAX_AT_ONCE]), retry)
+        )
     return redirect("task-pages")
 
 
@@ -112,7 +114,7 @@ def run_schedule(request: HttpRequest, name: str) -> HttpResponse:
 def retry(failed: Task) -> None:
     """Let a task run again, and have everybody told again. Raises TaskState and QueueFull."""
     hints.retry(failed)
-    notification_task.renew(failed)
+    notification_task.reset(failed)
 
 
 def tasks_cancelled_by(request: HttpRequest) -> Callable[[Task], None]:
@@ -121,7 +123,7 @@ def tasks_cancelled_by(request: HttpRequest) -> Callable[[Task], None]:
     return lambda chosen: lifecycle.cancel(chosen.pk, by=by)
 
 
-def _each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tuple[int, list[str]]:
+def _apply_to_each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tuple[int, list[str]]:
     """Return how many it was done with, and why not with the others."""
     done, refused = 0, []
     for one in chosen:
@@ -134,7 +136,7 @@ def _each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tuple[int, 
     return done, refused
 
 
-def _tell(request: HttpRequest, done: int, refused: list[str]) -> None:
+def _flash_result(request: HttpRequest, done: int, refused: list[str]) -> None:
     if done:
         messages.success(request, f"Done with {done} task{'s' if done != 1 else ''}.")
     for reason in sorted(set(refused)):
@@ -145,7 +147,7 @@ def _tell(request: HttpRequest, done: int, refused: list[str]) -> None:
 
 def _chosen(ids: list[str]) -> QuerySet[Task]:
     try:
-        return Task.objects.filter(pk__in=ids[:MOST_AT_ONCE])
+        return Task.objects.filter(pk__in=ids[:MAX_AT_ONCE])
     except ValidationError:
         return Task.objects.none()
 
@@ -156,7 +158,7 @@ def _next(request: HttpRequest) -> str:
     return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else reverse("task-pages")
 
 
-def _now() -> dict[str, Any]:
+def _live_context() -> dict[str, Any]:
     counts = task_tables.counts()
     return {
         "counts": counts,
@@ -171,7 +173,7 @@ def _now() -> dict[str, Any]:
     }
 
 
-def _listing(request: HttpRequest) -> dict[str, Any]:
+def _list_context(request: HttpRequest) -> dict[str, Any]:
     form = FilterForm(request.GET)
     filters = form.cleaned_data if form.is_valid() else {}
     before = request.GET.get("before", "")
@@ -187,7 +189,7 @@ def _listing(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _task(task_id: uuid.UUID) -> dict[str, Any]:
+def _task_context(task_id: uuid.UUID) -> dict[str, Any]:
     found = Task.objects.select_related("document__project", "requested_by").filter(pk=task_id).first()
     if found is None:
         raise Http404
@@ -195,7 +197,7 @@ def _task(task_id: uuid.UUID) -> dict[str, Any]:
         "task": found,
         "failures": list(found.failures.all()),
         "notices": found.notices.prefetch_related("deliveries"),
-        "place": statistics.place(found),
+        "place": statistics.position(found),
         "fraction": task_tables.fraction(found.phase, found.pages_done, None),
         "max_attempts": leases.max_attempts(),
         "now": timezone.now(),

@@ -7,8 +7,8 @@ from documents.pages import documents, exports
 urlpatterns = [
     path("", documents.home, name="home"),
     path("documents/<int:pk>/", documents.document, name="document-page"),
-    path("documents/<int:pk>/made/", documents.made, name="document-page-made"),
-    path("documents/<int:pk>/images/", documents.images, name="document-page-images"),
+    path("documents/<int:pk>/made/", documents.versions_partial, name="document-page-made"),
+    path("documents/<int:pk>/images/", documents.images_partial, name="document-page-images"),
     path("exports/", exports.exports, name="exports-page"),
-    path("exports/made/", exports.made, name="exports-made"),
+    path("exports/made/", exports.exports_partial, name="exports-made"),
 ]

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 _cluster_name = ""
 
 
-def name_cluster() -> str:
+def register_cluster() -> str:
     """Give this process and all that it forks the name of a new cluster."""
     global _cluster_name  # noqa: PLW0603 (one process, one cluster)
     _cluster_name = f"{storage.host()}:{os.getpid()}:{time.time_ns() // 1_000_000:x}"
@@ -30,7 +30,7 @@ def name_cluster() -> str:
 
 def cluster_name() -> str:
     """Return the name of the cluster that this process belongs to."""
-    return _cluster_name or name_cluster()
+    return _cluster_name or register_cluster()
 
 
 def worker_name() -> str:
@@ -38,7 +38,7 @@ def worker_name() -> str:
     return f"{_cluster_name or storage.host()}/{os.getpid()}"
 
 
-def beat(name: str, workers: int, memory_bytes: Mapping[int, int] | None = None) -> bool:
+def heartbeat(name: str, workers: int, memory_bytes: Mapping[int, int] | None = None) -> bool:
     """Say that the cluster is there; return whether this was its first heartbeat.
 
     ``memory_bytes`` is what each of its workers takes, by process id, when that was looked at.
@@ -54,9 +54,9 @@ def beat(name: str, workers: int, memory_bytes: Mapping[int, int] | None = None)
     return True
 
 
-def leave(name: str) -> None:
+def deregister(name: str) -> None:
     """Let others have what the cluster was running, and forget it."""
-    returned = leases.give_back(f"{name}/")
+    returned = leases.release_worker(f"{name}/")
     if returned:
         logger.warning("%d running tasks of %s go back to the queue", returned, name)
     Cluster.objects.filter(pk=name).delete()

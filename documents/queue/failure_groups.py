@@ -20,7 +20,7 @@ _CHANGING = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class FailureGroup:
     """Failed tasks with the same fault; ``key`` names it in addresses."""
 
     key: str
@@ -33,26 +33,28 @@ class Group:
     task_ids: tuple[uuid.UUID, ...]
 
 
-def normalised(detail: str) -> str:
+def normalise(detail: str) -> str:
     """Return an error's text without what differs from case to case."""
     for pattern, word in _CHANGING:
         detail = pattern.sub(word, detail)
     return " ".join(detail.split())[:300]
 
 
-def grouped(rows: Iterable[tuple[uuid.UUID, str, dict[str, object] | None, datetime | None]]) -> list[Group]:
+def group_failures(
+    rows: Iterable[tuple[uuid.UUID, str, dict[str, object] | None, datetime | None]],
+) -> list[FailureGroup]:
     """Return the groups of failed tasks, the largest first, from (id, kind, error, time of failing)."""
     found: dict[tuple[str, str, str], list[tuple[datetime, uuid.UUID]]] = {}
     for task_id, kind, error, at in rows:
         title, detail = str((error or {}).get("title", "")), str((error or {}).get("detail", ""))
-        found.setdefault((kind, title, normalised(detail)), []).append((at or timezone.now(), task_id))
+        found.setdefault((kind, title, normalise(detail)), []).append((at or timezone.now(), task_id))
     groups = [_group(fault, cases) for fault, cases in found.items()]
     return sorted(groups, key=lambda group: (-group.count, group.key))
 
 
-def _group(fault: tuple[str, str, str], cases: list[tuple[datetime, uuid.UUID]]) -> Group:
+def _group(fault: tuple[str, str, str], cases: list[tuple[datetime, uuid.UUID]]) -> FailureGroup:
     kind, title, detail = fault
-    return Group(
+    return FailureGroup(
         key=hashlib.sha256("\n".join(fault).encode()).hexdigest()[:16],
         kind=kind,
         title=title,

@@ -20,9 +20,9 @@ from documents import exceptions
 from documents.models import Cluster, Pause, Task, Viewer
 from documents.queue import clusters, leases, lifecycle, registry, statistics
 
-HINTS_PER_ROUND = 50
-LOST_HINT = timedelta(seconds=5)
-LATER = -50  # the priority, of -100 to 100, of a task that nobody waits for
+MAX_HINTS_PER_ROUND = 50
+LOST_HINT_AGE = timedelta(seconds=5)
+LOW_PRIORITY = -50  # the priority, of -100 to 100, of a task that nobody waits for
 logger = logging.getLogger(__name__)
 
 
@@ -46,14 +46,14 @@ def enqueue(waiting: Task) -> None:
 def begin_scheduled(kind: str) -> None:
     """Begin a task that nobody asked for, unless one of its kind is in flight: what a schedule calls."""
     with transaction.atomic():
-        begun, is_new = lifecycle.begin(
+        begun, is_new = lifecycle.get_or_create(
             kind=kind, fingerprint=kind, document=None, user=AnonymousUser(), mode=Task.Mode.QUEUE
         )
         if is_new:
             enqueue(begun)
 
 
-def require_room(user: Viewer) -> None:
+def check_capacity(user: Viewer) -> None:
     """Raise QueueFull or TooManyTasks when the tasks that wait, one's own included, are too many."""
     waiting = Task.objects.waiting().aggregate(
         everybody=Count("pk"), own=Count("pk", filter=Q(requested_by_id=user.pk))
@@ -67,7 +67,7 @@ def require_room(user: Viewer) -> None:
         )
 
 
-def is_alive() -> bool:
+def has_live_workers() -> bool:
     """Say whether a cluster of workers is there and takes tasks."""
     return Cluster.objects.at_work().exists()
 
@@ -98,7 +98,7 @@ def retry(failed: Task) -> None:
     """
     with transaction.atomic():
         lifecycle.retry(failed.pk, mode=Task.Mode.QUEUE)
-        require_room(AnonymousUser())
+        check_capacity(AnonymousUser())
         enqueue(Task.objects.get(pk=failed.pk))
 
 
@@ -109,10 +109,10 @@ def recover() -> bool:
     """
     if not Task.objects.in_flight().exists():
         return False
-    leases.return_lapsed()
+    leases.requeue_expired()
     if paused() is not None:
         return False
-    for waiting in [*_never_hinted()[:HINTS_PER_ROUND], *_perhaps_lost()]:
+    for waiting in [*_unhinted()[:MAX_HINTS_PER_ROUND], *_possibly_lost()]:
         _hint_once(waiting)
     return True
 
@@ -127,20 +127,20 @@ def _hint_once(waiting: Task) -> None:
 
 def _hint(waiting: Task) -> None:
     """Enqueue a hint; one that can wait comes after all others where the backend knows priorities."""
-    is_later = registry.can_wait(waiting.kind) and run_task.get_backend().supports_priority
-    (run_task.using(priority=LATER) if is_later else run_task).enqueue(str(waiting.pk))
+    is_later = registry.is_low_priority(waiting.kind) and run_task.get_backend().supports_priority
+    (run_task.using(priority=LOW_PRIORITY) if is_later else run_task).enqueue(str(waiting.pk))
 
 
-def _never_hinted() -> QuerySet[Task]:
+def _unhinted() -> QuerySet[Task]:
     """Return the tasks that may run and that no worker was told of since."""
     unhinted = Q(hinted_at=None) | Q(hinted_at__lt=F("claimable_at"))
     return _due().filter(unhinted)
 
 
-def _perhaps_lost() -> list[Task]:
+def _possibly_lost() -> list[Task]:
     """Return what waits although a worker is free: its hint was lost, or is just on its way."""
     free = statistics.live_workers() - statistics.running_in_queue().count()
-    old = Q(hinted_at__lt=timezone.now() - LOST_HINT) | Q(hinted_at__gt=timezone.now() + LOST_HINT)
+    old = Q(hinted_at__lt=timezone.now() - LOST_HINT_AGE) | Q(hinted_at__gt=timezone.now() + LOST_HINT_AGE)
     return list(_due().filter(old)[:free]) if free > 0 else []
 
 

@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from documents import exceptions
 from documents.models import Failure, Task
-from documents.models.failures import LONGEST_TRACEBACK
+from documents.models.failures import MAX_TRACEBACK_CHARACTERS
 
 LEASE = timedelta(seconds=30)
 
 
-def lapsed() -> Q:
+def expired() -> Q:
     """Return the condition for a claim that nobody holds any more; a lease cannot end far in the future."""
     now = timezone.now()
     return Q(status=Task.Status.RUNNING) & (Q(lease_until__lt=now) | Q(lease_until__gt=now + 2 * LEASE))
@@ -28,10 +28,10 @@ def lapsed() -> Q:
 def claimable() -> QuerySet[Task]:
     """Return the tasks that may be claimed now; a wait that is impossibly long is over (the clock jumped)."""
     now = timezone.now()
-    due = Q(claimable_at__lte=now) | Q(claimable_at__gt=now + longest_backoff())
+    due = Q(claimable_at__lte=now) | Q(claimable_at__gt=now + max_backoff())
     # Whose first time it is never waits, however far apart the clocks of two hosts are.
     is_new = Q(status=Task.Status.QUEUED, started_at=None)
-    taken_over = lapsed() & Q(attempts__lt=max_attempts())
+    taken_over = expired() & Q(attempts__lt=max_attempts())
     return Task.objects.in_flight().filter(is_new | (Q(status__in=Task.WAITING) & due) | taken_over)
 
 
@@ -55,22 +55,22 @@ def claim(task_id: uuid.UUID, worker: str) -> Task | None:
     return Task.objects.get(pk=task_id) if claimed else None
 
 
-def is_first(task: Task) -> bool:
+def is_first_attempt(task: Task) -> bool:
     """Say whether this claim is the first one of the task."""
     return task.lease_until is not None and task.started_at == task.lease_until - LEASE
 
 
-def mine(task: Task) -> QuerySet[Task]:
+def held_by(task: Task) -> QuerySet[Task]:
     """Return the row only while this claim holds it."""
     return Task.objects.filter(pk=task.pk, token=task.token, status=Task.Status.RUNNING)
 
 
-def ended(status: Task.Status) -> dict[str, object]:
+def terminal_fields(status: Task.Status) -> dict[str, object]:
     """Return the columns of a task that ends now in this status."""
     return {"status": status, "finished_at": timezone.now(), "token": None, "lease_until": None, "phase": ""}
 
 
-def give_back(worker_prefix: str) -> int:
+def release_worker(worker_prefix: str) -> int:
     """Let others claim at once what the workers of an ended cluster were running; return how many."""
     theirs = Task.objects.running().filter(worker__startswith=worker_prefix)
     return theirs.update(
@@ -78,22 +78,22 @@ def give_back(worker_prefix: str) -> int:
     )
 
 
-def return_lapsed() -> None:
+def requeue_expired() -> None:
     """Let others claim what a dead process was running, and fail what has killed every worker it had."""
-    for task in Task.objects.running().filter(lapsed()):
+    for task in Task.objects.running().filter(expired()):
         error = exceptions.WorkerLost("Its worker ended before the task did.")
-        values = _spent() if task.attempts >= max_attempts() else _returned()
+        values = _out_of_attempts() if task.attempts >= max_attempts() else _requeued_fields()
         with transaction.atomic():
-            if mine(task).filter(lapsed()).update(**values):
-                keep_failure(task, error)
+            if held_by(task).filter(expired()).update(**values):
+                record_failure(task, error)
 
 
-def _spent() -> dict[str, object]:
+def _out_of_attempts() -> dict[str, object]:
     lost = exceptions.WorkerLost(f"Its worker ended in each of {max_attempts()} attempts.")
-    return ended(Task.Status.FAILED) | {"error": lost.as_kept(), "message": str(lost)}
+    return terminal_fields(Task.Status.FAILED) | {"error": lost.as_kept(), "message": str(lost)}
 
 
-def _returned() -> dict[str, object]:
+def _requeued_fields() -> dict[str, object]:
     return {
         "status": Task.Status.QUEUED,
         "mode": Task.Mode.QUEUE,
@@ -104,22 +104,22 @@ def _returned() -> dict[str, object]:
     }
 
 
-def keep_failure(task: Task, error: exceptions.SpmsError, traceback: str = "") -> None:
+def record_failure(task: Task, error: exceptions.SpmsError, traceback: str = "") -> None:
     """Note for the maintainer what went wrong in this attempt."""
     Failure.objects.create(
         task=task,
         attempt=task.attempts,
         worker=task.worker,
         error=error.as_kept(),
-        traceback=traceback[-LONGEST_TRACEBACK:],
+        traceback=traceback[-MAX_TRACEBACK_CHARACTERS:],
     )
 
 
 def max_attempts() -> int:
     """Return how often a task may be run before it fails for good."""
-    return int(settings.SPMS_RETRIES) + 1
+    return int(settings.SPMS_MAX_RETRIES) + 1
 
 
-def longest_backoff() -> timedelta:
+def max_backoff() -> timedelta:
     """Return the longest wait between two attempts."""
-    return timedelta(seconds=settings.SPMS_RETRY_BACKOFF * 2**settings.SPMS_RETRIES)
+    return timedelta(seconds=settings.SPMS_RETRY_BACKOFF * 2**settings.SPMS_MAX_RETRIES)

@@ -26,32 +26,31 @@ from documents.infrastructure import log_context, storage
 from documents.models import Document, Task, Viewer
 from documents.queue import leases, registry
 from documents.queue.registry import (
-    Attempt as Attempt,
-    ClaimLost,
-    NotYet as NotYet,
-    Outcome as Outcome,
-    Report as Report,
+    LeaseLost,
+    Reschedule,
+    TaskContext,
+    TaskOutput,
 )
 from metrics import instruments
 
-HEARTBEAT_SECONDS = leases.LEASE.total_seconds() / 3
-PROGRESS_SECONDS = 0.5
-WANTED_SECONDS = 0.7
-POLL_SECONDS = 0.1
-BEGIN_ATTEMPTS = 5
-INSIST_SECONDS = 20.0
+LEASE_RENEWAL_SECONDS = leases.LEASE.total_seconds() / 3
+PROGRESS_INTERVAL_SECONDS = 0.5
+LEASE_CHECK_SECONDS = 0.7
+POLL_INTERVAL_SECONDS = 0.1
+MAX_CREATE_ATTEMPTS = 5
+MAX_WRITE_RETRY_SECONDS = 20.0
 
 logger = logging.getLogger(__name__)
 
 
-def newest_succeeded(kind: str, fingerprint: str) -> Task | None:
+def latest_result(kind: str, fingerprint: str) -> Task | None:
     """Return the newest finished task with this input whose file is still there."""
     done = Task.objects.filter(kind=kind, fingerprint=fingerprint, status=Task.Status.SUCCEEDED)
     newest = done.order_by("-finished_at").first()
     return newest if newest and storage.exists(newest.file) else None
 
 
-def begin(
+def get_or_create(
     *,
     kind: str,
     fingerprint: str,
@@ -68,7 +67,7 @@ def begin(
     counts as hinted: enqueue it in the same transaction. ``arguments`` is what its handler should know and
     ``source`` the name of a file in the result storage that goes in; both must be part of ``fingerprint``.
     """
-    for _ in range(BEGIN_ATTEMPTS):
+    for _ in range(MAX_CREATE_ATTEMPTS):
         hinted_at = timezone.now() if mode == Task.Mode.QUEUE else None
         try:
             with transaction.atomic():
@@ -101,9 +100,9 @@ def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
     """
     if (task := leases.claim(task_id, worker)) is None:
         return
-    if leases.is_first(task):
-        instruments.waited(task.kind, (timezone.now() - task.created_at).total_seconds())
-    with log_context.of_task(task.pk, begun_by=task.request_id):
+    if leases.is_first_attempt(task):
+        instruments.observe_task_wait(task.kind, (timezone.now() - task.created_at).total_seconds())
+    with log_context.task_scope(task.pk, begun_by=task.request_id):
         began = time.monotonic()
         _run(task, deadline)
         took_seconds = time.monotonic() - began
@@ -112,11 +111,11 @@ def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
 
 def _run(task: Task, deadline: float) -> None:
     try:
-        outcome = registry.of(task.kind).run(_attempt(task, deadline))
-    except ClaimLost:
+        outcome = registry.get_task_type(task.kind).run(_context(task, deadline))
+    except LeaseLost:
         logger.info("task %s was taken away while it ran", task.pk)
-    except NotYet as rest:
-        _go_on_later(task, rest.again_in_seconds)
+    except Reschedule as rest:
+        _reschedule(task, rest.again_in_seconds)
     except exceptions.SpmsError as error:
         _retry_or_fail(task, error)
     except (OperationalError, InterfaceError) as error:
@@ -136,13 +135,13 @@ def start(task_id: uuid.UUID, *, deadline: float) -> Future[None]:
     return _threads().submit(_run_in_thread, task_id, deadline)
 
 
-def publish(task: Task, outcome: Outcome) -> None:
+def publish(task: Task, outcome: TaskOutput) -> None:
     """Publish from a handler, in a transaction of its own with what it writes: both are there then, or neither.
 
     Raises ClaimLost when the task was taken away meanwhile; let it end the transaction.
     """
     if not _publish(task, outcome):
-        raise ClaimLost
+        raise LeaseLost
 
 
 def run_or_wait(task_id: uuid.UUID, *, deadline: float) -> Task:
@@ -158,21 +157,21 @@ def run_or_wait(task_id: uuid.UUID, *, deadline: float) -> Task:
         task = Task.objects.get(pk=task_id)
         if task.has_ended or time.monotonic() > deadline:
             return task
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_INTERVAL_SECONDS)
 
 
 def wait(task_id: uuid.UUID, *, deadline: float) -> Task:
     """Return the task when it has ended, or as it is when ``deadline`` (``time.monotonic``) has passed."""
     while time.monotonic() < deadline and Task.objects.in_flight().filter(pk=task_id).exists():
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_INTERVAL_SECONDS)
     return Task.objects.get(pk=task_id)
 
 
 def cancel(task_id: uuid.UUID, *, by: str) -> None:
     """End a task that has not ended; whoever runs it notices within two seconds. Raises TaskState."""
-    cancelled = leases.ended(Task.Status.CANCELLED) | {"message": f"Cancelled by {by}."}
+    cancelled = leases.terminal_fields(Task.Status.CANCELLED) | {"message": f"Cancelled by {by}."}
     if not Task.objects.in_flight().filter(pk=task_id).update(**cancelled):
-        raise exceptions.TaskState("It has ended already, so there is nothing to cancel.")
+        raise exceptions.TaskStateConflict("It has ended already, so there is nothing to cancel.")
 
 
 def retry(task_id: uuid.UUID, *, mode: str) -> None:
@@ -192,26 +191,26 @@ def retry(task_id: uuid.UUID, *, mode: str) -> None:
                 finished_at=None,
             )
     except IntegrityError as error:
-        raise exceptions.TaskState(
+        raise exceptions.TaskStateConflict(
             "Another task makes the same at this moment; wait for that one."
         ) from error
     if not changed:
-        raise exceptions.TaskState("Only a failed or a cancelled task can be tried again.")
+        raise exceptions.TaskStateConflict("Only a failed or a cancelled task can be tried again.")
 
 
-def hand_over(task_id: uuid.UUID) -> None:
+def move_to_queue(task_id: uuid.UUID) -> None:
     """Make an inline task one of the queue: nobody waits for it any more, whoever runs it may go on."""
     Task.objects.in_flight().filter(pk=task_id).update(mode=Task.Mode.QUEUE)
 
 
-def expire(task_id: uuid.UUID) -> None:
+def fail_timed_out(task_id: uuid.UUID) -> None:
     """Fail an inline task whose requester has waited long enough; whoever runs it stops."""
     error = exceptions.RenderTimeout("It was not finished in the time that a request may wait for it.")
     late = Task.objects.in_flight().filter(pk=task_id, mode=Task.Mode.INLINE)
-    late.update(error=error.as_kept(), message=str(error), **leases.ended(Task.Status.FAILED))
+    late.update(error=error.as_kept(), message=str(error), **leases.terminal_fields(Task.Status.FAILED))
 
 
-def error_of(task: Task) -> exceptions.SpmsError:
+def exception_from(task: Task) -> exceptions.SpmsError:
     """Return the error that ended a failed task."""
     kept = task.error or {}
     return exceptions.SpmsError.by_slug(kept.get("type", ""))(kept.get("detail", ""), task_id=str(task.pk))
@@ -219,7 +218,7 @@ def error_of(task: Task) -> exceptions.SpmsError:
 
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(settings.SPMS_WEB_WORKERS, thread_name_prefix="inline-task")
+    return ThreadPoolExecutor(settings.SPMS_WEB_THREADS, thread_name_prefix="inline-task")
 
 
 def _run_in_thread(task_id: uuid.UUID, deadline: float) -> None:
@@ -229,7 +228,7 @@ def _run_in_thread(task_id: uuid.UUID, deadline: float) -> None:
         connection.close()
 
 
-def _attempt(task: Task, deadline: float) -> Attempt:
+def _context(task: Task, deadline: float) -> TaskContext:
     """Return an attempt whose ``report`` writes progress, renews the lease, and asks whether to go on."""
     written_at = asked_at = time.monotonic()  # a render that is over in a moment writes no progress at all
     written = ("", 0)
@@ -238,38 +237,38 @@ def _attempt(task: Task, deadline: float) -> Attempt:
         nonlocal written_at, asked_at, written
         now = time.monotonic()
         age = now - written_at
-        is_news = (phase, pages) != written and age > PROGRESS_SECONDS
-        if is_news or age > HEARTBEAT_SECONDS:
+        is_news = (phase, pages) != written and age > PROGRESS_INTERVAL_SECONDS
+        if is_news or age > LEASE_RENEWAL_SECONDS:
             _write_progress(task, phase, pages)
             written_at, asked_at, written = now, now, (phase, pages)
-        elif now - asked_at > WANTED_SECONDS:
-            _require_wanted(task)
+        elif now - asked_at > LEASE_CHECK_SECONDS:
+            _require_lease(task)
             asked_at = now
 
-    return Attempt(task=task, deadline=deadline, report=report)
+    return TaskContext(task=task, deadline=deadline, report=report)
 
 
 def _write_progress(task: Task, phase: str, pages: int) -> None:
     lease_until = timezone.now() + leases.LEASE
     try:
-        kept = leases.mine(task).update(phase=phase, pages_done=pages, lease_until=lease_until)
+        kept = leases.held_by(task).update(phase=phase, pages_done=pages, lease_until=lease_until)
     except OperationalError as error:  # the render goes on; only its progress is not seen
         logger.warning("no progress written for task %s: %s", task.pk, error)
         return
     if not kept:
-        raise ClaimLost
+        raise LeaseLost
 
 
-def _require_wanted(task: Task) -> None:
+def _require_lease(task: Task) -> None:
     try:
-        is_mine = leases.mine(task).exists()
+        is_mine = leases.held_by(task).exists()
     except OperationalError:
         return
     if not is_mine:
-        raise ClaimLost
+        raise LeaseLost
 
 
-def _publish(task: Task, outcome: Outcome) -> bool:
+def _publish(task: Task, outcome: TaskOutput) -> bool:
     return _end(
         task,
         Task.Status.SUCCEEDED,
@@ -282,7 +281,7 @@ def _publish(task: Task, outcome: Outcome) -> bool:
     )
 
 
-def _finish(task: Task, outcome: Outcome) -> None:
+def _finish(task: Task, outcome: TaskOutput) -> None:
     published = _publish(task, outcome)
     # A handler may have published it, or a database that went away in the middle has kept the first write:
     # then the file is the task's.
@@ -293,15 +292,15 @@ def _finish(task: Task, outcome: Outcome) -> None:
 def _retry_or_fail(task: Task, error: exceptions.SpmsError) -> None:
     """Let the queue try again later what may pass; a person who waits inline is told at once."""
     if error.can_pass and task.attempts < leases.max_attempts() and _retry_later(task, error):
-        _keep_failure(task, error)
+        _record_failure(task, error)
     else:
         _fail(task, error)
 
 
-def _go_on_later(task: Task, seconds: float) -> None:
+def _reschedule(task: Task, seconds: float) -> None:
     """Let the handler be called again: what it did so far was well, so this was no attempt."""
-    _insist(
-        lambda: leases.mine(task).update(
+    _retry_write(
+        lambda: leases.held_by(task).update(
             status=Task.Status.QUEUED,
             attempts=0,
             claimable_at=timezone.now() + timedelta(seconds=seconds),
@@ -314,8 +313,8 @@ def _go_on_later(task: Task, seconds: float) -> None:
 
 def _retry_later(task: Task, error: exceptions.SpmsError) -> bool:
     backoff_seconds = settings.SPMS_RETRY_BACKOFF * 2 ** (task.attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311  # nosec B311
-    queued = leases.mine(task).filter(mode=Task.Mode.QUEUE)
-    return _insist(
+    queued = leases.held_by(task).filter(mode=Task.Mode.QUEUE)
+    return _retry_write(
         lambda: queued.update(
             status=Task.Status.RETRYING,
             claimable_at=timezone.now() + timedelta(seconds=backoff_seconds),
@@ -330,27 +329,27 @@ def _retry_later(task: Task, error: exceptions.SpmsError) -> bool:
 
 
 def _fail(task: Task, error: exceptions.SpmsError) -> None:
-    instruments.not_rendered(task.kind, task.mode, error.slug)
+    instruments.count_render_failure(task.kind, task.mode, error.slug)
     if _end(task, Task.Status.FAILED, error=error.as_kept(), message=str(error)[:500]):
-        _keep_failure(task, error)
+        _record_failure(task, error)
 
 
-def _keep_failure(task: Task, error: exceptions.SpmsError) -> None:
+def _record_failure(task: Task, error: exceptions.SpmsError) -> None:
     """Note the attempt with the traceback at hand; without the note the task's own end stands all the same."""
     try:
         with transaction.atomic():
-            leases.keep_failure(task, error, traceback.format_exc())
+            leases.record_failure(task, error, traceback.format_exc())
     except (DatabaseError, InterfaceError) as fault:
         logger.warning("no note of attempt %d of task %s: %s", task.attempts, task.pk, fault)
 
 
 def _end(task: Task, status: Task.Status, **values: object) -> bool:
-    return _insist(lambda: leases.mine(task).update(**leases.ended(status), **values))
+    return _retry_write(lambda: leases.held_by(task).update(**leases.terminal_fields(status), **values))
 
 
-def _insist(write: Callable[[], int]) -> bool:
+def _retry_write(write: Callable[[], int]) -> bool:
     """Write even though the database is away for some seconds: the work that was done should not be lost."""
-    give_up_at = time.monotonic() + INSIST_SECONDS
+    give_up_at = time.monotonic() + MAX_WRITE_RETRY_SECONDS
     while True:
         try:
             return bool(write())

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from documents.models import Task
 
-type Report = Callable[[str, int], None]
+type ReportProgress = Callable[[str, int], None]
 
 
-class ClaimLost(Exception):
+class LeaseLost(Exception):
     """The task was taken away (lapsed lease, cancelled) while it ran."""
 
 
-class NotYet(Exception):
+class Reschedule(Exception):
     """Raised by a handler that has done a part of its work, or waits for something: call it again later.
 
     What is done must be stored: the next call may happen in another process. It counts as no attempt.
@@ -27,7 +27,7 @@ class NotYet(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class TaskContext:
     """One run of a task: what its handler gets.
 
     ``deadline`` is in seconds of ``time.monotonic``; ``report`` takes the phase and the pages (rows, mails) done
@@ -36,11 +36,11 @@ class Attempt:
 
     task: Task
     deadline: float
-    report: Report
+    report: ReportProgress
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TaskOutput:
     """What a handler made: a file in the result storage and the facts about it.
 
     A file that is sent by ``tasks/{task_id}/file/`` has ``bytes``, ``filename`` and ``media_type`` among its facts.
@@ -53,11 +53,11 @@ class Outcome:
     message: str = ""
 
 
-type Handler = Callable[[Attempt], Outcome]
+type TaskFunction = Callable[[TaskContext], TaskOutput]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class TaskType:
     """A kind of task. ``title`` is what people read, as in the middle of a sentence: “PDF”, “export”.
 
     Nobody waits for one that ``can_wait``: workers take it when no other task waits.
@@ -65,28 +65,28 @@ class Kind:
 
     name: str
     title: str
-    run: Handler
+    run: TaskFunction
     can_wait: bool = False
 
 
-_kinds: dict[str, Kind] = {}
+_task_types: dict[str, TaskType] = {}
 
 
-def register(name: str, title: str, run: Handler, *, can_wait: bool = False) -> None:
+def register(name: str, title: str, run: TaskFunction, *, can_wait: bool = False) -> None:
     """Let tasks of a kind be run."""
-    _kinds[name] = Kind(name=name, title=title, run=run, can_wait=can_wait)
+    _task_types[name] = TaskType(name=name, title=title, run=run, can_wait=can_wait)
 
 
-def of(name: str) -> Kind:
+def get_task_type(name: str) -> TaskType:
     """Return a kind by its name; raises KeyError for one that nobody registered."""
-    return _kinds[name]
+    return _task_types[name]
 
 
-def can_wait(name: str) -> bool:
+def is_low_priority(name: str) -> bool:
     """Say whether tasks of a kind come after all others; an unknown one does not."""
-    return name in _kinds and _kinds[name].can_wait
+    return name in _task_types and _task_types[name].can_wait
 
 
-def title(name: str) -> str:
+def title_of(name: str) -> str:
     """Return what people read for a kind; an unknown one is its own title."""
-    return _kinds[name].title if name in _kinds else name
+    return _task_types[name].title if name in _task_types else name

@@ -23,7 +23,7 @@ _inline_slots = threading.BoundedSemaphore(settings.SPMS_INLINE_SLOTS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class Preferences:
     """What a client would like: to be answered at once, or after so many seconds at the latest."""
 
     respond_async: bool = False
@@ -38,13 +38,13 @@ class Route:
     rule: str
 
 
-def make(
+def submit(
     *,
     kind: str,
     fingerprint: str,
     document: Document | None,
     user: Viewer,
-    wish: Wish,
+    wish: Preferences,
     estimate_seconds: float,
     on_begin: Callable[[Task], None],
     arguments: dict[str, Any] | None = None,
@@ -57,7 +57,7 @@ def make(
     """
     with _routed(wish, estimate_seconds) as route:
         with transaction.atomic():
-            task, is_new = lifecycle.begin(
+            task, is_new = lifecycle.get_or_create(
                 kind=kind,
                 fingerprint=fingerprint,
                 document=document,
@@ -68,25 +68,25 @@ def make(
                 source=source,
             )
             if is_new and route.mode == Task.Mode.QUEUE:
-                hints.require_room(user)
+                hints.check_capacity(user)
                 hints.enqueue(task)
             on_begin(task)
         return _follow(task, route, wish=wish, is_owner=is_new), is_new
 
 
-def again(task: Task, *, wish: Wish, user: Viewer) -> Task:
+def resubmit(task: Task, *, wish: Preferences, user: Viewer) -> Task:
     """Let a failed or cancelled task run again. Raises TaskState, QueueFull and TooManyTasks."""
     with _routed(wish, 0.0) as route:
         with transaction.atomic():
             lifecycle.retry(task.pk, mode=route.mode)
             if route.mode == Task.Mode.QUEUE:
-                hints.require_room(user)
+                hints.check_capacity(user)
                 hints.enqueue(Task.objects.get(pk=task.pk))
         return _follow(Task.objects.get(pk=task.pk), route, wish=wish, is_owner=True)
 
 
 @contextlib.contextmanager
-def _routed(wish: Wish, estimate_seconds: float) -> Iterator[Route]:
+def _routed(wish: Preferences, estimate_seconds: float) -> Iterator[Route]:
     """Give the route of a task; who renders inline holds one of the inline slots meanwhile, if one was free."""
     has_slot = _inline_slots.acquire(blocking=False)
     try:
@@ -94,66 +94,66 @@ def _routed(wish: Wish, estimate_seconds: float) -> Iterator[Route]:
         if has_slot and route.mode == Task.Mode.QUEUE:
             _inline_slots.release()
             has_slot = False
-        instruments.routed(route.mode, route.rule)
+        instruments.count_routed(route.mode, route.rule)
         yield route
     finally:
         if has_slot:
             _inline_slots.release()
 
 
-def _route(wish: Wish, estimate_seconds: float, *, has_slot: bool) -> Route:
+def _route(wish: Preferences, estimate_seconds: float, *, has_slot: bool) -> Route:
     """Return who is to run a task. The rules for a single request hold only while the limits decide (auto)."""
-    if wish.respond_async and hints.is_alive():
+    if wish.respond_async and hints.has_live_workers():
         return Route(mode=Task.Mode.QUEUE, rule="client")
     if flag.mode() == "queue":
         return _route_in_queue_mode(estimate_seconds, has_slot=has_slot)
     if not flag.is_auto():
         return Route(mode=Task.Mode.INLINE, rule="mode")
-    if estimate_seconds > settings.SPMS_INLINE_DEADLINE and hints.is_alive():
+    if estimate_seconds > settings.SPMS_INLINE_DEADLINE and hints.has_live_workers():
         return Route(mode=Task.Mode.QUEUE, rule="estimate")
-    if not has_slot and hints.is_alive():
+    if not has_slot and hints.has_live_workers():
         return Route(mode=Task.Mode.QUEUE, rule="bulkhead")
     return Route(mode=Task.Mode.INLINE, rule="mode")
 
 
 def _route_in_queue_mode(estimate_seconds: float, *, has_slot: bool) -> Route:
-    if not hints.is_alive():
+    if not hints.has_live_workers():
         # Better rendered here than never; what finds no slot waits until a worker comes.
         return Route(mode=Task.Mode.INLINE if has_slot else Task.Mode.QUEUE, rule="no_worker")
     is_short = estimate_seconds < settings.SPMS_INLINE_DEADLINE
-    if flag.is_auto() and has_slot and is_short and statistics.expected_wait_seconds() > SPILL_SECONDS:
+    if flag.is_auto() and has_slot and is_short and statistics.estimated_wait_seconds() > SPILL_SECONDS:
         return Route(mode=Task.Mode.INLINE, rule="spill")
     return Route(mode=Task.Mode.QUEUE, rule="mode")
 
 
-def _follow(task: Task, route: Route, *, wish: Wish, is_owner: bool) -> Task:
+def _follow(task: Task, route: Route, *, wish: Preferences, is_owner: bool) -> Task:
     """Run or wait for a task as its route and the wish say, and return it as it is then."""
     if route.mode == Task.Mode.QUEUE:
         if task.mode == Task.Mode.QUEUE and not wish.wait_seconds:
             return task
         return lifecycle.wait(task.pk, deadline=time.monotonic() + (wish.wait_seconds or 0))
-    deadline = time.monotonic() + _patience_seconds(wish)
+    deadline = time.monotonic() + _max_inline_wait_seconds(wish)
     task = lifecycle.run_or_wait(task.pk, deadline=deadline)
     if task.has_ended or not is_owner:
         return task
-    return _hand_over_or_expire(task)
+    return _move_to_queue_or_fail(task)
 
 
-def _patience_seconds(wish: Wish) -> float:
+def _max_inline_wait_seconds(wish: Preferences) -> float:
     """Return how long an inline request waits; less than the deadline only when workers can take over."""
     deadline_seconds = float(settings.SPMS_INLINE_DEADLINE)
-    if wish.wait_seconds is None or not hints.is_alive():
+    if wish.wait_seconds is None or not hints.has_live_workers():
         return deadline_seconds
     return min(wish.wait_seconds, deadline_seconds)
 
 
-def _hand_over_or_expire(task: Task) -> Task:
+def _move_to_queue_or_fail(task: Task) -> Task:
     """End the wait: the render goes on as a task of the queue when there are workers, and fails otherwise."""
-    if hints.is_alive():
+    if hints.has_live_workers():
         with transaction.atomic():
-            lifecycle.hand_over(task.pk)
+            lifecycle.move_to_queue(task.pk)
             if task.status == Task.Status.QUEUED:
                 hints.enqueue(task)
     else:
-        lifecycle.expire(task.pk)
+        lifecycle.fail_timed_out(task.pk)
     return Task.objects.get(pk=task.pk)

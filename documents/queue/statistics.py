@@ -13,28 +13,28 @@ from django.utils import timezone
 from documents.models import Cluster, Task
 
 RECENT_TASKS = 20
-USUAL_SECONDS = 2.0
-PACE_HOLDS_SECONDS = 5.0
+DEFAULT_SERVICE_SECONDS = 2.0
+SERVICE_TIME_CACHE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class QueuePosition:
     """Where a task stands in the queue, from 1, and in how many seconds it will probably be done."""
 
     position: int
     estimated_seconds: int
 
 
-def places(watched: Iterable[Task]) -> dict[uuid.UUID, Place]:
+def positions(watched: Iterable[Task]) -> dict[uuid.UUID, QueuePosition]:
     """Return where each of these tasks stands, of those that wait in the queue: three questions however many."""
     waiting = [task for task in watched if task.mode == Task.Mode.QUEUE and task.status in Task.WAITING]
     if not waiting:
         return {}
     order = Task.objects.waiting().order_by("claimable_at").values_list("pk", flat=True)
     positions = {pk: number for number, pk in enumerate(order, start=1)}
-    running, seconds_each = running_in_queue().count(), pace_seconds(_period())
+    running, seconds_each = running_in_queue().count(), mean_service_seconds(_period())
     return {
-        task.pk: Place(
+        task.pk: QueuePosition(
             position=positions[task.pk],
             estimated_seconds=math.ceil(_wait_seconds(task) + (positions[task.pk] + running) * seconds_each),
         )
@@ -48,7 +48,7 @@ def _wait_seconds(task: Task) -> float:
     return max(0.0, (task.claimable_at - timezone.now()).total_seconds())
 
 
-def place(waiting: Task) -> Place | None:
+def position(waiting: Task) -> QueuePosition | None:
     """Return where a task stands, or None when it does not wait in the queue."""
     if waiting.mode != Task.Mode.QUEUE or waiting.status not in Task.WAITING:
         return None
@@ -59,16 +59,16 @@ def place(waiting: Task) -> Place | None:
         .filter(mode=Task.Mode.QUEUE)
         .aggregate(ahead=Count("pk", filter=is_before), running=Count("pk", filter=is_running))
     )
-    seconds_each = pace_seconds(_period())
+    seconds_each = mean_service_seconds(_period())
     work_seconds = (others["ahead"] + others["running"] + 1) * seconds_each
-    return Place(
+    return QueuePosition(
         position=others["ahead"] + 1, estimated_seconds=math.ceil(_wait_seconds(waiting) + work_seconds)
     )
 
 
-def expected_wait_seconds() -> float:
+def estimated_wait_seconds() -> float:
     """Return how long a new task would probably wait for a worker."""
-    return Task.objects.waiting().count() * pace_seconds(_period())
+    return Task.objects.waiting().count() * mean_service_seconds(_period())
 
 
 def running_in_queue() -> QuerySet[Task]:
@@ -77,16 +77,16 @@ def running_in_queue() -> QuerySet[Task]:
 
 
 def _period() -> int:
-    return int(time.monotonic() / PACE_HOLDS_SECONDS)
+    return int(time.monotonic() / SERVICE_TIME_CACHE_SECONDS)
 
 
 @functools.lru_cache(maxsize=1)
-def pace_seconds(_period: int) -> float:
+def mean_service_seconds(_period: int) -> float:
     """Return the seconds in which all workers together do one task, as the last ones took."""
     done = Task.objects.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")
     took = done.annotate(took=F("finished_at") - F("started_at"))[:RECENT_TASKS]
     mean = took.aggregate(mean=Avg("took"))["mean"]
-    return (mean.total_seconds() if mean else USUAL_SECONDS) / max(1, live_workers())
+    return (mean.total_seconds() if mean else DEFAULT_SERVICE_SECONDS) / max(1, live_workers())
 
 
 def live_workers() -> int:

@@ -13,9 +13,9 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, OutlineItem, Pdf, String
 
 from documents.rendering import layout, parts, structure_tree, weasyprint_internals
-from documents.rendering.layout import Typesetter
-from documents.rendering.parts import Bookmark, Facts
-from documents.rendering.protocol import Binding, Rendered
+from documents.rendering.layout import LayoutEngine
+from documents.rendering.parts import Bookmark, PartMetadata
+from documents.rendering.protocol import AssemblyJob, RenderedPdf
 from documents.rendering.render_log import RenderLog
 
 MAX_LAYOUTS = 5
@@ -27,7 +27,7 @@ PAGE_NUMBER = "Page {page} of {pages}"  # as report.css says it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Destination:
     """A place on a page: the page from 0, and points from the lower left corner."""
 
     page: int
@@ -36,23 +36,23 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class OpenPart:
     """A part that is open: what is known of it, its anchors and their places, its first page in the report from 0."""
 
     pdf: Pdf
-    facts: Facts
-    anchors: dict[str, Place]
+    facts: PartMetadata
+    anchors: dict[str, Destination]
     first_page: int
 
 
-def bind(setter: Typesetter, binding: Binding, log: RenderLog) -> Rendered:
+def assemble(setter: LayoutEngine, binding: AssemblyJob, log: RenderLog) -> RenderedPdf:
     """Make one PDF of a report's cover, contents and parts, complete and synced when this returns."""
-    weasyprint_internals.require()
+    weasyprint_internals.check_compatible()
     bound = _open(binding.part_paths)
     document, page_count = _lay_out_front(setter, binding.html_path, bound)
     front_pages = len(document.pages)
     bound = [replace(part, first_page=part.first_page + front_pages) for part in bound]
-    desk = weasyprint_internals.Desk(document, CONTENTS_PAGE)
+    desk = weasyprint_internals.PageStamper(document, CONTENTS_PAGE)
     for part in bound:
         desk.add_fonts(part.facts.fonts)
     margins = desk.draw_margins()
@@ -60,42 +60,44 @@ def bind(setter: Typesetter, binding: Binding, log: RenderLog) -> Rendered:
     pdf = _draw_front(document)
     for part in bound:
         pdf.pages.extend(part.pdf.pages)
-    _dress(pdf, bound, margins, numbers)
-    structure_tree.join(pdf, [part.pdf for part in bound], [part.first_page for part in bound])
-    _name_places(pdf, bound)
+    _stamp_margins(pdf, bound, margins, numbers)
+    structure_tree.merge_structure_trees(
+        pdf, [part.pdf for part in bound], [part.first_page for part in bound]
+    )
+    _write_named_destinations(pdf, bound)
     _write_outline(pdf, [*parts.bookmarks(document), *_bookmarks(bound)])
     size_bytes, digest = _save(pdf, Path(binding.pdf_path))
     lost = sum((part.facts.losses for part in bound), log.losses)
-    return Rendered(pages=page_count, size_bytes=size_bytes, digest=digest, warnings=lost.warnings())
+    return RenderedPdf(pages=page_count, size_bytes=size_bytes, digest=digest, warnings=lost.warnings())
 
 
-def _open(paths: Iterable[str]) -> list[Part]:
+def _open(paths: Iterable[str]) -> list[OpenPart]:
     """Open parts; their first pages are counted without cover and contents."""
-    opened: list[Part] = []
+    opened: list[OpenPart] = []
     first_page = 0
     for path in paths:
         pdf = pikepdf.open(path)
-        facts = Facts.from_json(str(pdf.Root[f"/{parts.FACTS}"]))
-        opened.append(Part(pdf=pdf, facts=facts, anchors=_anchors(pdf), first_page=first_page))
+        facts = PartMetadata.from_json(str(pdf.Root[f"/{parts.METADATA_KEY}"]))
+        opened.append(OpenPart(pdf=pdf, facts=facts, anchors=_anchors(pdf), first_page=first_page))
         first_page += len(pdf.pages)
     return opened
 
 
-def _anchors(pdf: Pdf) -> dict[str, Place]:
+def _anchors(pdf: Pdf) -> dict[str, Destination]:
     if Name.Names not in pdf.Root:
         return {}
     numbers = {page.objgen: number for number, page in enumerate(pdf.pages)}
     named: list[Any] = list(pdf.Root.Names.Dests.Names)
     return {
-        str(name): Place(page=numbers[place[0].objgen], x=float(place[2]), y=float(place[3]))
+        str(name): Destination(page=numbers[place[0].objgen], x=float(place[2]), y=float(place[3]))
         for name, place in zip(named[::2], named[1::2], strict=True)
     }
 
 
-def _lay_out_front(setter: Typesetter, html_path: str, bound: list[Part]) -> tuple[Any, int]:
+def _lay_out_front(setter: LayoutEngine, html_path: str, bound: list[OpenPart]) -> tuple[Any, int]:
     """Lay out cover and contents with the numbers that they themselves move; return it and all pages' count."""
     html = setter.read(html_path)
-    links = parts.lead_elsewhere(html)
+    links = parts.defer_cross_references(html)
     numbers = {name: part.first_page + place.page for part in bound for name, place in part.anchors.items()}
     body_pages = sum(len(part.pdf.pages) for part in bound)
     lines = sum(1 + len("".join(link.itertext())) // CHARACTERS_PER_LINE for link, _ in links)
@@ -109,7 +111,7 @@ def _lay_out_front(setter: Typesetter, html_path: str, bound: list[Part]) -> tup
         if len(document.pages) == front_pages:
             return document, page_count
         front_pages = len(document.pages)
-    raise weasyprint_internals.HooksMoved("The contents do not come to rest.")
+    raise weasyprint_internals.WeasyPrintIncompatible("The contents do not come to rest.")
 
 
 def _numbered(page_count: int) -> str:
@@ -130,7 +132,7 @@ def _draw_front(document: Any) -> Pdf:
     return Pdf.open(stream)
 
 
-def _dress(pdf: Pdf, bound: list[Part], margins: bytes, numbers: Iterable[bytes]) -> None:
+def _stamp_margins(pdf: Pdf, bound: list[OpenPart], margins: bytes, numbers: Iterable[bytes]) -> None:
     """Give the parts' pages the fonts of the whole, and headers, footers and numbers, which are no content."""
     sample: Any = pdf.pages[CONTENTS_PAGE].obj
     resources = sample.Resources
@@ -159,7 +161,7 @@ def _resources(pages: Iterable[pikepdf.Page]) -> Iterable[Any]:
     return {page.obj.Resources.objgen: page.obj.Resources for page in pages}.values()
 
 
-def _name_places(pdf: Pdf, bound: list[Part]) -> None:
+def _write_named_destinations(pdf: Pdf, bound: list[OpenPart]) -> None:
     """Name the anchors of all parts, and let the links that led elsewhere lead to them."""
     names: dict[str, Any] = {}
     for part in bound:
@@ -168,23 +170,23 @@ def _name_places(pdf: Pdf, bound: list[Part]) -> None:
             names.setdefault(name, Array([page, Name.XYZ, place.x, place.y, 0]))
     for each in pdf.pages:
         for annotation in each.obj.get(Name.Annots, ()):
-            _lead_home(annotation, names)
+            _resolve_cross_reference(annotation, names)
     ordered = sorted(names.items(), key=lambda pair: pair[0].encode())
     flat = [item for name, place in ordered for item in (String(name), place)]
     pdf.Root.Names = Dictionary(Dests=Dictionary(Names=Array(flat)))
 
 
-def _lead_home(annotation: Any, names: dict[str, Any]) -> None:
+def _resolve_cross_reference(annotation: Any, names: dict[str, Any]) -> None:
     action = annotation.get(Name.A, {})
     target = str(action.get(Name.URI, ""))
-    if not target.startswith(parts.ELSEWHERE):
+    if not target.startswith(parts.UNRESOLVED_URI):
         return
     del annotation.A
-    if (name := target.removeprefix(parts.ELSEWHERE)) in names:
+    if (name := target.removeprefix(parts.UNRESOLVED_URI)) in names:
         annotation.Dest = annotation.Contents = String(name)
 
 
-def _bookmarks(bound: list[Part]) -> Iterable[Bookmark]:
+def _bookmarks(bound: list[OpenPart]) -> Iterable[Bookmark]:
     return (
         replace(bookmark, page=part.first_page + bookmark.page)
         for part in bound

@@ -19,8 +19,8 @@ from typing import Any, TextIO
 from weasyprint import Attachment
 
 from documents.rendering import assembly, layout, parts, weasyprint_internals
-from documents.rendering.layout import Typesetter
-from documents.rendering.protocol import Binding, Drawing, Job, Rendered, Work, decode
+from documents.rendering.layout import LayoutEngine
+from documents.rendering.protocol import AssemblyJob, Job, PartsJob, RenderedPdf, RenderJob, decode
 from documents.rendering.render_log import RenderLog, Say
 
 PR_SET_PDEATHSIG = 1
@@ -55,10 +55,10 @@ class Renderer:
     """Does one piece of work at a time; what is slow to make is kept."""
 
     def __init__(self, say: Say) -> None:
-        self._setter = Typesetter()
+        self._setter = LayoutEngine()
         self._log = RenderLog(say)
 
-    def answer(self, work: Work) -> dict[str, Any]:
+    def answer(self, work: Job) -> dict[str, Any]:
         """Do a piece of work and return the message that ends it."""
         try:
             return {"done": self.do(work)}
@@ -67,7 +67,7 @@ class Renderer:
                 "failed": "render-out-of-memory",
                 "detail": "It needs more memory than a render may take.",
             }
-        except weasyprint_internals.HooksMoved as error:
+        except weasyprint_internals.WeasyPrintIncompatible as error:
             return {"failed": "binding-unsupported", "detail": str(error)}
         except OSError as error:
             if error.errno is None:  # WeasyPrint's own, of an address that it may not fetch
@@ -76,35 +76,35 @@ class Renderer:
         except Exception as error:  # noqa: BLE001 (the boundary of the process)
             return {"failed": "document-unrenderable", "detail": _reason(error)}
 
-    def do(self, work: Work) -> Any:
+    def do(self, work: Job) -> Any:
         """Do a piece of work and return what the parent gets of it, as values for JSON."""
         _limit_cpu(work.cpu_seconds)
         self._setter.fetcher.allow(work.images)
         self._log.start()
-        if isinstance(work, Drawing):
-            return [asdict(drawn) for drawn in parts.draw(self._setter, work, self._log)]
-        if isinstance(work, Binding):
+        if isinstance(work, PartsJob):
+            return [asdict(drawn) for drawn in parts.render_part(self._setter, work, self._log)]
+        if isinstance(work, AssemblyJob):
             return asdict(self._bind(work))
         return asdict(self._render(work))
 
-    def _bind(self, work: Binding) -> Rendered:
+    def _bind(self, work: AssemblyJob) -> RenderedPdf:
         """Bind a report; what goes wrong is no author's fault, and the report can still be made as a whole."""
         try:
-            return assembly.bind(self._setter, work, self._log)
-        except (MemoryError, OSError, weasyprint_internals.HooksMoved):
+            return assembly.assemble(self._setter, work, self._log)
+        except (MemoryError, OSError, weasyprint_internals.WeasyPrintIncompatible):
             raise
         except Exception as error:
-            raise weasyprint_internals.HooksMoved(_reason(error)) from error
+            raise weasyprint_internals.WeasyPrintIncompatible(_reason(error)) from error
 
-    def _render(self, job: Job) -> Rendered:
+    def _render(self, job: RenderJob) -> RenderedPdf:
         """Lay out and draw one document into ``job.pdf_path``, complete and synced when this returns."""
         css = [self._setter.css(ARCHIVE_CSS)] if job.variant != layout.PDF_UA else []
         document = self._setter.lay_out(self._setter.read(job.html_path), *css, variant=job.variant)
         attachments = [_source(job)] if job.source_path else None
-        size_bytes, digest = layout.draw(
+        size_bytes, digest = layout.render_pdf(
             document, Path(job.pdf_path), variant=job.variant, attachments=attachments
         )
-        return Rendered(
+        return RenderedPdf(
             pages=len(document.pages),
             size_bytes=size_bytes,
             digest=digest,
@@ -112,7 +112,7 @@ class Renderer:
         )
 
 
-def _source(job: Job) -> Attachment:
+def _source(job: RenderJob) -> Attachment:
     """Return what the document was made from, with a date of its own: equal input gives equal files."""
     generated_at = datetime.fromisoformat(job.generated_at).astimezone(UTC)
     return Attachment(

@@ -23,7 +23,7 @@ def design_version() -> str:
     return sha256.hexdigest()
 
 
-def write(
+def write_document(
     stream: IO[str], *, cover: Any, contents: Iterable[Any], blocks: Iterable[Any], generated_at: datetime
 ) -> None:
     """Write one document's HTML to a text stream, block by block.

@@ -14,17 +14,17 @@ from documents.rendering.protocol import BASE_URL
 
 PDF_UA = "pdf/ua-1"
 STYLESHEET = Path(__file__).parent / "report.css"
-WARM_UP = "<html lang=en-AU><title>Warm</title><h1>Warm</h1><p><b>up</b> <i>hyphenation</i>"
+WARM_UP_HTML = "<html lang=en-AU><title>Warm</title><h1>Warm</h1><p><b>up</b> <i>hyphenation</i>"
 
 
-class Typesetter:
+class LayoutEngine:
     """Lays out HTML with our look, fonts and limits (one font configuration a process: it is not thread-safe)."""
 
     def __init__(self) -> None:
         self.fonts = FontConfiguration()
         self.fetcher = AllowListFetcher()
         self._stylesheet = CSS(filename=STYLESHEET, font_config=self.fonts)
-        self.lay_out(HTML(string=WARM_UP)).write_pdf(pdf_variant=PDF_UA)
+        self.lay_out(HTML(string=WARM_UP_HTML)).write_pdf(pdf_variant=PDF_UA)
         # Cyclic garbage is collected between renders: a fifth faster on long documents.
         gc.disable()
         gc.collect()
@@ -73,7 +73,7 @@ class HashingWriter:
         return self._sha256.hexdigest()
 
 
-def draw(
+def render_pdf(
     document: Any, path: Path, *, variant: str = PDF_UA, is_lasting: bool = True, **options: Any
 ) -> tuple[int, str]:
     """Draw a laid out document into a complete file; return its size in bytes and SHA-256.

@@ -15,14 +15,14 @@ from django.conf import settings
 from documents import exceptions
 from documents.rendering import pool
 from documents.rendering.pool import Report
-from documents.rendering.protocol import Drawing
+from documents.rendering.protocol import PartsJob
 
-ATTEMPTS = 2  # of parts whose child was killed from outside
-POLL_SECONDS = 0.1
+MAX_ATTEMPTS = 2  # of parts whose child was killed from outside
+POLL_INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class PartJob:
     """A part to draw: what people call it, its HTML, and the file that appears when it is complete."""
 
     name: str
@@ -30,11 +30,11 @@ class Piece:
     part_path: Path
 
 
-class Stopped(Exception):
+class RenderStopped(Exception):
     """The report is no longer wanted."""
 
 
-class Crew:
+class ParallelRenderer:
     """Threads that each watch a child; leave it by ``with``, and nothing of it works on."""
 
     def __init__(self, *, deadline: float) -> None:
@@ -58,7 +58,7 @@ class Crew:
         """How many pages are laid out so far."""
         return sum(self._pages.copy().values())
 
-    def draw(self, pieces: Sequence[Piece], images: dict[str, str]) -> None:
+    def draw(self, pieces: Sequence[PartJob], images: dict[str, str]) -> None:
         """Draw pieces as soon as a child is free."""
         self._drawing.append(self._threads.submit(self._draw, len(self._drawing), pieces, images))
 
@@ -69,32 +69,32 @@ class Crew:
         """
         rest = set(self._drawing)
         while rest:
-            done, rest = futures.wait(rest, POLL_SECONDS, futures.FIRST_COMPLETED)
+            done, rest = futures.wait(rest, POLL_INTERVAL_SECONDS, futures.FIRST_COMPLETED)
             report("layout", self.pages)
             for one in done:
                 yield one.result()
 
-    def _draw(self, number: int, pieces: Sequence[Piece], images: dict[str, str]) -> dict[Path, str]:
-        for attempt in range(1, ATTEMPTS + 1):
+    def _draw(self, number: int, pieces: Sequence[PartJob], images: dict[str, str]) -> dict[Path, str]:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             missing = [piece for piece in pieces if not piece.part_path.exists()]
             try:
                 return self._draw_once(number, missing, images)
             except exceptions.RenderKilled as error:
-                if attempt == ATTEMPTS:
+                if attempt == MAX_ATTEMPTS:
                     raise _named(error, pieces) from error
-            except (exceptions.BindingUnsupported, exceptions.RenderBusy):
+            except (exceptions.AssemblyUnsupported, exceptions.RenderBusy):
                 raise
             except exceptions.RenderError as error:
                 raise _named(error, pieces) from error
         raise AssertionError("the last attempt returns or raises")
 
-    def _draw_once(self, number: int, pieces: Sequence[Piece], images: dict[str, str]) -> dict[Path, str]:
+    def _draw_once(self, number: int, pieces: Sequence[PartJob], images: dict[str, str]) -> dict[Path, str]:
         def report(_phase: str, pages: int) -> None:
             if self._stop.is_set():
-                raise Stopped
+                raise RenderStopped
             self._pages[number] = pages
 
-        drawing = Drawing(
+        drawing = PartsJob(
             paths=tuple((str(piece.html_path), str(piece.part_path)) for piece in pieces),
             images=images,
             cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
@@ -104,7 +104,7 @@ class Crew:
         return {piece.part_path: one.digest for piece, one in zip(pieces, drawn, strict=True) if one.is_whole}
 
 
-def _named(error: exceptions.RenderError, pieces: Sequence[Piece]) -> exceptions.RenderError:
+def _named(error: exceptions.RenderError, pieces: Sequence[PartJob]) -> exceptions.RenderError:
     """Say in which part it went wrong: they are drawn in order, so in the first that is not there."""
     name = next((piece.name for piece in pieces if not piece.part_path.exists()), "")
     return type(error)(f"In {name}: {error}", **error.extra) if name else error

@@ -15,13 +15,13 @@ import pydyf
 from weasyprint import HTML
 
 from documents.rendering import layout, weasyprint_internals
-from documents.rendering.layout import Typesetter
-from documents.rendering.protocol import BASE_URL, Drawing, Drawn
-from documents.rendering.render_log import Losses, RenderLog
+from documents.rendering.layout import LayoutEngine
+from documents.rendering.protocol import BASE_URL, PartsJob, RenderedPart
+from documents.rendering.render_log import MissingContent, RenderLog
 
-FACTS = "SPMSPart"
+METADATA_KEY = "SPMSPart"
 # Where a link to another part leads until it is bound: WeasyPrint drops internal links that it cannot resolve.
-ELSEWHERE = f"{BASE_URL}elsewhere#"
+UNRESOLVED_URI = f"{BASE_URL}elsewhere#"
 MARGINS = "".join(
     f"@{place} {{ content: none }}" for place in ("top-left", "top-right", "bottom-left", "bottom-right")
 )
@@ -40,38 +40,38 @@ class Bookmark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class PartMetadata:
     """What binding needs to know of a part: its bookmarks, the glyphs of each font, what got lost."""
 
     bookmarks: tuple[Bookmark, ...]
     fonts: dict[str, dict[str, Any]]
-    losses: Losses
+    losses: MissingContent
 
     @classmethod
-    def from_json(cls, text: str) -> "Facts":
+    def from_json(cls, text: str) -> "PartMetadata":
         """Return the facts that a part carries."""
         kept = json.loads(text)
         bookmarks = tuple(Bookmark(**one) for one in kept["bookmarks"])
-        return cls(bookmarks=bookmarks, fonts=kept["fonts"], losses=Losses(**kept["losses"]))
+        return cls(bookmarks=bookmarks, fonts=kept["fonts"], losses=MissingContent(**kept["losses"]))
 
 
-def draw(setter: Typesetter, drawing: Drawing, log: RenderLog) -> list[Drawn]:
+def render_part(setter: LayoutEngine, drawing: PartsJob, log: RenderLog) -> list[RenderedPart]:
     """Draw the parts one after the other; each appears under its name when it is complete."""
-    weasyprint_internals.require()
+    weasyprint_internals.check_compatible()
     css = setter.css(NO_MARGINS)
-    drawn: list[Drawn] = []
+    drawn: list[RenderedPart] = []
     for html_path, part_path in drawing.paths:
         log.start(pages_before=sum(part.pages for part in drawn))
         html = setter.read(html_path)
-        lead_elsewhere(html)
+        defer_cross_references(html)
         document = setter.lay_out(html, css)
         digest = _write(document, Path(html_path), Path(part_path), log)
-        drawn.append(Drawn(pages=len(document.pages), digest=digest, is_whole=not log.losses.images))
+        drawn.append(RenderedPart(pages=len(document.pages), digest=digest, is_whole=not log.losses.images))
         setter.collect()
     return drawn
 
 
-def lead_elsewhere(html: HTML) -> list[tuple[Any, str]]:
+def defer_cross_references(html: HTML) -> list[tuple[Any, str]]:
     """Point the links to anchors that are not in this document elsewhere; return these and their anchors."""
     own = {element.get("id") for element in html.etree_element.iter() if element.get("id")}
     found = [
@@ -80,7 +80,7 @@ def lead_elsewhere(html: HTML) -> list[tuple[Any, str]]:
         if (href := link.get("href", "")).startswith("#") and (target := unquote(href[1:])) not in own
     ]
     for link, target in found:
-        link.set("href", f"{ELSEWHERE}{target}")
+        link.set("href", f"{UNRESOLVED_URI}{target}")
     return found
 
 
@@ -99,14 +99,14 @@ def _write(document: Any, html_path: Path, part_path: Path, log: RenderLog) -> s
 
     def finish(document: Any, pdf: pydyf.PDF) -> None:
         _make_ids_unique(pdf, prefix)
-        facts = Facts(
+        facts = PartMetadata(
             bookmarks=bookmarks(document), fonts=weasyprint_internals.used_fonts(document), losses=log.losses
         )
-        pdf.catalog[FACTS] = pydyf.String(json.dumps(asdict(facts)))
+        pdf.catalog[METADATA_KEY] = pydyf.String(json.dumps(asdict(facts)))
 
     unfinished = part_path.with_suffix(".unfinished")
-    with weasyprint_internals.fonts_left_out():
-        _size_bytes, digest = layout.draw(document, unfinished, is_lasting=False, finisher=finish)
+    with weasyprint_internals.without_embedded_fonts():
+        _size_bytes, digest = layout.render_pdf(document, unfinished, is_lasting=False, finisher=finish)
     unfinished.replace(part_path)
     return digest
 

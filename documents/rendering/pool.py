@@ -26,9 +26,17 @@ from django.conf import settings
 from documents import exceptions
 from documents.infrastructure import storage
 from documents.rendering import semaphore
-from documents.rendering.protocol import Binding, Drawing, Drawn, Job, Rendered, Work, encode
+from documents.rendering.protocol import (
+    AssemblyJob,
+    Job,
+    PartsJob,
+    RenderedPart,
+    RenderedPdf,
+    RenderJob,
+    encode,
+)
 
-WATCH_SECONDS = 0.05
+POLL_INTERVAL_SECONDS = 0.05
 FONTS_CONF = Path(__file__).parent / "fonts" / "fonts.conf"
 MODULE = "documents.rendering.child"
 
@@ -38,7 +46,7 @@ type Report = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ChildLimits:
     """What one child may take: resident memory in bytes, and renders before it is replaced."""
 
     memory_bytes: int
@@ -48,9 +56,9 @@ class Limits:
 class Child:
     """One rendering process and its private folder."""
 
-    def __init__(self, run_folder: Path, limits: Limits) -> None:
+    def __init__(self, run_folder: Path, limits: ChildLimits) -> None:
         self._limits = limits
-        with storage.plain_errors():
+        with storage.translate_storage_errors():
             self._folder = Path(tempfile.mkdtemp(dir=run_folder, prefix=f"child-{os.getpid()}-"))
         self._process = self._start(run_folder)
         self._lines = LineReader(self._process)
@@ -73,7 +81,7 @@ class Child:
         """Whether the process runs."""
         return self._process.poll() is None
 
-    def work(self, work: Work, *, deadline: float, report: Report) -> Any:
+    def work(self, work: Job, *, deadline: float, report: Report) -> Any:
         """Do one piece of work and return what it is done with; on any error, this child may be used no more.
 
         ``report`` gets each phase and page and is called several times a second; an error from it ends the
@@ -83,13 +91,13 @@ class Child:
         sent = self._is_ready and self._send(work)
         phase, pages = "fetch", 0
         while True:
-            for message in self._lines.read(WATCH_SECONDS):
+            for message in self._lines.read(POLL_INTERVAL_SECONDS):
                 if message.get("ready"):
                     self._is_ready, sent = True, self._send(work)
                 elif "done" in message:
                     return message["done"]
                 elif "failed" in message:
-                    raise _failure(message, self._limits)
+                    raise _exception_from(message, self._limits)
                 else:
                     phase, pages = message["phase"], message["pages"]
             self._watch(deadline)
@@ -117,7 +125,7 @@ class Child:
                     stream.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _send(self, work: Work) -> bool:
+    def _send(self, work: Job) -> bool:
         assert self._process.stdin is not None  # noqa: S101 (opened above)
         with contextlib.suppress(BrokenPipeError):  # it has died: _watch says why
             self._process.stdin.write(encode(work))
@@ -126,7 +134,7 @@ class Child:
 
     def _watch(self, deadline: float) -> None:
         if (code := self._process.poll()) is not None:
-            raise _death(code, self._limits)
+            raise _describe_death(code, self._limits)
         if time.monotonic() > deadline:
             raise exceptions.RenderTimeout("The PDF was not finished in the time that a render may take.")
         if self._used_bytes() > self._limits.memory_bytes:
@@ -155,7 +163,7 @@ class LineReader:
             return
         data = os.read(self._descriptor, 65_536)
         if not data:  # it has closed its end: give the kernel a moment to say how it died
-            time.sleep(WATCH_SECONDS)
+            time.sleep(POLL_INTERVAL_SECONDS)
         *lines, self._rest = (self._rest + data).split(b"\n")
         yield from map(json.loads, lines)
 
@@ -163,7 +171,7 @@ class LineReader:
 class Pool:
     """The warm children of this process; how many work at once is bounded for the whole machine."""
 
-    def __init__(self, run_folder: Path, *, slot_count: int, limits: Limits) -> None:
+    def __init__(self, run_folder: Path, *, slot_count: int, limits: ChildLimits) -> None:
         self._run_folder = run_folder
         self._slot_count = slot_count
         self._limits = limits
@@ -177,17 +185,17 @@ class Pool:
         for _ in range(count or self._slot_count):
             self._put(self._start())
 
-    def render(self, job: Job | Binding, *, deadline: float, report: Report) -> Rendered:
+    def render(self, job: RenderJob | AssemblyJob, *, deadline: float, report: Report) -> RenderedPdf:
         """Make one PDF in a child, when a slot is free; see ``Child.work``."""
         done = self._work(job, deadline=deadline, report=report)
-        return Rendered(**{**done, "warnings": tuple(done["warnings"])})
+        return RenderedPdf(**{**done, "warnings": tuple(done["warnings"])})
 
-    def draw(self, drawing: Drawing, *, deadline: float, report: Report) -> list[Drawn]:
+    def draw(self, drawing: PartsJob, *, deadline: float, report: Report) -> list[RenderedPart]:
         """Draw parts of a report in a child, when a slot is free; see ``Child.work``."""
-        return [Drawn(**one) for one in self._work(drawing, deadline=deadline, report=report)]
+        return [RenderedPart(**one) for one in self._work(drawing, deadline=deadline, report=report)]
 
-    def _work(self, work: Work, *, deadline: float, report: Report) -> Any:
-        with semaphore.slot(
+    def _work(self, work: Job, *, deadline: float, report: Report) -> Any:
+        with semaphore.acquire_slot(
             self._run_folder, self._slot_count, deadline=deadline, tick=lambda: report("wait", 0)
         ):
             child = self._take()
@@ -268,11 +276,13 @@ def close_pool() -> None:
 def _new_pool() -> Pool:
     # Children belong to one machine; a data folder may be shared by several.
     run_folder = Path(settings.SPMS_DATA_DIR) / "run" / storage.host()
-    with storage.plain_errors():
+    with storage.translate_storage_errors():
         run_folder.mkdir(parents=True, exist_ok=True)
-        storage.sweep(run_folder, "child-")
-        storage.sweep(storage.work_folder())
-    limits = Limits(memory_bytes=settings.SPMS_RENDER_MEMORY, renders=settings.SPMS_RENDER_RECYCLE)
+        storage.remove_stale_folders(run_folder, "child-")
+        storage.remove_stale_folders(storage.work_folder())
+    limits = ChildLimits(
+        memory_bytes=settings.SPMS_RENDER_MEMORY_LIMIT, renders=settings.SPMS_RENDERS_PER_CHILD
+    )
     atexit.register(close_pool)
     return Pool(run_folder, slot_count=settings.SPMS_RENDER_SLOTS, limits=limits)
 
@@ -290,17 +300,17 @@ def _environment(folder: Path, run_folder: Path) -> dict[str, str]:
     }
 
 
-def _failure(message: dict[str, Any], limits: Limits) -> exceptions.SpmsError:
+def _exception_from(message: dict[str, Any], limits: ChildLimits) -> exceptions.SpmsError:
     if message["failed"] == "os-error":
         return storage.storage_error(OSError(message["errno"] or errno.EIO, message["detail"]))
     if message["failed"] == exceptions.RenderOutOfMemory.slug:
         return _too_much_memory(limits)
-    if message["failed"] == exceptions.BindingUnsupported.slug:
-        return exceptions.BindingUnsupported(message["detail"])
-    return exceptions.Unrenderable(message["detail"])
+    if message["failed"] == exceptions.AssemblyUnsupported.slug:
+        return exceptions.AssemblyUnsupported(message["detail"])
+    return exceptions.DocumentUnrenderable(message["detail"])
 
 
-def _death(code: int, limits: Limits) -> exceptions.RenderError:
+def _describe_death(code: int, limits: ChildLimits) -> exceptions.RenderError:
     if code == -signal.SIGXCPU:
         return exceptions.RenderCpuLimit(
             "The PDF was not finished in the computing time that a render may take."
@@ -310,8 +320,8 @@ def _death(code: int, limits: Limits) -> exceptions.RenderError:
     return exceptions.RenderKilled(f"The rendering process ended early (exit status {code}). Try again.")
 
 
-def _too_much_memory(limits: Limits) -> exceptions.RenderOutOfMemory:
+def _too_much_memory(limits: ChildLimits) -> exceptions.RenderOutOfMemory:
     limit = limits.memory_bytes / 1024**2
     return exceptions.RenderOutOfMemory(
-        f"This document needs more than the {limit:,.0f} MiB that a render may take (SPMS_RENDER_MEMORY)."
+        f"This document needs more than the {limit:,.0f} MiB that a render may take (SPMS_RENDER_MEMORY_LIMIT)."
     )

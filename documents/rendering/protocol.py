@@ -13,7 +13,7 @@ BASE_URL = "https://spms.invalid/"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class RenderJob:
     """One render: HTML file in, PDF file out; done with a :class:`Rendered`.
 
     ``images`` maps each address that may be fetched to the path of a local file; nothing else is fetched.
@@ -31,7 +31,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawing:
+class PartsJob:
     """Parts of a report to draw one after the other; done with a list of :class:`Drawn`.
 
     ``paths`` are pairs of an HTML file and the part to write. A part appears under its name when all of it is
@@ -44,7 +44,7 @@ class Drawing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Binding:
+class AssemblyJob:
     """A report to bind: the HTML of its cover and contents, and its parts in order; done with a :class:`Rendered`."""
 
     html_path: str
@@ -55,7 +55,7 @@ class Binding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rendered:
+class RenderedPdf:
     """A finished PDF file: its pages, size, SHA-256, and what the author should know of it."""
 
     pages: int
@@ -65,7 +65,7 @@ class Rendered:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class RenderedPart:
     """A finished part: its pages, its SHA-256, and whether all its images were there."""
 
     pages: int
@@ -73,17 +73,19 @@ class Drawn:
     is_whole: bool
 
 
-type Work = Job | Drawing | Binding
+type Job = RenderJob | PartsJob | AssemblyJob
 
-_KINDS: dict[str, type[Job | Drawing | Binding]] = {kind.__name__: kind for kind in (Job, Drawing, Binding)}
+_KINDS: dict[str, type[RenderJob | PartsJob | AssemblyJob]] = {
+    kind.__name__: kind for kind in (RenderJob, PartsJob, AssemblyJob)
+}
 
 
-def encode(work: Work) -> bytes:
+def encode(work: Job) -> bytes:
     """Return the line that hands a piece of work to the child."""
     return json.dumps({"work": type(work).__name__, **asdict(work)}).encode() + b"\n"
 
 
-def decode(line: str) -> Work:
+def decode(line: str) -> Job:
     """Return the piece of work of a line."""
     values = json.loads(line)
     return _KINDS[values.pop("work")](**values)

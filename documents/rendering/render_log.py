@@ -15,14 +15,14 @@ type Say = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Losses:
+class MissingContent:
     """How many images could not be shown, and how many characters are in no font."""
 
     images: int = 0
     glyphs: int = 0
 
-    def __add__(self, other: "Losses") -> "Losses":
-        return Losses(images=self.images + other.images, glyphs=self.glyphs + other.glyphs)
+    def __add__(self, other: "MissingContent") -> "MissingContent":
+        return MissingContent(images=self.images + other.images, glyphs=self.glyphs + other.glyphs)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the author should know, as sentences."""
@@ -50,7 +50,7 @@ class RenderLog(logging.Handler):
         self._said_at = time.monotonic()
         self._pages = self._pages_before = pages_before
         self._phase = ""
-        self.losses = Losses()
+        self.losses = MissingContent()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take one message of the log."""
@@ -58,9 +58,9 @@ class RenderLog(logging.Handler):
         if record.name == "weasyprint.progress":
             self._progress(text)
         elif text.startswith("Failed to load image"):
-            self.losses += Losses(images=1)
+            self.losses += MissingContent(images=1)
         elif ".notdef" in text:
-            self.losses += Losses(glyphs=1)
+            self.losses += MissingContent(glyphs=1)
 
     def _progress(self, text: str) -> None:
         phase, pages = self._phase, self._pages

@@ -7,7 +7,7 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf
 
 
-def join(target: Pdf, sources: Sequence[Pdf], first_pages: Sequence[int]) -> None:
+def merge_structure_trees(target: Pdf, sources: Sequence[Pdf], first_pages: Sequence[int]) -> None:
     """Append the structure of the sources to that of ``target``, which has their pages from ``first_pages`` on.
 
     Each source has one Document element; their children follow each other under the one of the target. The
@@ -21,7 +21,7 @@ def join(target: Pdf, sources: Sequence[Pdf], first_pages: Sequence[int]) -> Non
         tree = target.copy_foreign(source.Root.StructTreeRoot)  # its pages are known already
         offset = len(numbers) // 2
         for page in target.pages[first_page : first_page + len(source.pages)]:
-            _count_on(page.obj, offset)
+            _renumber(page.obj, offset)
         for key, value in enumerate(list(tree.ParentTree.Nums)[1::2], start=offset):
             numbers += (key, value)
         for element in tree.K[0].K:
@@ -32,7 +32,7 @@ def join(target: Pdf, sources: Sequence[Pdf], first_pages: Sequence[int]) -> Non
     root.ParentTreeNextKey = len(numbers) // 2
 
 
-def _count_on(page: pikepdf.Object, offset: int) -> None:
+def _renumber(page: pikepdf.Object, offset: int) -> None:
     page.StructParents = int(page.StructParents) + offset
     for annotation in page.get(Name.Annots, ()):
         if Name.StructParent in annotation:

@@ -29,11 +29,11 @@ POINTS_PER_PIXEL = 0.75
 PAGE_NUMBER = "@bottom-right"
 
 
-class HooksMoved(Exception):
+class WeasyPrintIncompatible(Exception):
     """WeasyPrint's inside is not as it was: reports cannot be drawn in parts."""
 
 
-def moved() -> list[str]:
+def missing_internals() -> list[str]:
     """Return what is not where it was, each with what it is needed for."""
     return [
         f"{module}.{name} ({purpose})"
@@ -43,10 +43,10 @@ def moved() -> list[str]:
     ]
 
 
-def require() -> None:
+def check_compatible() -> None:
     """Raise HooksMoved if anything is not where it was."""
-    if gone := moved():
-        raise HooksMoved(f"WeasyPrint has no {', '.join(gone)} any more.")
+    if gone := missing_internals():
+        raise WeasyPrintIncompatible(f"WeasyPrint has no {', '.join(gone)} any more.")
 
 
 def _exists(module: str, name: str) -> bool:
@@ -60,7 +60,7 @@ def _exists(module: str, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def fonts_left_out() -> Iterator[None]:
+def without_embedded_fonts() -> Iterator[None]:
     """Draw without embedding fonts: the pages name them, and whoever binds the parts embeds each once.
 
     A glyph that no font has gets a number by its character rather than by its turn, so that all parts agree.
@@ -95,7 +95,7 @@ def used_fonts(document: Any) -> dict[str, dict[str, Any]]:
     return used
 
 
-class Desk:
+class PageStamper:
     """Draws on pages of other documents with the fonts of this one, which must not be written before."""
 
     def __init__(self, document: Any, page_number: int) -> None:
@@ -114,7 +114,7 @@ class Desk:
         for name, entry in used.items():
             font = _load_font(stream, self._document.font_config, entry)
             if font.hash != name:
-                raise HooksMoved(f"The font {entry['family']} has another name here.")
+                raise WeasyPrintIncompatible(f"The font {entry['family']} has another name here.")
             # What is there stays: the first page that shows a glyph says what it means, as in one document.
             font.widths = {**_by_glyph(entry["widths"]), **font.widths}
             font.to_unicode = {**_by_glyph(entry["texts"]), **font.to_unicode}
@@ -181,7 +181,7 @@ def _load_font(stream: Any, font_config: Any, entry: dict[str, Any]) -> Any:
     context = ffi.gc(pango.pango_font_map_create_context(font_config.font_map), gobject.g_object_unref)
     pango_font = pango.pango_font_map_load_font(font_config.font_map, context, description)
     if pango_font == ffi.NULL:
-        raise HooksMoved(f"The font {entry['family']} is not here.")
+        raise WeasyPrintIncompatible(f"The font {entry['family']} is not here.")
     font, _size = stream.add_font(ffi.gc(pango_font, gobject.g_object_unref))
     return font
 

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from documents.infrastructure import storage
 from documents.models import DocumentImage, DrawnPart, Task
-from documents.queue import lifecycle, registry
+from documents.queue import registry
+from documents.queue.registry import TaskContext, TaskOutput
 from documents.tasks.pdf import part_cache, task as pdf_task
 
 CLEANUP, SUMMARY = "cleanup", "summary"
@@ -26,16 +27,16 @@ WEEK = timedelta(days=7)
 
 def register() -> None:
     """Let tasks of these kinds be run."""
-    registry.register(CLEANUP, "clean-up", remove_old, can_wait=True)
+    registry.register(CLEANUP, "clean-up", clean_up, can_wait=True)
     registry.register(SUMMARY, "weekly summary", send_summary, can_wait=True)
 
 
-def remove_old(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
+def clean_up(attempt: TaskContext) -> TaskOutput:
     """Remove old task rows and unused parts of reports, and then every file that no row names."""
     rows = remove_rows()
-    parts = part_cache.forget_unused()
+    parts = part_cache.prune()
     attempt.report("files", 0)
-    with storage.plain_errors():
+    with storage.translate_storage_errors():
         files = remove_files(storage.results(), ((Task, "file"), (Task, "source"), (DrawnPart, "file")))
         files += remove_files(default_storage, ((DocumentImage, "file"), (DocumentImage, "thumbnail")))
     message = f"{rows} task rows, {parts} drawn parts and {files} files were removed."
@@ -43,7 +44,7 @@ def remove_old(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
 
 
 def remove_rows() -> int:
-    """Delete tasks that ended longer ago than ``SPMS_KEEP_TASKS``, but never a document's newest PDF.
+    """Delete tasks that ended longer ago than ``SPMS_TASK_RETENTION``, but never a document's newest PDF.
 
     PDFs of deleted documents go at once, images that could not be prepared with their tasks.
     """
@@ -55,7 +56,7 @@ def remove_rows() -> int:
         finished_at__gt=OuterRef("finished_at"),
     )
     newest = Q(status=Task.Status.SUCCEEDED, document__isnull=False) & ~Exists(newer)
-    old = ended.filter(finished_at__lt=timezone.now() - timedelta(seconds=settings.SPMS_KEEP_TASKS))
+    old = ended.filter(finished_at__lt=timezone.now() - timedelta(seconds=settings.SPMS_TASK_RETENTION))
     orphaned = ended.filter(kind=pdf_task.KIND, document=None)
     removed = old.exclude(newest).delete()[0] + orphaned.delete()[0]
     # Images that came to nothing stay as long as the task that says why.
@@ -66,7 +67,7 @@ def remove_files(files: Storage, named_in: Iterable[tuple[type[Model], str]]) ->
     """Delete the files of a storage that no row names in these models' columns; return how many."""
     removed = 0
     before = timezone.now() - UNFINISHED
-    for names in batched(storage.walk(files), BATCH):
+    for names in batched(storage.iter_names(files), BATCH):
         kept: set[str] = set()
         for model, column in named_in:
             rows = model._default_manager.filter(**{f"{column}__in": names})
@@ -78,7 +79,7 @@ def remove_files(files: Storage, named_in: Iterable[tuple[type[Model], str]]) ->
     return removed
 
 
-def send_summary(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
+def send_summary(attempt: TaskContext) -> TaskOutput:
     """Mail the week's figures to every maintainer who has an address."""
     maintainers = User.objects.filter(is_staff=True, is_active=True).exclude(email="")
     receivers = list(maintainers.values_list("email", flat=True))
@@ -106,5 +107,5 @@ def summary() -> str:
     return "\n".join(lines)
 
 
-def _nothing_to_keep(message: str, **facts: object) -> lifecycle.Outcome:
-    return lifecycle.Outcome(file="", digest="", fingerprint="", facts=facts, message=message)
+def _nothing_to_keep(message: str, **facts: object) -> TaskOutput:
+    return TaskOutput(file="", digest="", fingerprint="", facts=facts, message=message)

@@ -21,6 +21,6 @@ def seconds(value: float | None) -> str:
 
 
 @register.filter
-def span(begin: datetime | None, end: datetime | None) -> str:
+def duration(begin: datetime | None, end: datetime | None) -> str:
     """Return the time from one moment to another, to read."""
     return seconds((end - begin).total_seconds() if begin and end else None)

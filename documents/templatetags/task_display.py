@@ -11,13 +11,13 @@ register = template.Library()
 @register.filter
 def kind_title(kind: str) -> str:
     """Return what people call a kind of task, in the middle of a sentence."""
-    return registry.title(kind)
+    return registry.title_of(kind)
 
 
 @register.filter
 def subject(task: Task) -> str:
     """Return what a task is about: its document, or else its kind."""
-    title = registry.title(task.kind)
+    title = registry.title_of(task.kind)
     return str(task.document or title[:1].upper() + title[1:])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from metrics.flag import DEFAULT_OVERRIDE, LONGEST_OVERRIDE
+from metrics.flag import DEFAULT_OVERRIDE, MAX_OVERRIDE
 from metrics.models import Feedback
 
 SETTINGS = ("auto", "inline", "queue")
@@ -80,8 +80,8 @@ class OverrideSerializer(serializers.Serializer[Any]):
 
     def validate_expires_at(self, value: datetime) -> datetime:
         """Refuse a time that is past or too far away."""
-        if not timezone.now() < value <= timezone.now() + LONGEST_OVERRIDE:
-            raise serializers.ValidationError(f"Send a time within the next {LONGEST_OVERRIDE.days} days.")
+        if not timezone.now() < value <= timezone.now() + MAX_OVERRIDE:
+            raise serializers.ValidationError(f"Send a time within the next {MAX_OVERRIDE.days} days.")
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class ThresholdsView(APIView):
         state = ModeState.objects.filter(pk=1).first() or ModeState()
         found = {
             "evaluated_at": state.evaluated_at,
-            "mode": flag.of(state).effective,
+            "mode": flag.from_state(state).effective,
             "source": state.report.get("source", ""),
             "limits": state.report.get("limits", ""),
             "limits_error": state.limits_error,
@@ -62,7 +62,7 @@ class ModeView(APIView):
     def get(self, request: Request) -> Response:
         """Return the setting, the mode that follows from it, and why."""
         state = ModeState.objects.filter(pk=1).first() or ModeState()
-        return Response(ModeSerializer(flag.of(state)).data)
+        return Response(ModeSerializer(flag.from_state(state)).data)
 
     @extend_schema(request=OverrideSerializer, responses=ModeSerializer)
     def put(self, request: Request) -> Response:
@@ -96,6 +96,6 @@ class FeedbackView(APIView):
                 wait=3600, detail=f"At most {FEEDBACK_PER_DAY} messages a day are taken."
             )
         form.save(user_id=request.user.pk)
-        with instruments.harmless():
+        with instruments.suppress_metric_errors():
             instruments.FEEDBACK.labels(form.validated_data["kind"]).inc()
         return Response(form.data, status=201)

@@ -9,7 +9,7 @@ import os
 import threading
 from pathlib import Path
 
-MOST_SLOTS = 500
+MAX_SLOTS = 500
 
 _lock = threading.Lock()
 _held: tuple[int, str] | None = None
@@ -20,7 +20,7 @@ def folder() -> Path:
     return Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
 
-def name() -> str:
+def slot_name() -> str:
     """Return the name that this process holds; takes the first free one after a start or a fork."""
     held = _held
     if held is None or held[0] != os.getpid():
@@ -38,7 +38,7 @@ def _take() -> str:
 
 def _first_free() -> tuple[int, str]:
     folder().mkdir(parents=True, exist_ok=True)
-    for number in range(MOST_SLOTS):
+    for number in range(MAX_SLOTS):
         # Never closed: the lock is held until the process ends.
         descriptor = os.open(folder() / f"slot-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -47,4 +47,4 @@ def _first_free() -> tuple[int, str]:
             os.close(descriptor)
             continue
         return os.getpid(), f"slot-{number}"
-    raise RuntimeError(f"{MOST_SLOTS} processes count already in {folder()}")
+    raise RuntimeError(f"{MAX_SLOTS} processes count already in {folder()}")

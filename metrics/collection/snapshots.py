@@ -17,7 +17,7 @@ from metrics.decisions.criteria import RENDERS, REQUESTS
 from metrics.decisions.windows import Histogram, Window
 from metrics.models import Snapshot
 
-QUEUED = "spms_http_request_queue_seconds"
+QUEUED = "spms_http_request_queue_duration_seconds"
 OTHER_REQUESTS = "other requests"
 COUNTERS = (
     "spms_http_requests_started_total",
@@ -55,7 +55,7 @@ def samples(*, accumulate: bool = True) -> Iterable[Any]:
     return []
 
 
-def count() -> Counts:
+def read_counts() -> Counts:
     """Return what the processes of this host have counted so far."""
     own: dict[str, dict[float, float]] = {}
     sums: dict[str, float] = {}
@@ -88,9 +88,9 @@ def _names(family: str, labels: Mapping[str, str]) -> tuple[str, ...]:
     return (REQUESTS,) if route.endswith(PDF_ROUTE) else (REQUESTS, OTHER_REQUESTS)
 
 
-def take(host: str, now: float) -> Counts:
+def record(host: str, now: float) -> Counts:
     """Keep this host's counts as a row."""
-    counts = count()
+    counts = read_counts()
     Snapshot.objects.create(host=host, at=datetime.fromtimestamp(now, UTC), counts=pack(counts))
     return counts
 
@@ -129,7 +129,7 @@ def window(seconds: float, now: float, *, longest_age_seconds: float = 60.0) -> 
             continue
         newest_at = max(newest_at, last.at.timestamp())
         parts.append(difference(unpack(bytes(first.counts)), unpack(bytes(last.counts))))
-    return _together(parts, newest_at) if parts else None
+    return _merge(parts, newest_at) if parts else None
 
 
 def difference(first: Counts, last: Counts) -> Counts:
@@ -148,7 +148,7 @@ def difference(first: Counts, last: Counts) -> Counts:
     return Counts(buckets=buckets, sums=sums, counters=less(first.counters, last.counters))
 
 
-def _together(parts: Iterable[Counts], at: float) -> Window:
+def _merge(parts: Iterable[Counts], at: float) -> Window:
     buckets: dict[str, dict[float, float]] = {}
     sums: dict[str, float] = {}
     counters: dict[str, float] = {}
@@ -166,7 +166,7 @@ def _together(parts: Iterable[Counts], at: float) -> Window:
     return Window(at=at, histograms=histograms, counters=counters)
 
 
-def thin(now: float) -> None:
+def downsample(now: float) -> None:
     """Remove what no window needs: after an hour one snapshot a quarter of an hour stays, after a month none."""
     at = datetime.fromtimestamp(now, UTC)
     Snapshot.objects.filter(at__lt=at - KEPT).delete()

@@ -15,7 +15,7 @@ from metrics.decisions.criteria import RENDERS, REQUESTS
 from metrics.decisions.windows import Histogram, Window
 
 TIMEOUT_SECONDS = 3.0
-MOST_BYTES = 5_000_000
+MAX_BYTES = 5_000_000
 API = 'route=~"api/v1/.+"'
 OTHER = f'{API},route!~".+/pdf/"'
 HISTOGRAMS = {REQUESTS: (REQUESTS, API), RENDERS: (RENDERS, ""), snapshots.QUEUED: (snapshots.QUEUED, "")}
@@ -33,7 +33,7 @@ class Source(Protocol):
         """Return what was counted in the last ``seconds``, or None when that cannot be known."""
 
 
-class Embedded:
+class SnapshotSource:
     """This installation's own snapshots."""
 
     name = "embedded"
@@ -43,7 +43,7 @@ class Embedded:
         return snapshots.window(seconds, now)
 
 
-class Prometheus:
+class PrometheusSource:
     """A Prometheus server that scrapes this installation."""
 
     def __init__(self, url: str) -> None:
@@ -87,7 +87,7 @@ class Prometheus:
     def _ask(self, query: str, now: float) -> list[dict[str, Any]]:
         form = urllib.parse.urlencode({"query": query, "time": f"{now:.3f}"})
         with urllib.request.urlopen(f"{self._url}?{form}", timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  # nosec B310
-            body = json.loads(answer.read(MOST_BYTES))
+            body = json.loads(answer.read(MAX_BYTES))
         if body["status"] != "success":
             raise ValueError(body.get("error", "it did not succeed"))
         found = body["data"]["result"]
@@ -103,7 +103,7 @@ def _finite(text: object) -> float:
     return number
 
 
-class Impatient:
+class CircuitBreaker:
     """Lets a source that was slow or away rest for a while, so that an evaluation stays short."""
 
     def __init__(self, source: Source, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -25,7 +25,7 @@ _history: Kept[list[dict[str, float | None]]] = Kept(15.0)
 _series: Kept[str] = Kept(15.0)
 
 
-def forget() -> None:
+def clear_caches() -> None:
     """Read everything anew at the next question."""
     for kept in (_live, _history, _series):
         kept.forget()
@@ -49,7 +49,7 @@ def _render() -> tuple[SafeString, str]:
 
 
 def _of(row: ModeState) -> dict[str, Any]:
-    current, entries = flag.of(row), row.report.get("thresholds", [])
+    current, entries = flag.from_state(row), row.report.get("thresholds", [])
     numbers: Mapping[str, float] = row.report.get("numbers", {})
     is_fresh, age = presentation.freshness(row.evaluated_at, timezone.now())
     situation = recommendation.Situation(
@@ -63,8 +63,8 @@ def _of(row: ModeState) -> dict[str, Any]:
     return {
         "flag": current,
         "state": row,
-        "answer": recommendation.answer(situation, entries),
-        "sentence": presentation.sentence(
+        "answer": recommendation.recommend(situation, entries),
+        "sentence": presentation.explanation(
             current, entries, _was(row), hold_factor=row.course.get("hold_factor", 1.0)
         ),
         "rows": presentation.rows(entries, _sparks(entries)),
@@ -88,7 +88,9 @@ def _was(row: ModeState) -> dict[str, str]:
 def _sparks(entries: list[dict[str, Any]]) -> dict[str, str]:
     points = _history.get("sparks", lambda: history.recent_values(timezone.now(), SPARK.total_seconds()))
     return {
-        entry["name"]: presentation.spark([values.get(entry["name"]) for values in points], entry["limit"])
+        entry["name"]: presentation.sparkline_path(
+            [values.get(entry["name"]) for values in points], entry["limit"]
+        )
         for entry in entries
     }
 
@@ -107,7 +109,7 @@ def changes(before: int | None) -> dict[str, Any]:
     """Return a page of the changes of the mode, newest first, and the id below which the next one begins."""
     found: QuerySet[ModeChange] = ModeChange.objects.defer("evidence").order_by("-pk")
     page = list((found if before is None else found.filter(pk__lt=before))[: CHANGES + 1])
-    told = [{"change": one, **presentation.reason_of(one.reason)} for one in page[:CHANGES]]
+    told = [{"change": one, **presentation.split_reason(one.reason)} for one in page[:CHANGES]]
     return {"changes": told, "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from metrics.models import Evaluation, ModeChange
 
-MOST_POINTS = 240
+MAX_POINTS = 240
 SPARK_POINTS = 48
 # So many evaluations are read for each point; it shows the highest of them, so that peaks are seen.
 READ_PER_POINT = 4
-MOST_CHANGES = 200
+MAX_CHANGES = 200
 
 type Sample = tuple[datetime, str, Mapping[str, Sequence[float | None]]]
 
@@ -27,7 +27,7 @@ def columns(now: datetime, seconds: float) -> dict[str, Any]:
 
     A point stands for an interval that ends there: the highest that was read in it.
     """
-    points = _points(now, seconds, MOST_POINTS)
+    points = _points(now, seconds, MAX_POINTS)
     names = sorted({name for _, _, values in points for name in values})
     begin = now - timedelta(seconds=seconds)
     changes = ModeChange.objects.filter(at__gt=begin, at__lte=now, is_dry_run=False).order_by("-at")
@@ -42,7 +42,7 @@ def columns(now: datetime, seconds: float) -> dict[str, Any]:
         },
         "changes": [
             {"at": at.timestamp(), "after": after}
-            for at, after in reversed(changes.values_list("at", "after")[:MOST_CHANGES])
+            for at, after in reversed(changes.values_list("at", "after")[:MAX_CHANGES])
         ],
     }
 

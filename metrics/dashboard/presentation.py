@@ -33,7 +33,7 @@ NEAR = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ThresholdRow:
     """A threshold as the table shows it; ``used`` is the share of the limit that is used, 0 to 1 and above."""
 
     name: str
@@ -61,16 +61,16 @@ def title(name: str) -> str:
     return words.capitalize()
 
 
-def rows(entries: Sequence[Mapping[str, Any]], sparks: Mapping[str, str]) -> list[Row]:
+def rows(entries: Sequence[Mapping[str, Any]], sparks: Mapping[str, str]) -> list[ThresholdRow]:
     """Return the table, what fires first, then by how much of the limit is used."""
     found = [_row(entry, sparks.get(entry["name"], "")) for entry in entries]
     order = {"firing": 0, "pending": 1}
     return sorted(found, key=lambda row: (order.get(row.state, 2), -(row.used or 0)))
 
 
-def _row(entry: Mapping[str, Any], spark: str) -> Row:
+def _row(entry: Mapping[str, Any], spark: str) -> ThresholdRow:
     unit, value = Unit(entry["unit"]), entry["value"]
-    return Row(
+    return ThresholdRow(
         name=entry["name"],
         title=title(entry["name"]),
         description=entry["description"],
@@ -103,7 +103,7 @@ def headroom(factor: float | None) -> str:
     return "over 100 ×" if factor >= 100 else f"{factor:.2g} ×" if factor < 10 else f"{factor:.0f} ×"
 
 
-def sentence(
+def explanation(
     flag: Flag, entries: Sequence[Mapping[str, Any]], was: Mapping[str, str], *, hold_factor: float = 1.0
 ) -> str:
     """Return why the mode is what it is, and what would change it: what is said after the time since when.
@@ -131,7 +131,7 @@ def _why_inline(entries: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def reason_of(text: str) -> dict[str, Any]:
+def split_reason(text: str) -> dict[str, Any]:
     """Return a reason as it was given, and until when it holds if it ends with that: a time, to be shown as one."""
     found = re.fullmatch(r"(.*) \(until (\d{4}-\d\d-\d\dT[\d:.+-]+)\)", text, re.DOTALL)
     with contextlib.suppress(ValueError):
@@ -192,7 +192,9 @@ def freshness(evaluated_at: datetime | None, now: datetime) -> tuple[bool, str]:
     return False, f"The last evaluation was {minutes} min ago; the last mode stands meanwhile."
 
 
-def spark(points: Sequence[float | None], limit: float, *, width: int = 120, height: int = 28) -> str:
+def sparkline_path(
+    points: Sequence[float | None], limit: float, *, width: int = 120, height: int = 28
+) -> str:
     """Return the ``d`` of an SVG path through the points, scaled so that the limit lies at a quarter of the height."""
     if sum(point is not None for point in points) < 2:
         return ""

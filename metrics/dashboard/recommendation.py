@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metrics.dashboard.presentation import NEAR, is_any_firing, share_used
-from metrics.decisions.threshold_state import Verdict
+from metrics.decisions.threshold_state import ReadingVerdict
 from metrics.flag import Flag
 
 SOON_SECONDS = 3600.0
@@ -14,7 +14,7 @@ START_WORKERS = "Start workers: manage.py qcluster"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Recommendation:
     """The answer in a word or a few, what to do now in one line, and a tone: good, near, queue or unknown."""
 
     text: str
@@ -34,16 +34,16 @@ class Situation:
     is_dry_run: bool = False
 
 
-def answer(seen: Situation, entries: Sequence[Mapping[str, Any]]) -> Answer:
+def recommend(seen: Situation, entries: Sequence[Mapping[str, Any]]) -> Recommendation:
     """Return whether a queue is needed by the limits that move work, whatever mode somebody has chosen."""
     routing = [entry for entry in entries if entry["routes_to_queue"]]
     if not seen.is_fresh or all(entry["value"] is None for entry in routing):
-        return Answer(text="Not known", to_do=_when_unknown(seen), tone="unknown")
+        return Recommendation(text="Not known", to_do=_when_unknown(seen), tone="unknown")
     if is_any_firing(routing) or (seen.flag.setting == "auto" and seen.flag.effective == "queue"):
-        return Answer(text="Yes", to_do=_when_needed(seen), tone="queue")
+        return Recommendation(text="Yes", to_do=_when_needed(seen), tone="queue")
     if any(is_close(entry) for entry in routing):
-        return Answer(text="Not yet, but it gets close", to_do=_when_close(seen), tone="near")
-    return Answer(text="No", to_do=_when_not_needed(seen), tone="good")
+        return Recommendation(text="Not yet, but it gets close", to_do=_when_close(seen), tone="near")
+    return Recommendation(text="No", to_do=_when_not_needed(seen), tone="good")
 
 
 def is_close(entry: Mapping[str, Any]) -> bool:
@@ -51,7 +51,9 @@ def is_close(entry: Mapping[str, Any]) -> bool:
 
     What too few samples say is no sign of anything.
     """
-    if entry["state"] not in {"inactive", "pending"} or entry["reason"].startswith(Verdict.TOO_THIN.value):
+    if entry["state"] not in {"inactive", "pending"} or entry["reason"].startswith(
+        ReadingVerdict.TOO_THIN.value
+    ):
         return False
     forecast = entry.get("forecast_seconds")
     is_soon = forecast is not None and forecast < SOON_SECONDS

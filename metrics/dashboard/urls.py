@@ -10,7 +10,7 @@ urlpatterns = [
     path("series/", views.series, name="dashboard-series"),
     path("changes/", views.changes, name="dashboard-changes"),
     path("changes/<int:pk>/", views.evidence, name="dashboard-evidence"),
-    path("what-if/", views.suppose, name="dashboard-what-if"),
+    path("what-if/", views.what_if, name="dashboard-what-if"),
     path("mode/", views.override, name="dashboard-mode"),
     path("mode/end/", views.end_override, name="dashboard-mode-end"),
 ]

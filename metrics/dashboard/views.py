@@ -1,4 +1,4 @@
-"""The pages, for staff only (``spms.middleware.StaffPages``): one for all that a maintainer asks, and parts of it."""
+"""The threshold dashboard, for staff: one page, and the fragments that it reloads."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from metrics import flag, instruments
 from metrics.dashboard import context
-from metrics.decisions.inline_model import what_if
+from metrics.decisions import inline_model
 from metrics.evaluation import evaluator
 from metrics.models import ModeChange
 
@@ -30,11 +30,11 @@ class OverrideForm(forms.Form):
 
 
 class WhatIfForm(forms.Form):
-    """Other traffic, slower renders, another number of web workers."""
+    """Other traffic, slower renders, another number of web threads."""
 
     traffic = forms.FloatField(min_value=0.1, max_value=20)
     render_time = forms.FloatField(min_value=0.1, max_value=20)
-    web_workers = forms.IntegerField(min_value=1, max_value=64)
+    web_threads = forms.IntegerField(min_value=1, max_value=64)
 
 
 @gzip_page
@@ -90,7 +90,7 @@ def override(request: HttpRequest) -> HttpResponse:
         reason=form.cleaned_data["reason"],
         until=timezone.now() + timedelta(seconds=form.cleaned_data["seconds"]),
     )
-    context.forget()
+    context.clear_caches()
     return redirect("dashboard")
 
 
@@ -98,12 +98,12 @@ def override(request: HttpRequest) -> HttpResponse:
 def end_override(request: HttpRequest) -> HttpResponse:
     """Return to the setting of the installation."""
     flag.end_override(by=request.user.get_username(), reason="ended on the dashboard")
-    context.forget()
+    context.clear_caches()
     return redirect("dashboard")
 
 
 @require_safe
-def suppose(request: HttpRequest) -> HttpResponse:
+def what_if(request: HttpRequest) -> HttpResponse:
     """Answer what the last five minutes' work would have taken on another machine or with other traffic."""
     form = WhatIfForm(request.GET)
     if not form.is_valid():
@@ -111,13 +111,13 @@ def suppose(request: HttpRequest) -> HttpResponse:
             request, "dashboard/what_if.html", {"error": "These numbers make no sense."}, status=400
         )
     since = timezone.now().timestamp() - evaluator.WORK_SECONDS
-    work, _ = instruments.facts().work(since)
-    seen = what_if(
+    work, _ = instruments.provider().work(since)
+    seen = inline_model.what_if(
         work,
-        evaluator.machine(),
+        evaluator.server_model(),
         traffic=form.cleaned_data["traffic"],
         render_time=form.cleaned_data["render_time"],
-        web_workers=form.cleaned_data["web_workers"],
+        web_threads=form.cleaned_data["web_threads"],
     )
     limits = {entry["name"]: entry["limit"] for entry in context.state().report.get("thresholds", [])}
     is_over = seen is not None and (
@@ -136,7 +136,7 @@ def _page() -> dict[str, Any]:
         "flag": flag.current(),
         "state": context.state(),
         "form": OverrideForm(initial={"seconds": "14400"}),
-        "machine": evaluator.machine(),
+        "machine": evaluator.server_model(),
         "limits_path": settings.SPMS_THRESHOLDS,
         "ranges": RANGES,
         **context.changes(None),

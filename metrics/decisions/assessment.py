@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import pstdev
 
-from metrics.decisions.inline_model import Inline, Shadow, Work, shadow
-from metrics.decisions.limits_file import Limits, Threshold
-from metrics.decisions.switch import Course, Decision, Queue, decide
-from metrics.decisions.threshold_state import Judged, Memory, Reading, Verdict, judge
-from metrics.decisions.windows import Window, read
+from metrics.decisions.inline_model import Arrival, ServerModel, SimulatedLatencies, simulate
+from metrics.decisions.limits_file import LimitsFile, Threshold
+from metrics.decisions.switch import Decision, Queue, SwitchState, decide
+from metrics.decisions.threshold_state import AlertState, Reading, ReadingVerdict, ThresholdEvaluation, judge
+from metrics.decisions.windows import Window, reading_for
 
 OFFERED_LOAD = "offered_load"
 
 
 # A firing threshold that has too few samples in its window is judged on one so many times as long.
-LONGER = 3
+EXTENDED_WINDOW_FACTOR = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +28,13 @@ class Observation:
 
     now: float
     windows: Mapping[float, Window | None]
-    work: Sequence[Work]
+    work: Sequence[Arrival]
     work_seconds: float
     is_queued: bool
-    machine: Inline
+    machine: ServerModel
     queue: Queue
 
-    def recent(self) -> list[Work]:
+    def recent(self) -> list[Arrival]:
         """Return what came in during the last ``work_seconds``."""
         return [one for one in self.work if one.arrived_at > self.now - self.work_seconds]
 
@@ -43,20 +43,22 @@ class Observation:
 class Assessment:
     """What an evaluation found: each threshold, the shadow, what it takes inline, and the decision."""
 
-    judged: tuple[Judged, ...]
-    shadow: Shadow | None
+    judged: tuple[ThresholdEvaluation, ...]
+    shadow: SimulatedLatencies | None
     shadows: Mapping[str, Reading]
-    work: Sequence[Work]
+    work: Sequence[Arrival]
     decision: Decision
 
 
-def assess(limits: Limits, seen: Observation, memories: Mapping[str, Memory], course: Course) -> Assessment:
+def assess(
+    limits: LimitsFile, seen: Observation, memories: Mapping[str, AlertState], course: SwitchState
+) -> Assessment:
     """Judge every threshold and decide about the mode."""
     work = seen.recent()
-    recent = shadow(work, seen.machine)
+    recent = simulate(work, seen.machine)
     readers = [_Reader(limits, seen, recent), _Reader(limits, seen, None, longer=True)]
     judged = tuple(
-        _judge(threshold, readers, memories.get(threshold.name, Memory(since=seen.now)), seen.now, course)
+        _judge(threshold, readers, memories.get(threshold.name, AlertState(since=seen.now)), seen.now, course)
         for threshold in limits.thresholds
     )
     decision = decide(judged, course, seen.queue, seen.now)
@@ -65,10 +67,10 @@ def assess(limits: Limits, seen: Observation, memories: Mapping[str, Memory], co
 
 
 def _judge(
-    threshold: Threshold, readers: Sequence["_Reader"], memory: Memory, now: float, course: Course
-) -> Judged:
+    threshold: Threshold, readers: Sequence["_Reader"], memory: AlertState, now: float, course: SwitchState
+) -> ThresholdEvaluation:
     found = judge(threshold, readers[0].read(threshold), memory, now, hold_factor=course.hold_factor)
-    if found.verdict == Verdict.TOO_THIN and found.is_firing:
+    if found.verdict == ReadingVerdict.TOO_THIN and found.is_firing:
         reading = readers[1].read(threshold)
         return judge(threshold, reading, memory, now, hold_factor=course.hold_factor)
     return found
@@ -78,7 +80,7 @@ class _Reader:
     """Reads thresholds over their window, or one ``LONGER`` times as long."""
 
     def __init__(
-        self, limits: Limits, seen: Observation, known: Shadow | None, *, longer: bool = False
+        self, limits: LimitsFile, seen: Observation, known: SimulatedLatencies | None, *, longer: bool = False
     ) -> None:
         self._limits, self._seen, self._longer = limits, seen, longer
         self._shadow = known
@@ -86,10 +88,10 @@ class _Reader:
     def read(self, threshold: Threshold) -> Reading:
         """Return what a threshold is judged on: the shadow while requests do not wait for their own work."""
         seen = self._seen
-        window = seen.windows.get(threshold.window_seconds * (LONGER if self._longer else 1))
+        window = seen.windows.get(threshold.window_seconds * (EXTENDED_WINDOW_FACTOR if self._longer else 1))
         if threshold.name == OFFERED_LOAD:
             return Reading(value=offered_load(seen), at=window.at) if window else Reading(value=None)
-        observed = read(threshold, window)
+        observed = reading_for(threshold, window)
         # While the source is away, nothing is known of the other requests either.
         if not (threshold.criterion.is_latency and seen.is_queued) or observed.value is None:
             return observed
@@ -99,11 +101,11 @@ class _Reader:
     def shadows(self) -> dict[str, Reading]:
         """Return what the latency thresholds read inline."""
         if self._shadow is None and self._longer:
-            self._shadow = shadow(self._seen.work, self._seen.machine)
+            self._shadow = simulate(self._seen.work, self._seen.machine)
         return {} if self._shadow is None else _readings(self._limits, self._shadow, self._seen)
 
 
-def _readings(limits: Limits, found: Shadow, seen: Observation) -> dict[str, Reading]:
+def _readings(limits: LimitsFile, found: SimulatedLatencies, seen: Observation) -> dict[str, Reading]:
     values: dict[str, tuple[float, float | None]] = {
         "p95_response_time": (found.p95_seconds, None),
         "average_response_time": (found.mean_seconds, None),
@@ -129,5 +131,5 @@ def offered_load(seen: Observation) -> float:
     every = sum(one.service_seconds for one in recent)
     renders = sum(one.service_seconds for one in recent if one.is_pdf)
     machine = seen.machine
-    slots = min(machine.render_slots, machine.web_workers)
-    return max(every / machine.web_workers, renders / slots) / seen.work_seconds
+    slots = min(machine.render_slots, machine.web_threads)
+    return max(every / machine.web_threads, renders / slots) / seen.work_seconds

@@ -21,7 +21,7 @@ class Unit(StrEnum):
     PER_MONTH = "/month"
 
 
-class Kind(StrEnum):
+class Statistic(StrEnum):
     """How a value is read."""
 
     QUANTILE = "quantile"  # of a histogram of durations
@@ -37,21 +37,23 @@ class Criterion:
     """Something that may have a limit.
 
     ``metrics`` names the histogram, the two counters, or the gauge. ``is_latency``: while work is queued it is
-    judged on what the same requests would have taken inline.
+    judged on what the same requests would have taken inline. ``is_computed``: only the evaluator can compute it,
+    from the requests themselves, so there is no metric.
     """
 
     name: str
     description: str
     unit: Unit
-    kind: Kind
-    metrics: tuple[str, ...]
+    kind: Statistic
+    metrics: tuple[str, ...] = ()
     quantile: float = 0.0
     is_latency: bool = False
+    is_computed: bool = False
 
     @property
     def has_over(self) -> bool:
         """Whether a limit needs the bound above which a sample counts."""
-        return self.kind in {Kind.SHARE_OVER, Kind.COUNT_OVER}
+        return self.kind in {Statistic.SHARE_OVER, Statistic.COUNT_OVER}
 
 
 REQUESTS = "spms_http_request_duration_seconds"
@@ -64,7 +66,7 @@ CRITERIA = {
             name="p95_response_time",
             description="95 of 100 requests are answered within this time",
             unit=Unit.SECONDS,
-            kind=Kind.QUANTILE,
+            kind=Statistic.QUANTILE,
             metrics=(REQUESTS,),
             quantile=0.95,
             is_latency=True,
@@ -73,7 +75,7 @@ CRITERIA = {
             name="average_response_time",
             description="mean time until a request is answered",
             unit=Unit.SECONDS,
-            kind=Kind.MEAN,
+            kind=Statistic.MEAN,
             metrics=(REQUESTS,),
             is_latency=True,
         ),
@@ -81,7 +83,7 @@ CRITERIA = {
             name="request_timeout_rate",
             description="share of requests past the deadline, cut off with their process, or given up by the client",
             unit=Unit.SHARE,
-            kind=Kind.RATIO,
+            kind=Statistic.RATIO,
             metrics=("spms_http_requests_timed_out_total", "spms_http_requests_started_total"),
             is_latency=True,
         ),
@@ -89,14 +91,14 @@ CRITERIA = {
             name="error_rate",
             description="share of requests answered with 500 or above, deadlines excepted",
             unit=Unit.SHARE,
-            kind=Kind.RATIO,
+            kind=Statistic.RATIO,
             metrics=("spms_http_requests_failed_total", "spms_http_requests_started_total"),
         ),
         Criterion(
             name="pdf_generation_time",
             description="95 of 100 PDFs are rendered within this time",
             unit=Unit.SECONDS,
-            kind=Kind.QUANTILE,
+            kind=Statistic.QUANTILE,
             metrics=(RENDERS,),
             quantile=0.95,
         ),
@@ -104,50 +106,50 @@ CRITERIA = {
             name="long_operations",
             description="renders that took longer than `over`",
             unit=Unit.PER_DAY,
-            kind=Kind.COUNT_OVER,
+            kind=Statistic.COUNT_OVER,
             metrics=(RENDERS,),
         ),
         Criterion(
             name="users_who_waited",
             description="people who waited longer than ten seconds for a PDF",
             unit=Unit.PER_DAY,
-            kind=Kind.GAUGE,
-            metrics=("spms_users_waited_last_day",),
+            kind=Statistic.GAUGE,
+            metrics=("spms_users_waited_last_24h",),
         ),
         Criterion(
             name="concurrent_users",
             description="people active in the last five minutes",
             unit=Unit.COUNT,
-            kind=Kind.GAUGE,
+            kind=Statistic.GAUGE,
             metrics=("spms_users_active",),
         ),
         Criterion(
             name="pdf_generations",
             description="PDFs rendered in the last 24 hours",
             unit=Unit.PER_DAY,
-            kind=Kind.GAUGE,
-            metrics=("spms_pdfs_last_day",),
+            kind=Statistic.GAUGE,
+            metrics=("spms_pdfs_last_24h",),
         ),
         Criterion(
             name="user_complaints",
             description="complaints of users in the last 30 days",
             unit=Unit.PER_MONTH,
-            kind=Kind.GAUGE,
-            metrics=("spms_complaints_last_month",),
+            kind=Statistic.GAUGE,
+            metrics=("spms_complaints_last_30d",),
         ),
         Criterion(
-            name="worker_wait",
-            description="share of requests that waited longer than `over` for a free web worker (X-Request-Start)",
+            name="web_thread_wait",
+            description="share of requests that waited longer than `over` for a free web thread (X-Request-Start)",
             unit=Unit.SHARE,
-            kind=Kind.SHARE_OVER,
-            metrics=("spms_http_request_queue_seconds",),
+            kind=Statistic.SHARE_OVER,
+            metrics=("spms_http_request_queue_duration_seconds",),
         ),
         Criterion(
             name="offered_load",
-            description="work that came in, as a share of what the web workers can do inline",
+            description="work that came in, as a share of what the web threads can do inline",
             unit=Unit.SHARE,
-            kind=Kind.GAUGE,
-            metrics=("spms_offered_load_ratio",),
+            kind=Statistic.GAUGE,
+            is_computed=True,
         ),
     )
 }

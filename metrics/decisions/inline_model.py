@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from metrics.decisions.statistics import quantile_of
 
-MOST_HEADROOM = 100.0
+MAX_HEADROOM = 100.0
 
 
-class Work(NamedTuple):
+class Arrival(NamedTuple):
     """One request: when it came, what it took alone, and whether it renders a PDF. In seconds."""
 
     arrived_at: float
@@ -23,16 +23,16 @@ class Work(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inline:
+class ServerModel:
     """The machine that serves inline: requests at once, renders at once, and a request's deadline."""
 
-    web_workers: int
+    web_threads: int
     render_slots: int
     deadline_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shadow:
+class SimulatedLatencies:
     """What requests would have taken inline: quantiles and mean in seconds, the share past the deadline."""
 
     requests: int
@@ -51,13 +51,13 @@ class Shadow:
         return sum(latency > seconds for latency in self.latencies)
 
 
-def latencies(work: Iterable[Work], machine: Inline) -> list[float]:
+def latencies(work: Iterable[Arrival], machine: ServerModel) -> list[float]:
     """Return what each request would have taken from its arrival, in order of arrival, in seconds.
 
-    A render holds its web worker while it waits for one of the render slots.
+    A render holds its web thread while it waits for one of the render slots.
     """
-    workers = [0.0] * machine.web_workers
-    slots = [0.0] * min(machine.render_slots, machine.web_workers)
+    workers = [0.0] * machine.web_threads
+    slots = [0.0] * min(machine.render_slots, machine.web_threads)
     taken = []
     for arrived_at, service_seconds, is_pdf in work:
         start = max(arrived_at, workers[0])
@@ -69,7 +69,9 @@ def latencies(work: Iterable[Work], machine: Inline) -> list[float]:
     return taken
 
 
-def shadow(work: Sequence[Work], machine: Inline, *, since: float = float("-inf")) -> Shadow | None:
+def simulate(
+    work: Sequence[Arrival], machine: ServerModel, *, since: float = float("-inf")
+) -> SimulatedLatencies | None:
     """Return what the requests that came after ``since`` would have taken; None when there are none.
 
     Earlier work only fills the machine.
@@ -82,7 +84,7 @@ def shadow(work: Sequence[Work], machine: Inline, *, since: float = float("-inf"
     p95 = quantile_of(taken, 0.95)
     if p95 is None:
         return None
-    return Shadow(
+    return SimulatedLatencies(
         requests=len(taken),
         p95_seconds=p95,
         mean_seconds=sum(taken) / len(taken),
@@ -91,13 +93,13 @@ def shadow(work: Sequence[Work], machine: Inline, *, since: float = float("-inf"
     )
 
 
-def scaled(work: Sequence[Work], *, traffic: float = 1.0, render_time: float = 1.0) -> list[Work]:
+def scaled(work: Sequence[Arrival], *, traffic: float = 1.0, render_time: float = 1.0) -> list[Arrival]:
     """Return the same requests coming ``traffic`` times as fast, renders taking ``render_time`` times as long."""
     if not work:
         return []
     first = work[0].arrived_at
     return [
-        Work(
+        Arrival(
             first + (one.arrived_at - first) / traffic,
             one.service_seconds * (render_time if one.is_pdf else 1.0),
             one.is_pdf,
@@ -106,16 +108,18 @@ def scaled(work: Sequence[Work], *, traffic: float = 1.0, render_time: float = 1
     ]
 
 
-def headroom(work: Sequence[Work], machine: Inline, is_good: Callable[[Shadow], bool]) -> float | None:
+def headroom(
+    work: Sequence[Arrival], machine: ServerModel, is_good: Callable[[SimulatedLatencies], bool]
+) -> float | None:
     """Return how many times the traffic would still be good, from 0 to 100; None without work."""
     if not work:
         return None
 
     def holds(traffic: float) -> bool:
-        seen = shadow(scaled(work, traffic=traffic), machine)
+        seen = simulate(scaled(work, traffic=traffic), machine)
         return seen is None or is_good(seen)
 
-    low, high = 0.0, MOST_HEADROOM
+    low, high = 0.0, MAX_HEADROOM
     if holds(high):
         return high
     for _ in range(12):
@@ -127,13 +131,13 @@ def headroom(work: Sequence[Work], machine: Inline, is_good: Callable[[Shadow], 
 
 
 def what_if(
-    work: Sequence[Work],
-    machine: Inline,
+    work: Sequence[Arrival],
+    machine: ServerModel,
     *,
     traffic: float = 1.0,
     render_time: float = 1.0,
-    web_workers: int | None = None,
-) -> Shadow | None:
-    """Return the shadow of other traffic, slower renders or another number of web workers."""
-    other = replace(machine, web_workers=web_workers) if web_workers else machine
-    return shadow(scaled(work, traffic=traffic, render_time=render_time), other)
+    web_threads: int | None = None,
+) -> SimulatedLatencies | None:
+    """Return the shadow of other traffic, slower renders or another number of web threads."""
+    other = replace(machine, web_threads=web_threads) if web_threads else machine
+    return simulate(scaled(work, traffic=traffic, render_time=render_time), other)

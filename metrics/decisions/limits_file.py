@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from metrics.decisions.criteria import CRITERIA, DURATION_BUCKETS, Criterion, Kind, Unit
+from metrics.decisions.criteria import CRITERIA, DURATION_BUCKETS, Criterion, Statistic, Unit
 
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 SEVERITIES = ("info", "warning", "critical")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(\D*)")
@@ -52,7 +52,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class LimitsFile:
     """A whole limits file; ``digest`` is the start of its SHA-256, to be found again in the audit trail."""
 
     thresholds: tuple[Threshold, ...]
@@ -82,11 +82,11 @@ BUILT_IN = {
 }
 
 
-def load(path: Path) -> Limits:
+def load(path: Path) -> LimitsFile:
     """Read a limits file. Raises LimitsError."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise LimitsError(f"{path}: expected at most {MOST_BYTES:,} bytes")
+        if path.stat().st_size > MAX_BYTES:
+            raise LimitsError(f"{path}: expected at most {MAX_BYTES:,} bytes")
         raw = path.read_bytes()
         text = raw.decode()
     except OSError as error:
@@ -100,7 +100,7 @@ def load(path: Path) -> Limits:
 
 
 @functools.lru_cache(maxsize=4)
-def load_text(text: str) -> Limits:
+def load_text(text: str) -> LimitsFile:
     """Read the text of a limits file. Raises LimitsError."""
     return _limits(parse(text), digest=hashlib.sha256(text.encode()).hexdigest()[:12])
 
@@ -143,7 +143,7 @@ def _mapping(node: yaml.MappingNode) -> dict[str, _Value]:
     return found
 
 
-def _limits(top: dict[str, _Value], digest: str) -> Limits:
+def _limits(top: dict[str, _Value], digest: str) -> LimitsFile:
     _require_known(top, TOP, "")
     defaults = _section(top, "defaults")
     _require_known(defaults, tuple(BUILT_IN), "defaults.")
@@ -158,7 +158,7 @@ def _limits(top: dict[str, _Value], digest: str) -> Limits:
         _require_known(entry.value, ("limit", "over", *BUILT_IN), f"{name}.")
         thresholds.append(_threshold(CRITERIA[name], BUILT_IN | defaults | entry.value, entry.line))
     dry_run = _flag("dry_run", top["dry_run"]) if "dry_run" in top else False
-    return Limits(thresholds=tuple(thresholds), dry_run=dry_run, digest=digest)
+    return LimitsFile(thresholds=tuple(thresholds), dry_run=dry_run, digest=digest)
 
 
 def _section(top: dict[str, _Value], name: str) -> dict[str, _Value]:
@@ -211,7 +211,7 @@ def _require_bounds(
 ) -> None:
     """Refuse a limit between two bounds of its histogram: there nothing can tell 31 s from 44 s."""
     key, seconds = ("over", over) if over is not None else ("limit", limit)
-    is_duration = over is not None or criterion.kind == Kind.QUANTILE
+    is_duration = over is not None or criterion.kind == Statistic.QUANTILE
     if not is_duration or seconds in DURATION_BUCKETS[:-1]:
         return
     near = sorted(DURATION_BUCKETS[:-1], key=lambda bound: abs(math.log(bound / seconds)))[:4]

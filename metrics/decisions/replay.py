@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from metrics.decisions.assessment import LONGER, Observation, assess
+from metrics.decisions.assessment import EXTENDED_WINDOW_FACTOR, Observation, assess
 from metrics.decisions.criteria import DURATION_BUCKETS, RENDERS, REQUESTS
-from metrics.decisions.inline_model import Inline, Shadow, Work
-from metrics.decisions.limits_file import Limits
+from metrics.decisions.inline_model import Arrival, ServerModel, SimulatedLatencies
+from metrics.decisions.limits_file import LimitsFile
 from metrics.decisions.statistics import quantile_of
-from metrics.decisions.switch import Course, Queue
-from metrics.decisions.threshold_state import Memory
+from metrics.decisions.switch import Queue, SwitchState
+from metrics.decisions.threshold_state import AlertState
 from metrics.decisions.windows import Histogram, Window
 
 TICK_SECONDS = 15.0
@@ -31,19 +31,19 @@ class TraceError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """The machine of a replay: web workers, workers of the queue, inline slots, a request's deadline."""
+    """The machine of a replay: web threads, workers of the queue, inline slots, a request's deadline."""
 
-    web_workers: int
+    web_threads: int
     queue_workers: int
     inline_slots: int
     deadline_seconds: float
 
     @property
-    def machine(self) -> Inline:
-        """The machine as the shadow sees it: every web worker may render."""
-        return Inline(
-            web_workers=self.web_workers,
-            render_slots=self.web_workers,
+    def machine(self) -> ServerModel:
+        """The machine as the shadow sees it: every web thread may render."""
+        return ServerModel(
+            web_threads=self.web_threads,
+            render_slots=self.web_threads,
             deadline_seconds=self.deadline_seconds,
         )
 
@@ -64,7 +64,7 @@ class Report:
     changes: tuple[tuple[float, str, str], ...]
 
 
-def read_trace(path: Path) -> list[Work]:
+def read_trace(path: Path) -> list[Arrival]:
     """Read a trace in order of arrival. Raises TraceError."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -81,7 +81,7 @@ def read_trace(path: Path) -> list[Work]:
     return sorted(work)
 
 
-def _work(path: Path, line: int, row: dict[str, str | None]) -> Work:
+def _work(path: Path, line: int, row: dict[str, str | None]) -> Arrival:
     try:
         arrived_at, service_seconds = float(row["arrived_at"] or ""), float(row["service_seconds"] or "")
     except ValueError as error:
@@ -91,7 +91,7 @@ def _work(path: Path, line: int, row: dict[str, str | None]) -> Work:
     is_finite = abs(arrived_at) < float("inf") and 0 <= service_seconds < float("inf")
     if row["kind"] not in {"pdf", "request"} or not is_finite:
         raise TraceError(f"{path}: line {line}: expected kind pdf or request and a time of 0 s or more")
-    return Work(arrived_at, service_seconds, row["kind"] == "pdf")
+    return Arrival(arrived_at, service_seconds, row["kind"] == "pdf")
 
 
 class _Counts:
@@ -150,19 +150,19 @@ class _Day:
     """The machine while the day passes."""
 
     site: Site
-    limits: Limits
+    limits: LimitsFile
     web: list[float]
     workers: list[float]
     inline_ends: list[float] = field(default_factory=list)
     queued_starts: deque[float] = field(default_factory=deque)
-    course: Course = field(default_factory=Course)
-    memories: dict[str, Memory] = field(default_factory=dict)
+    course: SwitchState = field(default_factory=SwitchState)
+    memories: dict[str, AlertState] = field(default_factory=dict)
     changes: list[tuple[float, str, str]] = field(default_factory=list)
     queued_at: deque[float] = field(default_factory=deque)
     queue_seconds: float = 0.0
     needless_seconds: float = 0.0
 
-    def serve(self, work: Work) -> tuple[float, float | None]:
+    def serve(self, work: Arrival) -> tuple[float, float | None]:
         """Serve one request; return when it was answered, and when its PDF was there if it has one."""
         start = max(work.arrived_at, self.web[0])
         if not work.is_pdf or self._is_inline(start, work):
@@ -179,7 +179,7 @@ class _Day:
         self.queued_at.append(work.arrived_at)
         return start + ENQUEUE_SECONDS, begun + work.service_seconds
 
-    def _is_inline(self, now: float, work: Work) -> bool:
+    def _is_inline(self, now: float, work: Arrival) -> bool:
         """Route a PDF as the API does: the bulkhead in inline mode, the spill in queue mode."""
         if work.service_seconds > self.site.deadline_seconds or self.site.queue_workers < 1:
             return self.site.queue_workers < 1
@@ -197,16 +197,16 @@ class _Day:
         return len(self.queued_starts)
 
 
-def replay(work: Sequence[Work], limits: Limits, site: Site) -> Report:
+def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
     """Serve a day's requests and return what it was like."""
     day = _Day(
-        site=site, limits=limits, web=[0.0] * site.web_workers, workers=[0.0] * max(1, site.queue_workers)
+        site=site, limits=limits, web=[0.0] * site.web_threads, workers=[0.0] * max(1, site.queue_workers)
     )
-    day.course = Course(since=work[0].arrived_at)
-    day.web = [work[0].arrived_at] * site.web_workers
+    day.course = SwitchState(since=work[0].arrived_at)
+    day.web = [work[0].arrived_at] * site.web_threads
     window_seconds = _window_seconds(limits)
-    past = [_Past(window_seconds), _Past(LONGER * window_seconds)]
-    recent: deque[Work] = deque()
+    past = [_Past(window_seconds), _Past(EXTENDED_WINDOW_FACTOR * window_seconds)]
+    recent: deque[Arrival] = deque()
     tick = work[0].arrived_at + TICK_SECONDS
     answered: list[float] = []
     made: list[float] = []
@@ -242,14 +242,16 @@ def replay(work: Sequence[Work], limits: Limits, site: Site) -> Report:
     )
 
 
-def _window_seconds(limits: Limits) -> float:
+def _window_seconds(limits: LimitsFile) -> float:
     """Return the window of what moves work; a replay reads nothing over more than an hour."""
     routing = [one.window_seconds for one in limits.thresholds if one.routes_to_queue]
     return min(3600.0, max(routing, default=300.0))
 
 
-def _tick(day: _Day, past: Sequence[_Past], recent: deque[Work], now: float, window_seconds: float) -> None:
-    while recent and recent[0].arrived_at <= now - LONGER * window_seconds:
+def _tick(
+    day: _Day, past: Sequence[_Past], recent: deque[Arrival], now: float, window_seconds: float
+) -> None:
+    while recent and recent[0].arrived_at <= now - EXTENDED_WINDOW_FACTOR * window_seconds:
         recent.popleft()
     while day.queued_at and day.queued_at[0] <= now - window_seconds:
         day.queued_at.popleft()
@@ -258,7 +260,7 @@ def _tick(day: _Day, past: Sequence[_Past], recent: deque[Work], now: float, win
     lengths = {one.window_seconds for one in day.limits.thresholds}
     seen = Observation(
         now=now,
-        windows=dict.fromkeys((length * LONGER for length in lengths), longer)
+        windows=dict.fromkeys((length * EXTENDED_WINDOW_FACTOR for length in lengths), longer)
         | dict.fromkeys(lengths, window),
         work=known,
         work_seconds=window_seconds,
@@ -276,7 +278,7 @@ def _tick(day: _Day, past: Sequence[_Past], recent: deque[Work], now: float, win
     day.course = found.decision.course
 
 
-def _is_needless(seen: Shadow | None, limits: Limits) -> bool:
+def _is_needless(seen: SimulatedLatencies | None, limits: LimitsFile) -> bool:
     """Say whether the queue is used although every limit that moves work would be kept well without it."""
     if seen is None:
         return True

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from metrics.decisions.threshold_state import Judged
+from metrics.decisions.threshold_state import ThresholdEvaluation
 
 type Mode = Literal["inline", "queue"]
 type Setting = Literal["auto", "inline", "queue"]
 
 REGRET_SECONDS = 7200.0
-LONGEST_KEEP_SECONDS = 4 * 3600.0
-MOST_BACKLOG = 2
-DRAINS_SECONDS = 60.0
+MAX_KEEP_SECONDS = 4 * 3600.0
+MAX_BACKLOG = 2
+MAX_DRAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +28,13 @@ class Queue:
         """Why no work should be sent there, or an empty text."""
         if self.live_workers < 1:
             return "no worker is alive"
-        if self.stalled_seconds > DRAINS_SECONDS:
+        if self.stalled_seconds > MAX_DRAIN_SECONDS:
             return f"nothing was taken from it for {self.stalled_seconds:.0f} s"
         return ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class SwitchState:
     """What is remembered of the mode between two decisions; times in seconds since 1970."""
 
     mode: Mode = "inline"
@@ -50,25 +50,27 @@ class Decision:
     ``alarm`` says what keeps a decision from being carried out.
     """
 
-    course: Course
+    course: SwitchState
     reason: str
     alarm: str = ""
 
 
-def decide(judged: Sequence[Judged], course: Course, queue: Queue, now: float) -> Decision:
+def decide(judged: Sequence[ThresholdEvaluation], course: SwitchState, queue: Queue, now: float) -> Decision:
     """Return the mode after an evaluation."""
     firing = [one for one in judged if one.threshold.routes_to_queue and one.is_firing]
     if course.mode == "inline":
         return _from_inline(firing, course, queue, now)
     if firing:
         return Decision(course=course, reason=f"queue, because of {_named(firing)}", alarm=queue.problem)
-    if queue.waiting > MOST_BACKLOG and not queue.problem:
+    if queue.waiting > MAX_BACKLOG and not queue.problem:
         return Decision(course=course, reason=f"queue, until the {queue.waiting} waiting tasks are done")
     back = replace(course, mode="inline", since=now, returned_at=now)
     return Decision(course=back, reason="inline again: every limit has been kept for long enough")
 
 
-def _from_inline(firing: Sequence[Judged], course: Course, queue: Queue, now: float) -> Decision:
+def _from_inline(
+    firing: Sequence[ThresholdEvaluation], course: SwitchState, queue: Queue, now: float
+) -> Decision:
     if not firing:
         return Decision(course=course, reason="inline, because no limit that moves work is crossed")
     if queue.problem:
@@ -76,11 +78,11 @@ def _from_inline(firing: Sequence[Judged], course: Course, queue: Queue, now: fl
         return Decision(course=course, reason=f"inline although {alarm}", alarm=alarm)
     is_regretted = course.returned_at is not None and now - course.returned_at < REGRET_SECONDS
     keep_seconds = max(one.threshold.keep_firing_for_seconds for one in firing)
-    most = max(1.0, LONGEST_KEEP_SECONDS / keep_seconds)
+    most = max(1.0, MAX_KEEP_SECONDS / keep_seconds)
     factor = min(course.hold_factor * 2, most) if is_regretted else 1.0
     entered = replace(course, mode="queue", since=now, hold_factor=factor)
     return Decision(course=entered, reason=f"queue, because of {_named(firing)}")
 
 
-def _named(firing: Sequence[Judged]) -> str:
+def _named(firing: Sequence[ThresholdEvaluation]) -> str:
     return "; ".join(f"{one.threshold.name.replace('_', ' ')}: {one.reason}" for one in firing)

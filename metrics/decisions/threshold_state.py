@@ -8,14 +8,14 @@ import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from metrics.decisions.criteria import Kind, Unit
+from metrics.decisions.criteria import Statistic, Unit
 from metrics.decisions.limits_file import Threshold
 from metrics.decisions.statistics import Z_90, wilson_lower
 
 STALE_SECONDS = 60.0
-LEAST_EVENTS = 3
+MIN_EVENTS = 3
 NEAR_COSTS = 0.5
-LONGEST_HOLD_SECONDS = 7200.0
+MAX_HOLD_SECONDS = 7200.0
 
 
 class State(StrEnum):
@@ -28,7 +28,7 @@ class State(StrEnum):
     STALE = "stale"
 
 
-class Verdict(StrEnum):
+class ReadingVerdict(StrEnum):
     """What one reading says."""
 
     CROSSED = "crossed"
@@ -55,7 +55,7 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class AlertState:
     """What is remembered of a threshold between two evaluations; times in seconds since 1970."""
 
     phase: State = State.INACTIVE
@@ -67,14 +67,14 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class ThresholdEvaluation:
     """A threshold as it stands: its state, what was read, and what is remembered."""
 
     threshold: Threshold
     reading: Reading
     state: State
-    verdict: Verdict
-    memory: Memory
+    verdict: ReadingVerdict
+    memory: AlertState
     reason: str
 
     @property
@@ -84,8 +84,8 @@ class Judged:
 
 
 def judge(
-    threshold: Threshold, reading: Reading, memory: Memory, now: float, *, hold_factor: float = 1.0
-) -> Judged:
+    threshold: Threshold, reading: Reading, memory: AlertState, now: float, *, hold_factor: float = 1.0
+) -> ThresholdEvaluation:
     """Return the state of a threshold after a reading.
 
     ``hold_factor`` lengthens ``keep_firing_for`` after a return that was regretted.
@@ -99,8 +99,10 @@ def judge(
         keep_seconds=threshold.keep_firing_for_seconds * hold_factor,
         reading_is_over=reading.value is not None and reading.value > threshold.limit,
     )
-    shown = {Verdict.NO_DATA: State.NO_DATA, Verdict.STALE: State.STALE}.get(verdict, after.phase)
-    return Judged(
+    shown = {ReadingVerdict.NO_DATA: State.NO_DATA, ReadingVerdict.STALE: State.STALE}.get(
+        verdict, after.phase
+    )
+    return ThresholdEvaluation(
         threshold=threshold,
         reading=reading,
         state=shown,
@@ -110,98 +112,98 @@ def judge(
     )
 
 
-def verdict_on(threshold: Threshold, reading: Reading, now: float) -> Verdict:
+def verdict_on(threshold: Threshold, reading: Reading, now: float) -> ReadingVerdict:
     """Return what one reading says about a limit."""
     if reading.value is None:
-        return Verdict.NO_DATA
+        return ReadingVerdict.NO_DATA
     if abs(now - reading.at) > STALE_SECONDS:  # or from the future: a clock jumped
-        return Verdict.STALE
+        return ReadingVerdict.STALE
     if is_sampled(threshold) and reading.samples < threshold.min_samples:
-        return Verdict.TOO_THIN
+        return ReadingVerdict.TOO_THIN
     if reading.value > threshold.limit:
-        return Verdict.CROSSED if _is_sure(threshold, reading) else Verdict.NEAR
+        return ReadingVerdict.CROSSED if _is_sure(threshold, reading) else ReadingVerdict.NEAR
     is_good = reading.value <= threshold.limit * threshold.recover_below
-    return Verdict.GOOD if is_good else Verdict.NEAR
+    return ReadingVerdict.GOOD if is_good else ReadingVerdict.NEAR
 
 
 def is_sampled(threshold: Threshold) -> bool:
     """Return whether the value is a statistic of samples, and not a count that is true as it is."""
-    return threshold.criterion.kind not in {Kind.GAUGE, Kind.COUNT_OVER}
+    return threshold.criterion.kind not in {Statistic.GAUGE, Statistic.COUNT_OVER}
 
 
 def _is_sure(threshold: Threshold, reading: Reading) -> bool:
     """Say whether enough samples are over the limit, and more than chance would bring."""
     if not is_sampled(threshold):
         return True
-    if reading.events_over < LEAST_EVENTS:
+    if reading.events_over < MIN_EVENTS:
         return False
     criterion = threshold.criterion
-    if criterion.kind == Kind.MEAN:
+    if criterion.kind == Statistic.MEAN:
         error = Z_90 * reading.deviation / math.sqrt(reading.samples)
         return (reading.value or 0.0) - error > threshold.limit
-    allowed = 1 - criterion.quantile if criterion.kind == Kind.QUANTILE else threshold.limit
+    allowed = 1 - criterion.quantile if criterion.kind == Statistic.QUANTILE else threshold.limit
     return wilson_lower(reading.events_over, reading.samples) > allowed
 
 
 def _remember(
     threshold: Threshold,
-    verdict: Verdict,
-    memory: Memory,
+    verdict: ReadingVerdict,
+    memory: AlertState,
     now: float,
     *,
     keep_seconds: float,
     reading_is_over: bool,
-) -> Memory:
-    if verdict == Verdict.CROSSED:
+) -> AlertState:
+    if verdict == ReadingVerdict.CROSSED:
         return _after_crossing(threshold, memory, now)
-    if verdict in {Verdict.TOO_THIN, Verdict.NO_DATA, Verdict.STALE}:
+    if verdict in {ReadingVerdict.TOO_THIN, ReadingVerdict.NO_DATA, ReadingVerdict.STALE}:
         return _after_unknown(verdict, memory, now)
     if memory.phase != State.FIRING:
-        return _entered(Memory(), State.INACTIVE, memory, now)
+        return _entered(AlertState(), State.INACTIVE, memory, now)
     if reading_is_over:
         return replace(memory, good_seconds=0.0, unknown_since=None, seen_at=now)
     passed = min(now - memory.seen_at, STALE_SECONDS) if memory.seen_at else 0.0
     good_seconds = max(
-        0.0, memory.good_seconds + (passed if verdict == Verdict.GOOD else -passed * NEAR_COSTS)
+        0.0, memory.good_seconds + (passed if verdict == ReadingVerdict.GOOD else -passed * NEAR_COSTS)
     )
-    if verdict == Verdict.GOOD and good_seconds >= keep_seconds:
-        return _entered(Memory(), State.INACTIVE, memory, now)
+    if verdict == ReadingVerdict.GOOD and good_seconds >= keep_seconds:
+        return _entered(AlertState(), State.INACTIVE, memory, now)
     return replace(memory, good_seconds=good_seconds, unknown_since=None, seen_at=now)
 
 
-def _after_crossing(threshold: Threshold, memory: Memory, now: float) -> Memory:
+def _after_crossing(threshold: Threshold, memory: AlertState, now: float) -> AlertState:
     crossed_since = memory.crossed_since if memory.crossed_since is not None else now
     has_lasted = now - crossed_since >= threshold.for_seconds
     phase = State.FIRING if has_lasted or memory.phase == State.FIRING else State.PENDING
-    return _entered(Memory(crossed_since=crossed_since, seen_at=now), phase, memory, now)
+    return _entered(AlertState(crossed_since=crossed_since, seen_at=now), phase, memory, now)
 
 
-def _after_unknown(verdict: Verdict, memory: Memory, now: float) -> Memory:
+def _after_unknown(verdict: ReadingVerdict, memory: AlertState, now: float) -> AlertState:
     """Hold what was, for a while; a gap in the data begins the time of good data anew, thin data do not."""
     unknown_since = memory.unknown_since if memory.unknown_since is not None else now
-    if now - unknown_since >= LONGEST_HOLD_SECONDS:
-        return replace(_entered(Memory(), State.INACTIVE, memory, now), unknown_since=unknown_since)
-    good_seconds = memory.good_seconds if verdict == Verdict.TOO_THIN else 0.0
+    if now - unknown_since >= MAX_HOLD_SECONDS:
+        return replace(_entered(AlertState(), State.INACTIVE, memory, now), unknown_since=unknown_since)
+    good_seconds = memory.good_seconds if verdict == ReadingVerdict.TOO_THIN else 0.0
     phase = State.INACTIVE if memory.phase == State.PENDING else memory.phase
     return _entered(
-        Memory(good_seconds=good_seconds, seen_at=now, unknown_since=unknown_since), phase, memory, now
+        AlertState(good_seconds=good_seconds, seen_at=now, unknown_since=unknown_since), phase, memory, now
     )
 
 
-def _entered(values: Memory, phase: State, before: Memory, now: float) -> Memory:
+def _entered(values: AlertState, phase: State, before: AlertState, now: float) -> AlertState:
     return replace(values, phase=phase, since=before.since if phase == before.phase else now)
 
 
-def _reason(threshold: Threshold, reading: Reading, verdict: Verdict, now: float) -> str:
+def _reason(threshold: Threshold, reading: Reading, verdict: ReadingVerdict, now: float) -> str:
     unit, limit = threshold.criterion.unit, threshold.limit
     if reading.value is None:
         return "nothing was measured"
     value = f"{show(reading.value, unit)}, limit {show(limit, unit)}"
-    if verdict == Verdict.STALE:
+    if verdict == ReadingVerdict.STALE:
         return f"{value}, but measured {abs(now - reading.at):.0f} s ago"
-    if verdict == Verdict.TOO_THIN:
+    if verdict == ReadingVerdict.TOO_THIN:
         return f"{value}, but of {reading.samples:.0f} samples only (at least {threshold.min_samples})"
-    if verdict == Verdict.NEAR and reading.value > limit:
+    if verdict == ReadingVerdict.NEAR and reading.value > limit:
         return (
             f"{value}, but {reading.events_over:.0f} of {reading.samples:.0f} samples over it may be chance"
         )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from metrics.decisions.criteria import Kind
+from metrics.decisions.criteria import Statistic
 from metrics.decisions.limits_file import Threshold
 from metrics.decisions.statistics import count_over, deviation, quantile
 from metrics.decisions.threshold_state import Reading
@@ -32,14 +32,14 @@ class Window:
     gauges: Mapping[str, float] = field(default_factory=dict)
 
 
-def read(threshold: Threshold, window: Window | None) -> Reading:
+def reading_for(threshold: Threshold, window: Window | None) -> Reading:
     """Return a threshold's reading of a window; one without a value when there is nothing to read."""
     if window is None:
         return Reading(value=None)
     criterion = threshold.criterion
-    if criterion.kind == Kind.GAUGE:
+    if criterion.kind == Statistic.GAUGE:
         return Reading(value=window.gauges.get(criterion.metrics[0]), at=window.at)
-    if criterion.kind == Kind.RATIO:
+    if criterion.kind == Statistic.RATIO:
         return _ratio(window, *criterion.metrics)
     histogram = window.histograms.get(criterion.metrics[0])
     if histogram is None:
@@ -59,9 +59,11 @@ def _of_histogram(threshold: Threshold, histogram: Histogram, at: float) -> Read
     count, criterion = histogram.count, threshold.criterion
     if threshold.over_seconds is not None:
         over = count_over(histogram.buckets, threshold.over_seconds) if count else 0.0
-        value: float | None = over if criterion.kind == Kind.COUNT_OVER else (over / count if count else 0.0)
+        value: float | None = (
+            over if criterion.kind == Statistic.COUNT_OVER else (over / count if count else 0.0)
+        )
         return Reading(value=value, samples=count, events_over=over, at=at)
-    if criterion.kind == Kind.MEAN:
+    if criterion.kind == Statistic.MEAN:
         value = histogram.sum_seconds / count if count else 0.0
     else:
         value = quantile(histogram.buckets, criterion.quantile) or 0.0

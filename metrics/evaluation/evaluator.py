@@ -18,36 +18,40 @@ from django.utils import timezone
 from metrics import flag, instruments
 from metrics.collection import activity, snapshots
 from metrics.collection.feedback import complaints
-from metrics.collection.sources import Embedded, Impatient, Prometheus, Source
-from metrics.decisions.assessment import LONGER, Assessment, Observation, assess
-from metrics.decisions.inline_model import Inline, Work
-from metrics.decisions.limits_file import Limits, LimitsError, load, load_text
-from metrics.decisions.switch import Course
-from metrics.decisions.threshold_state import Memory, State
+from metrics.collection.sources import CircuitBreaker, PrometheusSource, SnapshotSource, Source
+from metrics.decisions.assessment import EXTENDED_WINDOW_FACTOR, Assessment, Observation, assess
+from metrics.decisions.inline_model import Arrival, ServerModel
+from metrics.decisions.limits_file import LimitsError, LimitsFile, load, load_text
+from metrics.decisions.switch import SwitchState
+from metrics.decisions.threshold_state import AlertState, State
 from metrics.decisions.windows import Window
 from metrics.evaluation import forecasts, report, series
 from metrics.models import Evaluation, ModeChange, ModeState
 
 LEASE = timedelta(seconds=40)
 WORK_SECONDS = 300.0
-MOST_OTHERS = 20_000
+MAX_OTHERS = 20_000
 logger = logging.getLogger(__name__)
 
 
 def source() -> Source:
     """Return the source that the settings name."""
-    return Impatient(Prometheus(settings.PROMETHEUS_URL)) if settings.PROMETHEUS_URL else Embedded()
+    return (
+        CircuitBreaker(PrometheusSource(settings.PROMETHEUS_URL))
+        if settings.PROMETHEUS_URL
+        else SnapshotSource()
+    )
 
 
-def holder() -> str:
+def evaluator_id() -> str:
     """Return the name of this evaluator."""
     return f"{platform.node() or 'localhost'}:{os.getpid()}"
 
 
-def machine() -> Inline:
+def server_model() -> ServerModel:
     """Return the machine that serves inline."""
-    return Inline(
-        web_workers=settings.SPMS_WEB_WORKERS,
+    return ServerModel(
+        web_threads=settings.SPMS_WEB_THREADS,
         render_slots=settings.SPMS_RENDER_SLOTS,
         deadline_seconds=settings.SPMS_INLINE_DEADLINE,
     )
@@ -59,35 +63,35 @@ def tick(read_from: Source, *, now: float | None = None) -> bool:
     Every host's evaluator keeps its own snapshot, whoever decides.
     """
     now = time.time() if now is None else now
-    snapshots.take(platform.node() or "localhost", now)
+    snapshots.record(platform.node() or "localhost", now)
     if not _lease(now):
         return False
     flag.end_expired_override()
     state = ModeState.objects.get(pk=1)
     limits = _limits(state)
     seen = observe(limits, read_from, now)
-    found = assess(limits, seen, memories_of(state), course_of(state))
+    found = assess(limits, seen, alert_states_from(state), switch_state_from(state))
     _store(state, found, limits, read_from.name, seen)
     instruments.EVALUATIONS.labels("done").inc()
     return True
 
 
-def tidy(now: float) -> None:
+def prune(now: float) -> None:
     """Remove snapshots and evaluations that nobody needs any more."""
-    snapshots.thin(now)
+    snapshots.downsample(now)
     at = datetime.fromtimestamp(now, UTC)
     Evaluation.objects.filter(at__lt=at - timedelta(days=90)).delete()
 
 
 def _lease(now: float) -> bool:
     """Take or renew the lease; one that ends impossibly late was written before the clock jumped."""
-    at, me = datetime.fromtimestamp(now, UTC), holder()
+    at, me = datetime.fromtimestamp(now, UTC), evaluator_id()
     ModeState.objects.get_or_create(pk=1)
     free = Q(lease_until=None) | Q(lease_until__lt=at) | Q(lease_until__gt=at + 2 * LEASE) | Q(holder=me)
     return bool(ModeState.objects.filter(free, pk=1).update(holder=me, lease_until=at + LEASE))
 
 
-def _limits(state: ModeState) -> Limits:
+def _limits(state: ModeState) -> LimitsFile:
     """Return the limits of the file, or the last good ones, which are then kept and named as such.
 
     Raises LimitsError when there never were good ones.
@@ -110,27 +114,27 @@ def _limits(state: ModeState) -> Limits:
     return limits
 
 
-def observe(limits: Limits, read_from: Source, now: float) -> Observation:
+def observe(limits: LimitsFile, read_from: Source, now: float) -> Observation:
     """Return all that an evaluation looks at."""
-    facts = instruments.facts()
+    facts = instruments.provider()
     gauges = {
         **facts.gauges(),
-        "spms_users_active": float(activity.active_count()),
-        "spms_complaints_last_month": float(complaints()),
+        "spms_users_active": float(activity.active_users()),
+        "spms_complaints_last_30d": float(complaints()),
     }
     lengths = {one.window_seconds for one in limits.thresholds}
-    lengths |= {length * LONGER for length in lengths if length <= 3600}
-    lengths |= {WORK_SECONDS, WORK_SECONDS * LONGER}
+    lengths |= {length * EXTENDED_WINDOW_FACTOR for length in lengths if length <= 3600}
+    lengths |= {WORK_SECONDS, WORK_SECONDS * EXTENDED_WINDOW_FACTOR}
     windows = {length: _with(read_from.window(length, now), gauges, now) for length in lengths}
-    pdfs, _ = facts.work(now - LONGER * WORK_SECONDS)
+    pdfs, _ = facts.work(now - EXTENDED_WINDOW_FACTOR * WORK_SECONDS)
     _, is_queued = facts.work(now - WORK_SECONDS)
     return Observation(
         now=now,
         windows=windows,
-        work=sorted([*pdfs, *_others(windows, now)]),
+        work=sorted([*pdfs, *_spread_other_requests(windows, now)]),
         work_seconds=WORK_SECONDS,
         is_queued=is_queued or flag.mode() == "queue",
-        machine=machine(),
+        machine=server_model(),
         queue=facts.queue(),
     )
 
@@ -142,12 +146,17 @@ def _with(window: Window | None, gauges: Mapping[str, float], now: float) -> Win
     return dataclasses.replace(window, gauges=gauges)
 
 
-def _others(windows: Mapping[float, Window], now: float) -> list[Work]:
+def _spread_other_requests(windows: Mapping[float, Window], now: float) -> list[Arrival]:
     """Return the requests that made no PDF, spread evenly over the last five minutes and the ten before."""
-    counts = [_other_requests(windows[seconds]) for seconds in (WORK_SECONDS, WORK_SECONDS * LONGER)]
+    counts = [
+        _other_requests(windows[seconds]) for seconds in (WORK_SECONDS, WORK_SECONDS * EXTENDED_WINDOW_FACTOR)
+    ]
     (recent, recent_seconds), (every, every_seconds) = counts
     earlier = _spread(
-        every - recent, every_seconds - recent_seconds, now - WORK_SECONDS * LONGER, now - WORK_SECONDS
+        every - recent,
+        every_seconds - recent_seconds,
+        now - WORK_SECONDS * EXTENDED_WINDOW_FACTOR,
+        now - WORK_SECONDS,
     )
     return [*earlier, *_spread(recent, recent_seconds, now - WORK_SECONDS, now)]
 
@@ -157,41 +166,43 @@ def _other_requests(window: Window) -> tuple[float, float]:
     return (histogram.count, histogram.sum_seconds) if histogram else (0.0, 0.0)
 
 
-def _spread(number: float, sum_seconds: float, begin: float, end: float) -> list[Work]:
-    count = min(MOST_OTHERS, round(number))
+def _spread(number: float, sum_seconds: float, begin: float, end: float) -> list[Arrival]:
+    count = min(MAX_OTHERS, round(number))
     if count < 1:
         return []
     each = max(0.0, sum_seconds) / number
-    return [Work(begin + (end - begin) * (n + 0.5) / count, each, False) for n in range(count)]
+    return [Arrival(begin + (end - begin) * (n + 0.5) / count, each, False) for n in range(count)]
 
 
-def memories_of(state: ModeState) -> dict[str, Memory]:
+def alert_states_from(state: ModeState) -> dict[str, AlertState]:
     """Return what is remembered of each threshold; what cannot be read is forgotten."""
     found = {}
     for name, values in state.memories.items():
         try:
-            found[name] = Memory(**{**values, "phase": State(values["phase"])})
+            found[name] = AlertState(**{**values, "phase": State(values["phase"])})
         except (TypeError, ValueError, KeyError):
             logger.warning("what was remembered of %s cannot be read", name)
     return found
 
 
-def course_of(state: ModeState) -> Course:
+def switch_state_from(state: ModeState) -> SwitchState:
     """Return what is remembered of the mode."""
     try:
-        return Course(**state.course)
+        return SwitchState(**state.course)
     except TypeError:
-        return Course()
+        return SwitchState()
 
 
-def _store(state: ModeState, found: Assessment, limits: Limits, source_name: str, seen: Observation) -> None:
+def _store(
+    state: ModeState, found: Assessment, limits: LimitsFile, source_name: str, seen: Observation
+) -> None:
     now, at = seen.now, datetime.fromtimestamp(seen.now, UTC)
-    course, before = found.decision.course, flag.of(state)
-    told = report.of(found, machine(), forecasts.seconds_until(found, at), now)
-    kept = report.values(found) | series.of(seen)
+    course, before = found.decision.course, flag.from_state(state)
+    told = report.build_report(found, server_model(), forecasts.seconds_until(found, at), now)
+    kept = report.values(found) | series.build_series(seen)
     evidence = {"limits": limits.digest, "source": source_name, "thresholds": told}
-    is_change = course.mode != course_of(state).mode
-    acted = replace_mode(course, course_of(state)) if limits.dry_run else course
+    is_change = course.mode != switch_state_from(state).mode
+    acted = replace_mode(course, switch_state_from(state)) if limits.dry_run else course
     values = {
         "memories": {one.threshold.name: asdict(one.memory) for one in found.judged},
         "course": asdict(acted),
@@ -209,7 +220,7 @@ def _store(state: ModeState, found: Assessment, limits: Limits, source_name: str
         if is_change:
             change = ModeChange.objects.create(
                 at=at,
-                before=course_of(state).mode,
+                before=switch_state_from(state).mode,
                 after=course.mode,
                 setting=before.setting,
                 actor="evaluator",
@@ -217,12 +228,12 @@ def _store(state: ModeState, found: Assessment, limits: Limits, source_name: str
                 evidence=evidence,
                 is_dry_run=limits.dry_run,
             )
-            flag.tell(change)
+            flag.notify_change(change)
     if is_change:
         logger.warning("mode%s: %s", " (dry run)" if limits.dry_run else "", found.decision.reason)
-    flag.forget()
+    flag.clear_cache()
 
 
-def replace_mode(wanted: Course, kept: Course) -> Course:
+def replace_mode(wanted: SwitchState, kept: SwitchState) -> SwitchState:
     """Return the course of a dry run: nothing changes."""
     return dataclasses.replace(wanted, mode=kept.mode, since=kept.since, returned_at=kept.returned_at)

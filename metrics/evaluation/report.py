@@ -7,26 +7,30 @@ from typing import Any
 from metrics.decisions import inline_model
 from metrics.decisions.assessment import Assessment
 from metrics.decisions.criteria import Unit
-from metrics.decisions.inline_model import Inline, Shadow
+from metrics.decisions.inline_model import ServerModel, SimulatedLatencies
 from metrics.decisions.limits_file import Threshold
-from metrics.decisions.threshold_state import Judged, Verdict, show
+from metrics.decisions.threshold_state import ReadingVerdict, ThresholdEvaluation, show
 
-IS_GOOD: dict[str, Callable[[Shadow], float]] = {
+IS_GOOD: dict[str, Callable[[SimulatedLatencies], float]] = {
     "p95_response_time": lambda seen: seen.p95_seconds,
     "average_response_time": lambda seen: seen.mean_seconds,
     "request_timeout_rate": lambda seen: seen.timeout_rate,
 }
 
 
-def of(found: Assessment, machine: Inline, forecast: Mapping[str, float], now: float) -> list[dict[str, Any]]:
+def build_report(
+    found: Assessment, machine: ServerModel, forecast: Mapping[str, float], now: float
+) -> list[dict[str, Any]]:
     """Return an entry for each threshold; shares as 0.01 for 1 %, times in seconds."""
     return [_entry(one, found, machine, forecast.get(one.threshold.name)) for one in found.judged]
 
 
-def _entry(one: Judged, found: Assessment, machine: Inline, seconds_until: float | None) -> dict[str, Any]:
+def _entry(
+    one: ThresholdEvaluation, found: Assessment, machine: ServerModel, seconds_until: float | None
+) -> dict[str, Any]:
     threshold, seen = one.threshold, found.shadows.get(one.threshold.name)
     unit = threshold.criterion.unit
-    reason = f"{one.verdict.value}: {one.reason}" if one.verdict != Verdict.GOOD else one.reason
+    reason = f"{one.verdict.value}: {one.reason}" if one.verdict != ReadingVerdict.GOOD else one.reason
     if seconds_until is not None:
         reason = f"{reason}; {forecast_text(seconds_until)}"
     return {
@@ -57,7 +61,9 @@ def describe(threshold: Threshold) -> str:
     return threshold.criterion.description.replace("`over`", over)
 
 
-def headroom(threshold: Threshold, value: float | None, found: Assessment, machine: Inline) -> float | None:
+def headroom(
+    threshold: Threshold, value: float | None, found: Assessment, machine: ServerModel
+) -> float | None:
     """Return how many times the present traffic keeps the limit, by the shadow where that can be computed.
 
     Other limits: how many times the value fits under it. At most 100; None when nothing is known.
@@ -88,7 +94,7 @@ def values(found: Assessment) -> dict[str, list[float | None]]:
     }
 
 
-def _shadow_value(found: Assessment, one: Judged) -> float | None:
+def _shadow_value(found: Assessment, one: ThresholdEvaluation) -> float | None:
     seen = found.shadows.get(one.threshold.name)
     return seen.value if seen else None
 

@@ -11,7 +11,7 @@ STARTED, TIMED_OUT = "spms_http_requests_started_total", "spms_http_requests_tim
 type Pair = list[float | None]
 
 
-def of(seen: Observation) -> dict[str, Pair]:
+def build_series(seen: Observation) -> dict[str, Pair]:
     """Return series by name, as pairs like those of the thresholds: what was observed, and no shadow.
 
     They are of the last ``seen.work_seconds``; names end in their units. None: nothing was counted.
@@ -35,7 +35,7 @@ def numbers(seen: Observation) -> dict[str, float]:
         "waiting": seen.queue.waiting,
         "live_workers": seen.queue.live_workers,
         "lag_seconds": gauges.get("spms_queue_lag_seconds", 0.0),
-        "pdfs_last_day": gauges.get("spms_pdfs_last_day", 0.0),
+        "pdfs_last_day": gauges.get("spms_pdfs_last_24h", 0.0),
     }
 
 

@@ -5,14 +5,14 @@ from typing import Any
 import yaml
 
 from metrics.collection import sources
-from metrics.decisions.criteria import Kind
-from metrics.decisions.limits_file import Limits, Threshold
+from metrics.decisions.criteria import Statistic
+from metrics.decisions.limits_file import LimitsFile, Threshold
 from metrics.decisions.threshold_state import show
 
 HEAD = "# Written by `manage.py export_prometheus_rules` from thresholds.yaml; change that file instead.\n"
 
 
-def rules(limits: Limits) -> str:
+def build_rules(limits: LimitsFile) -> str:
     """Return a rules file for Prometheus: a recording and an alert for each threshold that it can judge."""
     written: list[dict[str, Any]] = []
     for threshold in limits.thresholds:
@@ -26,22 +26,24 @@ def rules(limits: Limits) -> str:
 def expression(threshold: Threshold) -> str | None:
     """Return the PromQL of a threshold's value; None for what only the evaluator can compute."""
     criterion, length = threshold.criterion, f"[{round(threshold.window_seconds)}s]"
+    if criterion.is_computed:
+        return None
     metric = criterion.metrics[0]
-    if criterion.kind == Kind.GAUGE:
-        return None if metric == "spms_offered_load_ratio" else f"max({metric})"
-    if criterion.kind == Kind.RATIO:
+    if criterion.kind == Statistic.GAUGE:
+        return f"max({metric})"
+    if criterion.kind == Statistic.RATIO:
         whole = criterion.metrics[1]
         return f"sum(increase({metric}{length})) / (sum(increase({whole}{length})) > 0)"
     labels = sources.HISTOGRAMS[metric][1]
     buckets = f"sum by (le) (increase({metric}_bucket{{{labels}}}{length}))"
     count = f"sum(increase({metric}_count{{{labels}}}{length}))"
-    if criterion.kind == Kind.QUANTILE:
+    if criterion.kind == Statistic.QUANTILE:
         return f"histogram_quantile({criterion.quantile}, {buckets})"
-    if criterion.kind == Kind.MEAN:
+    if criterion.kind == Statistic.MEAN:
         return f"sum(increase({metric}_sum{{{labels}}}{length})) / ({count} > 0)"
     under = f'le="{float(threshold.over_seconds or 0)}"'
     below = f"sum(increase({metric}_bucket{{{', '.join(filter(None, (labels, under)))}}}{length}))"
-    return f"{count} - {below}" if criterion.kind == Kind.COUNT_OVER else f"1 - {below} / ({count} > 0)"
+    return f"{count} - {below}" if criterion.kind == Statistic.COUNT_OVER else f"1 - {below} / ({count} > 0)"
 
 
 def _alert(threshold: Threshold) -> dict[str, Any]:

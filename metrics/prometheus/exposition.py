@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -21,18 +20,19 @@ GAUGES = {
     "spms_queue_depth": "Tasks that wait for a worker.",
     "spms_queue_lag_seconds": "Age of the oldest task that waits.",
     "spms_queue_workers": "Live workers of the queue.",
-    "spms_pdfs_last_day": "PDFs rendered in the last 24 hours.",
-    "spms_users_waited_last_day": "People who waited longer than ten seconds for a PDF in the last 24 hours.",
+    "spms_pdfs_last_24h": "PDFs rendered in the last 24 hours.",
+    "spms_users_waited_last_24h": "People who waited longer than ten seconds for a PDF in the last 24 hours.",
     "spms_users_active": "People active in the last five minutes.",
-    "spms_complaints_last_month": "Complaints of users in the last 30 days.",
-    "spms_evaluator_age_seconds": "Time since the last evaluation.",
-    "spms_mode_queue": "1 while work is routed to the queue, 0 while it is inline.",
-    "spms_limits_file_bad": "1 while the limits file cannot be used and the last good limits are in force.",
+    "spms_complaints_last_30d": "Complaints of users in the last 30 days.",
+    "spms_evaluator_last_run_timestamp_seconds": "When the thresholds were last evaluated.",
+    "spms_thresholds_config_last_reload_successful": "0 while the limits file is invalid and the last good limits are in force.",
     "spms_http_requests_in_flight": "Requests of the API that are being served.",
 }
 
+ROUTING_MODE = "spms_routing_mode"
 
-class Everything:
+
+class HostCollector:
     """The counts of all processes of this host, and what is read from rows at the moment of the question.
 
     The files of the processes are merged once: that is what a scrape costs. The gauges are left out while the
@@ -44,16 +44,26 @@ class Everything:
         merged = list(snapshots.samples())
         yield from merged
         try:
-            values = _gauges(merged)
+            state = ModeState.objects.filter(pk=1).first() or ModeState()
+            values = _gauges(merged, state)
         except DatabaseError:
             return
+        yield _routing_mode(state)
         for name, text in GAUGES.items():
             if name in values:
                 yield GaugeMetricFamily(name, text, value=values[name])
 
 
-def _gauges(merged: Iterable[Metric]) -> dict[str, float]:
-    state = ModeState.objects.filter(pk=1).first() or ModeState()
+def _routing_mode(state: ModeState) -> Metric:
+    """Return the mode in force as a state set: 1 for the one, 0 for the other."""
+    family = GaugeMetricFamily(ROUTING_MODE, "1 for the mode in force.", labels=("mode",))
+    effective = flag.from_state(state).effective
+    for mode in ("inline", "queue"):
+        family.add_metric([mode], float(mode == effective))
+    return family
+
+
+def _gauges(merged: Iterable[Metric], state: ModeState) -> dict[str, float]:
     counters = {
         family.name: sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
         for family in merged
@@ -63,15 +73,14 @@ def _gauges(merged: Iterable[Metric]) -> dict[str, float]:
         counters.get(f"spms_http_requests_{name}", 0.0) for name in ("started", "finished", "lost")
     )
     values = {
-        **instruments.facts().gauges(),
-        "spms_users_active": activity.active_count(),
-        "spms_complaints_last_month": complaints(),
-        "spms_mode_queue": float(flag.of(state).effective == "queue"),
-        "spms_limits_file_bad": float(bool(state.limits_error)),
+        **instruments.provider().gauges(),
+        "spms_users_active": activity.active_users(),
+        "spms_complaints_last_30d": complaints(),
+        "spms_thresholds_config_last_reload_successful": float(not state.limits_error),
         "spms_http_requests_in_flight": max(0.0, started - sum(others)),
     }
     if state.evaluated_at:
-        values["spms_evaluator_age_seconds"] = (timezone.now() - state.evaluated_at).total_seconds()
+        values["spms_evaluator_last_run_timestamp_seconds"] = state.evaluated_at.timestamp()
     return {name: float(value) for name, value in values.items()}
 
 
@@ -81,7 +90,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not _may_read(request):
         return HttpResponse("Metrics are for this machine, staff, or a bearer token.\n", status=403)
     registry = CollectorRegistry()
-    registry.register(Everything())
+    registry.register(HostCollector())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 

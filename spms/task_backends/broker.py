@@ -18,10 +18,10 @@ from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 CHANNEL = "spms_queue"
-LATER = "-later"  # ends the key of entries that are taken when no other waits
-WAKE_SECONDS = 2.0  # the longest sleep: an entry whose lock has lapsed announces itself to nobody
-SQLITE_LOOK_SECONDS = 0.03
-DATABASE_AWAY_SECONDS = 1.0
+LOW_PRIORITY = "-later"  # ends the key of entries that are taken when no other waits
+MAX_WAIT_SECONDS = 2.0  # the longest sleep: an entry whose lock has lapsed announces itself to nobody
+SQLITE_POLL_INTERVAL_SECONDS = 0.03
+DATABASE_TIMEOUT_SECONDS = 1.0
 DATA_VERSION = "PRAGMA data_version"
 TAKE = """
 UPDATE django_q_ormq SET lock = %s WHERE id = (
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 type Entry = tuple[int, str]
 
 
-class WakingOrm(ORM):
+class NotifyingOrmBroker(ORM):
     """The broker of ``Q_CLUSTER["broker_class"]``."""
 
     _listener: Any = None
@@ -61,7 +61,7 @@ class WakingOrm(ORM):
         except (DatabaseError, InterfaceError, OSError) as error:
             logger.warning("the queue cannot be read: %s", str(error).strip())
             self._forget()
-            time.sleep(DATABASE_AWAY_SECONDS)
+            time.sleep(DATABASE_TIMEOUT_SECONDS)
             return None
         return [entry] if entry and self._is_readable(entry) else None
 
@@ -73,7 +73,7 @@ class WakingOrm(ORM):
             logger.warning("entry %s could not be acknowledged: %s", task_id, str(error).strip())
 
     def _take(self) -> Entry | None:
-        return self._take_of(self.list_key) or self._take_of(f"{self.list_key}{LATER}")
+        return self._take_of(self.list_key) or self._take_of(f"{self.list_key}{LOW_PRIORITY}")
 
     def _take_of(self, key: str) -> Entry | None:
         now = timezone.now()
@@ -134,10 +134,10 @@ def _wait(listener: Any, before: int | None) -> None:
     """Wait for a new entry, for a while."""
     with listener.wrap_database_errors:
         if before is None:
-            for _ in listener.connection.notifies(timeout=WAKE_SECONDS, stop_after=1):
+            for _ in listener.connection.notifies(timeout=MAX_WAIT_SECONDS, stop_after=1):
                 return
             return
         # Asked thirty times a second, so nothing but the question itself.
-        ask, give_up_at = listener.connection.execute, time.monotonic() + WAKE_SECONDS
+        ask, give_up_at = listener.connection.execute, time.monotonic() + MAX_WAIT_SECONDS
         while ask(DATA_VERSION).fetchone()[0] == before and time.monotonic() < give_up_at:
-            time.sleep(SQLITE_LOOK_SECONDS)
+            time.sleep(SQLITE_POLL_INTERVAL_SECONDS)

@@ -134,7 +134,7 @@ def _log_as_everybody(**_: Any) -> None:
 
 
 @signals.celeryd_init.connect
-def _name_cluster(**_: Any) -> None:
+def _register_cluster(**_: Any) -> None:
     """Name the cluster before its workers are forked."""
     import django
 
@@ -143,9 +143,9 @@ def _name_cluster(**_: Any) -> None:
     from documents.infrastructure import data_dir_lock, processes
     from documents.queue import clusters
 
-    processes.die_with_the_main_process()
-    data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
-    clusters.name_cluster()
+    processes.set_parent_death_signal()
+    data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))
+    clusters.register_cluster()
 
 
 def _refuse_wrong_settings() -> None:
@@ -162,24 +162,24 @@ def _start_worker(**_: Any) -> None:
 
 
 @signals.worker_ready.connect
-def _keep(sender: Any, **_: Any) -> None:
+def _supervise(sender: Any, **_: Any) -> None:
     """Keep the cluster from a thread of the main process."""
-    from documents.operations.supervisor import Keeper
+    from documents.operations.supervisor import Supervisor
     from documents.queue import clusters
 
-    keeper = Keeper(clusters.cluster_name(), sender.controller.concurrency, runs_schedules=True)
-    threading.Thread(target=_keep_on, args=(keeper,), daemon=True, name="keeper").start()
+    keeper = Supervisor(clusters.cluster_name(), sender.controller.concurrency, runs_schedules=True)
+    threading.Thread(target=_run_supervisor, args=(keeper,), daemon=True, name="keeper").start()
 
 
-def _keep_on(keeper: Any) -> None:
+def _run_supervisor(keeper: Any) -> None:
     connection.close()
     keeper.keep_on(_stop)
 
 
 @signals.worker_shutdown.connect
-def _leave(**_: Any) -> None:
-    from documents.operations.supervisor import Keeper
+def _shut_down(**_: Any) -> None:
+    from documents.operations.supervisor import Supervisor
     from documents.queue import clusters
 
     _stop.set()
-    Keeper(clusters.cluster_name(), settings.SPMS_QUEUE_WORKERS).leave()
+    Supervisor(clusters.cluster_name(), settings.SPMS_QUEUE_WORKERS).leave()

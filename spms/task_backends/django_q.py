@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.tasks import async_task
 
-from spms.task_backends.broker import LATER
+from spms.task_backends.broker import LOW_PRIORITY
 
 ENTRY = f"{__name__}.execute"
 
@@ -37,7 +37,7 @@ class DjangoQBackend(BaseTaskBackend):
         """Write the entry; it is there when the caller's transaction commits, and not before."""
         self.validate_task(task)
         name = str(settings.Q_CLUSTER["name"])
-        options = {"task_name": task.name, "cluster": f"{name}{LATER}" if task.priority < 0 else name}
+        options = {"task_name": task.name, "cluster": f"{name}{LOW_PRIORITY}" if task.priority < 0 else name}
         entry_id = async_task(ENTRY, task.module_path, list(args), dict(kwargs), q_options=options)
         return TaskResult(
             task=task,

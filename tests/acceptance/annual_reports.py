@@ -6,7 +6,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 
 from documents.models import BusinessArea, Document, Task
-from documents.queue import lifecycle
+from documents.queue.registry import TaskContext
 from documents.tasks.pdf import task as pdf_task
 from tests import factories
 
@@ -73,4 +73,4 @@ def with_text(tag, text):
 def make(document, user, *, report=lambda phase, pages: None, seconds=60.0):
     """Make the PDF and return what the task got of it."""
     task = Task.objects.create(kind="pdf", document=document, requested_by=user, fingerprint=str(time.time()))
-    return pdf_task.render(lifecycle.Attempt(task=task, deadline=time.monotonic() + seconds, report=report))
+    return pdf_task.render(TaskContext(task=task, deadline=time.monotonic() + seconds, report=report))

@@ -40,7 +40,7 @@ class Server:
 
     def settings(self, prefix):
         """Return the settings of a system whose files are here."""
-        return {"SPMS_FILES": f"s3://{NAME}/{prefix}", "SPMS_S3_ENDPOINT": self.door.address, **KEYS}
+        return {"SPMS_FILE_STORAGE": f"s3://{NAME}/{prefix}", "SPMS_S3_ENDPOINT": self.door.address, **KEYS}
 
     def keys(self, prefix):
         found = self.client.list_objects_v2(Bucket=NAME, Prefix=prefix).get("Contents", ())

@@ -16,7 +16,7 @@ FILES = ("media", "static")
 
 def give(system):
     """Put database, files and people where a system looks for them; return the maintainer's ``Authorization``."""
-    if folder is None or "SPMS_FILES" in system.environment:
+    if folder is None or "SPMS_FILE_STORAGE" in system.environment:
         return _make(system)
     kept = folder / ("postgresql" if "DATABASE_URL" in system.environment else "sqlite")
     with _alone(kept):

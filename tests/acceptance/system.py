@@ -88,7 +88,7 @@ class System:
         return self.start(*on, *(["deploy/keep.sh"] if kept else []), *self._worker_command())
 
     def _worker_command(self):
-        return WORKERS[self.environment.get("SPMS_QUEUE", "django-q")]
+        return WORKERS[self.environment.get("SPMS_QUEUE_BACKEND", "django-q")]
 
     def wait_for_workers(self, count=2):
         """Wait until the workers are there, and the web server knows it."""

@@ -14,7 +14,7 @@ from documents import exceptions
 from documents.content import editions
 from documents.infrastructure import storage
 from documents.models import BusinessArea, Document, DrawnPart, Task
-from documents.queue import lifecycle
+from documents.queue.registry import TaskContext
 from documents.rendering import weasyprint_internals
 from documents.tasks import maintenance
 from documents.tasks.pdf import annual_report, part_cache, task as pdf_task
@@ -46,7 +46,7 @@ def report(owner, settings):
 def as_a_whole(monkeypatch):
     def as_a_whole(document, user):
         with monkeypatch.context() as patch:
-            patch.setattr(annual_report, "FEWEST_CHAPTERS", 10_000)
+            patch.setattr(annual_report, "MIN_CHAPTERS", 10_000)
             return make(document, user)
 
     return as_a_whole
@@ -168,7 +168,7 @@ def test_another_edition_takes_the_chapters_that_are_drawn(report, owner):
         kind="pdf", document=report, requested_by=owner, fingerprint="x", arguments={"reports": editions.ALL}
     )
     everything = pdf_task.render(
-        lifecycle.Attempt(task=task, deadline=time.monotonic() + 60, report=lambda *_: None)
+        TaskContext(task=task, deadline=time.monotonic() + 60, report=lambda *_: None)
     )
     assert (everything.facts["parts"], everything.facts["parts_drawn"]) == (PARTS + 1, 1)
 
@@ -190,15 +190,15 @@ def test_a_short_report_is_made_as_a_whole(owner):
 
 def test_a_report_is_made_as_a_whole_when_weasyprint_is_another(report, owner, monkeypatch):
     def make_from_parts(*_, **__):
-        raise exceptions.BindingUnsupported("WeasyPrint has no draw_text any more.")
+        raise exceptions.AssemblyUnsupported("WeasyPrint has no draw_text any more.")
 
-    monkeypatch.setattr(annual_report, "make", make_from_parts)
+    monkeypatch.setattr(annual_report, "assemble", make_from_parts)
     assert make(report, owner).facts["pages"] > CHAPTERS
 
 
 def test_weasyprint_has_all_that_drawing_in_parts_needs():
     """When this fails, look what became of it, see ``hooks``, and compare parts and whole again."""
-    assert weasyprint_internals.moved() == []
+    assert weasyprint_internals.missing_internals() == []
 
 
 def test_parts_that_no_report_uses_any_more_are_removed(report, owner, monkeypatch):
@@ -210,10 +210,10 @@ def test_parts_that_no_report_uses_any_more_are_removed(report, owner, monkeypat
     old = DrawnPart.objects.filter(document__project__tag="SP-3").earliest("used_at")
     DrawnPart.objects.filter(pk=old.pk).update(used_at=timezone.now() - timedelta(days=91))
     kept = list(DrawnPart.objects.exclude(pk=old.pk).values_list("file", flat=True))
-    outcome = maintenance.remove_old(lifecycle.Attempt(task=Task(), deadline=0, report=lambda *_: None))
+    outcome = maintenance.clean_up(TaskContext(task=Task(), deadline=0, report=lambda *_: None))
     assert outcome.facts["parts"] == 1
     assert not storage.exists(old.file)
     assert all(map(storage.exists, kept))
-    left = [name for name in storage.walk(storage.results()) if name.endswith(part_cache.SUFFIX)]
+    left = [name for name in storage.iter_names(storage.results()) if name.endswith(part_cache.SUFFIX)]
     assert sorted(left) == sorted(kept)
     assert make(report, owner).facts["parts_drawn"] == 0

@@ -38,7 +38,9 @@ def report(owner, settings):
 
 def test_a_chapter_that_cannot_be_laid_out_is_named(report, owner):
     with_text("SP-5", TOO_DEEP)
-    with pytest.raises(exceptions.Unrenderable, match=r"^In SP-5: Its elements are nested too deeply\.$"):
+    with pytest.raises(
+        exceptions.DocumentUnrenderable, match=r"^In SP-5: Its elements are nested too deeply\.$"
+    ):
         make(report, owner)
     assert not DrawnPart.objects.filter(document__project__tag="SP-5").exists()
     with_text("SP-5", "<p>Well.</p>")
@@ -55,7 +57,7 @@ def test_a_chapter_without_end_hits_the_deadline_and_is_named(report, owner):
 
 def test_a_chapter_that_takes_too_much_memory_is_named(report, owner, settings):
     with_text("SP-5", GREEDY)
-    settings.SPMS_RENDER_MEMORY = 150 * 1024**2
+    settings.SPMS_RENDER_MEMORY_LIMIT = 150 * 1024**2
     pool.close_pool()  # the next one has this limit
     try:
         with pytest.raises(exceptions.RenderOutOfMemory, match=r"^In SP-5: .* 150 MiB"):
@@ -81,9 +83,9 @@ def test_a_child_that_is_killed_costs_no_chapter(report, owner):
 def test_a_cancelled_report_stops_its_children(report, owner):
     def cancel(phase, pages):
         if phase == "layout" and pages:
-            raise registry.ClaimLost
+            raise registry.LeaseLost
 
-    with pytest.raises(registry.ClaimLost):
+    with pytest.raises(registry.LeaseLost):
         make(report, owner, report=cancel)
     deadline = time.monotonic() + 10
     while any(process.cpu_percent(0.2) > 50 for process in rendering_processes()):
@@ -138,10 +140,10 @@ def test_parts_that_cannot_be_bound_cost_one_render_as_a_whole(report, owner):
 
 def test_a_part_of_a_document_that_was_deleted_meanwhile_is_not_kept(report, owner, tmp_path):
     (tmp_path / "part.pdf").write_bytes(b"%PDF")
-    new = part_cache.New(
+    new = part_cache.CacheEntry(
         fingerprint="f", document_id=report.pk + 1000, path=tmp_path / "part.pdf", digest="d"
     )
-    assert part_cache.keep([new])["f"].exists()
+    assert part_cache.put_many([new])["f"].exists()
     assert not DrawnPart.objects.exists()
 
 

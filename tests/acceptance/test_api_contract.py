@@ -40,7 +40,7 @@ pytestmark = pytest.mark.xdist_group("api contract")
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     folder = tmp_path_factory.mktemp("api-contract")
-    running = System(folder, SPMS_API_RATE="off", SPMS_QUEUE_WORKERS="1", SPMS_QUEUE_LIMIT="100000")
+    running = System(folder, SPMS_API_THROTTLE_RATE="off", SPMS_QUEUE_WORKERS="1", SPMS_QUEUE_LIMIT="100000")
     running.manage("migrate", "--verbosity", "0")
     running.manage("collectstatic", "--noinput", "--verbosity", "0")
     try:

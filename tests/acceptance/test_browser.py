@@ -19,7 +19,7 @@ TWO_DAYS = "from tests.acceptance import two_days; two_days.fill()"
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
-    made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_WORKERS="4")
+    made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_THREADS="4")
     made.prepare()
     made.start_web()
     made.start_workers()
@@ -96,7 +96,7 @@ def test_it_works_with_the_keyboard_alone(open_page):
     for _ in range(40):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.name || document.activeElement.dataset.range || ''"))
-    assert {"24h", "setting", "seconds", "reason", "traffic", "web_workers"} <= seen
+    assert {"24h", "setting", "seconds", "reason", "traffic", "web_threads"} <= seen
 
 
 def test_the_page_is_light(open_page):

@@ -16,7 +16,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
-    made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_WORKERS="6")
+    made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_THREADS="6")
     with made.running():
         yield made
 

@@ -58,7 +58,7 @@ def system(postgres, broker, inbox, tmp_path):
         "EMAIL_URL": inbox.url,
     }
     if broker:
-        settings |= {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url}
+        settings |= {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url}
     made = System(tmp_path, postgres.new_database(), **settings)
     with made.running(kept=True):
         yield made

@@ -56,7 +56,7 @@ def system(postgres, inbox, tmp_path_factory):
         EMAIL_URL=inbox.url,
         SPMS_MAILS_PER_MINUTE="0",
         SPMS_RETRY_BACKOFF="1s",
-        SPMS_RETRIES="12",
+        SPMS_MAX_RETRIES="12",
     )
     made.prepare()
     made.manage("shell", "-v", "0", "-c", FILL)

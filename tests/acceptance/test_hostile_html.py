@@ -17,9 +17,9 @@ from PIL import Image
 
 from documents import exceptions
 from documents.rendering import pool
-from documents.rendering.protocol import Job
+from documents.rendering.protocol import RenderJob
 
-LIMITS = pool.Limits(memory_bytes=400 * 1024**2, renders=100)
+LIMITS = pool.ChildLimits(memory_bytes=400 * 1024**2, renders=100)
 DEADLINE_SECONDS = 1.0
 PLAIN = "<title>Plain</title><p>A plain page."
 SECRET = "MARKER-of-the-secret-file"
@@ -27,7 +27,7 @@ REFUSALS = (
     exceptions.RenderTimeout,
     exceptions.RenderCpuLimit,
     exceptions.RenderOutOfMemory,
-    exceptions.Unrenderable,
+    exceptions.DocumentUnrenderable,
 )
 
 
@@ -74,7 +74,7 @@ def render(room, html, *, seconds=DEADLINE_SECONDS, cpu_seconds=20):
     page, target = folder / "page.html", folder / "page.pdf"
     page.write_bytes(html if isinstance(html, bytes) else html.encode("utf-8", "surrogatepass"))
     target.unlink(missing_ok=True)
-    job = Job(html_path=str(page), pdf_path=str(target), cpu_seconds=cpu_seconds)
+    job = RenderJob(html_path=str(page), pdf_path=str(target), cpu_seconds=cpu_seconds)
     rendered = rooms.render(job, deadline=time.monotonic() + seconds, report=lambda phase, pages: None)
     return target.read_bytes(), rendered
 
@@ -373,7 +373,7 @@ def test_a_loop_without_end_is_stopped_by_the_limit_on_computing_time(room):
 def test_a_colour_profile_from_elsewhere_is_refused_as_a_fault_of_the_document(room, server):
     address, requests = server
     html = f"<style>@color-profile --x {{ src: url({address}) }} p {{ color: color(--x 0 0 0) }}</style><p>x"
-    with pytest.raises(exceptions.Unrenderable):
+    with pytest.raises(exceptions.DocumentUnrenderable):
         render(room, html, seconds=10)
     assert requests == []
     assert_the_next_render_works(room)

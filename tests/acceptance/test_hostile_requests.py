@@ -14,7 +14,7 @@ PEOPLE = "from tests import factories; factories.user('member')"
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
-    limits = {"SPMS_API_RATE": "40/h", "SPMS_LOGIN_FAILURES": "3", "SPMS_MAX_UPLOAD": "9M"}
+    limits = {"SPMS_API_THROTTLE_RATE": "40/h", "SPMS_LOGIN_FAILURES": "3", "SPMS_MAX_UPLOAD": "9M"}
     running = System(tmp_path_factory.mktemp("hostile-requests"), SPMS_MODE="inline", **limits)
     running.manage("migrate", "--verbosity", "0")
     running.manage("collectstatic", "--noinput", "--verbosity", "0")

@@ -18,7 +18,7 @@ LARGE = (6000, 4000)
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
-    made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_WORKERS="6")
+    made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_THREADS="6")
     with made.running():
         yield made
 

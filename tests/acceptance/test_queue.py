@@ -79,7 +79,7 @@ def broker(engine):
 @pytest.fixture(scope="module")
 def system(engine, broker, request, tmp_path_factory):
     url = None if engine == "sqlite" else request.getfixturevalue("postgres").new_database()
-    settings = {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": broker.url} if broker else {}
+    settings = {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url} if broker else {}
     made = System(tmp_path_factory.mktemp("system"), url, SPMS_RETRY_BACKOFF="1s", **settings)
     with made.running():
         yield made
@@ -306,7 +306,11 @@ def test_settings_that_lose_tasks_are_refused_at_the_start(change, said, tmp_pat
 
 
 def test_a_worker_of_celery_with_wrong_settings_ends_with_one_line(tmp_path):
-    wrong = {"SPMS_QUEUE": "celery", "SPMS_CELERY_BROKER": "amqp://127.0.0.1//", "SPMS_RENDER_TIMEOUT": "40m"}
+    wrong = {
+        "SPMS_QUEUE_BACKEND": "celery",
+        "SPMS_CELERY_BROKER": "amqp://127.0.0.1//",
+        "SPMS_RENDER_TIMEOUT": "40m",
+    }
     environment = {"PATH": "/usr/bin:/bin", "SPMS_DATA_DIR": str(tmp_path), **wrong}
     ended = subprocess.run(WORKERS["celery"], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert ended.returncode == 1

@@ -21,7 +21,7 @@ from fontTools.ttLib import TTFont
 
 from documents import exceptions
 from documents.rendering import pool
-from documents.rendering.protocol import Job
+from documents.rendering.protocol import RenderJob
 from tests.acceptance.servers import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def make_pool(tmp_path):
     made = []
 
     def make_pool(slot_count=1, memory_mib=400, renders=100, folder=tmp_path):
-        limits = pool.Limits(memory_bytes=memory_mib * MIB, renders=renders)
+        limits = pool.ChildLimits(memory_bytes=memory_mib * MIB, renders=renders)
         made.append(pool.Pool(folder, slot_count=slot_count, limits=limits))
         return made[-1]
 
@@ -54,7 +54,7 @@ def make_pool(tmp_path):
 def render(rooms, folder, html=PLAIN, *, name="page", seconds=20.0, cpu_seconds=60, report=None, images=None):
     page = folder / f"{name}.html"
     page.write_text(html)
-    job = Job(
+    job = RenderJob(
         html_path=str(page),
         pdf_path=str(page.with_suffix(".pdf")),
         images=images or {},

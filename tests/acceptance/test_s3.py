@@ -12,7 +12,7 @@ from django.core.files.storage import storages
 
 from documents import exceptions
 from documents.infrastructure import storage
-from documents.infrastructure.s3 import Bucket
+from documents.infrastructure.s3 import BucketStorage
 from documents.tasks.images import attachments
 from spms import environment
 from tests import factories
@@ -69,7 +69,7 @@ def plan(system):
 def bucket(server, monkeypatch):
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    return Bucket(bucket_name=NAME, location="alone", endpoint_url=server.door.address)
+    return BucketStorage(bucket_name=NAME, location="alone", endpoint_url=server.door.address)
 
 
 def upload(system, document):
@@ -214,14 +214,14 @@ def test_a_file_is_there_whole_or_not_at_all(bucket, server):
 
 
 def test_a_bucket_that_is_not_there_is_named(server, bucket):
-    missing = Bucket(bucket_name="no-such-bucket", location="", endpoint_url=server.door.address)
+    missing = BucketStorage(bucket_name="no-such-bucket", location="", endpoint_url=server.door.address)
     for attempt in (
         lambda: missing.exists("a"),
         lambda: missing.open("a"),
         lambda: missing.save("a", ContentFile(b"a")),
         lambda: missing.listdir(""),
     ):
-        with pytest.raises(storage.Unreachable, match=r"no-such-bucket .* does not exist: make it"):
+        with pytest.raises(storage.StorageUnreachable, match=r"no-such-bucket .* does not exist: make it"):
             attempt()
 
 
@@ -245,7 +245,7 @@ class Refusing(http.server.BaseHTTPRequestHandler):
 def test_a_refusal_says_what_to_check(bucket):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as refusing:
         threading.Thread(target=refusing.serve_forever, daemon=True).start()
-        closed = Bucket(
+        closed = BucketStorage(
             bucket_name=NAME, location="", endpoint_url=f"http://127.0.0.1:{refusing.server_port}"
         )
         for attempt in (
@@ -253,7 +253,9 @@ def test_a_refusal_says_what_to_check(bucket):
             lambda: closed.open("a"),
             lambda: closed.get_modified_time("a"),
         ):
-            with pytest.raises(storage.Unreachable, match=r"refuses access .*: check AWS_ACCESS_KEY_ID"):
+            with pytest.raises(
+                storage.StorageUnreachable, match=r"refuses access .*: check AWS_ACCESS_KEY_ID"
+            ):
                 attempt()
         refusing.shutdown()
 
@@ -263,8 +265,8 @@ def test_without_credentials_it_says_which_to_set(server, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", "/nowhere")
-    keyless = Bucket(bucket_name=NAME, location="", endpoint_url=server.door.address)
-    with pytest.raises(storage.Unreachable, match="set AWS_ACCESS_KEY_ID"):
+    keyless = BucketStorage(bucket_name=NAME, location="", endpoint_url=server.door.address)
+    with pytest.raises(storage.StorageUnreachable, match="set AWS_ACCESS_KEY_ID"):
         keyless.exists("a")
 
 
@@ -272,7 +274,7 @@ def test_files_can_be_encrypted_at_rest(server, bucket, monkeypatch, tmp_path):
     for name, value in (server.settings("sealed") | {"SPMS_S3_ENCRYPTION": "AES256"}).items():
         monkeypatch.setenv(name, value)
     options = environment.files(tmp_path)["results"]["OPTIONS"]
-    sealed = Bucket(**options)
+    sealed = BucketStorage(**options)
     sealed.save("a.pdf", ContentFile(b"%PDF"))
     head = server.client.head_object(Bucket=NAME, Key="sealed/results/a.pdf")
     assert (head["ServerSideEncryption"], head["ContentType"]) == ("AES256", "application/pdf")
@@ -283,7 +285,7 @@ def test_an_image_is_copied_for_the_render_or_said_to_be_gone(bucket, settings, 
     bucket.save("images/ab/abc.png", ContentFile(b"PNG"))
     assert attachments.local_path("images/ab/abc.png", tmp_path).read_bytes() == b"PNG"
     assert not attachments.local_path("images/ab/gone.png", tmp_path).exists()
-    away = Bucket(bucket_name=NAME, location="", endpoint_url="http://127.0.0.1:9")
+    away = BucketStorage(bucket_name=NAME, location="", endpoint_url="http://127.0.0.1:9")
     monkeypatch.setattr(attachments, "default_storage", away)
     with pytest.raises(exceptions.StorageUnavailable, match="cannot be reached"):
         attachments.local_path("images/ab/abc.png", tmp_path)

@@ -230,7 +230,7 @@ tests:
         values: '0+10x60'
       - series: 'spms_http_request_duration_seconds_bucket{route="api/v1/documents/{pk}/pdf/", le="+Inf"}'
         values: '0+10x60'
-      - series: 'spms_pdfs_last_day'
+      - series: 'spms_pdfs_last_24h'
         values: '900x60'
     alert_rule_test:
       - eval_time: 10m

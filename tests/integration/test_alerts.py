@@ -55,7 +55,7 @@ def fail(count=1, detail="The image 7 is broken."):
 def test_nobody_is_told_by_default():
     change()
     fail()
-    alerts.send_due()
+    alerts.enqueue_due()
     run_entries()
     assert (Task.objects.filter(kind="alert").count(), mail.outbox) == (0, [])
 
@@ -76,7 +76,7 @@ def test_a_dry_run_is_no_change(by_mail):
     change = ModeChange.objects.create(
         before="inline", after="queue", setting="auto", actor="x", is_dry_run=True
     )
-    flag.tell(change)
+    flag.notify_change(change)
     assert not Task.objects.filter(kind="alert").exists()
 
 
@@ -84,7 +84,7 @@ def test_failed_tasks_are_told_of_together_and_once(by_mail):
     fail(3)
     fail(detail="The table is too deep.")
     for _ in range(2):
-        alerts.send_due()
+        alerts.enqueue_due()
         run_entries()
     [letter] = mail.outbox
     assert letter.subject == "SPMS: 4 tasks failed"
@@ -100,7 +100,7 @@ def test_a_webhook_gets_both_and_its_failure_is_retried(receiver, settings):
     run_entries()
     assert Task.objects.get(kind="alert").status == "retrying"
     fail()
-    alerts.send_due()
+    alerts.enqueue_due()
     run_entries()
     kinds = [json.loads(body)["type"] for _, _, body in receiver.got]
     assert kinds == ["mode.changed", "tasks.failed"]
@@ -119,7 +119,7 @@ def test_a_fault_in_telling_does_not_undo_the_change(by_mail, monkeypatch):
     def broken(about):
         raise RuntimeError("the queue is on fire")
 
-    monkeypatch.setattr(alerts, "begin", broken)
+    monkeypatch.setattr(alerts, "enqueue", broken)
     change()
     assert flag.mode() == "queue"
 
@@ -127,7 +127,7 @@ def test_a_fault_in_telling_does_not_undo_the_change(by_mail, monkeypatch):
 def test_a_message_that_fails_is_not_told_of_itself(by_mail):
     fail()
     Task.objects.update(kind="alert")
-    alerts.send_due()
+    alerts.enqueue_due()
     assert Task.objects.count() == 1
 
 

@@ -58,7 +58,7 @@ def test_what_a_server_refuses_after_it_has_seen_the_text_has_failed(staff, proj
 def test_a_letter_that_is_put_off_is_tried_again_later_and_not_for_ever(
     staff, projects, owner, inbox, queued, settings
 ):
-    settings.SPMS_RETRIES = 2
+    settings.SPMS_MAX_RETRIES = 2
     inbox.at_rcpt[owner.email] = ["450 greylisted"] * 3
     open_cycle(staff)
     for delays in range(1, 3):
@@ -79,13 +79,13 @@ def test_a_mail_server_that_is_away_is_waited_for_and_then_said(staff, projects,
         "default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}
     }
     open_cycle(staff)
-    for _ in range(settings.SPMS_RETRIES):
+    for _ in range(settings.SPMS_MAX_RETRIES):
         turn()
         assert Task.objects.get().status == "retrying"
         Task.objects.update(claimable_at=timezone.now())
     turn()
     task = Task.objects.get()
-    assert (task.status, lifecycle.error_of(task).slug) == ("failed", "mail-server-away")
+    assert (task.status, lifecycle.exception_from(task).slug) == ("failed", "mail-server-away")
     assert letter_states() == {"owner": "waiting", "member": "waiting"}
     assert staff.get(f"{URL}{Cycle.objects.get().pk}/").data["state"] == "stopped"
 
@@ -144,7 +144,7 @@ def test_a_sender_that_was_given_up_still_notes_what_came_of_its_letter(projects
     letter = Letter.objects.get(person=owner)
     token = uuid.uuid4()
     assert letter_task._mark_of(letter, token)()
-    letter_task.give_up_orphans(cycle, None)
+    letter_task.mark_orphans_unknown(cycle, None)
     letter_task._note_of(letter, token)(Letter.State.SENT, "", sent_at=timezone.now())
     letter.refresh_from_db()
     assert (letter.state, letter.error) == ("sent", "")

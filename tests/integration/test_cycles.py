@@ -105,7 +105,7 @@ def test_a_cycle_that_makes_no_sense_is_refused(staff, values):
 def test_what_fills_a_placeholder_stays_words(owner):
     owner.first_name, owner.last_name = "{url}\r\nBcc: x@example.org", "\\1"
     cycle = Cycle(year=2026, due=datetime.date(2026, 7, 1), subject="For {name}", text="{projects} {")
-    written = letter_template.words(cycle, owner, ["SP-2026-001 {year}"])
+    written = letter_template.render(cycle, owner, ["SP-2026-001 {year}"])
     assert written.subject == "For {url} Bcc: x@example.org \\1"
     assert written.text == "- SP-2026-001 {year} {"
 
@@ -142,7 +142,9 @@ def test_cancelling_and_retrying_its_task_is_the_same(staff, settings, queued, p
 def test_a_cycle_that_finds_no_room_in_the_queue_is_not_opened(staff, settings, queued, projects, maintainer):
     settings.SPMS_QUEUE_LIMIT = 1
     for number in range(1):
-        lifecycle.begin(kind="pdf", fingerprint=str(number), document=None, user=maintainer, mode="queue")
+        lifecycle.get_or_create(
+            kind="pdf", fingerprint=str(number), document=None, user=maintainer, mode="queue"
+        )
     answer = open_cycle(staff)
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:spms:problem:queue-full")
     assert not Cycle.objects.exists()
@@ -169,8 +171,11 @@ def test_calls_without_a_body_take_none(staff, call):
 def test_suspended_and_ended_projects_take_no_part(db):
     for status in Project.Status.values:
         factories.project(factories.user(), status=status)
-    assert sorted(preparation.missing(2026).values_list("status", flat=True)) == ["active", "updating"]
-    assert preparation.people().count() == 2
+    assert sorted(preparation.projects_without_report(2026).values_list("status", flat=True)) == [
+        "active",
+        "updating",
+    ]
+    assert preparation.recipients().count() == 2
 
 
 def test_cycles_are_listed_the_newest_first(staff):

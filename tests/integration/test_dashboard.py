@@ -20,7 +20,7 @@ PAGES = (
     "/dashboard/live/",
     "/dashboard/series/",
     "/dashboard/changes/",
-    f"{WHAT_IF}?traffic=1&render_time=1&web_workers=4",
+    f"{WHAT_IF}?traffic=1&render_time=1&web_threads=4",
 )
 
 
@@ -58,7 +58,7 @@ def test_it_opens_before_anything_was_measured(staff):
 
 
 def test_it_shows_every_limit_after_an_evaluation(staff):
-    evaluator.tick(sources.Embedded())
+    evaluator.tick(sources.SnapshotSource())
     text = staff.get("/dashboard/").content.decode()
     assert text.count('scope="row"') == 12
     assert "Nothing was evaluated" not in text
@@ -89,7 +89,7 @@ def test_an_override_needs_a_reason(staff):
 
 @pytest.mark.parametrize(
     "query",
-    ["", "?traffic=x", "?traffic=0&render_time=1&web_workers=4", "?traffic=1&render_time=1&web_workers=0"],
+    ["", "?traffic=x", "?traffic=0&render_time=1&web_threads=4", "?traffic=1&render_time=1&web_threads=0"],
 )
 def test_what_if_refuses_nonsense(staff, query):
     assert staff.get(f"{WHAT_IF}{query}").status_code == 400
@@ -102,7 +102,7 @@ def test_a_series_has_at_most_some_hundred_points(staff):
         for n in range(5000)
     )
     found = staff.get("/dashboard/series/", {"range": "24h"}).json()
-    assert 200 <= len(found["times"]) <= history.MOST_POINTS
+    assert 200 <= len(found["times"]) <= history.MAX_POINTS
     assert found["values"]["p95_response_time"][-1] < 24
     assert found["times"] == sorted(found["times"])
     assert staff.get("/dashboard/series/", {"range": "1y"}).status_code == 400
@@ -125,24 +125,24 @@ def entry(**values):
 
 def test_the_sentence_says_why_and_when_it_ends():
     queue = Flag(setting="auto", effective="queue", since=datetime.now(UTC), reason="queue, until 9 are done")
-    said = presentation.sentence(queue, [entry()], {"p95_response_time": "6.1 s"})
+    said = presentation.explanation(queue, [entry()], {"p95_response_time": "6.1 s"})
     assert said == (
         ", because p95 response time was 6.1 s, limit 5 s; it would be 7.4 s inline now; back to inline when it "
         "stays below 4 s for 10 minutes."
     )
-    doubled = presentation.sentence(queue, [entry(shadow=None, value=6.0)], {}, hold_factor=2.0)
+    doubled = presentation.explanation(queue, [entry(shadow=None, value=6.0)], {}, hold_factor=2.0)
     assert "is over its limit, limit 5 s; it is 6 s now; back to inline" in doubled
     assert doubled.endswith("for 20 minutes.")
-    assert presentation.sentence(queue, [], {}) == ", until 9 are done."
+    assert presentation.explanation(queue, [], {}) == ", until 9 are done."
 
 
 def test_the_sentence_names_the_nearest_limit_while_all_are_kept():
     inline = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="because")
-    near = presentation.sentence(inline, [entry(value=3.0, state="inactive")], {})
+    near = presentation.explanation(inline, [entry(value=3.0, state="inactive")], {})
     assert near.endswith("The nearest is p95 response time at 60% of 5 s.")
-    assert "nothing is measured yet" in presentation.sentence(inline, [], {})
+    assert "nothing is measured yet" in presentation.explanation(inline, [], {})
     chosen = Flag(setting="queue", effective="queue", since=datetime.now(UTC), reason="deadline (set by kim)")
-    assert presentation.sentence(chosen, [], {}) == ", because deadline (set by kim)."
+    assert presentation.explanation(chosen, [], {}) == ", because deadline (set by kim)."
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_freshness_is_said():
 
 
 def test_a_sparkline_has_the_limit_at_a_quarter_and_gaps_where_nothing_is_known():
-    assert presentation.spark([0.0, 5.0, None, 0.0], 5.0) == "M0.0 28.0L40.0 7.0M120.0 28.0"
-    assert presentation.spark([None, 1.0], 5.0) == ""
+    assert presentation.sparkline_path([0.0, 5.0, None, 0.0], 5.0) == "M0.0 28.0L40.0 7.0M120.0 28.0"
+    assert presentation.sparkline_path([None, 1.0], 5.0) == ""
 
 
 def test_a_stale_evaluation_and_an_alarm_stand_on_the_page(staff):
@@ -189,7 +189,7 @@ def test_a_dry_run_stands_on_the_page(staff):
 
 
 def test_the_evaluation_table_has_four_columns_and_all_limits(staff):
-    evaluator.tick(sources.Embedded())
+    evaluator.tick(sources.SnapshotSource())
     text = staff.get("/dashboard/").content.decode()
     table = text[text.index('<table class="evaluation">') :].partition("</table>")[0]
     assert table.count('scope="col"') == 4
@@ -197,7 +197,7 @@ def test_the_evaluation_table_has_four_columns_and_all_limits(staff):
 
 
 def test_what_a_viewer_has_already_is_not_sent_again(staff):
-    evaluator.tick(sources.Embedded())
+    evaluator.tick(sources.SnapshotSource())
     first = staff.get("/dashboard/live/")
     [seen] = re.findall(r'name="seen" value="(\w+)"', first.content.decode())
     assert staff.get("/dashboard/live/", {"seen": seen}).status_code == 204
@@ -236,7 +236,7 @@ def test_changes_are_shown_twenty_at_a_time(staff):
 
 
 def test_a_change_keeps_the_evidence_of_its_time(staff):
-    evaluator.tick(sources.Embedded())
+    evaluator.tick(sources.SnapshotSource())
     told = ModeState.objects.get().report
     made = changed(1, evidence={"thresholds": told["thresholds"], "limits": "abc", "source": "embedded"})
     text = staff.get(f"/dashboard/changes/{made.pk}/").content.decode()
@@ -247,10 +247,10 @@ def test_a_change_keeps_the_evidence_of_its_time(staff):
 
 
 def test_the_end_of_an_override_is_a_time_and_not_text():
-    told = presentation.reason_of("deadline (until 2026-11-24T04:47+00:00)")
+    told = presentation.split_reason("deadline (until 2026-11-24T04:47+00:00)")
     assert told == {"reason": "deadline", "until": datetime(2026, 11, 24, 4, 47, tzinfo=UTC)}
     for text in ("no end", "odd (until 2026-99-24T04:47+00:00)"):
-        assert presentation.reason_of(text) == {"reason": text, "until": None}
+        assert presentation.split_reason(text) == {"reason": text, "until": None}
 
 
 def test_the_sentence_remembers_the_values_at_the_switch(staff):
@@ -282,8 +282,8 @@ def test_a_point_is_the_highest_of_its_interval(staff):
 
 
 def test_an_evaluation_keeps_traffic_and_queue_for_the_charts(staff):
-    evaluator.tick(sources.Embedded(), now=timezone.now().timestamp() - 15)
-    evaluator.tick(sources.Embedded())
+    evaluator.tick(sources.SnapshotSource(), now=timezone.now().timestamp() - 15)
+    evaluator.tick(sources.SnapshotSource())
     kept = Evaluation.objects.latest("at")
     assert kept.values["queue_depth"] == [0.0, None]
     assert {

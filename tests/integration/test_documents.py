@@ -36,11 +36,11 @@ def test_a_patch_of_one_member_does_not_undo_a_change_made_meanwhile(api, plan, 
     assert plan.directorate_approved
 
 
-@pytest.mark.parametrize("kind", document_types.KINDS)
+@pytest.mark.parametrize("kind", document_types.DOCUMENT_TYPES)
 def test_every_kind_can_be_created_with_each_of_its_sections(kind, maintainer, client_of):
-    sections = {key: f"<p>About {key}.</p>" for key in document_types.KINDS[kind].section_keys()}
+    sections = {key: f"<p>About {key}.</p>" for key in document_types.DOCUMENT_TYPES[kind].section_keys()}
     values = {"kind": kind, "year": 2026, "sections": sections}
-    if document_types.KINDS[kind].has_project:
+    if document_types.DOCUMENT_TYPES[kind].has_project:
         values["project"] = factories.project().pk
     answer = client_of(maintainer).post("/api/v1/documents/", values)
     assert answer.status_code == 201, answer.data

@@ -139,7 +139,7 @@ def test_a_bad_file_at_the_first_start_is_one_line(limits):
 def test_only_one_evaluator_decides_at_a_time(monkeypatch):
     now = time.time()
     assert evaluator.tick(FAST, now=now)
-    monkeypatch.setattr(evaluator, "holder", lambda: "other:1")
+    monkeypatch.setattr(evaluator, "evaluator_id", lambda: "other:1")
     assert not evaluator.tick(FAST, now=now + 5)
     assert evaluator.tick(FAST, now=now + 60)
     assert Evaluation.objects.count() == 2
@@ -225,5 +225,5 @@ def test_old_snapshots_are_thinned():
     for minutes in range(0, 180, 5):
         keep("a", 60 * minutes, counts([]))
     keep("a", 40 * 86400, counts([]))
-    snapshots.thin(time.time())
+    snapshots.downsample(time.time())
     assert 12 + 8 <= Snapshot.objects.count() <= 12 + 10

@@ -11,7 +11,7 @@ from django_filters.rest_framework import FilterSet
 
 from documents.api.filters import CycleFilter, LetterFilter, TaskFilter
 from documents.filters import DocumentFilter, ProjectFilter
-from documents.models import Notice, ScheduledReport, Task
+from documents.models import ScheduledReport, Subscription, Task
 from documents.operations import periodic
 from metrics.models import ModeChange
 from tests import factories
@@ -163,7 +163,7 @@ def rows(plan, owner, member, maintainer, stranger):
         finished_at=timezone.now(),
     )
     notices = [
-        Notice.objects.create(task=task, channel="mail", target=person.email, requested_by=person)
+        Subscription.objects.create(task=task, channel="mail", target=person.email, requested_by=person)
         for person in (member, maintainer)
     ]
     change = ModeChange.objects.create(
@@ -177,7 +177,7 @@ def rows(plan, owner, member, maintainer, stranger):
         receivers=["a@example.org"],
         cron="0 7 * * 1",
     )
-    periodic.ensure()
+    periodic.ensure_schedules()
     cycle = factories.cycle()
     return {
         "cycle": cycle.pk,

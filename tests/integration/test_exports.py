@@ -218,7 +218,7 @@ def test_hostile_and_odd_texts_are_texts(api, owner, text):
     factories.project(owner, title=text)
     [row] = csv_of(api)
     assert not re.match(r"[=+\-@\t\r＝＋－＠]", row["title"])
-    assert spreadsheets.restore(row["title"]) == text
+    assert spreadsheets.unescape_formula(row["title"]) == text
     [row] = xlsx_of(api)
     assert row["title"].replace("_x005F", "") == text
     [row] = jsonl_of(api)
@@ -227,21 +227,21 @@ def test_hostile_and_odd_texts_are_texts(api, owner, text):
 
 @given(st.text())
 def test_what_was_defused_is_restored(text):
-    defused = spreadsheets.defuse(text)
-    assert spreadsheets.restore(defused) == text
+    defused = spreadsheets.escape_formula(text)
+    assert spreadsheets.unescape_formula(defused) == text
     assert not re.match(r"[=+\-@\t\r\n＝＋－＠]", defused)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5))
 def test_a_csv_of_anything_is_read_back(tmp_path_factory, texts):
     path = tmp_path_factory.mktemp("csv") / "x.csv"
-    with writers.csv_file(path, ["a"], lambda: None) as write:
+    with writers.open_csv(path, ["a"], lambda: None) as write:
         for text in texts:
             write({"a": text})
     with path.open(encoding="utf-8-sig", newline="") as stream:
         head, *rows = csv.reader(stream)
     assert head == ["a"]
-    assert [spreadsheets.restore(row[0]) if row else "" for row in rows] == texts
+    assert [spreadsheets.unescape_formula(row[0]) if row else "" for row in rows] == texts
 
 
 def test_a_text_that_is_too_long_for_a_cell_is_left_out_and_named(api, plan):
@@ -274,8 +274,8 @@ def test_one_that_waits_is_joined_cancelled_and_retried(api, plan):
 def test_cancelling_one_that_runs_stops_it(api, owner, monkeypatch):
     for _ in range(5):
         factories.project(owner)
-    monkeypatch.setattr(export_task, "ROWS_PER_LOOK", 1)
-    monkeypatch.setattr("documents.queue.lifecycle.WANTED_SECONDS", 0.0)
+    monkeypatch.setattr(export_task, "ROWS_PER_CHECK", 1)
+    monkeypatch.setattr("documents.queue.lifecycle.LEASE_CHECK_SECONDS", 0.0)
     seen = []
 
     def cancelled_at_the_third(*_):
@@ -285,7 +285,7 @@ def test_cancelling_one_that_runs_stops_it(api, owner, monkeypatch):
             yield {"tag": "x", "kind": "x", "year": 2026}
             seen.append(number)
 
-    monkeypatch.setattr(rows, "records", cancelled_at_the_third)
+    monkeypatch.setattr(rows, "iter_records", cancelled_at_the_third)
     task_id = later(api, form="xlsx")
     assert made_now(api, task_id)["status"] == "cancelled"
     assert seen[-1] == 200
@@ -300,7 +300,7 @@ def test_one_that_takes_too_long_says_what_to_do(api, plan, settings, monkeypatc
 
 
 def test_a_sheet_has_an_end(api, plan, monkeypatch):
-    monkeypatch.setattr(writers, "MOST_XLSX_ROWS", 0)
+    monkeypatch.setattr(writers, "MAX_XLSX_ROWS", 0)
     problem_of(api.post(URL, {"what": "projects", "format": "xlsx"}), 422, "export-too-large")
 
 
@@ -323,12 +323,12 @@ def test_an_export_is_read_in_few_questions(owner, django_assert_max_num_queries
     area = BusinessArea.objects.create(name="Marine")
     for _ in range(30):
         factories.document(project=factories.project(owner, business_area=area))
-    chosen = spec.chosen(what="documents", format="csv", filters={})
+    chosen = spec.parse(what="documents", format="csv", filters={})
     with django_assert_max_num_queries(3):
-        assert len(list(rows.records(chosen, owner))) == 30
-    chosen = spec.chosen(what="projects", format="csv", filters={})
+        assert len(list(rows.iter_records(chosen, owner))) == 30
+    chosen = spec.parse(what="projects", format="csv", filters={})
     with django_assert_max_num_queries(3):
-        assert {*map(str, (row["members"] for row in rows.records(chosen, owner)))} == {"['owner']"}
+        assert {*map(str, (row["members"] for row in rows.iter_records(chosen, owner)))} == {"['owner']"}
 
 
 def test_a_notice_tells_of_its_end(api, plan):

@@ -49,8 +49,8 @@ def test_a_zip_is_packed_anew_since_its_pdfs_change_with_more_than_their_rows(ap
 
 
 def test_the_pdfs_that_are_missing_are_made_first_on_wish(api, plan, monkeypatch):
-    monkeypatch.setattr("documents.tasks.exports.zip_file.AT_ONCE", 1)
-    monkeypatch.setattr("documents.tasks.exports.zip_file.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("documents.tasks.exports.zip_file.BATCH", 1)
+    monkeypatch.setattr("documents.tasks.exports.zip_file.POLL_INTERVAL_SECONDS", 0.0)
     broken = factories.document(project=plan.project, kind="project_plan")
     Document.objects.filter(pk=broken.pk).update(sections={"aims": "<div>" * 3000})
     task_id = later(api, what="documents", form="zip", make=True)

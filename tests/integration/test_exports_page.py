@@ -17,7 +17,7 @@ def page_of(user):
 
 
 def exported(user, status="succeeded", filters=None, **values):
-    chosen = spec.chosen(what="documents", format="csv", filters=filters or {})
+    chosen = spec.parse(what="documents", format="csv", filters=filters or {})
     known = {
         "kind": export_task.KIND,
         "arguments": chosen.as_arguments(),

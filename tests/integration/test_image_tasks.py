@@ -9,7 +9,7 @@ from django.utils import timezone
 from PIL import Image
 
 from documents.infrastructure import storage
-from documents.models import Cluster, DocumentImage, Notice, Task
+from documents.models import Cluster, DocumentImage, Subscription, Task
 from documents.queue import hints, leases, lifecycle
 from documents.tasks import maintenance
 from documents.tasks.images import attachments, processing, task as image_task
@@ -61,7 +61,7 @@ def work():
 
 
 def sources():
-    return [name for name in storage.walk(storage.results()) if name.endswith(".upload")]
+    return [name for name in storage.iter_names(storage.results()) if name.endswith(".upload")]
 
 
 def test_its_address_is_there_at_once_and_its_file_when_the_task_is_done(api, plan):
@@ -176,7 +176,7 @@ def test_an_attempt_after_one_that_died_before_its_end_finds_the_image_ready(api
     send(api, plan, picture())
     task = Task.objects.get()
     assert leases.claim(task.pk, "w")
-    DocumentImage.objects.update(**attachments.keep(processing.prepare(picture())))
+    DocumentImage.objects.update(**attachments.store_files(processing.prepare(picture())))
     Task.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     work()
     work()
@@ -187,7 +187,7 @@ def test_an_attempt_after_one_that_died_before_its_end_finds_the_image_ready(api
 
 def test_who_asked_is_told(api, plan, owner):
     answer = send(api, plan, picture(), notify="true")
-    assert Notice.objects.get().target == owner.email
+    assert Subscription.objects.get().target == owner.email
     assert answer.status_code == 202
     refused = send(api, plan, picture("blue"), webhook="http://elsewhere.example/")
     assert refused.status_code == 400
@@ -240,7 +240,7 @@ def test_a_pdf_waits_for_its_image_and_says_so(api, plan, place):
 
 
 def test_it_does_not_wait_for_ever_and_is_made_anew_when_the_image_is_ready(api, plan, monkeypatch):
-    monkeypatch.setattr(pending_images, "LONGEST_WAIT", timedelta())
+    monkeypatch.setattr(pending_images, "MAX_WAIT", timedelta())
     shown(plan, send(api, plan, picture()).data["url"])
     early = begin_pdf(api, plan)
     lifecycle.run(early.pk, deadline=1e9)
@@ -285,7 +285,7 @@ def test_what_came_to_nothing_goes_with_its_task(api, plan, settings):
     api.post(f"{answer['Location']}cancel/")
     maintenance.remove_rows()
     assert DocumentImage.objects.exists()
-    settings.SPMS_KEEP_TASKS = 0
+    settings.SPMS_TASK_RETENTION = 0
     maintenance.remove_rows()
     assert not DocumentImage.objects.exists()
 
@@ -304,6 +304,6 @@ def test_a_retry_of_a_task_whose_image_was_sent_again_has_nothing_to_do(api, pla
 def test_what_the_pdf_draws_meanwhile_is_a_grey_field(api, plan, tmp_path):
     shown(plan, send(api, plan, picture()).data["url"])
     plan.refresh_from_db()
-    draft = pdf_task.write_draft(plan, tmp_path / "draft.html")
+    draft = pdf_task.write_html(plan, tmp_path / "draft.html")
     assert [path.rpartition("/")[2] for path in draft.images.values()] == ["not-ready.png"]
     assert image_task.fingerprint(plan, "a") != image_task.fingerprint(plan, "b")

@@ -23,7 +23,7 @@ def _empty_media():
 
 
 def files():
-    return sorted(storage.walk(default_storage))
+    return sorted(storage.iter_names(default_storage))
 
 
 def send(client, document, file, **values):
@@ -83,7 +83,9 @@ def test_in_another_document_it_is_another_image_of_the_same_file(api, plan, own
 def test_what_others_have_sent_is_neither_seen_nor_used(api, plan, owner, stranger, client_of):
     picture, strange = factories.image_file(), factories.document(stranger)
     theirs = send(client_of(stranger), strange, picture)
-    assert attachments.known(attachments.digest_of(picture), Document.objects.for_user(owner)) is None
+    assert (
+        attachments.reuse_prepared(attachments.digest_of(picture), Document.objects.for_user(owner)) is None
+    )
     own = send(api, plan, picture)
     assert own.status_code == 201
     assert status_of(api, theirs.data["url"]) == 404
@@ -108,22 +110,22 @@ def test_an_upload_makes_a_file_young_that_no_row_names(api, plan, owner):
     send(api, plan, picture)
     make_old()
     DocumentImage.objects.all().delete()
-    again = attachments.keep(processing.prepare(picture))
+    again = attachments.store_files(processing.prepare(picture))
     assert clean_up() == 0
     assert default_storage.exists(again["file"])
 
 
 def test_a_file_that_the_removal_takes_in_the_last_moment_is_written_again(plan, monkeypatch):
-    plain = attachments.keep
+    plain = attachments.store_files
 
     def keep(prepared):
         values = plain(prepared)
-        monkeypatch.setattr(attachments, "keep", plain)
+        monkeypatch.setattr(attachments, "store_files", plain)
         for name in files():  # as the removal does between its questions and the row
             default_storage.delete(name)
         return values
 
-    monkeypatch.setattr(attachments, "keep", keep)
+    monkeypatch.setattr(attachments, "store_files", keep)
     image = attachments.attach(plan, factories.image_file())
     assert default_storage.exists(str(image.file))
     assert default_storage.exists(image.thumbnail)
@@ -153,7 +155,7 @@ def test_a_size_that_there_is_not_is_a_problem(api, plan):
 def test_a_document_that_is_deleted_meanwhile_keeps_no_image(plan):
     gone = Document.objects.get(pk=plan.pk)
     plan.delete()
-    with pytest.raises(exceptions.DocumentGone):
+    with pytest.raises(exceptions.DocumentDeleted):
         attachments.attach(gone, factories.image_file())
     assert not DocumentImage.objects.exists()
 

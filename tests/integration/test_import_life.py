@@ -6,7 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from documents.infrastructure import storage
-from documents.models import Cluster, Document, Membership, Notice, Project, Task
+from documents.models import Cluster, Document, Membership, Project, Subscription, Task
 from documents.queue import lifecycle
 from documents.tasks.imports import validation, writer
 from tests import factories
@@ -39,7 +39,7 @@ def test_a_file_with_one_error_writes_nothing_and_has_the_same_report(staff, pro
 
 def test_a_document_that_changed_meanwhile_stops_the_whole_import(staff, project, monkeypatch):
     document = factories.document(project=project, sections={"aims": "<p>Old</p>"})
-    judge = validation.judge
+    judge = validation.validate
 
     def judge_and_be_late(*args, **options):
         judged = judge(*args, **options)
@@ -47,7 +47,7 @@ def test_a_document_that_changed_meanwhile_stops_the_whole_import(staff, project
             Document.objects.filter(pk=document.pk).update(sections={"aims": "<p>By a person</p>"}, version=2)
         return judged
 
-    monkeypatch.setattr(validation, "judge", judge_and_be_late)
+    monkeypatch.setattr(validation, "validate", judge_and_be_late)
     content = HEAD + "SP-2026-012,project_plan,2026,,,\nSP-2026-012,concept_plan,2026,,,<p>By a file</p>\n"
     answer = send(staff, content, dry_run="false")
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:spms:problem:import-conflict")
@@ -59,13 +59,13 @@ def test_a_document_that_changed_meanwhile_stops_the_whole_import(staff, project
 
 @pytest.mark.parametrize("content", ["tag,title\nSP-2026-012,Corals\n"])
 def test_a_project_that_changed_meanwhile_stops_it_too(staff, project, monkeypatch, content):
-    write = writer.write
+    write = writer.write_rows
 
     def be_late(changes, subject):
         Project.objects.filter(pk=project.pk).update(status="active")
         write(changes, subject)
 
-    monkeypatch.setattr(writer, "write", be_late)
+    monkeypatch.setattr(writer, "write_rows", be_late)
     assert send(staff, content, "projects", dry_run="false").status_code == 409
     assert Project.objects.get(pk=project.pk).title != "Corals"
 
@@ -75,7 +75,7 @@ def test_members_that_changed_meanwhile_stop_the_whole_import(
     staff, owner, member, stranger, monkeypatch, change
 ):
     project = factories.project(owner, tag="SP-2026-012")
-    write, memberships = writer.write, project.memberships
+    write, memberships = writer.write_rows, project.memberships
 
     def be_late(changes, subject):
         if change == "added":
@@ -86,7 +86,7 @@ def test_members_that_changed_meanwhile_stop_the_whole_import(
             memberships.update(user=stranger)
         write(changes, subject)
 
-    monkeypatch.setattr(writer, "write", be_late)
+    monkeypatch.setattr(writer, "write_rows", be_late)
     monkeypatch.setattr(validation, "BATCH", 1)
     area = project.business_area.name
     content = (
@@ -102,33 +102,33 @@ def test_members_that_changed_meanwhile_stop_the_whole_import(
 
 
 def test_members_that_a_file_does_not_speak_of_may_change_meanwhile(staff, project, owner, monkeypatch):
-    write = writer.write
+    write = writer.write_rows
 
     def be_late(changes, subject):
         Membership.objects.create(project=project, user=owner)
         write(changes, subject)
 
-    monkeypatch.setattr(writer, "write", be_late)
+    monkeypatch.setattr(writer, "write_rows", be_late)
     content = "tag,title,members\nSP-2026-012,Corals,\n"
     assert counts(send(staff, content, "projects", dry_run="false")) == (0, 1, 0, 0)
     assert (Project.objects.get().title, Membership.objects.get().user) == ("Corals", owner)
 
 
 def test_a_person_who_was_deleted_meanwhile_stops_it(staff, project, owner, monkeypatch):
-    write = writer.write
+    write = writer.write_rows
 
     def be_late(changes, subject):
         owner.delete()
         write(changes, subject)
 
-    monkeypatch.setattr(writer, "write", be_late)
+    monkeypatch.setattr(writer, "write_rows", be_late)
     answer = send(staff, "tag,title,members\nSP-2026-012,Corals,owner\n", "projects", dry_run="false")
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:spms:problem:import-conflict")
     assert Project.objects.get().title != "Corals"
 
 
 def test_what_somebody_added_or_removed_meanwhile_stops_it(staff, project, monkeypatch):
-    write = writer.write
+    write = writer.write_rows
     happens = [
         lambda: factories.document(project=project),
         lambda: Project.objects.filter(pk=project.pk).delete(),
@@ -138,7 +138,7 @@ def test_what_somebody_added_or_removed_meanwhile_stops_it(staff, project, monke
         happens.pop(0)()
         write(changes, subject)
 
-    monkeypatch.setattr(writer, "write", be_late)
+    monkeypatch.setattr(writer, "write_rows", be_late)
     content = HEAD + "SP-2026-012,concept_plan,2026,,,\n"
     for _ in range(2):
         answer = send(staff, content, dry_run="false")
@@ -148,13 +148,13 @@ def test_what_somebody_added_or_removed_meanwhile_stops_it(staff, project, monke
 
 def test_an_import_that_was_taken_away_while_it_wrote_leaves_nothing(staff, project, settings, monkeypatch):
     settings.SPMS_INLINE_DEADLINE = 2
-    write = writer.write
+    write = writer.write_rows
 
     def be_cancelled(changes, subject):
         write(changes, subject)
         lifecycle.cancel(Task.objects.get().pk, by="somebody")
 
-    monkeypatch.setattr(writer, "write", be_cancelled)
+    monkeypatch.setattr(writer, "write_rows", be_cancelled)
     answer = send(staff, HEAD + "SP-2026-012,concept_plan,2026,,,\n", dry_run="false")
     assert not Document.objects.exists()
     assert answer.status_code in {202, 409, 504}
@@ -211,19 +211,21 @@ def test_who_asks_for_it_is_told_when_it_has_ended(staff, project, maintainer):
     checked = send(staff, HEAD + "SP-2026-012,concept_plan,2026,,,\n", notify="true")
     done = staff.post(f"{URL}{checked.data['task_id']}/apply/", {"notify": True}, format="json")
     assert done.status_code == 201
-    assert list(Notice.objects.values_list("target", "task__kind")) == [(maintainer.email, "import")] * 2
+    assert (
+        list(Subscription.objects.values_list("target", "task__kind")) == [(maintainer.email, "import")] * 2
+    )
 
 
 def test_after_a_conflict_it_is_judged_anew_by_a_retry(staff, project, monkeypatch):
     document = factories.document(project=project)
-    write = writer.write
+    write = writer.write_rows
 
     def be_late(changes, subject):
         monkeypatch.undo()
         document.bump_version()
         write(changes, subject)
 
-    monkeypatch.setattr(writer, "write", be_late)
+    monkeypatch.setattr(writer, "write_rows", be_late)
     refused = send(staff, HEAD + "SP-2026-012,concept_plan,2026,,<p>New</p>,\n", dry_run="false")
     assert refused.status_code == 409
     again = staff.post(f"/api/v1/tasks/{refused.json()['task_id']}/retry/")

@@ -110,7 +110,7 @@ def exported(client, what, form):
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 def test_what_was_exported_is_imported_without_a_change(staff, project, form):
     texts = ("<p>a &amp; b</p>", "=1+1", "- item", "'=x", "two\nlines")
-    for kind, text in zip(document_types.KINDS.values(), texts, strict=False):
+    for kind, text in zip(document_types.DOCUMENT_TYPES.values(), texts, strict=False):
         factories.document(kind=kind.key, project=project, sections=dict.fromkeys(kind.section_keys(), text))
     for name in ("@ann", "-1", "2026", "bob+x@example.org"):
         Membership.objects.create(project=project, user=factories.user(name, is_active=name != "-1"))
@@ -198,7 +198,7 @@ def test_unknown_columns_are_an_error_that_lists_the_known(staff):
 
 
 def test_an_error_after_very_many_warnings_is_among_the_first(staff, project, monkeypatch):
-    monkeypatch.setattr(validation, "MOST_SHOWN", 2)
+    monkeypatch.setattr(validation, "MAX_ROWS_SHOWN", 2)
     rows = [f"SP-2026-012,concept_plan,{2000 + n},,<svg>x</svg>," for n in range(4)]
     answer = send(staff, HEAD + "\n".join([*rows, "SP-2026-012,essay,2026,,,"]), dry_run="false")
     assert "1 error, the first in row 6, column kind" in answer.json()["detail"]
@@ -210,7 +210,7 @@ def test_the_report_is_safe_to_open_in_a_spreadsheet(staff):
 
 
 def test_a_long_list_of_errors_ends_and_says_so(staff, monkeypatch):
-    monkeypatch.setattr(validation, "MOST_FINDINGS", 5)
+    monkeypatch.setattr(validation, "MAX_ISSUES", 5)
     answer = send(staff, "tag,kind,year\n" + "".join(f"X-{n},concept_plan,2026\n" for n in range(8)))
     listed = report(staff, answer.data["task_id"])
     assert (len(listed), listed[-1][-1]) == (6, "3 more were found and are not listed.")

@@ -20,7 +20,9 @@ STEPS = 3
 @pytest.fixture(autouse=True)
 def _counting(monkeypatch):
     """Register a kind that counts to three, one a step, and then writes down what it was asked for."""
-    monkeypatch.setitem(registry._kinds, "count", registry.Kind(name="count", title="Count", run=count))
+    monkeypatch.setitem(
+        registry._task_types, "count", registry.TaskType(name="count", title="Count", run=count)
+    )
 
 
 def count(attempt):
@@ -28,23 +30,23 @@ def count(attempt):
     arguments = attempt.task.arguments | {"done": done}
     Task.objects.filter(pk=attempt.task.pk).update(arguments=arguments)
     if done < STEPS:
-        raise registry.NotYet(attempt.task.arguments.get("pause", 0))
+        raise registry.Reschedule(attempt.task.arguments.get("pause", 0))
     text = f"{attempt.task.arguments['word']} {done}\n".encode()
     with storage.workspace() as folder:
         (folder / "count.txt").write_bytes(text)
         name = storage.save(folder / "count.txt", suffix=".txt")
     facts = {"bytes": len(text), "filename": "Zählung.txt", "media_type": "text/plain; charset=utf-8"}
     digest = hashlib.sha256(text).hexdigest()
-    return registry.Outcome(file=name, digest=digest, fingerprint=attempt.task.fingerprint, facts=facts)
+    return registry.TaskOutput(file=name, digest=digest, fingerprint=attempt.task.fingerprint, facts=facts)
 
 
 def make(owner, **arguments):
-    return routing.make(
+    return routing.submit(
         kind="count",
         fingerprint=str(arguments),
         document=None,
         user=owner,
-        wish=routing.Wish(),
+        wish=routing.Preferences(),
         estimate_seconds=0,
         on_begin=lambda _: None,
         arguments=arguments,
@@ -120,13 +122,13 @@ def test_the_nightly_removal_keeps_files_that_go_into_a_task(owner, settings, tm
     for word in ("kept", "lost"):
         (tmp_path / word).write_text(word)
         names.append(storage.save(tmp_path / word, suffix=".csv"))
-    lifecycle.begin(kind="count", fingerprint="y", document=None, user=owner, source=names[0])
+    lifecycle.get_or_create(kind="count", fingerprint="y", document=None, user=owner, source=names[0])
     maintenance.remove_files(storage.results(), ((Task, "file"), (Task, "source")))
     assert [storage.exists(name) for name in names] == [True, False]
 
 
 def test_a_kind_that_nobody_registered_is_its_own_title():
-    assert (registry.title("count"), registry.title("other")) == ("Count", "other")
+    assert (registry.title_of("count"), registry.title_of("other")) == ("Count", "other")
 
 
 def test_editions_of_an_annual_report_are_files_of_their_own(maintainer, client_of):

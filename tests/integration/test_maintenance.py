@@ -102,9 +102,9 @@ def test_a_schedule_begins_one_task_at_a_time():
 
 
 def test_schedules_are_made_once_and_then_left_alone():
-    periodic.ensure()
+    periodic.ensure_schedules()
     Schedule.objects.filter(name="cleanup").update(next_run=timezone.now())
-    periodic.ensure()
+    periodic.ensure_schedules()
     assert Schedule.objects.count() == 2
     assert Schedule.objects.get(name="cleanup").next_run < timezone.now()
 
@@ -127,9 +127,9 @@ def test_the_next_time_is_in_local_time(now, hour, weekday, expected):
 
 
 def test_clusters_that_start_at_the_same_moment_leave_one_schedule_of_each():
-    periodic.ensure()
+    periodic.ensure_schedules()
     for kind in (maintenance.CLEANUP, maintenance.SUMMARY):
         Schedule.objects.create(name=kind, func=periodic.ENTRY)
-    periodic.ensure()
+    periodic.ensure_schedules()
     names = Schedule.objects.order_by("name").values_list("name", flat=True)
     assert list(names) == [maintenance.CLEANUP, maintenance.SUMMARY]

@@ -15,7 +15,7 @@ from documents.models import Cluster, Task
 from documents.queue import routing
 from metrics import flag, instruments, middleware
 from metrics.collection import activity, feedback, snapshots
-from metrics.decisions.criteria import CRITERIA, REQUESTS, Kind
+from metrics.decisions.criteria import CRITERIA, REQUESTS, Statistic
 from metrics.models import Feedback, ModeState, Presence
 from metrics.prometheus.exposition import GAUGES
 from tests import factories
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(autouse=True)
 def _nobody_is_known(monkeypatch):
-    monkeypatch.setattr(activity, "_written", {})
+    monkeypatch.setattr(activity, "_last_written", {})
 
 
 def total(text, start):
@@ -114,7 +114,7 @@ def test_the_wait_for_a_free_worker_is_taken_from_the_proxys_header(api, client)
     ):
         api.get("/api/v1/mode/", headers={"X-Request-Start": sent})
     after = scraped(client)
-    name = "spms_http_request_queue_seconds"
+    name = "spms_http_request_queue_duration_seconds"
     assert total(after, f"{name}_count") - total(before, f"{name}_count") == 2
     assert total(after, f"{name}_sum") - total(before, f"{name}_sum") == pytest.approx(4, abs=0.5)
 
@@ -123,7 +123,7 @@ def test_who_is_active_is_counted_once(api, client_of, member, plan):
     for _ in range(3):
         api.get("/api/v1/mode/")
     client_of(member).get("/api/v1/mode/")
-    assert (activity.active_count(), Presence.objects.count()) == (2, 2)
+    assert (activity.active_users(), Presence.objects.count()) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -151,10 +151,11 @@ def test_every_metric_that_a_limit_reads_is_there(client):
     text = scraped(client)
     for criterion in CRITERIA.values():
         for metric in criterion.metrics:
-            if metric != "spms_offered_load_ratio":
-                name = f"{metric}_bucket" if criterion.kind not in {Kind.GAUGE, Kind.RATIO} else metric
-                assert name in text, name
-    assert set(GAUGES) - {"spms_evaluator_age_seconds"} <= {line.split(" ")[0] for line in text.splitlines()}
+            name = f"{metric}_bucket" if criterion.kind not in {Statistic.GAUGE, Statistic.RATIO} else metric
+            assert name in text, name
+    assert set(GAUGES) - {"spms_evaluator_last_run_timestamp_seconds"} <= {
+        line.split(" ")[0] for line in text.splitlines()
+    }
 
 
 def test_processes_that_are_killed_leave_exact_counts_and_few_files(tmp_path):
@@ -278,12 +279,12 @@ class TestRoutes:
 
     def test_in_queue_mode_without_workers_it_is_rendered_inline(self, api, plan, settings):
         settings.SPMS_MODE = "queue"
-        flag.forget()
+        flag.clear_cache()
         assert self.post(api, plan) == (201, "inline", "no_worker")
 
     def test_when_the_queue_is_long_free_slots_are_used(self, api, plan, cluster, owner, maintainer):
         ModeState.objects.create(mode="queue")
-        flag.forget()
+        flag.clear_cache()
         for number in range(100):
             Task.objects.create(kind="pdf", fingerprint=f"w{number}", mode="queue", hinted_at=timezone.now())
         assert self.post(api, plan) == (201, "inline", "spill")

@@ -45,7 +45,7 @@ def test_a_choice_holds_for_four_hours_and_is_kept(client_of, maintainer, auto):
 def test_a_choice_ends_by_itself_and_that_is_kept_too(client_of, maintainer, auto):
     client_of(maintainer).put(MODE, {"setting": "queue", "reason": "for a moment"})
     ModeState.objects.update(override_until=timezone.now() - timedelta(seconds=1))
-    flag.forget()
+    flag.clear_cache()
     assert flag.mode() == "inline"
     flag.end_expired_override()
     assert ModeChange.objects.first().reason == "the override has expired"  # type: ignore[union-attr]
@@ -108,5 +108,5 @@ def test_while_the_database_is_away_the_last_mode_stands(auto, monkeypatch):
         raise OperationalError("away")
 
     monkeypatch.setattr(ModeState.objects, "filter", away)
-    monkeypatch.setattr(flag, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(flag, "CACHE_SECONDS", 0)
     assert flag.mode() == "queue"

@@ -9,7 +9,7 @@ import pytest
 from django.core import mail
 
 from documents import exceptions
-from documents.models import Cluster, Notice, Task
+from documents.models import Cluster, Subscription, Task
 from documents.queue import hints
 from documents.tasks.notifications import task as notification_task, webhooks
 from tests import factories
@@ -42,7 +42,7 @@ def address(document):
 
 def work():
     """Do what a cluster does: begin the notices that are due, and run what is in the queue."""
-    notification_task.send_due()
+    notification_task.enqueue_due()
     run_entries()
 
 
@@ -95,7 +95,7 @@ def test_a_pdf_that_is_there_already_is_told_of_too_each_time_that_somebody_asks
 
 def test_a_failure_is_told_as_well(api, plan, monkeypatch):
     def broken(attempt):
-        raise exceptions.Unrenderable("The layout of this document does not end.")
+        raise exceptions.DocumentUnrenderable("The layout of this document does not end.")
 
     replace_handler(monkeypatch, broken)
     refused = api.post(address(plan), {"notify": True})
@@ -237,7 +237,7 @@ def test_only_allowed_addresses_are_taken(api, plan, settings, url, reason):
 def test_nothing_is_sent_to_a_private_address_whatever_its_name(api, plan, receiver, settings, monkeypatch):
     made = api.post(address(plan), {"webhook": receiver.url}).data
     settings.SPMS_WEBHOOK_ALLOW_PRIVATE = False
-    monkeypatch.setattr(webhooks, "problem_with", lambda url: "")
+    monkeypatch.setattr(webhooks, "find_problem", lambda url: "")
     work()
     [notice] = listed(api, made["task_id"])
     assert (notice["status"], receiver.got) == ("failed", [])
@@ -262,7 +262,7 @@ def test_notices_are_for_who_asked_and_for_staff(plan, owner, member, stranger, 
     task_id = client_of(owner).post(address(plan), {"notify": True}).data["task_id"]
     counts = [len(listed(client_of(user), task_id)) for user in (owner, member, maintainer)]
     assert counts == [1, 0, 1]
-    notice = Notice.objects.get()
+    notice = Subscription.objects.get()
     resend = f"/api/v1/tasks/{task_id}/notices/{notice.pk}/resend/"
     statuses = [client_of(user).post(resend).status_code for user in (member, stranger, maintainer)]
     assert statuses == [404, 404, 202]

@@ -7,7 +7,7 @@ from django_q.models import OrmQ
 
 from documents.management.commands.qcluster import look
 from documents.models import Cluster, Task
-from documents.operations.supervisor import Keeper
+from documents.operations.supervisor import Supervisor
 from documents.queue import clusters, hints, statistics
 from tests import factories
 from tests.working import run_entries
@@ -59,7 +59,7 @@ def test_the_first_who_pauses_is_named(db):
 
 
 def test_a_cluster_that_was_idle_or_paused_is_not_taken_for_stalled(api, plan, monkeypatch):
-    keeper, watchdog = Keeper("host:1:a", 2), clusters.Watchdog("host:1:a")
+    keeper, watchdog = Supervisor("host:1:a", 2), clusters.Watchdog("host:1:a")
     monkeypatch.setattr(clusters, "STALLED_SECONDS", 0.05)
     assert not look(keeper, watchdog)
     time.sleep(0.1)
@@ -73,12 +73,12 @@ def test_a_cluster_that_was_idle_or_paused_is_not_taken_for_stalled(api, plan, m
 
 
 def test_workers_and_their_memory_are_kept_with_the_heartbeat():
-    clusters.beat("host:1:a", 2, {71: 1000, 70: 2000})
+    clusters.heartbeat("host:1:a", 2, {71: 1000, 70: 2000})
     assert Cluster.objects.get().processes == [
         {"name": "host:1:a/70", "memory_bytes": 2000},
         {"name": "host:1:a/71", "memory_bytes": 1000},
     ]
-    clusters.beat("host:1:a", 2)
+    clusters.heartbeat("host:1:a", 2)
     assert len(Cluster.objects.get().processes) == 2
 
 

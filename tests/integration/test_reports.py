@@ -39,8 +39,8 @@ def due(report_id, ago=timedelta(seconds=1)):
 def work():
     """Do what workers and their keeper do until nothing is left."""
     for _ in range(3):
-        scheduled_reports.begin_due()
-        notification_task.send_due()
+        scheduled_reports.enqueue_due()
+        notification_task.enqueue_due()
         run_entries()
 
 
@@ -81,8 +81,8 @@ def test_what_has_not_changed_is_sent_again_without_being_made_again(staff_api, 
 
 def test_however_many_look_it_is_begun_once(staff_api, plan, worker):
     due(schedule(staff_api).data["id"])
-    scheduled_reports.begin_due()
-    scheduled_reports.begin_due()
+    scheduled_reports.enqueue_due()
+    scheduled_reports.enqueue_due()
     assert Task.objects.filter(kind="export").count() == 1
 
 
@@ -146,7 +146,7 @@ def test_two_reports_have_two_names(staff_api):
 
 
 def test_a_file_that_is_too_large_for_a_letter_is_only_named(staff_api, plan, worker, monkeypatch):
-    monkeypatch.setattr(notification_task, "LARGEST_ATTACHMENT_BYTES", 10)
+    monkeypatch.setattr(notification_task, "MAX_ATTACHMENT_BYTES", 10)
     due(schedule(staff_api).data["id"])
     work()
     [letter] = mail.outbox

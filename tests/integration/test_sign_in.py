@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from documents.api.throttling import PerPerson
+from documents.api.throttling import UserWindowThrottle
 from spms.middleware import client_address
 
 PASSWORD = "a sample password"
@@ -113,7 +113,7 @@ def test_passwords_are_not_kept_with_the_failures(owner, client):
 
 @pytest.mark.parametrize("proxies", [0, 1])
 def test_an_address_is_believed_only_from_our_own_proxies(owner, client, settings, proxies):
-    settings.SPMS_PROXIES = proxies
+    settings.SPMS_TRUSTED_PROXIES = proxies
     for number in range(4):
         client.post(
             "/api/v1/auth/token/",
@@ -135,7 +135,7 @@ def test_an_address_is_believed_only_from_our_own_proxies(owner, client, setting
     ],
 )
 def test_what_is_no_address_is_never_taken_for_one(remote, forwarded, known, rf, settings):
-    settings.SPMS_PROXIES = 1
+    settings.SPMS_TRUSTED_PROXIES = 1
     assert client_address(rf.get("/", REMOTE_ADDR=remote, headers={"X-Forwarded-For": forwarded})) == known
 
 
@@ -147,7 +147,7 @@ def test_short_passwords_are_refused():
 @pytest.fixture
 def rate(monkeypatch):
     cache.clear()
-    monkeypatch.setattr(PerPerson, "THROTTLE_RATES", {"person": "3/h"})
+    monkeypatch.setattr(UserWindowThrottle, "THROTTLE_RATES", {"person": "3/h"})
     yield
     cache.clear()
 

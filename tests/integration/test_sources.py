@@ -37,7 +37,7 @@ def server():
 
 
 def source(server):
-    return sources.Prometheus(f"http://127.0.0.1:{server.server_port}")
+    return sources.PrometheusSource(f"http://127.0.0.1:{server.server_port}")
 
 
 def vector(value, **labels):
@@ -76,7 +76,7 @@ def test_nonsense_is_no_data(server, status, body):
 def test_a_server_that_does_not_answer_is_given_up_soon_and_rests(server, monkeypatch):
     monkeypatch.setattr(sources, "TIMEOUT_SECONDS", 0.3)
     server.answer = (200, said(), 30)
-    patient = sources.Impatient(source(server))
+    patient = sources.CircuitBreaker(source(server))
     begun_at = time.monotonic()
     assert [patient.window(length, time.time()) for length in (300, 900, 86400)] == [None] * 3
     assert time.monotonic() - begun_at < 1

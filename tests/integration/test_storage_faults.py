@@ -150,7 +150,7 @@ def illustrated(plan, leave_room):
 
 
 def html_size(document, folder):
-    return pdf_task.write_draft(document, folder / "draft.html").path.stat().st_size
+    return pdf_task.write_html(document, folder / "draft.html").path.stat().st_size
 
 
 @pytest.mark.parametrize("what_fits", ["nothing", "half of the HTML", "the HTML alone", "half of the PDF"])

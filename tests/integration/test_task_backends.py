@@ -15,7 +15,7 @@ def test_the_database_hands_out_what_can_wait_last():
     hints.run_task.using(priority=-50).enqueue("later")
     hints.run_task.enqueue("first")
     hints.run_task.using(priority=50).enqueue("second")
-    entries = broker.WakingOrm(list_key="spms")
+    entries = broker.NotifyingOrmBroker(list_key="spms")
     taken = [entries._take() for _ in range(4)]
     assert [OrmQ.objects.get(pk=entry[0]).task["args"][1] for entry in taken if entry] == [
         ["first"],
@@ -31,7 +31,7 @@ def test_what_the_clock_begins_can_wait():
 
 
 def test_rabbitmq_begins_with_the_largest_priority_and_redis_with_the_smallest():
-    wanted = (-100, hints.LATER, 0, 100)
+    wanted = (-100, hints.LOW_PRIORITY, 0, 100)
     assert [celery._priority(one, is_redis=False) for one in wanted] == [0, 2, 4, 9]
     assert [celery._priority(one, is_redis=True) for one in wanted] == [9, 7, 5, 0]
 
@@ -41,7 +41,7 @@ def test_redis_keeps_what_can_wait_apart(settings):
     channel = Channel.__new__(Channel)
     channel.priority_steps = steps
     assert channel.priority(celery._priority(0, is_redis=True)) < channel.priority(
-        celery._priority(hints.LATER, is_redis=True)
+        celery._priority(hints.LOW_PRIORITY, is_redis=True)
     )
 
 

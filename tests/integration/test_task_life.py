@@ -151,7 +151,7 @@ def test_a_fault_that_can_pass_is_retried_with_growing_waits_and_then_fails(
 
 def test_a_document_that_cannot_be_laid_out_is_never_retried(owner, plan, monkeypatch):
     def broken(attempt):
-        raise exceptions.Unrenderable("Too deep.")
+        raise exceptions.DocumentUnrenderable("Too deep.")
 
     replace_handler(monkeypatch, broken)
     task = make_task(owner, document=plan)
@@ -217,13 +217,13 @@ def test_a_clock_that_jumped_back_blocks_nothing(owner, cluster):
     assert state(held) == "queued"
     assert str(waiting.pk) in {entry.task["args"][1][0] for entry in OrmQ.objects.all()}
     Cluster.objects.update(seen_at=future)
-    assert not hints.is_alive()
+    assert not hints.has_live_workers()
 
 
 def test_a_stopped_cluster_gives_its_tasks_back_with_their_attempt(owner):
     mine = make_task(owner, status="running", worker="host:1:a/77", attempts=1, lease_until=timezone.now())
     other = make_task(owner, status="running", worker="host:1:ab/78", attempts=1, lease_until=timezone.now())
-    clusters.leave("host:1:a")
+    clusters.deregister("host:1:a")
     assert (state(mine), mine.attempts, state(other)) == ("queued", 0, "running")
 
 

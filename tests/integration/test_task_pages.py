@@ -186,7 +186,7 @@ def test_a_list_that_makes_no_sense_is_the_whole_list(staff, query):
 
 
 def test_older_tasks_are_a_page_away(staff, monkeypatch):
-    monkeypatch.setattr(task_tables, "PAGE", 2)
+    monkeypatch.setattr(task_tables, "PAGE_SIZE", 2)
     made = [make_task() for _ in range(3)]
     first = task_tables.listing({}, "")
     assert [task.pk for task in first.tasks] == [made[2].pk, made[1].pk]
@@ -200,7 +200,7 @@ def test_a_task_tells_its_story_with_tracebacks(staff, plan, owner, monkeypatch,
     def broken(document, edition):
         raise KeyError("a section that nobody knows")
 
-    monkeypatch.setattr("documents.content.blocks.blocks", broken)
+    monkeypatch.setattr("documents.content.blocks.iter_blocks", broken)
     task = make_task(document=plan, requested_by=owner)
     hints.run_task.call(str(task.pk))
     said = text(staff, f"{PAGE}{task.pk}/")
@@ -225,7 +225,7 @@ def test_each_attempt_that_a_dead_worker_left_is_noted(staff):
 
 
 def test_people_never_see_a_traceback(api, staff, plan, owner, monkeypatch):
-    monkeypatch.setattr("documents.content.blocks.blocks", lambda document: [][len("one")])
+    monkeypatch.setattr("documents.content.blocks.iter_blocks", lambda document: [][len("one")])
     task = make_task(document=plan, requested_by=owner)
     hints.run_task.call(str(task.pk))
     assert "Traceback" in text(staff, f"{PAGE}{task.pk}/")
@@ -242,7 +242,7 @@ def test_the_queue_is_paused_and_resumed_by_hand(staff, cluster):
 
 
 def test_scheduled_work_is_shown_and_can_be_begun_now(staff):
-    periodic.ensure()
+    periodic.ensure_schedules()
     assert "cleanup" in text(staff)
     staff.post(f"{PAGE}schedules/cleanup/run/")
     run_entries()
@@ -281,6 +281,6 @@ def test_the_number_of_questions_does_not_grow_with_the_tasks(
 def test_alerts_are_tasks_like_any_other(staff, settings):
     settings.SPMS_ALERT_MAIL = ["ops@example.org"]
     Cluster.objects.create(name="host:2:a", workers=1)
-    alerts.begin("mode 999")
+    alerts.enqueue("mode 999")
     run_entries()
     assert "The change was removed meanwhile." in text(staff)

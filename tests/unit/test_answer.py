@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from metrics.dashboard.recommendation import Situation, answer, is_close
+from metrics.dashboard.recommendation import Situation, is_close, recommend
 from metrics.flag import Flag
 
 INLINE = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="")
@@ -34,11 +34,11 @@ def entry(**values):
 )
 def test_the_answer_follows_the_limits_that_move_work(values, text):
     others = [entry()] if not values.get("routes_to_queue", True) else []
-    assert answer(USUAL, [entry(**values), *others]).text == text
+    assert recommend(USUAL, [entry(**values), *others]).text == text
 
 
 def test_nothing_is_known_of_old_figures():
-    seen = answer(replace(USUAL, is_fresh=False), [entry(state="firing")])
+    seen = recommend(replace(USUAL, is_fresh=False), [entry(state="firing")])
     assert (seen.text, seen.tone) == ("Not known", "unknown")
     assert "manage.py evaluate_thresholds" in seen.to_do
 
@@ -55,19 +55,19 @@ def test_nothing_is_known_of_old_figures():
     ],
 )
 def test_what_to_do_when_a_queue_is_needed(situation, to_do):
-    assert to_do in answer(situation, [entry(state="firing", value=6.0)]).to_do
+    assert to_do in recommend(situation, [entry(state="firing", value=6.0)]).to_do
 
 
 def test_what_to_do_when_none_is_needed():
     chosen = replace(QUEUE, setting="queue")
-    assert answer(USUAL, [entry()]).to_do == "Nothing to do."
-    assert "somebody chose so" in answer(replace(USUAL, flag=chosen), [entry()]).to_do
-    assert "qcluster" in answer(replace(USUAL, live_workers=0, waiting=3), [entry()]).to_do
-    assert "qcluster" in answer(replace(USUAL, live_workers=0), [entry(value=4.5)]).to_do
+    assert recommend(USUAL, [entry()]).to_do == "Nothing to do."
+    assert "somebody chose so" in recommend(replace(USUAL, flag=chosen), [entry()]).to_do
+    assert "qcluster" in recommend(replace(USUAL, live_workers=0, waiting=3), [entry()]).to_do
+    assert "qcluster" in recommend(replace(USUAL, live_workers=0), [entry(value=4.5)]).to_do
 
 
 def test_a_queue_that_the_limits_have_not_released_is_still_needed():
-    assert answer(replace(USUAL, flag=QUEUE), [entry()]).text == "Yes"
+    assert recommend(replace(USUAL, flag=QUEUE), [entry()]).text == "Yes"
 
 
 def test_what_is_not_known_is_not_close():

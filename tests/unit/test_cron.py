@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from documents.exceptions import CronRefused
+from documents.exceptions import InvalidCronExpression
 from documents.operations import cron
 
 ADELAIDE = ZoneInfo("Australia/Adelaide")
 
 
 def following(expression, after):
-    found = cron.following(expression, after)
+    found = cron.next_after(expression, after)
     assert found is not None
     return found
 
@@ -52,7 +52,7 @@ def test_names_and_small_letters_are_understood():
 def test_any_text_is_an_expression_or_refused(text):
     now = datetime(2026, 11, 25, tzinfo=ADELAIDE)
     try:
-        cron.require_sensible(text, now)
-    except CronRefused:
+        cron.validate(text, now)
+    except InvalidCronExpression:
         return
     assert following(text, now) > now

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from metrics.decisions.limits_file import load_text
-from metrics.decisions.switch import Course, Queue, decide
+from metrics.decisions.switch import Queue, SwitchState, decide
 from metrics.decisions.threshold_state import (
-    LONGEST_HOLD_SECONDS,
-    Memory,
+    MAX_HOLD_SECONDS,
+    AlertState,
     Reading,
+    ReadingVerdict,
     State,
-    Verdict,
     judge,
     verdict_on,
 )
@@ -33,12 +33,12 @@ NEAR = Reading(value=4.5, samples=100, events_over=2, at=NOW)
 GOOD = Reading(value=1.0, samples=100, at=NOW)
 THIN = Reading(value=1.0, samples=3, at=NOW)
 NOTHING = Reading(value=None)
-FIRING = Memory(phase=State.FIRING, since=NOW - 1000, crossed_since=NOW - 1000, seen_at=NOW - 15)
+FIRING = AlertState(phase=State.FIRING, since=NOW - 1000, crossed_since=NOW - 1000, seen_at=NOW - 15)
 
 
 def course_of(readings, memory=None, threshold=P95, step=15.0):
     """Judge one reading after the other, every 15 seconds, and return the last."""
-    found, memory = None, memory or Memory(since=NOW)
+    found, memory = None, memory or AlertState(since=NOW)
     for number, reading in enumerate(readings):
         at = NOW + number * step
         taken = replace(reading, at=at) if reading.value is not None else reading
@@ -50,22 +50,22 @@ def course_of(readings, memory=None, threshold=P95, step=15.0):
 @pytest.mark.parametrize(
     ("threshold", "reading", "verdict"),
     [
-        (P95, CROSSED, Verdict.CROSSED),
-        (P95, NEAR, Verdict.NEAR),
-        (P95, GOOD, Verdict.GOOD),
-        (P95, THIN, Verdict.TOO_THIN),
-        (P95, NOTHING, Verdict.NO_DATA),
-        (P95, replace(GOOD, at=NOW - 61), Verdict.STALE),
-        (P95, replace(GOOD, at=NOW + 61), Verdict.STALE),
-        (P95, replace(CROSSED, samples=30, events_over=2), Verdict.NEAR),
-        (P95, replace(CROSSED, samples=100, events_over=7), Verdict.NEAR),
-        (MEAN, replace(CROSSED, value=2.1, deviation=4.0, events_over=30), Verdict.NEAR),
-        (MEAN, replace(CROSSED, value=4.0, deviation=4.0, events_over=30), Verdict.CROSSED),
-        (ERRORS, replace(CROSSED, value=0.02, samples=100, events_over=2), Verdict.NEAR),
-        (ERRORS, replace(CROSSED, value=0.1, samples=100, events_over=10), Verdict.CROSSED),
-        (USERS, Reading(value=501, at=NOW), Verdict.CROSSED),
-        (USERS, Reading(value=500, at=NOW), Verdict.NEAR),
-        (USERS, Reading(value=400, at=NOW), Verdict.GOOD),
+        (P95, CROSSED, ReadingVerdict.CROSSED),
+        (P95, NEAR, ReadingVerdict.NEAR),
+        (P95, GOOD, ReadingVerdict.GOOD),
+        (P95, THIN, ReadingVerdict.TOO_THIN),
+        (P95, NOTHING, ReadingVerdict.NO_DATA),
+        (P95, replace(GOOD, at=NOW - 61), ReadingVerdict.STALE),
+        (P95, replace(GOOD, at=NOW + 61), ReadingVerdict.STALE),
+        (P95, replace(CROSSED, samples=30, events_over=2), ReadingVerdict.NEAR),
+        (P95, replace(CROSSED, samples=100, events_over=7), ReadingVerdict.NEAR),
+        (MEAN, replace(CROSSED, value=2.1, deviation=4.0, events_over=30), ReadingVerdict.NEAR),
+        (MEAN, replace(CROSSED, value=4.0, deviation=4.0, events_over=30), ReadingVerdict.CROSSED),
+        (ERRORS, replace(CROSSED, value=0.02, samples=100, events_over=2), ReadingVerdict.NEAR),
+        (ERRORS, replace(CROSSED, value=0.1, samples=100, events_over=10), ReadingVerdict.CROSSED),
+        (USERS, Reading(value=501, at=NOW), ReadingVerdict.CROSSED),
+        (USERS, Reading(value=500, at=NOW), ReadingVerdict.NEAR),
+        (USERS, Reading(value=400, at=NOW), ReadingVerdict.GOOD),
     ],
 )
 def test_what_one_reading_says(threshold, reading, verdict):
@@ -109,12 +109,12 @@ def test_a_return_that_was_regretted_takes_longer_the_next_time():
 def test_what_is_not_known_holds_and_is_named(reading, shown):
     found = judge(P95, reading, FIRING, NOW)
     assert (found.is_firing, found.state) == (True, shown)
-    waiting = judge(P95, reading, Memory(since=NOW), NOW)
+    waiting = judge(P95, reading, AlertState(since=NOW), NOW)
     assert not waiting.is_firing
 
 
 def test_what_is_not_known_holds_for_two_hours_at_most():
-    steps = int(LONGEST_HOLD_SECONDS / 15)
+    steps = int(MAX_HOLD_SECONDS / 15)
     assert course_of([NOTHING] * (steps - 1), FIRING).is_firing
     assert not course_of([NOTHING] * (steps + 2), FIRING).is_firing
 
@@ -144,19 +144,19 @@ def firing(threshold=P95):
 
 
 def calm(threshold=P95):
-    return judge(threshold, GOOD, Memory(), NOW)
+    return judge(threshold, GOOD, AlertState(), NOW)
 
 
 def test_what_fires_moves_work_to_the_queue_and_says_why():
-    found = decide([firing(), calm(MEAN)], Course(), WORKERS, NOW)
+    found = decide([firing(), calm(MEAN)], SwitchState(), WORKERS, NOW)
     assert (found.course.mode, found.course.since) == ("queue", NOW)
     assert found.reason == "queue, because of p95 response time: 7 s, limit 5 s"
 
 
 def test_a_limit_that_moves_no_work_moves_none():
-    high = judge(USERS, Reading(value=900, at=NOW), Memory(phase=State.FIRING), NOW)
+    high = judge(USERS, Reading(value=900, at=NOW), AlertState(phase=State.FIRING), NOW)
     assert high.is_firing
-    assert decide([high], Course(), WORKERS, NOW).course.mode == "inline"
+    assert decide([high], SwitchState(), WORKERS, NOW).course.mode == "inline"
 
 
 @pytest.mark.parametrize(
@@ -167,13 +167,13 @@ def test_a_limit_that_moves_no_work_moves_none():
     ],
 )
 def test_a_queue_that_does_not_work_is_not_used_and_that_is_an_alarm(queue, said):
-    found = decide([firing()], Course(), queue, NOW)
+    found = decide([firing()], SwitchState(), queue, NOW)
     assert found.course.mode == "inline"
     assert said in found.alarm
 
 
 def test_it_returns_when_nothing_fires_and_the_backlog_is_gone():
-    queued = Course(mode="queue", since=NOW - 999)
+    queued = SwitchState(mode="queue", since=NOW - 999)
     busy = decide([calm()], queued, Queue(live_workers=2, waiting=3), NOW)
     assert (busy.course.mode, "3 waiting" in busy.reason) == ("queue", True)
     back = decide([calm()], queued, WORKERS, NOW)
@@ -182,7 +182,7 @@ def test_it_returns_when_nothing_fires_and_the_backlog_is_gone():
 
 
 def test_each_regretted_return_doubles_the_time_before_the_next_up_to_four_hours():
-    course, factors = Course(), []
+    course, factors = SwitchState(), []
     for _ in range(8):
         course = decide([firing()], course, WORKERS, NOW).course
         factors.append(course.hold_factor)

@@ -202,7 +202,7 @@ def test_only_one_process_renders_under_each_host_name():
 
 
 def test_every_process_is_stopped_later_than_it_ends_by_itself():
-    grace, deadline = OURS["worker"]["environment"]["SPMS_STOP_GRACE"], settings.SPMS_INLINE_DEADLINE
+    grace, deadline = OURS["worker"]["environment"]["SPMS_SHUTDOWN_GRACE"], settings.SPMS_INLINE_DEADLINE
     assert seconds(SERVICES["worker"]["stop_grace_period"]) >= seconds(grace) + 10
     assert seconds(SERVICES["web"]["stop_grace_period"]) > deadline + 5
     stops = {
@@ -212,7 +212,7 @@ def test_every_process_is_stopped_later_than_it_ends_by_itself():
     assert stops["spms-web"] > deadline + 5
     assert stops["spms-worker"] >= seconds("8s") + 10
     assert pods()["spms-web"]["terminationGracePeriodSeconds"] > deadline + 5 + 5
-    worker_grace = seconds(config_map("base")["SPMS_STOP_GRACE"])
+    worker_grace = seconds(config_map("base")["SPMS_SHUTDOWN_GRACE"])
     assert pods()["spms-worker"]["terminationGracePeriodSeconds"] >= worker_grace + 10
 
 
@@ -227,7 +227,7 @@ def test_long_running_services_are_started_again_and_one_shots_are_not():
 
 def test_promtool_accepts_the_configuration_and_the_rules(tmp_path):
     text = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text()
-    (tmp_path / "rules.yml").write_text(alert_rules.rules(load(ROOT / "thresholds.yaml")))
+    (tmp_path / "rules.yml").write_text(alert_rules.build_rules(load(ROOT / "thresholds.yaml")))
     (tmp_path / "metrics_token").write_text("token")
     (tmp_path / "prometheus.yml").write_text(text.replace("/etc/spms", str(tmp_path)))
     found = subprocess.run(

@@ -58,7 +58,7 @@ def test_an_overlay_with_the_component_of_events_sends_streams_to_a_server_of_th
     [container] = pod["spec"]["containers"]
     [settings] = [one["data"] for (kind, _), one in built.items() if kind == "ConfigMap"]
     assert settings["SPMS_EVENTS"] == "true"
-    assert settings["SPMS_WEB_WORKERS"] == config_map("base")["SPMS_WEB_WORKERS"]
+    assert settings["SPMS_WEB_THREADS"] == config_map("base")["SPMS_WEB_THREADS"]
     rule = built["Ingress", "spms-events"]["spec"]["rules"][0]
     assert rule["host"] == built["Ingress", "spms"]["spec"]["rules"][0]["host"]
     [path] = rule["http"]["paths"]
@@ -86,7 +86,7 @@ def test_containers_are_restricted_and_bounded():
 
 def test_renders_fit_into_the_memory_of_their_container():
     settings = config_map("base")
-    renders = int(settings["SPMS_RENDER_SLOTS"]) * int(settings["SPMS_RENDER_MEMORY"].removesuffix("M"))
+    renders = int(settings["SPMS_RENDER_SLOTS"]) * int(settings["SPMS_RENDER_MEMORY_LIMIT"].removesuffix("M"))
     for name in ("web", "worker"):
         limit = pods()[f"spms-{name}"]["containers"][0]["resources"]["limits"]["memory"]
         assert mebibytes(limit) >= renders + 512

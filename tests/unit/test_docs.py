@@ -51,7 +51,7 @@ def test_every_setting_is_documented_and_every_documented_one_exists():
 
 def test_every_kind_is_documented_with_its_sections():
     text = (ROOT / "docs" / "api.md").read_text()
-    for kind in document_types.KINDS.values():
+    for kind in document_types.DOCUMENT_TYPES.values():
         assert f"| `{kind.key}` | `{' '.join(kind.section_keys())}` |" in text
 
 

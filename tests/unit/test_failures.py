@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from documents.queue.failure_groups import grouped, normalised
+from documents.queue.failure_groups import group_failures, normalise
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -23,16 +23,16 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
     ],
 )
 def test_what_differs_from_case_to_case_does_not_count(one, other):
-    assert normalised(one) == normalised(other)
+    assert normalise(one) == normalise(other)
 
 
 def test_different_faults_stay_apart():
-    assert normalised("The image is broken.") != normalised("The table is broken.")
+    assert normalise("The image is broken.") != normalise("The table is broken.")
 
 
 @given(st.text())
 def test_any_text_can_be_normalised_and_again_without_change(text):
-    once = normalised(text)
+    once = normalise(text)
     assert len(once) <= 300
     assert "\n" not in once
 
@@ -43,13 +43,13 @@ def row(detail, minutes=0, kind="pdf"):
 
 def test_groups_tell_how_many_and_from_when_to_when():
     rows = [row("image 1", 5), row("image 22", 1), row("table"), row("image 1", kind="export")]
-    largest = grouped(rows)[0]
+    largest = group_failures(rows)[0]
     assert (largest.count, largest.title, largest.detail) == (2, "Broken", "image <n>")
     assert (largest.first_at, largest.last_at) == (NOON + timedelta(minutes=1), NOON + timedelta(minutes=5))
     assert set(largest.task_ids) == {rows[0][0], rows[1][0]}
-    assert len(grouped(rows)) == 3
-    assert len({group.key for group in grouped(rows)}) == 3
+    assert len(group_failures(rows)) == 3
+    assert len({group.key for group in group_failures(rows)}) == 3
 
 
 def test_a_task_without_an_error_is_counted_too():
-    assert grouped([(uuid.uuid4(), "pdf", None, None)])[0].count == 1
+    assert group_failures([(uuid.uuid4(), "pdf", None, None)])[0].count == 1

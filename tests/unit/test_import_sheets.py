@@ -188,7 +188,7 @@ def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, 
     path = tmp_path_factory.mktemp("fuzz") / "source"
     path.write_bytes(package(BOOK, **parts))
     with contextlib.suppress(exceptions.ImportUnreadable):
-        _, rows = import_reader.read(path, known=KNOWN, required=())
+        _, rows = import_reader.read_table(path, known=KNOWN, required=())
         assert all(row.number for row in rows)
 
 

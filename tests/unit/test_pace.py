@@ -12,7 +12,7 @@ MOMENTS = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2100, 
 
 @given(LIMITS, MOMENTS)
 def test_a_window_holds_its_moment_and_its_share_of_the_limit(per_minute, now):
-    window = rate_limit.window(per_minute, now)
+    window = rate_limit.current_window(per_minute, now)
     length_seconds = (window.ends_at - window.began_at).total_seconds()
     assert window.began_at - timedelta(milliseconds=1) <= now <= window.ends_at + timedelta(milliseconds=1)
     assert abs(window.size / length_seconds * 60 - per_minute) < 0.01 * per_minute
@@ -20,13 +20,13 @@ def test_a_window_holds_its_moment_and_its_share_of_the_limit(per_minute, now):
 
 @given(LIMITS, MOMENTS)
 def test_windows_follow_each_other_without_a_gap(per_minute, now):
-    window = rate_limit.window(per_minute, now)
-    following = rate_limit.window(per_minute, window.ends_at + timedelta(milliseconds=2))
+    window = rate_limit.current_window(per_minute, now)
+    following = rate_limit.current_window(per_minute, window.ends_at + timedelta(milliseconds=2))
     assert abs(following.began_at - window.ends_at) < timedelta(milliseconds=1)
 
 
 def test_usual_limits():
     now = datetime(2026, 7, 1, 12, 0, 13, tzinfo=UTC)
-    window = rate_limit.window(120, now)
+    window = rate_limit.current_window(120, now)
     assert (window.size, window.began_at.second, window.ends_at.second) == (20, 10, 20)
-    assert rate_limit.window(1, now).ends_at - now == timedelta(seconds=47)
+    assert rate_limit.current_window(1, now).ends_at - now == timedelta(seconds=47)

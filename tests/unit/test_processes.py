@@ -30,13 +30,13 @@ def wait_for(path, seconds):
 
 
 def is_alone(folder):
-    with data_dir_lock.alone(folder) as answer:
+    with data_dir_lock.exclusive_lock(folder) as answer:
         return answer
 
 
 def test_work_waits_for_a_restore_and_a_restore_notices_work(tmp_path):
     command = [sys.executable, "-c", WORK, str(tmp_path)]
-    with data_dir_lock.alone(tmp_path) as first:
+    with data_dir_lock.exclusive_lock(tmp_path) as first:
         worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
         assert first
         assert wait_for(tmp_path / "asks", 20)

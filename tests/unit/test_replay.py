@@ -6,11 +6,11 @@ import pytest
 
 from bench import traffic
 from metrics.decisions import limits_file, replay
-from metrics.decisions.inline_model import Work
+from metrics.decisions.inline_model import Arrival
 
 ROOT = Path(__file__).parent.parent.parent
 LIMITS = limits_file.load(ROOT / "thresholds.yaml")
-SITE = replay.Site(web_workers=4, queue_workers=2, inline_slots=2, deadline_seconds=30.0)
+SITE = replay.Site(web_threads=4, queue_workers=2, inline_slots=2, deadline_seconds=30.0)
 
 
 @pytest.mark.parametrize("shape", sorted(traffic.SHAPES))
@@ -22,9 +22,9 @@ def test_a_day_has_few_switches_and_no_timeouts_once_work_is_queued(shape):
 
 
 def test_an_overload_is_queued_within_the_time_that_the_limits_name():
-    quiet = [Work(6.0 * n, 0.1, False) for n in range(600)]
-    flood = [Work(3600.0 + 0.4 * n, 4.0, True) for n in range(3000)]
-    site = replay.Site(web_workers=4, queue_workers=2, inline_slots=4, deadline_seconds=30.0)
+    quiet = [Arrival(6.0 * n, 0.1, False) for n in range(600)]
+    flood = [Arrival(3600.0 + 0.4 * n, 4.0, True) for n in range(3000)]
+    site = replay.Site(web_threads=4, queue_workers=2, inline_slots=4, deadline_seconds=30.0)
     found = replay.replay(sorted(quiet + flood), LIMITS, site)
     at, mode, reason = found.changes[0]
     assert (mode, "response time" in reason) == ("queue", True)
@@ -33,8 +33,8 @@ def test_an_overload_is_queued_within_the_time_that_the_limits_name():
 
 
 def test_without_workers_of_the_queue_everything_stays_inline():
-    site = replay.Site(web_workers=4, queue_workers=0, inline_slots=2, deadline_seconds=30.0)
-    found = replay.replay([Work(0.5 * n, 4.0, True) for n in range(2000)], LIMITS, site)
+    site = replay.Site(web_threads=4, queue_workers=0, inline_slots=2, deadline_seconds=30.0)
+    found = replay.replay([Arrival(0.5 * n, 4.0, True) for n in range(2000)], LIMITS, site)
     assert (found.switches, found.queue_hours) == (0, 0)
     assert found.timeouts > 0
 
@@ -42,7 +42,7 @@ def test_without_workers_of_the_queue_everything_stays_inline():
 def test_a_trace_is_read_in_order_of_arrival(tmp_path):
     path = tmp_path / "trace.csv"
     path.write_text("arrived_at,kind,service_seconds\n5,pdf,2.5\n1,request,0.1\n")
-    assert replay.read_trace(path) == [Work(1, 0.1, False), Work(5, 2.5, True)]
+    assert replay.read_trace(path) == [Arrival(1, 0.1, False), Arrival(5, 2.5, True)]
 
 
 @pytest.mark.parametrize(

@@ -70,9 +70,9 @@ def test_the_sample_data_is_refused_in_production(manage):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("SPMS_API_RATE", "many", "such as 3000/m"),
-        ("SPMS_API_RATE", "0/m", "such as 3000/m"),
-        ("SPMS_PROXIES", "-1", "a whole number"),
+        ("SPMS_API_THROTTLE_RATE", "many", "such as 3000/m"),
+        ("SPMS_API_THROTTLE_RATE", "0/m", "such as 3000/m"),
+        ("SPMS_TRUSTED_PROXIES", "-1", "a whole number"),
         ("SPMS_LOGIN_FAILURES", "0", "above zero"),
         ("SPMS_LOGS", "xml", "lines, json"),
     ],

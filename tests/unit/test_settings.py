@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
     ("text", "seconds"), [("30", 30), ("30s", 30), ("2m", 120), ("1.5h", 5400), ("250ms", 0.25), (" 5 s ", 5)]
 )
 def test_durations_are_read_with_their_unit(text, seconds):
-    assert durations.seconds("X", text) == seconds
+    assert durations.parse_seconds("X", text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,12 @@ def test_durations_are_read_with_their_unit(text, seconds):
     [("1024", 1024), ("1k", 1024), ("1500M", 1500 * 1024**2), ("1.5GiB", 1610612736), ("2gb", 2**31)],
 )
 def test_sizes_are_read_with_their_unit(text, size):
-    assert durations.size_bytes("X", text) == size
+    assert durations.parse_bytes("X", text) == size
 
 
 @given(st.text(max_size=12))
 def test_whatever_else_is_refused_by_name(text):
-    for read in (durations.seconds, durations.size_bytes):
+    for read in (durations.parse_seconds, durations.parse_bytes):
         message = ""
         try:
             value = read("SPMS_X", text)
@@ -47,13 +47,13 @@ def test_whatever_else_is_refused_by_name(text):
         ("SPMS_MODE", "fast"),
         ("SPMS_INLINE_DEADLINE", "soon"),
         ("SPMS_RENDER_TIMEOUT", "0"),
-        ("SPMS_RENDER_MEMORY", "-1"),
+        ("SPMS_RENDER_MEMORY_LIMIT", "-1"),
         ("SPMS_RENDER_SLOTS", "two"),
-        ("SPMS_WEB_WORKERS", "0"),
+        ("SPMS_WEB_THREADS", "0"),
         ("DEBUG", "perhaps"),
-        ("SPMS_FILES", "s3:/bucket"),
-        ("SPMS_FILES", "s3://Bucket"),
-        ("SPMS_FILES", "s3://bucket/../other"),
+        ("SPMS_FILE_STORAGE", "s3:/bucket"),
+        ("SPMS_FILE_STORAGE", "s3://Bucket"),
+        ("SPMS_FILE_STORAGE", "s3://bucket/../other"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_setting(name, value, tmp_path):
@@ -70,7 +70,11 @@ def test_a_wrong_value_is_one_line_that_names_the_setting(name, value, tmp_path)
     ("name", "value"), [("SPMS_S3_ENDPOINT", "s3.example.org"), ("SPMS_S3_ENCRYPTION", "rot13")]
 )
 def test_a_wrong_value_about_the_bucket_is_one_line_too(name, value, tmp_path):
-    variables = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path), "SPMS_FILES": "s3://bucket"}
+    variables = {
+        "PATH": os.environ["PATH"],
+        "SPMS_DATA_DIR": str(tmp_path),
+        "SPMS_FILE_STORAGE": "s3://bucket",
+    }
     command = [sys.executable, "manage.py", "check"]
     ended = subprocess.run(command, cwd=ROOT, env=variables | {name: value}, capture_output=True, text=True)
     assert ended.returncode != 0
@@ -88,7 +92,7 @@ def test_a_wrong_value_about_the_bucket_is_one_line_too(name, value, tmp_path):
     ],
 )
 def test_images_and_results_have_prefixes_of_their_own(text, bucket, prefix, tmp_path, monkeypatch):
-    monkeypatch.setenv("SPMS_FILES", text)
+    monkeypatch.setenv("SPMS_FILE_STORAGE", text)
     found = {alias: storage["OPTIONS"] for alias, storage in environment.files(tmp_path).items()}
     assert {options["bucket_name"] for options in found.values()} == {bucket}
     assert found["default"]["location"] == f"{prefix}media"
@@ -105,3 +109,10 @@ def test_every_installation_makes_a_key_of_its_own(tmp_path):
     assert len(keys) == 2
     assert min(map(len, keys)) > 50
     assert (tmp_path / "one" / "secret_key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("old", "new"), environment.RENAMED.items())
+def test_a_setting_of_an_old_name_is_an_error_that_names_the_new_one(old, new, monkeypatch):
+    monkeypatch.setenv(old, "4")
+    with pytest.raises(ImproperlyConfigured, match=rf"{old} is called {new} now"):
+        environment.refuse_renamed()

@@ -3,15 +3,23 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from metrics.decisions.inline_model import Inline, Work, headroom, latencies, scaled, shadow, what_if
+from metrics.decisions.inline_model import (
+    Arrival,
+    ServerModel,
+    headroom,
+    latencies,
+    scaled,
+    simulate,
+    what_if,
+)
 
 WORK = st.lists(
-    st.builds(Work, st.floats(0, 100), st.floats(0.01, 20), st.booleans()), min_size=1, max_size=40
+    st.builds(Arrival, st.floats(0, 100), st.floats(0.01, 20), st.booleans()), min_size=1, max_size=40
 ).map(sorted)
 
 
 def machine(workers=2, slots=2, deadline=30.0):
-    return Inline(web_workers=workers, render_slots=slots, deadline_seconds=deadline)
+    return ServerModel(web_threads=workers, render_slots=slots, deadline_seconds=deadline)
 
 
 def simulated(work, workers):
@@ -43,29 +51,29 @@ def test_fewer_render_slots_make_only_renders_wait_longer(work):
 
 
 def test_a_render_waits_for_a_slot_while_other_requests_pass():
-    work = [Work(0, 10, True), Work(1, 10, True), Work(2, 0.1, False)]
+    work = [Arrival(0, 10, True), Arrival(1, 10, True), Arrival(2, 0.1, False)]
     assert latencies(work, machine(4, 1)) == pytest.approx([10, 19, 0.1])
 
 
 def test_its_figures_are_those_of_the_latencies():
-    found = shadow([Work(0, 40, True), Work(1, 1, False), Work(2, 1, False)], machine(2))
+    found = simulate([Arrival(0, 40, True), Arrival(1, 1, False), Arrival(2, 1, False)], machine(2))
     assert found is not None
     assert (found.requests, found.over_deadline, found.p95_seconds) == (3, 1, 40)
     assert found.timeout_rate == pytest.approx(1 / 3)
-    assert shadow([], machine()) is None
+    assert simulate([], machine()) is None
 
 
 def test_headroom_is_the_traffic_at_which_the_limit_breaks():
-    work = [Work(10.0 * n, 2.0, True) for n in range(60)]
+    work = [Arrival(10.0 * n, 2.0, True) for n in range(60)]
     most = headroom(work, machine(1, 1), lambda seen: seen.p95_seconds <= 5)
     assert most == pytest.approx(5.0, rel=0.1)  # at five times the traffic the one worker is always busy
     assert headroom([], machine(), lambda seen: True) is None
 
 
 def test_what_if_answers_for_slower_renders_and_fewer_workers():
-    work = [Work(3.0 * n, 2.0, True) for n in range(60)]
+    work = [Arrival(3.0 * n, 2.0, True) for n in range(60)]
     slow = what_if(work, machine(1, 1), render_time=2.0)
     assert slow is not None
     assert slow.p95_seconds > 30
-    assert what_if(work, machine(1, 4), web_workers=4, render_time=2.0).p95_seconds == pytest.approx(4)  # type: ignore[union-attr]
+    assert what_if(work, machine(1, 4), web_threads=4, render_time=2.0).p95_seconds == pytest.approx(4)  # type: ignore[union-attr]
     assert scaled([], traffic=2) == []

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         """Make the archive."""
         folder = options["folder"] or Path(settings.SPMS_DATA_DIR) / "backups"
         try:
-            path, manifest = create.make(
+            path, manifest = create.create(
                 folder, with_key=options["with_key"], with_bucket=options["with_bucket"]
             )
         except (BackupError, SpmsError, OSError, DatabaseError) as error:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from documents.infrastructure import data_dir_lock
-from documents.operations.supervisor import Keeper
+from documents.operations.supervisor import Supervisor
 from documents.queue import clusters
 
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
-        keeper = Keeper(clusters.name_cluster(), options["workers"], runs_schedules=True)
+        data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))
+        keeper = Supervisor(clusters.register_cluster(), options["workers"], runs_schedules=True)
         keeper.keep_on(stop)
         keeper.leave()

@@ -13,7 +13,7 @@ from django_q.cluster import Cluster
 from django_q.management.commands import qcluster
 
 from documents.infrastructure import data_dir_lock, processes
-from documents.operations.supervisor import ROUND_SECONDS, Keeper
+from documents.operations.supervisor import TICK_INTERVAL_SECONDS, Supervisor
 from documents.queue import clusters
 
 logger = logging.getLogger("spms.qcluster")
@@ -22,7 +22,7 @@ logger = logging.getLogger("spms.qcluster")
 class Command(qcluster.Command):
     """Starts the workers; recovers lost tasks; exits with 1 when the cluster is stalled or dead.
 
-    The process manager then starts it again. On SIGTERM the running tasks get ``SPMS_STOP_GRACE`` to finish;
+    The process manager then starts it again. On SIGTERM the running tasks get ``SPMS_SHUTDOWN_GRACE`` to finish;
     what still runs goes back to the queue.
     """
 
@@ -31,14 +31,14 @@ class Command(qcluster.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the cluster to its end."""
         stop = threading.Event()
-        processes.die_with_the_main_process()
-        data_dir_lock.work_on(Path(settings.SPMS_DATA_DIR))
-        name = clusters.name_cluster()
-        cluster, keeper = Cluster(), Keeper(name, settings.SPMS_QUEUE_WORKERS)
+        processes.set_parent_death_signal()
+        data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))
+        name = clusters.register_cluster()
+        cluster, keeper = Cluster(), Supervisor(name, settings.SPMS_QUEUE_WORKERS)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         connection.close()
-        processes.share_with_forks()
+        processes.freeze_gc_before_fork()
         cluster.start()
         try:
             is_well = options.get("run_once") or watch(cluster, keeper, clusters.Watchdog(name), stop)
@@ -46,13 +46,13 @@ class Command(qcluster.Command):
             logger.exception("the cluster cannot be watched over; ending, so that it is started again")
             is_well = False
         cluster.stop_event.set()
-        cluster.sentinel.join(timeout=settings.SPMS_STOP_GRACE if is_well else 0)
-        processes.end_children()
+        cluster.sentinel.join(timeout=settings.SPMS_SHUTDOWN_GRACE if is_well else 0)
+        processes.kill_children()
         keeper.leave()
         sys.exit(0 if is_well else 1)
 
 
-def watch(cluster: Any, keeper: Keeper, watchdog: clusters.Watchdog, stop: threading.Event) -> bool:
+def watch(cluster: Any, keeper: Supervisor, watchdog: clusters.Watchdog, stop: threading.Event) -> bool:
     """Beat, recover and watch until told to stop; return whether the cluster was well to the end."""
     while not stop.is_set():
         if not cluster.sentinel.is_alive():
@@ -61,11 +61,11 @@ def watch(cluster: Any, keeper: Keeper, watchdog: clusters.Watchdog, stop: threa
         if look(keeper, watchdog):
             logger.error("tasks wait and no worker takes them; ending, so that it is started again")
             return False
-        stop.wait(ROUND_SECONDS)
+        stop.wait(TICK_INTERVAL_SECONDS)
     return True
 
 
-def look(keeper: Keeper, watchdog: clusters.Watchdog) -> bool:
+def look(keeper: Supervisor, watchdog: clusters.Watchdog) -> bool:
     """Do a round and say whether the cluster is stalled; the clock of that stands while nothing can be done."""
     try:
         if keeper.round():

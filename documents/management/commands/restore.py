@@ -39,6 +39,8 @@ class Command(BaseCommand):
             f"Restored the system of {manifest.made_at} (version {manifest.version}): {counts}."
         )
         if manifest.files != "archive":
-            self.stdout.write(f"Its files are not in the archive; they are in {manifest.files} (SPMS_FILES).")
+            self.stdout.write(
+                f"Its files are not in the archive; they are in {manifest.files} (SPMS_FILE_STORAGE)."
+            )
         if KEY not in manifest.sha256:
             self.stdout.write("It came without its secret key: put that back, or people sign in anew.")

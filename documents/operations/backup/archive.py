@@ -19,8 +19,8 @@ FORMAT = 1
 MANIFEST, KEY = "manifest.json", "secret_key"
 DATABASES = {"sqlite": "database.sqlite3", "postgresql": "database.pgdump"}
 FOLDERS = ("media", "results")
-IN_A_FOLDER = re.compile(rf"(?:{'|'.join(FOLDERS)})(?:/[^/\\\x00-\x1f]+)+")
-MOST_MANIFEST_BYTES = 1024**3
+FOLDER_MEMBER = re.compile(rf"(?:{'|'.join(FOLDERS)})(?:/[^/\\\x00-\x1f]+)+")
+MAX_MANIFEST_BYTES = 1024**3
 PART_BYTES = 1024**2
 
 
@@ -88,7 +88,7 @@ class Writer:
 
 
 @contextlib.contextmanager
-def appearing(target: Path) -> Iterator[IO[bytes]]:
+def atomic_file(target: Path) -> Iterator[IO[bytes]]:
     """Give a private file that gets its name when it is whole, and is gone when anything fails."""
     private = target.with_name(f".{target.name}.{os.getpid()}.part")
     descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -166,7 +166,7 @@ def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
 def _require_ours(member: tarfile.TarInfo, seen: set[str]) -> None:
     name = member.name
     is_known = name in {MANIFEST, KEY, *DATABASES.values()}
-    is_inside = bool(IN_A_FOLDER.fullmatch(name)) and not {".", ".."} & set(name.split("/"))
+    is_inside = bool(FOLDER_MEMBER.fullmatch(name)) and not {".", ".."} & set(name.split("/"))
     if not (is_known or is_inside) or name in seen:
         raise BackupError(f"This archive is not to be trusted: it has a member {name!r}.")
     if member.type not in {tarfile.REGTYPE, tarfile.AREGTYPE} or member.issparse():
@@ -174,7 +174,7 @@ def _require_ours(member: tarfile.TarInfo, seen: set[str]) -> None:
 
 
 def _parse(member: tarfile.TarInfo, content: IO[bytes]) -> Manifest:
-    if member.size > MOST_MANIFEST_BYTES:
+    if member.size > MAX_MANIFEST_BYTES:
         raise BackupError("This archive is not to be trusted: its manifest is too large.")
     try:
         manifest = Manifest(**json.loads(content.read()))

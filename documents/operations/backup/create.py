@@ -27,7 +27,7 @@ NAMING = {"media": DocumentImage, "results": Task}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class Snapshot:
     """What the database said of itself at the moment of its snapshot."""
 
     migrations: list[str]
@@ -35,17 +35,17 @@ class Moment:
     named: set[str]
 
 
-def make(folder: Path, *, with_key: bool = False, with_bucket: bool = False) -> tuple[Path, Manifest]:
+def create(folder: Path, *, with_key: bool = False, with_bucket: bool = False) -> tuple[Path, Manifest]:
     """Write an archive into a folder; return its path and what it holds."""
     made_at = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     target = folder / f"spms-{made_at:%Y%m%dT%H%M%SZ}.tar"
-    with storage.workspace() as work, archive.appearing(target) as stream:
+    with storage.workspace() as work, archive.atomic_file(target) as stream:
         writer = Writer(stream)
         moment = _add_database(writer, work)
         if with_key:
             _add_path(writer, archive.KEY, Path(settings.SPMS_DATA_DIR) / "secret_key")
-        where = place_of_files()
+        where = files_location()
         takes_files = where == "archive" or with_bucket
         if takes_files:
             _add_files(writer)
@@ -69,34 +69,34 @@ def version() -> str:
     return str(tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"])
 
 
-def place_of_files() -> str:
+def files_location() -> str:
     """Return ``archive`` for files that belong into an archive, or the bucket in which they are."""
     try:
         default_storage.path("any")
     except NotImplementedError:
-        return str(settings.SPMS_FILES)
+        return str(settings.SPMS_FILE_STORAGE)
     return "archive"
 
 
-def storage_of(folder: str) -> Storage:
+def storage_for(folder: str) -> Storage:
     """Return the storage whose files are in a folder of the archive."""
     return storage.results() if folder == "results" else default_storage
 
 
-def _add_database(writer: Writer, work: Path) -> Moment:
+def _add_database(writer: Writer, work: Path) -> Snapshot:
     name = archive.DATABASES[database.engine()]
     if "django_migrations" not in database.tables():
         raise archive.BackupError(
             "There is nothing to save: the database has no tables (migrate makes them)."
         )
     with database.snapshot(work / name) as query:
-        moment = _moment(query)
+        moment = _snapshot(query)
     _add_path(writer, name, work / name)
     (work / name).unlink()
     return moment
 
 
-def _moment(query: database.Query) -> Moment:
+def _snapshot(query: database.Query) -> Snapshot:
     applied = query("SELECT app, name FROM django_migrations ORDER BY app, name")
     counts = {name: query(COUNT.format(model._meta.db_table))[0][0] for name, model in COUNTED.items()}
     named = {
@@ -104,19 +104,19 @@ def _moment(query: database.Query) -> Moment:
         for folder, model in NAMING.items()
         for row in query(FILES.format(model._meta.db_table))
     }
-    return Moment(migrations=[f"{app}.{name}" for app, name in applied], counts=counts, named=named)
+    return Snapshot(migrations=[f"{app}.{name}" for app, name in applied], counts=counts, named=named)
 
 
 def _add_files(writer: Writer) -> None:
     for folder in archive.FOLDERS:
-        for name in _whole_files(storage_of(folder)):
+        for name in _whole_files(storage_for(folder)):
             # One that the clean-up removed in this moment is missed only if a row names it; that is counted.
-            with contextlib.suppress(FileNotFoundError), storage_of(folder).open(name) as source:
+            with contextlib.suppress(FileNotFoundError), storage_for(folder).open(name) as source:
                 writer.add(f"{folder}/{name}", source, source.size)
 
 
 def _whole_files(files: Storage) -> Iterator[str]:
-    return (name for name in storage.walk(files) if not name.endswith(".part"))
+    return (name for name in storage.iter_names(files) if not name.endswith(".part"))
 
 
 def _add_path(writer: Writer, name: str, path: Path) -> None:

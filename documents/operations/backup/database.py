@@ -17,7 +17,7 @@ from documents.operations.backup.archive import BackupError
 
 type Query = Callable[[str], list[tuple[Any, ...]]]
 
-DEBIAN = Path("/usr/lib/postgresql")
+INSTALL_HINT = Path("/usr/lib/postgresql")
 DEFINES_TABLES = re.compile(r"^\d+; \d+ \d+ TABLE (\S+) (\S+) ", re.MULTILINE)
 
 
@@ -164,7 +164,7 @@ def _programs(*names: str) -> list[Path]:
     """Return programs of PostgreSQL, all from one folder and not older than the server."""
     server = connection.pg_version // 10_000  # type: ignore[attr-defined]
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    folders += [path / "bin" for path in DEBIAN.glob("*")]
+    folders += [path / "bin" for path in INSTALL_HINT.glob("*")]
     fitting = [
         (version, folder)
         for folder in folders

@@ -50,7 +50,7 @@ def _put_files(stream: IO[bytes], manifest: Manifest, work: Path) -> Path:
             path.chmod(0o600)
             path.replace(Path(settings.SPMS_DATA_DIR) / archive.KEY)
         else:
-            storage.place(create.storage_of(folder), rest, path)
+            storage.put(create.storage_for(folder), rest, path)
             path.unlink(missing_ok=True)
     return database
 
@@ -84,7 +84,7 @@ def _require_empty() -> None:
             name = model._meta.verbose_name_plural
             raise BackupError(f"This system has {name} already. Repeat with --replace to lose what it has.")
     for folder in archive.FOLDERS:
-        if next(storage.walk(create.storage_of(folder)), None):
+        if next(storage.iter_names(create.storage_for(folder)), None):
             raise BackupError(
                 f"This system has files in {folder}/ already. Repeat with --replace to keep them too."
             )
@@ -93,7 +93,7 @@ def _require_empty() -> None:
 @contextlib.contextmanager
 def _alone(*, is_forced: bool) -> Iterator[None]:
     """Keep web and workers of this data folder from starting; refuse while any of the system runs."""
-    with data_dir_lock.alone(Path(settings.SPMS_DATA_DIR)) as is_alone:
+    with data_dir_lock.exclusive_lock(Path(settings.SPMS_DATA_DIR)) as is_alone:
         if not is_forced:
             _require_stopped(is_alone=is_alone)
         yield

@@ -30,7 +30,7 @@ class Work(TypedDict):
     on_begin: Callable[[Task], None]
 
 
-def require_new(year: int) -> None:
+def check_new(year: int) -> None:
     """Raise CycleExists when this year's cycle was opened before."""
     if (found := Cycle.objects.filter(year=year).first()) is not None:
         raise exceptions.CycleExists(
@@ -38,12 +38,12 @@ def require_new(year: int) -> None:
         )
 
 
-def opened(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) -> Work:
+def open_request(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) -> Work:
     """Return the work that opens a new cycle, which is stored with its task or not at all.
 
     Raises CycleExists, now or when the task is begun.
     """
-    require_new(cycle.year)
+    check_new(cycle.year)
 
     def on_begin(task: Task) -> None:
         cycle.task = task
@@ -51,7 +51,7 @@ def opened(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) -> Work:
             with transaction.atomic():
                 cycle.save(force_insert=True)
         except IntegrityError:
-            require_new(cycle.year)
+            check_new(cycle.year)
             raise
         also(task)
 
@@ -59,16 +59,16 @@ def opened(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) -> Work:
     return _work(cycle, plan.seconds + plan.reports * 0.002, on_begin)
 
 
-def resumed(cycle: Cycle) -> Work:
+def resume_request(cycle: Cycle) -> Work:
     """Return the work that goes on with what is left. Raises CycleState when nothing is."""
     waiting = cycle.letters.waiting().count()
     if cycle.prepared_at is not None and not waiting:
-        raise exceptions.CycleState("Nothing is left to be sent.")
+        raise exceptions.CycleStateConflict("Nothing is left to be sent.")
 
     def on_begin(task: Task) -> None:
         Cycle.objects.filter(pk=cycle.pk).update(task=task)
 
-    return _work(cycle, preparation.seconds_to_send(waiting), on_begin)
+    return _work(cycle, preparation.estimated_send_seconds(waiting), on_begin)
 
 
 def _work(cycle: Cycle, estimate_seconds: float, on_begin: Callable[[Task], None]) -> Work:
@@ -81,11 +81,11 @@ def _work(cycle: Cycle, estimate_seconds: float, on_begin: Callable[[Task], None
     )
 
 
-def look(pk: int) -> Cycle | None:
+def get_with_counts(pk: int) -> Cycle | None:
     """Return a cycle with its counts; what nobody sends any more counts as perhaps sent."""
     found = Cycle.objects.counted().filter(pk=pk).first()
     if found and not found.is_sending and found.counts[Letter.State.SENDING]:
-        letter_task.give_up_orphans(found, None)
+        letter_task.mark_orphans_unknown(found, None)
         found = Cycle.objects.counted().get(pk=pk)
     return found
 
@@ -93,14 +93,14 @@ def look(pk: int) -> Cycle | None:
 def stop(cycle: Cycle, by: User) -> None:
     """Send no further letter, within two seconds. Raises CycleState when nothing runs."""
     if cycle.task is None:
-        raise exceptions.CycleState("Nothing is being sent, so there is nothing to stop.")
+        raise exceptions.CycleStateConflict("Nothing is being sent, so there is nothing to stop.")
     try:
         lifecycle.cancel(cycle.task.pk, by=by.get_username())
-    except exceptions.TaskState as error:
-        raise exceptions.CycleState("Nothing is being sent, so there is nothing to stop.") from error
+    except exceptions.TaskStateConflict as error:
+        raise exceptions.CycleStateConflict("Nothing is being sent, so there is nothing to stop.") from error
 
 
-def again(letters: QuerySet[Letter]) -> int:
+def resend(letters: QuerySet[Letter]) -> int:
     """Let letters that failed or were perhaps sent wait once more, to each person's present address.
 
     Returns how many. Left alone is who has no address, and what somebody may be sending at this moment.
@@ -119,18 +119,18 @@ def again(letters: QuerySet[Letter]) -> int:
     )
 
 
-def require_again(letters: QuerySet[Letter]) -> int:
+def resend_or_raise(letters: QuerySet[Letter]) -> int:
     """Do as ``again``; raises CycleState when there is no such letter."""
-    if not (count := again(letters)):
-        raise exceptions.CycleState(
+    if not (count := resend(letters)):
+        raise exceptions.CycleStateConflict(
             "No such letter can be sent again: it must have failed or be perhaps sent for a minute, "
             "and its person needs an address."
         )
     return count
 
 
-def bounced(letter: Letter, reason: str) -> None:
+def mark_bounced(letter: Letter, reason: str) -> None:
     """Note that a letter came back. Raises CycleState for one that was not sent."""
     gone = Letter.objects.filter(pk=letter.pk, state__in=(Letter.State.SENT, Letter.State.PERHAPS_SENT))
     if not gone.update(state=Letter.State.FAILED, error=f"It came back: {reason}"[:300]):
-        raise exceptions.CycleState("Only a letter that was sent can come back.")
+        raise exceptions.CycleStateConflict("Only a letter that was sent can come back.")

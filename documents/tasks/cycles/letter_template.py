@@ -11,7 +11,7 @@ from django.core.mail import EmailMessage
 from documents.models.cycles import Cycle, Letter
 
 PLACEHOLDERS = ("name", "year", "due", "projects", "url")
-LONGEST_TEXT = 10_000
+MAX_TEXT_CHARACTERS = 10_000
 SUBJECT = "Reports for {year} are due on {due}"
 TEXT = """\
 Dear {name},
@@ -28,14 +28,14 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class LetterText:
     """A letter as somebody reads it."""
 
     subject: str
     text: str
 
 
-def problem_with(text: str, *, is_subject: bool = False) -> str:
+def find_problem(text: str, *, is_subject: bool = False) -> str:
     """Return why a text cannot be used; an empty text when it can."""
     unknown = sorted({found for found in _PLACEHOLDER.findall(text) if found not in PLACEHOLDERS})
     if unknown:
@@ -46,28 +46,28 @@ def problem_with(text: str, *, is_subject: bool = False) -> str:
     return ""
 
 
-def words(cycle: Cycle, person: User, projects: list[str]) -> Words:
+def render(cycle: Cycle, person: User, projects: list[str]) -> LetterText:
     """Return the letter of a cycle to one person. What fills a placeholder is not looked at again."""
     values = {
         "name": person.get_full_name() or person.get_username(),
         "year": f"{cycle.year - 1}-{cycle.year}",
-        "due": day(cycle.due),
+        "due": format_day(cycle.due),
         "projects": "\n".join(f"- {project}" for project in projects),
         "url": f"{settings.SPMS_URL}/",
     }
     subject, text = (
         _PLACEHOLDER.sub(lambda found: values[found[1]], template) for template in (cycle.subject, cycle.text)
     )
-    return Words(subject=" ".join(subject.split()), text=text)
+    return LetterText(subject=" ".join(subject.split()), text=text)
 
 
 def message(cycle: Cycle, letter: Letter) -> EmailMessage:
     """Return the mail. Its Message-ID is the same in every try: a server may drop a second copy."""
-    written = words(cycle, letter.person, letter.projects)
+    written = render(cycle, letter.person, letter.projects)
     headers = {"Message-ID": letter.message_id, "Auto-Submitted": "auto-generated"}
     return EmailMessage(written.subject, written.text, to=[letter.address], headers=headers)
 
 
-def day(value: date) -> str:
+def format_day(value: date) -> str:
     """Return a day to read, such as 30 June 2026."""
     return f"{value.day} {value:%B %Y}"

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from documents.models import Document, Membership, Project, document_types
 from documents.models.cycles import Cycle, Letter
-from documents.queue.registry import Report
+from documents.queue.registry import ReportProgress
 from documents.tasks.cycles import letter_template
 
 ACTIVE = (Project.Status.ACTIVE, Project.Status.UPDATE)
@@ -33,40 +33,42 @@ class Preview:
     letters: int
     without_address: int
     seconds: float
-    example: letter_template.Words | None
+    example: letter_template.LetterText | None
 
 
 def preview(cycle: Cycle) -> Preview:
     """Return what opening a cycle would make, without making any of it."""
-    first = people().order_by("pk").first()
-    letters = people().exclude(email="").count()
+    first = recipients().order_by("pk").first()
+    letters = recipients().exclude(email="").count()
     return Preview(
-        reports=missing(cycle.year).count(),
+        reports=projects_without_report(cycle.year).count(),
         letters=letters,
-        without_address=people().filter(email="").count(),
-        seconds=seconds_to_send(letters),
-        example=letter_template.words(cycle, first, projects_of([first])[first.pk]) if first else None,
+        without_address=recipients().filter(email="").count(),
+        seconds=estimated_send_seconds(letters),
+        example=letter_template.render(cycle, first, projects_by_recipient([first])[first.pk])
+        if first
+        else None,
     )
 
 
-def seconds_to_send(letters: int) -> float:
+def estimated_send_seconds(letters: int) -> float:
     """Return how long so many letters take at the limit; without a limit, as servers usually take."""
     return letters * 60 / settings.SPMS_MAILS_PER_MINUTE if settings.SPMS_MAILS_PER_MINUTE else letters * 0.02
 
 
-def missing(year: int) -> QuerySet[Project]:
+def projects_without_report(year: int) -> QuerySet[Project]:
     """Return the active projects that have no report of this year."""
     reports = Document.objects.filter(project=OuterRef("pk"), year=year, kind__in=REPORTS)
     return Project.objects.filter(~Exists(reports), status__in=ACTIVE)
 
 
-def people() -> QuerySet[User]:
+def recipients() -> QuerySet[User]:
     """Return the people in active projects who have not left."""
     membership = Membership.objects.filter(user=OuterRef("pk"), project__status__in=ACTIVE)
     return User.objects.filter(Exists(membership), is_active=True)
 
 
-def projects_of(persons: list[User]) -> defaultdict[int, list[str]]:
+def projects_by_recipient(persons: list[User]) -> defaultdict[int, list[str]]:
     """Return tag and title of the active projects of each of these people, by the person's id."""
     found = Membership.objects.filter(user__in=persons, project__status__in=ACTIVE).order_by("project__tag")
     listed: defaultdict[int, list[str]] = defaultdict(list)
@@ -75,16 +77,16 @@ def projects_of(persons: list[User]) -> defaultdict[int, list[str]]:
     return listed
 
 
-def prepare(cycle: Cycle, report: Report) -> None:
+def prepare(cycle: Cycle, report: ReportProgress) -> None:
     """Make the reports and the letters that are missing, in batches; nothing when that was done before."""
     if cycle.prepared_at is not None:
         return
     made = 0
-    for projects in _batches(missing(cycle.year)):
+    for projects in _batches(projects_without_report(cycle.year)):
         made += _add_reports(cycle, projects)
         report("reports", made)
     made = 0
-    for persons in _batches(people()):
+    for persons in _batches(recipients()):
         made += _add_letters(cycle, persons)
         report("letters", made)
     cycle.prepared_at = timezone.now()
@@ -113,7 +115,7 @@ def _report_of(project: Project) -> str:
 
 
 def _add_letters(cycle: Cycle, persons: list[User]) -> int:
-    projects = projects_of(persons)
+    projects = projects_by_recipient(persons)
     made = [_letter(cycle, person, projects[person.pk]) for person in persons]
     Letter.objects.bulk_create(made, ignore_conflicts=True)
     return len(made)

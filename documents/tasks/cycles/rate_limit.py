@@ -19,7 +19,7 @@ class Window:
     size: int
 
 
-def window(per_minute: int, now: datetime) -> Window:
+def current_window(per_minute: int, now: datetime) -> Window:
     """Return the window of this moment for a limit of letters in a minute (above zero).
 
     The windows of a limit follow each other without a gap, so that on average the limit is never passed.

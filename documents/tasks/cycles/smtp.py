@@ -13,31 +13,31 @@ from typing import Any
 from django.core.mail import EmailMessage, mailers
 from django.core.mail.backends.base import BaseEmailBackend
 
-from documents.exceptions import MailServerAway
+from documents.exceptions import MailServerUnavailable
 
 type Mark = Callable[[], bool]
 
 
-class Refused(Exception):
+class PermanentFailure(Exception):
     """The server will not take this letter: trying again is useless."""
 
 
-class PutOff(Exception):
+class TransientFailure(Exception):
     """The server will perhaps take this letter later."""
 
 
-class Unknown(Exception):
+class DeliveryUnknown(Exception):
     """The text was on its way and no answer came: the letter was perhaps sent."""
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[BaseEmailBackend]:
+def open_connection() -> Iterator[BaseEmailBackend]:
     """Give a connection to the mail server. Raises MailServerAway."""
     backend = mailers.default
     try:
         backend.open()
     except (OSError, smtplib.SMTPException) as error:
-        raise MailServerAway(f"It could not be reached: {_words(error)}"[:300]) from error
+        raise MailServerUnavailable(f"It could not be reached: {_words(error)}"[:300]) from error
     try:
         yield backend
     finally:
@@ -58,7 +58,7 @@ def send(backend: BaseEmailBackend, message: EmailMessage, mark: Mark) -> bool:
     try:
         backend.send_messages([message])
     except (OSError, smtplib.SMTPException) as error:
-        raise Unknown(_words(error)) from error
+        raise DeliveryUnknown(_words(error)) from error
     return True
 
 
@@ -68,7 +68,7 @@ def _send(backend: Any, smtp: smtplib.SMTP, message: EmailMessage, mark: Mark) -
         receiver = backend.prep_address(message.to[0])
         content = message.message(policy=policy.SMTP).as_bytes()
     except ValueError as error:
-        raise Refused(str(error)) from error
+        raise PermanentFailure(str(error)) from error
     _agree(smtp, sender, receiver)
     if not mark():
         _forget(smtp)
@@ -78,7 +78,7 @@ def _send(backend: Any, smtp: smtplib.SMTP, message: EmailMessage, mark: Mark) -
     except smtplib.SMTPDataError as error:
         answer = (error.smtp_code, _bytes(error.smtp_error))
     except (OSError, smtplib.SMTPException) as error:
-        raise Unknown(f"No answer came: {_words(error)}") from error
+        raise DeliveryUnknown(f"No answer came: {_words(error)}") from error
     _require(smtp, answer)
     return True
 
@@ -89,10 +89,10 @@ def _agree(smtp: smtplib.SMTP, sender: str, receiver: str) -> None:
         smtp.ehlo_or_helo_if_needed()
         code, words = smtp.mail(sender)
         if code != 250:
-            raise MailServerAway(f"It does not take mail from {sender}: {code} {_text(words)}"[:300])
+            raise MailServerUnavailable(f"It does not take mail from {sender}: {code} {_text(words)}"[:300])
         answer = smtp.rcpt(receiver)
     except (OSError, smtplib.SMTPException) as error:
-        raise MailServerAway(f"It closed the connection: {_words(error)}"[:300]) from error
+        raise MailServerUnavailable(f"It closed the connection: {_words(error)}"[:300]) from error
     _require(smtp, answer)
 
 
@@ -103,7 +103,7 @@ def _require(smtp: smtplib.SMTP, answer: tuple[int, bytes]) -> None:
         return
     said = f"{code} {_text(words)}"
     _forget(smtp)
-    raise PutOff(said) if 400 <= code < 500 else Refused(said)
+    raise TransientFailure(said) if 400 <= code < 500 else PermanentFailure(said)
 
 
 def _forget(smtp: smtplib.SMTP) -> None:

@@ -18,16 +18,16 @@ from django.utils import timezone
 from documents import exceptions
 from documents.models.cycles import Cycle, Letter
 from documents.queue import leases, registry
-from documents.queue.registry import Attempt, NotYet, Outcome
+from documents.queue.registry import Reschedule, TaskContext, TaskOutput
 from documents.tasks.cycles import letter_template, preparation, rate_limit, smtp
 
 KIND = "cycle"
 # Letters that go over one connection, and how long one turn takes before other tasks have theirs.
 CHUNK = 100
-TURN_SECONDS = 5.0
-LONGEST_PAUSE_SECONDS = 30.0
-FAULT_PAUSE_SECONDS = 10.0
-HAS_LEFT = "This person's account is not active any more."
+MAX_TURN_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 30.0
+FAILURE_PAUSE_SECONDS = 10.0
+DEACTIVATED = "This person's account is not active any more."
 
 
 def register() -> None:
@@ -35,23 +35,23 @@ def register() -> None:
     registry.register(KIND, "cycle", run)
 
 
-def run(attempt: Attempt) -> Outcome:
+def run(attempt: TaskContext) -> TaskOutput:
     """Prepare the cycle, and send what is due; raises NotYet while something is left."""
     cycle = Cycle.objects.filter(year=attempt.task.arguments["year"]).first()
     if cycle is None:
-        raise exceptions.CycleState("The cycle was removed.")
+        raise exceptions.CycleStateConflict("The cycle was removed.")
     preparation.prepare(cycle, attempt.report)
-    give_up_orphans(cycle, attempt.task.token)
-    turn = _Turn(cycle=cycle, attempt=attempt, sent=_sent(cycle), ends_at=time.monotonic() + TURN_SECONDS)
+    mark_orphans_unknown(cycle, attempt.task.token)
+    turn = _Turn(cycle=cycle, attempt=attempt, sent=_sent(cycle), ends_at=time.monotonic() + MAX_TURN_SECONDS)
     _show(turn)
     _send_due(turn)
     _show(turn)
     if cycle.letters.waiting().exists():
-        raise NotYet(_pause_seconds(cycle))
+        raise Reschedule(_pause_seconds(cycle))
     return _outcome(cycle)
 
 
-def give_up_orphans(cycle: Cycle, token: uuid.UUID | None) -> int:
+def mark_orphans_unknown(cycle: Cycle, token: uuid.UUID | None) -> int:
     """Note that the letters that another claim was sending were perhaps sent; return how many.
 
     If that one lives after all, it still notes what came of its letter.
@@ -65,14 +65,14 @@ class _Turn:
     """One run of the handler: ``sent`` counts all sent letters of the cycle."""
 
     cycle: Cycle
-    attempt: Attempt
+    attempt: TaskContext
     sent: int
     ends_at: float
 
 
 def _show(turn: _Turn) -> None:
     """Write the progress at once: a turn can be shorter than the time between two reports."""
-    leases.mine(turn.attempt.task).update(phase="mail", pages_done=turn.sent)
+    leases.held_by(turn.attempt.task).update(phase="mail", pages_done=turn.sent)
 
 
 def _sent(cycle: Cycle) -> int:
@@ -85,17 +85,17 @@ def _send_due(turn: _Turn) -> None:
     try:
         while time.monotonic() < turn.ends_at and (letters := _due(turn.cycle)):
             _send_over_one_connection(turn, letters)
-    except exceptions.MailServerAway as error:
+    except exceptions.MailServerUnavailable as error:
         if turn.sent == before:
             raise
-        raise NotYet(FAULT_PAUSE_SECONDS) from error
+        raise Reschedule(FAILURE_PAUSE_SECONDS) from error
 
 
 def _room(now: datetime) -> tuple[int, datetime]:
     """Return how many letters may be sent now, and from when on the next one may be."""
     if not settings.SPMS_MAILS_PER_MINUTE:
         return CHUNK, now
-    window = rate_limit.window(settings.SPMS_MAILS_PER_MINUTE, now)
+    window = rate_limit.current_window(settings.SPMS_MAILS_PER_MINUTE, now)
     free = window.size - Letter.objects.filter(tried_at__gte=window.began_at).count()
     return max(0, min(free, CHUNK)), now if free > 0 else window.ends_at
 
@@ -112,11 +112,11 @@ def _pause_seconds(cycle: Cycle) -> float:
     now = timezone.now()
     due_at = cycle.letters.waiting().aggregate(at=Min("due_at"))["at"] or now
     next_at = max(due_at, _room(now)[1])
-    return min(max(0.0, (next_at - now).total_seconds()), LONGEST_PAUSE_SECONDS)
+    return min(max(0.0, (next_at - now).total_seconds()), MAX_PAUSE_SECONDS)
 
 
 def _send_over_one_connection(turn: _Turn, letters: list[Letter]) -> None:
-    with smtp.connected() as backend:
+    with smtp.open_connection() as backend:
         for letter in letters:
             turn.sent += _send(turn, backend, letter)
             turn.attempt.report("mail", turn.sent)
@@ -129,18 +129,18 @@ def _send(turn: _Turn, backend: BaseEmailBackend, letter: Letter) -> bool:
     token = turn.attempt.task.token
     note = _note_of(letter, token)
     if not letter.person.is_active:
-        note(Letter.State.FAILED, HAS_LEFT)
+        note(Letter.State.FAILED, DEACTIVATED)
         return False
     try:
         if not smtp.send(backend, letter_template.message(turn.cycle, letter), _mark_of(letter, token)):
             return False
-    except smtp.Refused as refusal:
+    except smtp.PermanentFailure as refusal:
         note(Letter.State.FAILED, str(refusal))
-    except smtp.PutOff as refusal:
+    except smtp.TransientFailure as refusal:
         _put_off(letter, note, str(refusal))
-    except smtp.Unknown as fault:
+    except smtp.DeliveryUnknown as fault:
         note(Letter.State.PERHAPS_SENT, str(fault))
-        raise exceptions.MailServerAway(str(fault)[:300]) from fault
+        raise exceptions.MailServerUnavailable(str(fault)[:300]) from fault
     else:
         note(Letter.State.SENT, "", sent_at=timezone.now())
         return True
@@ -170,14 +170,14 @@ def _note_of(letter: Letter, token: uuid.UUID | None) -> Callable[..., None]:
 
 def _put_off(letter: Letter, note: Callable[..., None], words: str) -> None:
     """Try a letter again later, as often and with the same waits as other faults that can pass."""
-    if letter.delays >= settings.SPMS_RETRIES:
+    if letter.delays >= settings.SPMS_MAX_RETRIES:
         note(Letter.State.FAILED, words)
         return
     wait = timedelta(seconds=settings.SPMS_RETRY_BACKOFF * 2**letter.delays)
     note(Letter.State.WAITING, words, claim=None, delays=F("delays") + 1, due_at=timezone.now() + wait)
 
 
-def _outcome(cycle: Cycle) -> Outcome:
+def _outcome(cycle: Cycle) -> TaskOutput:
     counts = dict(cycle.letters.values_list("state").annotate(Count("pk")).order_by())
     sent, failed, perhaps = (
         counts.get(state, 0) for state in (Letter.State.SENT, Letter.State.FAILED, Letter.State.PERHAPS_SENT)
@@ -186,7 +186,7 @@ def _outcome(cycle: Cycle) -> Outcome:
     facts = {"cycle": cycle.pk, "reports": reports, "sent": sent, "failed": failed, "perhaps_sent": perhaps}
     said = [_count(reports, "report") + " made", _count(sent, "letter") + " sent"]
     said += [f"{failed} failed"] * bool(failed) + [f"{perhaps} perhaps sent: look at them"] * bool(perhaps)
-    return Outcome(fingerprint=f"cycle {cycle.year}", facts=facts, message=f"{', '.join(said)}.")
+    return TaskOutput(fingerprint=f"cycle {cycle.year}", facts=facts, message=f"{', '.join(said)}.")
 
 
 def _count(number: int, thing: str) -> str:

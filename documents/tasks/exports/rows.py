@@ -12,9 +12,9 @@ from django.db.models import Model, QuerySet
 from documents import exceptions
 from documents.content import chapters
 from documents.models import Document, Membership, Project, Viewer
-from documents.queue.registry import Attempt
+from documents.queue.registry import TaskContext
 from documents.tasks.exports import spec
-from documents.tasks.exports.spec import Export
+from documents.tasks.exports.spec import ExportSpec
 
 IDS_AT_A_TIME = 5_000
 PROJECTS_AT_A_TIME = 500
@@ -27,7 +27,7 @@ ORDER = {
 type Record = dict[str, Any]
 
 
-def records(export: Export, user: Viewer) -> Iterator[Record]:
+def iter_records(export: ExportSpec, user: Viewer) -> Iterator[Record]:
     """Yield each row by the names of its columns; the texts of a document are an object ``sections``."""
     ids = _ids(export, user)
     if export.what == spec.PROJECTS:
@@ -39,13 +39,13 @@ def records(export: Export, user: Viewer) -> Iterator[Record]:
         yield from map(_document, _rows(documents, ids, DOCUMENTS_AT_A_TIME))
 
 
-def printable(export: Export, user: Viewer) -> Iterator[Document]:
+def iter_documents(export: ExportSpec, user: Viewer) -> Iterator[Document]:
     """Yield the documents with all that they print."""
-    everything = chapters.with_related(Document.objects.all())
-    return _rows(everything, _ids(export, user), chapters.AT_A_TIME)
+    everything = chapters.prefetch_for_print(Document.objects.all())
+    return _rows(everything, _ids(export, user), chapters.BATCH)
 
 
-def paced[Row](rows: Iterable[Row], attempt: Attempt, *, every: int = 1) -> Iterator[Row]:
+def with_progress[Row](rows: Iterable[Row], attempt: TaskContext, *, every: int = 1) -> Iterator[Row]:
     """Yield rows, and say after ``every`` few how many there were; raises ExportTooLarge when the time is over."""
     for number, row in enumerate(rows):
         if number % every == 0:
@@ -64,13 +64,13 @@ def _rows[Row: Model](rows: QuerySet[Row], ids: Iterable[int], at_a_time: int) -
         yield from (by_id[pk] for pk in some if pk in by_id)
 
 
-def _ids(export: Export, user: Viewer) -> "array[int]":
+def _ids(export: ExportSpec, user: Viewer) -> "array[int]":
     """Return the ids of what somebody may see, in order, at 8 bytes each.
 
     A cursor that stays open through an export would keep SQLite from writing the task's progress, and sorting
     whole rows would lay all their texts in the database's memory.
     """
-    ordered = spec.visible(export, user).order_by(*ORDER[export.what]).values_list("pk", flat=True)
+    ordered = spec.queryset_for(export, user).order_by(*ORDER[export.what]).values_list("pk", flat=True)
     return array("q", ordered.iterator(chunk_size=IDS_AT_A_TIME))
 
 

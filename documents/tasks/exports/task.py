@@ -13,17 +13,18 @@ from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Task, Viewer
 from documents.queue import lifecycle, registry
+from documents.queue.registry import TaskContext, TaskOutput
 from documents.tasks.exports import rows, spec, writers, zip_file
-from documents.tasks.exports.spec import Export
+from documents.tasks.exports.spec import ExportSpec
 
 KIND = "export"
-ROWS_PER_LOOK = 100
-MOST_NAMED = 3
+ROWS_PER_CHECK = 100
+MAX_NAMED = 3
 XLSX_SHARE = 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class WriteResult:
     """What was written: how many rows (or PDFs), and what somebody should know about it."""
 
     rows: int
@@ -32,28 +33,28 @@ class Written:
 
 def register() -> None:
     """Let tasks of this kind be run."""
-    registry.register(KIND, "export", make)
+    registry.register(KIND, "export", run)
 
 
-def made(export: Export, state: spec.State) -> Task | None:
+def find_existing(export: ExportSpec, state: spec.ExportVersion) -> Task | None:
     """Return the task that made this already; never for a ZIP, as a PDF changes with more than its document."""
-    return None if export.is_zip else lifecycle.newest_succeeded(KIND, state.fingerprint)
+    return None if export.is_zip else lifecycle.latest_result(KIND, state.fingerprint)
 
 
-def make(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
+def run(attempt: TaskContext) -> TaskOutput:
     """Make the file of an export.
 
     Its fingerprint is taken before the first row is read: what changes meanwhile makes the next export a new one.
     """
     started = time.monotonic()
-    export, user = spec.of(attempt.task.arguments), spec.viewer(attempt.task)
+    export, user = spec.from_arguments(attempt.task.arguments), spec.requesting_user(attempt.task)
     if export.make:
-        zip_file.make_missing(export, user, attempt)
-    state = spec.state(export, user)
-    _require_room(export, state)
+        zip_file.render_missing(export, user, attempt)
+    state = spec.current_version(export, user)
+    _check_size(export, state)
     with storage.workspace() as folder:
         path = folder / f"export.{export.format}"
-        with storage.plain_errors():
+        with storage.translate_storage_errors():
             written = _write(path, export, user, attempt)
             digest, size_bytes = _synced(path)
         attempt.report("store", written.rows)
@@ -69,44 +70,44 @@ def make(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
     unit = "PDF" if export.is_zip else "row"
     counted = f"{written.rows:,} {unit}{'' if written.rows == 1 else 's'}."
     message = " ".join([counted, *written.warnings])[:500]
-    return lifecycle.Outcome(
-        file=file, digest=digest, fingerprint=state.fingerprint, facts=facts, message=message
-    )
+    return TaskOutput(file=file, digest=digest, fingerprint=state.fingerprint, facts=facts, message=message)
 
 
-def _require_room(export: Export, state: spec.State) -> None:
-    if export.format == "xlsx" and state.rows > writers.MOST_XLSX_ROWS:
-        most = f"{writers.MOST_XLSX_ROWS:,}"
+def _check_size(export: ExportSpec, state: spec.ExportVersion) -> None:
+    if export.format == "xlsx" and state.rows > writers.MAX_XLSX_ROWS:
+        most = f"{writers.MAX_XLSX_ROWS:,}"
         raise exceptions.ExportTooLarge(f"A sheet of XLSX holds {most} rows. Narrow the filter, or take CSV.")
 
 
-def _write(path: Path, export: Export, user: Viewer, attempt: lifecycle.Attempt) -> Written:
+def _write(path: Path, export: ExportSpec, user: Viewer, attempt: TaskContext) -> WriteResult:
     if not export.is_zip:
         return _write_table(path, export, user, attempt)
     packed, missing = zip_file.write(path, export, user, attempt)
     said = "1 PDF is" if missing == 1 else f"{missing:,} PDFs are"
-    warnings = [f"{said} missing; {zip_file.MISSING} in the ZIP says why."] if missing else []
-    return Written(rows=packed, warnings=warnings)
+    warnings = [f"{said} missing; {zip_file.MAX_MISSING_LISTED} in the ZIP says why."] if missing else []
+    return WriteResult(rows=packed, warnings=warnings)
 
 
-def _write_table(path: Path, export: Export, user: Viewer, attempt: lifecycle.Attempt) -> Written:
-    row_count, left_out = 0, LeftOut()
-    writer, names = writers.WRITERS[export.format], spec.columns(export)
-    paced = rows.paced(rows.records(export, user), _hurried(export, attempt), every=ROWS_PER_LOOK)
+def _write_table(path: Path, export: ExportSpec, user: Viewer, attempt: TaskContext) -> WriteResult:
+    row_count, left_out = 0, OmittedCells()
+    writer, names = writers.WRITERS[export.format], spec.columns_of(export)
+    paced = rows.with_progress(
+        rows.iter_records(export, user), _with_less_time(export, attempt), every=ROWS_PER_CHECK
+    )
     with writer(path, names, lambda: attempt.report("write", row_count)) as write:
         for record in paced:
             row_count += 1
             left_out.note(record, write(record))
-    return Written(rows=row_count, warnings=left_out.warnings())
+    return WriteResult(rows=row_count, warnings=left_out.warnings())
 
 
-def _hurried(export: Export, attempt: lifecycle.Attempt) -> lifecycle.Attempt:
+def _with_less_time(export: ExportSpec, attempt: TaskContext) -> TaskContext:
     """Return the attempt with less time for rows where putting the file together takes time as well."""
     now, share = time.monotonic(), XLSX_SHARE if export.format == "xlsx" else 1.0
     return replace(attempt, deadline=now + share * (attempt.deadline - now))
 
 
-class LeftOut:
+class OmittedCells:
     """Counts the texts that were too long for their cell, and keeps where the first ones are."""
 
     def __init__(self) -> None:
@@ -116,7 +117,7 @@ class LeftOut:
     def note(self, record: rows.Record, columns: Sequence[str]) -> None:
         """Note the columns of a record that were left out."""
         self._count += len(columns)
-        for column in columns[: MOST_NAMED - len(self._named)]:
+        for column in columns[: MAX_NAMED - len(self._named)]:
             self._named.append(f"{record['tag']} {record['kind']} {record['year']} {column}")
 
     def warnings(self) -> list[str]:
@@ -124,7 +125,7 @@ class LeftOut:
         if not self._count:
             return []
         more = f" and {self._count - len(self._named):,} more" if self._count > len(self._named) else ""
-        most = f"{writers.MOST_XLSX_CHARACTERS:,}"
+        most = f"{writers.MAX_XLSX_CHARACTERS:,}"
         which = f"{', '.join(self._named)}{more}"
         return [f"Left out, as a cell of XLSX holds {most} characters: {which}. CSV has everything."]
 

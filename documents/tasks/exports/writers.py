@@ -16,9 +16,9 @@ from xlsxwriter.worksheet import Worksheet
 from documents.infrastructure import spreadsheets
 from documents.tasks.exports.rows import Record
 
-MOST_XLSX_ROWS = 1_048_575  # beside the one with the names
-MOST_XLSX_CHARACTERS = 32_767
-TICK_SECONDS = 0.2
+MAX_XLSX_ROWS = 1_048_575  # beside the one with the names
+MAX_XLSX_CHARACTERS = 32_767
+CHECK_INTERVAL_SECONDS = 0.2
 XLSX = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
 # Writes a record, and returns the columns that the format could not hold.
@@ -28,7 +28,7 @@ type Writer = Callable[[Path, Sequence[str], Callable[[], None]], AbstractContex
 
 
 @contextlib.contextmanager
-def csv_file(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> Iterator[Write]:
+def open_csv(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> Iterator[Write]:
     """Write RFC 4180 in UTF-8, with the mark by which Excel knows it, and no text that could be a formula."""
     with path.open("w", encoding="utf-8-sig", newline="", errors="replace") as stream:
         table = csv.writer(stream)
@@ -36,14 +36,14 @@ def csv_file(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> I
 
         def write(record: Record) -> Sequence[str]:
             values = _flat(record)
-            table.writerow([_defused(values.get(column, "")) for column in columns])
+            table.writerow([_escaped(values.get(column, "")) for column in columns])
             return ()
 
         yield write
 
 
 @contextlib.contextmanager
-def xlsx_file(path: Path, columns: Sequence[str], tick: Callable[[], None]) -> Iterator[Write]:
+def open_xlsx(path: Path, columns: Sequence[str], tick: Callable[[], None]) -> Iterator[Write]:
     """Write one sheet row by row; a text is a text, whatever it looks like."""
     book = Workbook(path, XLSX | {"tmpdir": str(path.parent)})
     sheet = book.add_worksheet()
@@ -66,7 +66,7 @@ def xlsx_file(path: Path, columns: Sequence[str], tick: Callable[[], None]) -> I
 
 
 @contextlib.contextmanager
-def jsonl_file(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> Iterator[Write]:
+def open_jsonl(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> Iterator[Write]:
     """Write an object a line, with the sections as an object of their own."""
     with path.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
 
@@ -77,7 +77,7 @@ def jsonl_file(path: Path, columns: Sequence[str], _tick: Callable[[], None]) ->
         yield write
 
 
-WRITERS: dict[str, Writer] = {"csv": csv_file, "xlsx": xlsx_file, "jsonl": jsonl_file}
+WRITERS: dict[str, Writer] = {"csv": open_csv, "xlsx": open_xlsx, "jsonl": open_jsonl}
 
 
 def _flat(record: Record) -> Record:
@@ -86,15 +86,15 @@ def _flat(record: Record) -> Record:
     return record | sections | words
 
 
-def _defused(value: object) -> object:
-    return spreadsheets.defuse(value) if isinstance(value, str) else value
+def _escaped(value: object) -> object:
+    return spreadsheets.escape_formula(value) if isinstance(value, str) else value
 
 
 def _write_cell(sheet: Worksheet, row: int, column: int, value: str | int) -> bool:
     """Write a number or a text; a text that is too long for a cell is left out, rather than cut in its middle."""
     if isinstance(value, int):
         sheet.write_number(row, column, value)
-    elif len(text := _plain(value)) > MOST_XLSX_CHARACTERS:
+    elif len(text := _plain(value)) > MAX_XLSX_CHARACTERS:
         return False
     elif value:
         sheet.write_string(row, column, text)
@@ -115,7 +115,7 @@ def _closed(book: Workbook, sheet: Worksheet, tick: Callable[[], None]) -> Itera
         yield
         with ThreadPoolExecutor(1) as threads:
             closing = threads.submit(book.close)
-            while wait([closing], timeout=TICK_SECONDS).not_done:
+            while wait([closing], timeout=CHECK_INTERVAL_SECONDS).not_done:
                 tick()
             closing.result()
     except FileCreateError as error:

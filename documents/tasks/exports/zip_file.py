@@ -11,37 +11,38 @@ from documents.content import chapters
 from documents.infrastructure import storage
 from documents.models import Document, Task, Viewer
 from documents.queue import hints, lifecycle
+from documents.queue.registry import Reschedule, TaskContext
 from documents.tasks.exports import rows, spec
-from documents.tasks.exports.spec import Export
+from documents.tasks.exports.spec import ExportSpec
 from documents.tasks.pdf import task as pdf_task
 
-MISSING = "MISSING.txt"
-AT_ONCE = 20
-LOOK_SECONDS = 1.0
+MAX_MISSING_LISTED = "MISSING.txt"
+BATCH = 20
+POLL_INTERVAL_SECONDS = 1.0
 CHUNK_BYTES = 1_000_000
 
 
-def make_missing(export: Export, user: Viewer, attempt: lifecycle.Attempt) -> None:
+def render_missing(export: ExportSpec, user: Viewer, attempt: TaskContext) -> None:
     """Have workers make the PDFs that there are not, a few at a time, and come back (NotYet) until they have.
 
     How far it has come is kept with the task. What failed is not made again, and without workers nothing is.
     """
     last_pk = attempt.task.arguments.get("made_to", 0)
-    while hints.is_alive() and (some := _after(last_pk, export, user)):
+    while hints.has_live_workers() and (some := _after(last_pk, export, user)):
         attempt.report("pdfs", 0)
         # Not any(): it would begin one and leave the others.
         if sum(_is_on_its_way(document, user, attempt.task) for document in some):
             _keep(attempt.task, last_pk)
-            raise lifecycle.NotYet(LOOK_SECONDS)
+            raise Reschedule(POLL_INTERVAL_SECONDS)
         last_pk = some[-1].pk
 
 
-def write(path: Path, export: Export, user: Viewer, attempt: lifecycle.Attempt) -> tuple[int, int]:
+def write(path: Path, export: ExportSpec, user: Viewer, attempt: TaskContext) -> tuple[int, int]:
     """Write the ZIP; return how many PDFs are in it and how many are missing."""
     packed = missing = 0
-    notes = path.with_name(MISSING)
+    notes = path.with_name(MAX_MISSING_LISTED)
     with ZipFile(path, "w", ZIP_STORED) as archive, notes.open("w", encoding="utf-8") as listed:
-        for document in rows.paced(rows.printable(export, user), attempt):
+        for document in rows.with_progress(rows.iter_documents(export, user), attempt):
             if reason := _add(archive, document, path.with_name("next.pdf")):
                 listed.write(f"{name_of(document)}: {reason}\n")
                 missing += 1
@@ -51,7 +52,7 @@ def write(path: Path, export: Export, user: Viewer, attempt: lifecycle.Attempt) 
             listed.write("No document that you may see is like that.\n")
         listed.flush()
         if notes.stat().st_size:
-            archive.write(notes, MISSING)
+            archive.write(notes, MAX_MISSING_LISTED)
     return packed, missing
 
 
@@ -62,7 +63,7 @@ def name_of(document: Document) -> str:
 
 def _add(archive: ZipFile, document: Document, copy: Path) -> str:
     """Put the PDF of a document as it is now into the ZIP, or return why there is none."""
-    if (task := pdf_task.stored(document)) is None:
+    if (task := pdf_task.current_task(document)) is None:
         return "there is no PDF of this document as it is now; generate it."
     try:
         with storage.open_file(task.file) as stream, copy.open("wb") as target:
@@ -84,21 +85,21 @@ def _copied(source: IO[bytes], target: IO[bytes]) -> str:
     return sha256.hexdigest()
 
 
-def _after(pk: int, export: Export, user: Viewer) -> list[Document]:
-    following = spec.visible(export, user).filter(pk__gt=pk).order_by("pk")
-    return list(chapters.with_related(following)[:AT_ONCE])
+def _after(pk: int, export: ExportSpec, user: Viewer) -> list[Document]:
+    following = spec.queryset_for(export, user).filter(pk__gt=pk).order_by("pk")
+    return list(chapters.prefetch_for_print(following)[:BATCH])
 
 
 def _is_on_its_way(document: Document, user: Viewer, export: Task) -> bool:
     """Say whether the PDF of a document is being made, after having begun it where that makes sense."""
     fingerprint = pdf_task.fingerprint(document)
-    if lifecycle.newest_succeeded(pdf_task.KIND, fingerprint):
+    if lifecycle.latest_result(pdf_task.KIND, fingerprint):
         return False
     newest = Task.objects.filter(kind=pdf_task.KIND, fingerprint=fingerprint).order_by("-created_at").first()
     if newest and newest.has_ended and newest.created_at >= export.created_at:
         return False
     with transaction.atomic():
-        begun, is_new = lifecycle.begin(
+        begun, is_new = lifecycle.get_or_create(
             kind=pdf_task.KIND,
             fingerprint=fingerprint,
             document=document,

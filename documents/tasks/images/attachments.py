@@ -19,7 +19,7 @@ from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Document, DocumentImage, DocumentQuerySet, Task
 from documents.tasks.images import processing
-from documents.tasks.images.processing import Prepared, Upload
+from documents.tasks.images.processing import PreparedImage, Upload
 
 
 def attach(document: Document, upload: Upload, *, caption: str = "") -> DocumentImage:
@@ -29,30 +29,30 @@ def attach(document: Document, upload: Upload, *, caption: str = "") -> Document
 
 
 def add(
-    document: Document, prepared: Prepared, *, upload_digest: str, caption: str
+    document: Document, prepared: PreparedImage, *, upload_digest: str, caption: str
 ) -> tuple[DocumentImage, bool]:
     """Return the document's image with these pixels, and whether it is new. Raises DocumentGone."""
-    values = keep(prepared)
+    values = store_files(prepared)
     with transaction.atomic():
         # The lock makes one image of the same picture sent twice at the same moment.
         if not Document.objects.select_for_update().filter(pk=document.pk).first():
-            raise exceptions.DocumentGone("It was deleted before its image was stored.")
+            raise exceptions.DocumentDeleted("It was deleted before its image was stored.")
         if (found := document.images.filter(digest=values["digest"]).first()) is not None:
             return _with_caption(found, caption), False
         image = DocumentImage.objects.create(
             document=document, caption=caption, upload_digest=upload_digest, **values
         )
-    keep_again_if_removed(prepared, values)
+    restore_if_pruned(prepared, values)
     return image, True
 
 
-def same(document: Document, upload_digest: str, *, caption: str) -> DocumentImage | None:
+def find_by_upload(document: Document, upload_digest: str, *, caption: str) -> DocumentImage | None:
     """Return the document's image that was made of the same file; a new caption takes the place of its own."""
     found = document.images.ready().filter(upload_digest=upload_digest).first()
     return _with_caption(found, caption) if found else None
 
 
-def known(upload_digest: str, readable: DocumentQuerySet) -> Prepared | None:
+def reuse_prepared(upload_digest: str, readable: DocumentQuerySet) -> PreparedImage | None:
     """Return what was made of the same file for a document that the sender may read, if it is still there."""
     rows = DocumentImage.objects.ready().filter(upload_digest=upload_digest, document__in=readable)
     if not upload_digest or (image := rows.exclude(thumbnail="").first()) is None:
@@ -63,10 +63,10 @@ def known(upload_digest: str, readable: DocumentQuerySet) -> Prepared | None:
     except OSError:  # then it is prepared anew
         return None
     size = (image.width, image.height)
-    return Prepared(content=content, suffix=PurePosixPath(name).suffix, size=size, thumbnail=thumbnail)
+    return PreparedImage(content=content, suffix=PurePosixPath(name).suffix, size=size, thumbnail=thumbnail)
 
 
-def expect(document: Document, task: Task, *, upload_digest: str, caption: str) -> None:
+def create_pending(document: Document, task: Task, *, upload_digest: str, caption: str) -> None:
     """Keep a row for an image that a task prepares, in the transaction in which the task is begun.
 
     A second try with the same file takes the row of the first one: its address may be in a text already.
@@ -86,24 +86,24 @@ def digest_of(upload: Upload) -> str:
     return digest
 
 
-def keep(prepared: Prepared) -> dict[str, Any]:
+def store_files(prepared: PreparedImage) -> dict[str, Any]:
     """Store the files of an image, whole or not at all, and return the columns that name them."""
     digest = hashlib.sha256(prepared.content).hexdigest()
     file = thumbnail = f"images/{digest[:2]}/{digest}{prepared.suffix}"
-    _place(file, prepared.content)
+    _put_file(file, prepared.content)
     if prepared.thumbnail != prepared.content:
         thumbnail = f"images/{digest[:2]}/{digest}-small{prepared.suffix}"
-        _place(thumbnail, prepared.thumbnail)
+        _put_file(thumbnail, prepared.thumbnail)
     width, height = prepared.size
     return {"file": file, "thumbnail": thumbnail, "digest": digest, "width": width, "height": height}
 
 
-def keep_again_if_removed(prepared: Prepared, values: dict[str, Any]) -> None:
+def restore_if_pruned(prepared: PreparedImage, values: dict[str, Any]) -> None:
     """Store the files again that the nightly removal took in the moment before a row named them."""
-    with storage.plain_errors():
+    with storage.translate_storage_errors():
         is_there = all(default_storage.exists(values[name]) for name in ("file", "thumbnail"))
     if not is_there:
-        keep(prepared)
+        store_files(prepared)
 
 
 def local_path(name: str, folder: Path) -> Path:
@@ -111,7 +111,7 @@ def local_path(name: str, folder: Path) -> Path:
 
     There is nothing at that path when the image is gone.
     """
-    with storage.plain_errors():
+    with storage.translate_storage_errors():
         with contextlib.suppress(NotImplementedError):
             return Path(default_storage.path(name))
         copy = folder / PurePosixPath(name).name
@@ -124,14 +124,14 @@ def local_path(name: str, folder: Path) -> Path:
         return copy
 
 
-def _place(name: str, content: bytes) -> None:
-    with storage.workspace() as folder, storage.plain_errors():
+def _put_file(name: str, content: bytes) -> None:
+    with storage.workspace() as folder, storage.translate_storage_errors():
         finished = folder / "image"
         with finished.open("wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        storage.place(default_storage, name, finished)
+        storage.put(default_storage, name, finished)
 
 
 def _content(name: str) -> bytes:

@@ -49,7 +49,7 @@ type Upload = IO[bytes] | File[bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedImage:
     """An image ready for print: the bytes of a JPEG or PNG file in sRGB, and those of a small one for lists.
 
     ``size`` is width and height in pixels.
@@ -75,7 +75,7 @@ def is_large(upload: Upload) -> bool:
         upload.seek(0)
 
 
-def prepare(upload: Upload) -> Prepared:
+def prepare(upload: Upload) -> PreparedImage:
     """Return the image upright, in sRGB on white, and no larger than print needs.
 
     Only its first frame is kept and everything but the pixels is dropped. Raises ValidationError.
@@ -185,14 +185,14 @@ def _converted(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Im
     return converted
 
 
-def _encode(image: Image.Image) -> Prepared:
+def _encode(image: Image.Image) -> PreparedImage:
     image.info.clear()  # Pillow writes the profile, comment and transparency that it finds there
     suffix = ".jpg" if image.getcolors(MAX_COLOURS_OF_A_DRAWING) is None else ".png"
     size, content = image.size, _file(image, suffix)
     if all(map(int.__le__, size, THUMBNAIL_SIZE_PIXELS)):
-        return Prepared(content=content, suffix=suffix, size=size, thumbnail=content)
+        return PreparedImage(content=content, suffix=suffix, size=size, thumbnail=content)
     image.thumbnail(THUMBNAIL_SIZE_PIXELS, Image.Resampling.LANCZOS)
-    return Prepared(content=content, suffix=suffix, size=size, thumbnail=_file(image, suffix))
+    return PreparedImage(content=content, suffix=suffix, size=size, thumbnail=_file(image, suffix))
 
 
 def _file(image: Image.Image, suffix: str) -> bytes:

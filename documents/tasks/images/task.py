@@ -16,11 +16,11 @@ from documents.infrastructure import storage
 from documents.models import Document, DocumentImage
 from documents.queue import leases, registry
 from documents.tasks.images import attachments, processing
-from documents.tasks.images.processing import Prepared, Upload
+from documents.tasks.images.processing import PreparedImage, Upload
 
 KIND = "image"
 # What is large goes to the queue whenever somebody is there to take it.
-TOO_LONG_FOR_A_REQUEST_SECONDS = math.inf
+MAX_INLINE_SECONDS = math.inf
 # One at a time in a process: while 40 million pixels are unpacked they take up to 0.7 GB.
 _turn = threading.Lock()
 
@@ -35,10 +35,10 @@ def fingerprint(document: Document, upload_digest: str) -> str:
     return hashlib.sha256(f"{KIND} {document.pk} {upload_digest}".encode()).hexdigest()
 
 
-def keep_upload(upload: Upload) -> str:
+def store_upload(upload: Upload) -> str:
     """Keep what was sent until a task takes it, and return its name in the result storage."""
     upload.seek(0)
-    with storage.workspace() as folder, storage.plain_errors():
+    with storage.workspace() as folder, storage.translate_storage_errors():
         copy = folder / "upload"
         with copy.open("wb") as stream:
             shutil.copyfileobj(upload, stream)
@@ -47,7 +47,7 @@ def keep_upload(upload: Upload) -> str:
         return storage.save(copy, suffix=".upload")
 
 
-def run(attempt: registry.Attempt) -> registry.Outcome:
+def run(attempt: registry.TaskContext) -> registry.TaskOutput:
     """Prepare the image that waits for this task; one that another attempt has finished stays as it is."""
     started = time.monotonic()
     image = _image(attempt)
@@ -65,23 +65,25 @@ def run(attempt: registry.Attempt) -> registry.Outcome:
         "height": image.height,
         "seconds": round(time.monotonic() - started, 3),
     }
-    return registry.Outcome(fingerprint=attempt.task.fingerprint, facts=facts, message="The image is ready.")
+    return registry.TaskOutput(
+        fingerprint=attempt.task.fingerprint, facts=facts, message="The image is ready."
+    )
 
 
-def _image(attempt: registry.Attempt) -> DocumentImage:
+def _image(attempt: registry.TaskContext) -> DocumentImage:
     if (image := DocumentImage.objects.filter(task=attempt.task).first()) is None:
-        raise exceptions.ImageUnusable("There is nothing to prepare: the image was deleted, or sent again.")
+        raise exceptions.InvalidImage("There is nothing to prepare: the image was deleted, or sent again.")
     return image
 
 
-def _prepared(attempt: registry.Attempt) -> Prepared:
+def _prepared(attempt: registry.TaskContext) -> PreparedImage:
     """Return the image ready for print; raises ImageUnusable in the words that a request would answer."""
     sent = io.BytesIO(_sent(attempt.task.source))
     try:
         with _turn:
             return processing.prepare(sent)
     except ValidationError as error:
-        raise exceptions.ImageUnusable(" ".join(error.messages)) from error
+        raise exceptions.InvalidImage(" ".join(error.messages)) from error
 
 
 def _sent(name: str) -> bytes:
@@ -90,16 +92,16 @@ def _sent(name: str) -> bytes:
         with storage.open_file(name) as stream:
             return stream.read()
     except FileNotFoundError as error:
-        raise exceptions.ImageUnusable("What was sent is gone; send the image again.") from error
+        raise exceptions.InvalidImage("What was sent is gone; send the image again.") from error
     except OSError as error:
         raise storage.storage_error(error) from error
 
 
-def _publish(attempt: registry.Attempt, image: DocumentImage, prepared: Prepared) -> None:
+def _publish(attempt: registry.TaskContext, image: DocumentImage, prepared: PreparedImage) -> None:
     """Name the files in the row, unless the task was cancelled or taken away meanwhile."""
-    values = attachments.keep(prepared)
+    values = attachments.store_files(prepared)
     with transaction.atomic():
-        if not leases.mine(attempt.task).select_for_update().first():
-            raise registry.ClaimLost
+        if not leases.held_by(attempt.task).select_for_update().first():
+            raise registry.LeaseLost
         DocumentImage.objects.filter(pk=image.pk).update(**values)
-    attachments.keep_again_if_removed(prepared, values)
+    attachments.restore_if_pruned(prepared, values)

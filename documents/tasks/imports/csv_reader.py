@@ -7,23 +7,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from documents import exceptions
-from documents.infrastructure.spreadsheets import restore
-from documents.tasks.imports.limits import MAX_CELL_CHARACTERS, MAX_ROW_CHARACTERS, Budget, Cells
+from documents.infrastructure.spreadsheets import unescape_formula
+from documents.tasks.imports.limits import MAX_CELL_CHARACTERS, MAX_ROW_CHARACTERS, Cells, ReadBudget
 
 DELIMITERS = ",;\t"
 HEAD_CHARACTERS = 65_536
-HOW_TO_SAVE = "Save it as “CSV UTF-8” (in Excel: Save as, CSV UTF-8), or as .xlsx."
+SAVE_AS_HINT = "Save it as “CSV UTF-8” (in Excel: Save as, CSV UTF-8), or as .xlsx."
 
 # For the whole process, and generous: what is longer than a cell may be is said with its row and column.
 csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_CELL_CHARACTERS))
 
 
-def rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
+def iter_rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
     """Yield each row with the number of the row; ``known`` column names tell which separator is used.
 
     Raises ImportUnreadable.
     """
-    budget = Budget(
+    budget = ReadBudget(
         MAX_ROW_CHARACTERS,
         f"A row has more than {MAX_ROW_CHARACTERS:,} characters. Is a quotation mark missing before it?",
     )
@@ -37,11 +37,11 @@ def rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
                 csv.reader(_lines(text, budget), delimiter=delimiter, strict=True), start=1
             ):
                 budget.refill()
-                yield number, [restore(cell) for cell in cells]
+                yield number, [unescape_formula(cell) for cell in cells]
         except UnicodeDecodeError as error:
             where = f" after row {number}" if number else ""
             raise exceptions.ImportUnreadable(
-                f"Something in it{where} is not UTF-8. {HOW_TO_SAVE}"
+                f"Something in it{where} is not UTF-8. {SAVE_AS_HINT}"
             ) from error
         except csv.Error as error:
             raise exceptions.ImportUnreadable(
@@ -65,10 +65,10 @@ def _delimiter(begin: str, known: Sequence[str]) -> str:
     return max(DELIMITERS, key=score)
 
 
-def _lines(text: io.TextIOWrapper, budget: Budget) -> Iterator[str]:
+def _lines(text: io.TextIOWrapper, budget: ReadBudget) -> Iterator[str]:
     """Yield lines, never more of one than the budget allows."""
     while line := text.readline(MAX_ROW_CHARACTERS + 1):
         budget.spend(len(line))
         if "\0" in line:
-            raise exceptions.ImportUnreadable(f"It has bytes that are no text (NUL). {HOW_TO_SAVE}")
+            raise exceptions.ImportUnreadable(f"It has bytes that are no text (NUL). {SAVE_AS_HINT}")
         yield line

@@ -8,10 +8,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from documents.models import Document, Project, document_types, richtext
-from documents.tasks.imports.reader import Row
-from documents.tasks.imports.row_results import Change, Verdict, begin, field_of
+from documents.tasks.imports.reader import ParsedRow
+from documents.tasks.imports.row_results import Change, RowResult, field_of, start
 
-SECTIONS = tuple(dict.fromkeys(key for kind in document_types.KINDS.values() for key in kind.section_keys()))
+SECTIONS = tuple(
+    dict.fromkeys(key for kind in document_types.DOCUMENT_TYPES.values() for key in kind.section_keys())
+)
 COLUMNS = ("tag", "kind", "year", "status", *SECTIONS)
 REQUIRED = ("tag", "kind", "year")
 WRITTEN = ("status", "sections", "version")
@@ -21,15 +23,15 @@ NAMES = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*)|\s([a-zA-Z-]+)\s*=")
 type Key = tuple[object, ...]
 
 
-def judge(rows: Sequence[Row]) -> Iterator[Verdict]:
+def validate(rows: Sequence[ParsedRow]) -> Iterator[RowResult]:
     """Yield what each row changes, or what is wrong with it."""
-    verdicts = [begin(row) for row in rows]
+    verdicts = [start(row) for row in rows]
     projects = _projects({verdict.text("tag") for verdict in verdicts})
     for verdict in verdicts:
         verdict.identity = _identity(verdict, projects)
     stored = _stored([verdict.identity for verdict in verdicts if verdict.identity])
     for verdict in verdicts:
-        _judge(verdict, stored.get(verdict.identity) if verdict.identity else None)
+        _validate_row(verdict, stored.get(verdict.identity) if verdict.identity else None)
         yield verdict
 
 
@@ -37,7 +39,7 @@ def _projects(tags: set[str]) -> dict[str, int]:
     return dict(Project.objects.filter(tag__in=tags).values_list("tag", "pk"))
 
 
-def _identity(verdict: Verdict, projects: dict[str, int]) -> Key | None:
+def _identity(verdict: RowResult, projects: dict[str, int]) -> Key | None:
     """Return the project's id, the kind and the year, or None after noting what is wrong with them."""
     tag, project_id = verdict.text("tag"), projects.get(verdict.text("tag"))
     is_known = project_id is not None or not tag
@@ -61,9 +63,9 @@ def _stored(keys: Sequence[Key]) -> dict[Key, Document]:
     return {(one.project_id, one.kind, one.year): one for one in found}
 
 
-def _judge(verdict: Verdict, stored: Document | None) -> None:
+def _validate_row(verdict: RowResult, stored: Document | None) -> None:
     status = verdict.clean(field_of(Document, "status")) if verdict.text("status") else None
-    kind = document_types.KINDS.get(verdict.text("kind"))
+    kind = document_types.DOCUMENT_TYPES.get(verdict.text("kind"))
     before = stored.sections if stored else {}
     sections = before | _sections(verdict, kind, before) if kind else {}
     if verdict.has_errors or verdict.identity is None:
@@ -81,7 +83,9 @@ def _judge(verdict: Verdict, stored: Document | None) -> None:
     )
 
 
-def _sections(verdict: Verdict, kind: document_types.Kind, before: dict[str, str]) -> dict[str, str]:
+def _sections(
+    verdict: RowResult, kind: document_types.DocumentType, before: dict[str, str]
+) -> dict[str, str]:
     """Return the sections that the row says something new about, sanitised."""
     said = {key: verdict.row.cells[key] for key in SECTIONS if key in verdict.row.cells}
     for key, message in document_types.section_errors(kind, said).items():
@@ -99,7 +103,7 @@ def _sections(verdict: Verdict, kind: document_types.Kind, before: dict[str, str
     return sections
 
 
-def _warn_of_loss(verdict: Verdict, key: str, html: str, clean: str) -> None:
+def _warn_of_loss(verdict: RowResult, key: str, html: str, clean: str) -> None:
     if clean == html:
         return
     lost = _names(html) - _names(clean)

@@ -15,17 +15,17 @@ MAX_CHARACTERS = 256_000_000
 
 
 @dataclass(frozen=True)
-class Bad:
+class InvalidCell:
     """A cell that cannot be used: what was there, and why not."""
 
     value: str
     reason: str
 
 
-type Cells = list[str | Bad]
+type Cells = list[str | InvalidCell]
 
 
-class Budget:
+class ReadBudget:
     """What may be read until the next row is complete: refilled with each row, an error when it is used up."""
 
     def __init__(self, most: int, message: str) -> None:

@@ -8,18 +8,18 @@ from itertools import batched
 from django.contrib.auth.models import User
 
 from documents.models import Membership
-from documents.tasks.imports.row_results import Links, Verdict, shortened
+from documents.tasks.imports.row_results import Links, RowResult, shortened
 
 COLUMN = "members"
 SEPARATORS = re.compile(r"[\s,;]+")
-MOST_NAMED = 3
+MAX_NAMED = 3
 NAMES_AT_ONCE = 5_000
 
 # The id of a membership, of its person, and the position on the cover.
 type Member = tuple[int, int, int]
 
 
-def people(verdicts: Iterable[Verdict]) -> Mapping[str, int]:
+def people(verdicts: Iterable[RowResult]) -> Mapping[str, int]:
     """Return the ids of those who are named anywhere, by their usernames."""
     found: dict[str, int] = {}
     names = (name for verdict in verdicts for name in _named(verdict))
@@ -37,7 +37,7 @@ def teams(project_ids: Iterable[int]) -> Mapping[int, Sequence[Member]]:
     return found
 
 
-def links(verdict: Verdict, known: Mapping[str, int], team: Sequence[Member]) -> Links | None:
+def links(verdict: RowResult, known: Mapping[str, int], team: Sequence[Member]) -> Links | None:
     """Return how the team becomes what a row says, or None: it says nothing, or it names somebody unknown.
 
     Who stays keeps role and position. Who is new comes after them on the cover, where equal positions are in the
@@ -58,12 +58,12 @@ def links(verdict: Verdict, known: Mapping[str, int], team: Sequence[Member]) ->
     }
 
 
-def _named(verdict: Verdict) -> list[str]:
+def _named(verdict: RowResult) -> list[str]:
     """Return each name once; none for a cell of separators, which says no more than an empty one."""
     return list(dict.fromkeys(filter(None, SEPARATORS.split(verdict.text(COLUMN)))))
 
 
 def _problem(unknown: Sequence[str]) -> str:
-    names = ", ".join(map(shortened, unknown[:MOST_NAMED]))
-    more = f" and {len(unknown) - MOST_NAMED:,} more" if len(unknown) > MOST_NAMED else ""
+    names = ", ".join(map(shortened, unknown[:MAX_NAMED]))
+    more = f" and {len(unknown) - MAX_NAMED:,} more" if len(unknown) > MAX_NAMED else ""
     return f"Nobody has the username {names}{more}. Correct the names, or add these people first."

@@ -6,8 +6,8 @@ from typing import Any
 
 from documents.models import BusinessArea, Project
 from documents.tasks.imports import members
-from documents.tasks.imports.reader import Row
-from documents.tasks.imports.row_results import Change, Verdict, begin, field_of
+from documents.tasks.imports.reader import ParsedRow
+from documents.tasks.imports.row_results import Change, RowResult, field_of, start
 
 COLUMNS = ("tag", "title", "year", "kind", "status", "business_area", members.COLUMN)
 REQUIRED = ("tag",)
@@ -17,7 +17,7 @@ STORED = (*PLAIN, "business_area_id")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class Lookups:
     """What is stored of all that some rows are about: by tag, name, username and the id of the project."""
 
     projects: Mapping[str, dict[str, Any]]
@@ -26,22 +26,22 @@ class Known:
     teams: Mapping[int, Sequence[members.Member]]
 
 
-def judge(rows: Sequence[Row]) -> Iterator[Verdict]:
+def validate(rows: Sequence[ParsedRow]) -> Iterator[RowResult]:
     """Yield what each row changes, or what is wrong with it."""
-    verdicts = [begin(row) for row in rows]
+    verdicts = [start(row) for row in rows]
     for verdict in verdicts:
         if (tag := verdict.clean(field_of(Project, "tag"))) is not None:
             verdict.identity = (tag,)
-    known = _known(verdicts)
+    known = _lookups(verdicts)
     for verdict in verdicts:
-        _judge(verdict, known)
+        _validate_row(verdict, known)
         yield verdict
 
 
-def _known(verdicts: Sequence[Verdict]) -> Known:
+def _lookups(verdicts: Sequence[RowResult]) -> Lookups:
     tags = [verdict.identity[0] for verdict in verdicts if verdict.identity]
     projects = {one["tag"]: one for one in Project.objects.filter(tag__in=tags).values("pk", *STORED)}
-    return Known(
+    return Lookups(
         projects=projects,
         areas=dict(BusinessArea.objects.values_list("name", "pk")),
         people=members.people(verdicts),
@@ -49,7 +49,7 @@ def _known(verdicts: Sequence[Verdict]) -> Known:
     )
 
 
-def _judge(verdict: Verdict, known: Known) -> None:
+def _validate_row(verdict: RowResult, known: Lookups) -> None:
     stored = known.projects.get(verdict.text("tag"))
     values = {
         name: verdict.clean(field_of(Project, name)) for name in PLAIN[1:] if _is_said(verdict, name, stored)
@@ -66,13 +66,13 @@ def _judge(verdict: Verdict, known: Known) -> None:
         verdict.change = Change(row=verdict.row.number, pk=pk, seen=seen, values=after, links=links)
 
 
-def _is_said(verdict: Verdict, name: str, stored: dict[str, Any] | None) -> bool:
+def _is_said(verdict: RowResult, name: str, stored: dict[str, Any] | None) -> bool:
     """Say whether a cell matters: an empty one leaves what is stored, and the default of what is new."""
     is_new = stored is None and verdict.identity is not None
     return bool(verdict.text(name)) or (is_new and not field_of(Project, name).has_default())
 
 
-def _area(verdict: Verdict, areas: Mapping[str, int]) -> int | None:
+def _area(verdict: RowResult, areas: Mapping[str, int]) -> int | None:
     name = verdict.text("business_area")
     if name not in areas:
         verdict.object_to(

@@ -12,16 +12,16 @@ from documents.tasks.imports.limits import (
     MAX_COLUMNS,
     MAX_ROW_CHARACTERS,
     MAX_ROWS,
-    Bad,
-    Budget,
     Cells,
+    InvalidCell,
+    ReadBudget,
 )
 
 ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ParsedRow:
     """A row of the file: its number as spreadsheets count, from 1, and what is in it by the column's name.
 
     Empty cells are left out. ``bad`` holds the cells that cannot be read, as column and reason.
@@ -29,11 +29,11 @@ class Row:
 
     number: int
     cells: dict[str, str] = field(default_factory=dict)
-    bad: tuple[tuple[str, Bad], ...] = ()
+    bad: tuple[tuple[str, InvalidCell], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Head:
+class Header:
     """The row with the names of the columns; ``problems`` are pairs of a column and what is wrong with it."""
 
     number: int
@@ -41,7 +41,9 @@ class Head:
     problems: tuple[tuple[str, str], ...]
 
 
-def read(path: Path, *, known: Sequence[str], required: Sequence[str]) -> tuple[Head, Iterator[Row]]:
+def read_table(
+    path: Path, *, known: Sequence[str], required: Sequence[str]
+) -> tuple[Header, Iterator[ParsedRow]]:
     """Return the head of a file and its rows, which are read while they are taken.
 
     ``known`` are the names that columns may have, ``required`` those that must be there. Raises
@@ -49,7 +51,7 @@ def read(path: Path, *, known: Sequence[str], required: Sequence[str]) -> tuple[
     """
     rows = _rows(path, known)
     number, names = next(((number, _names(cells)) for number, cells in rows), (1, ()))
-    head = Head(number=number, names=names, problems=tuple(_problems(names, known, required)))
+    head = Header(number=number, names=names, problems=tuple(_problems(names, known, required)))
     return head, (_row(number, names, cells) for number, cells in rows)
 
 
@@ -61,8 +63,8 @@ def _rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
         raise exceptions.ImportUnreadable(
             "This is an old .xls file, or a workbook with a password. Save it as .xlsx without a password."
         )
-    found = xlsx_reader.rows(path) if begin.startswith(ZIP) else csv_reader.rows(path, known)
-    whole = Budget(
+    found = xlsx_reader.iter_rows(path) if begin.startswith(ZIP) else csv_reader.iter_rows(path, known)
+    whole = ReadBudget(
         MAX_CHARACTERS, f"It has more than {MAX_CHARACTERS:,} characters. Split it into several files."
     )
     last = None
@@ -73,7 +75,7 @@ def _rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
                 f"It has more than {MAX_ROWS:,} rows. Split it into several files."
             )
         whole.spend(_require_bounded(number, cells))
-        if any(isinstance(cell, Bad) or cell.strip() for cell in cells):
+        if any(isinstance(cell, InvalidCell) or cell.strip() for cell in cells):
             yield number, cells
 
 
@@ -90,7 +92,7 @@ def _require_bounded(number: int, cells: Cells) -> int:
 
 
 def _names(cells: Cells) -> tuple[str, ...]:
-    names = ["" if isinstance(cell, Bad) else cell.strip().lower() for cell in cells]
+    names = ["" if isinstance(cell, InvalidCell) else cell.strip().lower() for cell in cells]
     while names and not names[-1]:
         names.pop()
     return tuple(names)
@@ -111,16 +113,18 @@ def _problems(
             yield name, "This column is missing: without it a row cannot be told from others."
 
 
-def _row(number: int, names: Sequence[str], cells: Cells) -> Row:
+def _row(number: int, names: Sequence[str], cells: Cells) -> ParsedRow:
     texts, bad = {}, []
     for position, cell in enumerate(cells):
         name = names[position] if position < len(names) else ""
-        if isinstance(cell, Bad):
+        if isinstance(cell, InvalidCell):
             bad.append((name, cell))
         elif len(cell) > MAX_CELL_CHARACTERS:
-            bad.append((name, Bad(cell[:100], f"It has more than {MAX_CELL_CHARACTERS:,} characters.")))
+            bad.append(
+                (name, InvalidCell(cell[:100], f"It has more than {MAX_CELL_CHARACTERS:,} characters."))
+            )
         elif not name and cell.strip():
-            bad.append((name, Bad(cell, f"Column {position + 1} has no name in the first row.")))
+            bad.append((name, InvalidCell(cell, f"Column {position + 1} has no name in the first row.")))
         elif cell.strip():
             texts[name] = cell
-    return Row(number=number, cells=texts, bad=tuple(bad))
+    return ParsedRow(number=number, cells=texts, bad=tuple(bad))

@@ -7,8 +7,8 @@ from django.db import models
 
 from documents.models import Document, Membership, Project
 from documents.tasks.imports import documents, projects
-from documents.tasks.imports.reader import Row
-from documents.tasks.imports.row_results import Verdict
+from documents.tasks.imports.reader import ParsedRow
+from documents.tasks.imports.row_results import RowResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,31 +21,31 @@ class LinkTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class ImportResource:
     """A table that rows go to; ``written`` are the fields that an import may change in a row that is there."""
 
     model: type[models.Model]
     columns: tuple[str, ...]
     required: tuple[str, ...]
     written: tuple[str, ...]
-    judge: Callable[[Sequence[Row]], Iterator[Verdict]]
+    judge: Callable[[Sequence[ParsedRow]], Iterator[RowResult]]
     links: LinkTable | None = None
 
 
-SUBJECTS = {
-    "projects": Subject(
+RESOURCES = {
+    "projects": ImportResource(
         model=Project,
         columns=projects.COLUMNS,
         required=projects.REQUIRED,
         written=projects.WRITTEN,
-        judge=projects.judge,
+        judge=projects.validate,
         links=LinkTable(model=Membership, row="project_id", other="user_id"),
     ),
-    "documents": Subject(
+    "documents": ImportResource(
         model=Document,
         columns=documents.COLUMNS,
         required=documents.REQUIRED,
         written=documents.WRITTEN,
-        judge=documents.judge,
+        judge=documents.validate,
     ),
 }

@@ -6,13 +6,13 @@ from typing import Any, TypedDict, cast
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from documents.tasks.imports.reader import Row
+from documents.tasks.imports.reader import ParsedRow
 
 SHOWN_CHARACTERS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Issue:
     """Something that is wrong in a cell (an error), or that somebody may want to know (a warning)."""
 
     row: int
@@ -49,13 +49,13 @@ class Change:
 
 
 @dataclass(kw_only=True)
-class Verdict:
+class RowResult:
     """What was found out about one row; without errors and without a change it is there already."""
 
-    row: Row
+    row: ParsedRow
     identity: tuple[object, ...] | None = None
     change: Change | None = None
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Issue] = field(default_factory=list)
 
     @property
     def has_errors(self) -> bool:
@@ -69,7 +69,7 @@ class Verdict:
     def object_to(self, column: str, problem: str, *, is_error: bool = True) -> None:
         """Note something about a cell."""
         value = self.row.cells.get(column, "")
-        self.findings.append(finding(self.row.number, column, value, problem, is_error=is_error))
+        self.findings.append(issue(self.row.number, column, value, problem, is_error=is_error))
 
     def clean(self, field: models.Field[Any, Any], column: str = "") -> Any:
         """Return a cell as the model's field takes it, or None after noting what the field says against it."""
@@ -81,9 +81,9 @@ class Verdict:
             return None
 
 
-def finding(row: int, column: str, value: str, problem: str, *, is_error: bool = True) -> Finding:
+def issue(row: int, column: str, value: str, problem: str, *, is_error: bool = True) -> Issue:
     """Return a finding, its value shortened to what a table can show."""
-    return Finding(row=row, column=column, value=shortened(value), problem=problem, is_error=is_error)
+    return Issue(row=row, column=column, value=shortened(value), problem=problem, is_error=is_error)
 
 
 def shortened(text: str) -> str:
@@ -96,10 +96,10 @@ def field_of(model: type[models.Model], name: str) -> models.Field[Any, Any]:
     return cast("models.Field[Any, Any]", model._meta.get_field(name))
 
 
-def begin(row: Row) -> Verdict:
+def start(row: ParsedRow) -> RowResult:
     """Return a verdict that holds so far what could not be read of the row."""
-    found = [finding(row.number, column, bad.value, bad.reason) for column, bad in row.bad]
-    return Verdict(row=row, findings=found)
+    found = [issue(row.number, column, bad.value, bad.reason) for column, bad in row.bad]
+    return RowResult(row=row, findings=found)
 
 
 def _message(field: models.Field[Any, Any], error: ValidationError) -> str:

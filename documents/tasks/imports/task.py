@@ -17,9 +17,10 @@ from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Task
 from documents.queue import leases, lifecycle, registry
+from documents.queue.registry import TaskContext, TaskOutput
 from documents.tasks.imports import validation, writer
-from documents.tasks.imports.resources import SUBJECTS
-from documents.tasks.imports.validation import Judged
+from documents.tasks.imports.resources import RESOURCES
+from documents.tasks.imports.validation import ValidationReport
 
 KIND = "import"
 CHUNK_BYTES = 1_000_000
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class ImportRequest:
     """What is to be imported: a file by its digest, as what, and whether to write it or only to look.
 
     ``dry_run_task`` is the id of the dry run whose file this is, if there was one.
@@ -54,9 +55,9 @@ class Order:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def order_of(task: Task) -> Order:
+def request_from(task: Task) -> ImportRequest:
     """Return what a task was asked for."""
-    return Order(**task.arguments)
+    return ImportRequest(**task.arguments)
 
 
 def register() -> None:
@@ -64,10 +65,10 @@ def register() -> None:
     registry.register(KIND, "import", run)
 
 
-def keep(upload: UploadedFile) -> tuple[str, str]:  # type: ignore[type-arg]
+def store_upload(upload: UploadedFile) -> tuple[str, str]:  # type: ignore[type-arg]
     """Keep an uploaded file with the results; return its name there and its digest."""
     digest = hashlib.sha256()
-    with storage.workspace() as folder, storage.plain_errors():
+    with storage.workspace() as folder, storage.translate_storage_errors():
         path = folder / "source"
         with path.open("wb") as copy:
             for chunk in upload.chunks(CHUNK_BYTES):
@@ -83,26 +84,26 @@ def estimate_seconds(size_bytes: int, *, is_zip: bool) -> float:
     return size_bytes * (ZIP_FACTOR if is_zip else 1) / BYTES_PER_SECOND
 
 
-def applied(checked: Task) -> Order:
+def apply_request(checked: Task) -> ImportRequest:
     """Return the order to import the file of a dry run. Raises TaskState unless that was clean."""
-    order, facts = order_of(checked), checked.result or {}
+    order, facts = request_from(checked), checked.result or {}
     if not order.is_dry_run:
-        raise exceptions.TaskState("This was an import, not a dry run: send the file again.")
+        raise exceptions.TaskStateConflict("This was an import, not a dry run: send the file again.")
     if checked.status != Task.Status.SUCCEEDED or facts.get("error_count"):
-        raise exceptions.TaskState(
+        raise exceptions.TaskStateConflict(
             "The file has errors, or was not checked to its end: correct it, and send it again."
         )
     return replace(order, is_dry_run=False, dry_run_task=str(checked.pk))
 
 
-def run(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
+def run(attempt: TaskContext) -> TaskOutput:
     """Judge the file of a task, and write what it says if that is wanted and nothing is wrong."""
     started, task = time.monotonic(), attempt.task
-    order = order_of(task)
+    order = request_from(task)
     user = _require_staff(task)
     with storage.workspace() as folder:
         source = _fetch(task, order, folder / "source")
-        judged = _judge(attempt, order, source)
+        judged = _validate(attempt, order, source)
         outcome = _outcome(task, order, judged, folder / "report.csv", time.monotonic() - started)
         if not order.is_dry_run:
             if judged.error_count:
@@ -120,9 +121,9 @@ def _require_staff(task: Task) -> User:
     return user
 
 
-def _fetch(task: Task, order: Order, path: Path) -> Path:
+def _fetch(task: Task, order: ImportRequest, path: Path) -> Path:
     """Copy the file to this machine, and make sure that it is the one that was sent."""
-    with storage.plain_errors():
+    with storage.translate_storage_errors():
         try:
             with storage.open_file(task.source) as kept, path.open("wb") as copy:
                 shutil.copyfileobj(kept, copy, CHUNK_BYTES)
@@ -135,7 +136,7 @@ def _fetch(task: Task, order: Order, path: Path) -> Path:
     return path
 
 
-def _judge(attempt: lifecycle.Attempt, order: Order, source: Path) -> Judged:
+def _validate(attempt: TaskContext, order: ImportRequest, source: Path) -> ValidationReport:
     def on_progress(rows: int) -> None:
         attempt.report("check", rows)
         if time.monotonic() > attempt.deadline:
@@ -144,16 +145,18 @@ def _judge(attempt: lifecycle.Attempt, order: Order, source: Path) -> Judged:
             )
 
     attempt.report("check", 0)
-    return validation.judge(
+    return validation.validate(
         source,
-        SUBJECTS[order.what],
+        RESOURCES[order.what],
         report=source.with_name("report.csv"),
         plan=source.with_name("plan.jsonl"),
         on_progress=on_progress,
     )
 
 
-def _outcome(task: Task, order: Order, judged: Judged, report: Path, seconds: float) -> lifecycle.Outcome:
+def _outcome(
+    task: Task, order: ImportRequest, judged: ValidationReport, report: Path, seconds: float
+) -> TaskOutput:
     """Keep the report and return the outcome that names it."""
     content = report.read_bytes()
     facts = judged.as_facts() | {
@@ -166,7 +169,7 @@ def _outcome(task: Task, order: Order, judged: Judged, report: Path, seconds: fl
         "filename": f"{Path(order.filename).stem} report.csv",
         "media_type": "text/csv; charset=utf-8",
     }
-    return lifecycle.Outcome(
+    return TaskOutput(
         file=storage.save(report, suffix=".csv"),
         digest=hashlib.sha256(content).hexdigest(),
         fingerprint=task.fingerprint,
@@ -175,17 +178,17 @@ def _outcome(task: Task, order: Order, judged: Judged, report: Path, seconds: fl
     )
 
 
-def _refuse(task: Task, outcome: lifecycle.Outcome, judged: Judged) -> None:
+def _refuse(task: Task, outcome: TaskOutput, judged: ValidationReport) -> None:
     """Leave the report with the task, which fails. Raises ImportRefused."""
-    leases.mine(task).update(file=outcome.file, digest=outcome.digest, result=outcome.facts)
+    leases.held_by(task).update(file=outcome.file, digest=outcome.digest, result=outcome.facts)
     first = next(one for one in judged.first if one.is_error)
     where = f"the first in row {first.row}, column {first.column}: {first.problem}"
     raise exceptions.ImportRefused(
-        f"{validation.many(judged.error_count, 'error')}, {where} The task's file lists them."
+        f"{validation.count_noun(judged.error_count, 'error')}, {where} The task's file lists them."
     )
 
 
-def _write(attempt: lifecycle.Attempt, order: Order, plan: Path, outcome: lifecycle.Outcome) -> None:
+def _write(attempt: TaskContext, order: ImportRequest, plan: Path, outcome: TaskOutput) -> None:
     """Write and publish in one transaction: what was written and the task's success are there together.
 
     Nothing is reported meanwhile: it could not be seen, and on SQLite nobody else can write. So it must take
@@ -195,10 +198,10 @@ def _write(attempt: lifecycle.Attempt, order: Order, plan: Path, outcome: lifecy
     started = time.monotonic()
     try:
         with transaction.atomic():
-            writer.write(validation.changes(plan), SUBJECTS[order.what])
+            writer.write_rows(validation.changes(plan), RESOURCES[order.what])
             outcome.facts["write_seconds"] = round(time.monotonic() - started, 3)
             lifecycle.publish(attempt.task, outcome)
     except IntegrityError as error:
         raise exceptions.ImportConflict(
-            f"Something was removed by somebody else meanwhile. {writer.CHECK_AGAIN}"
+            f"Something was removed by somebody else meanwhile. {writer.RECHECK_HINT}"
         ) from error

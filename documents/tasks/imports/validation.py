@@ -8,19 +8,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
-from documents.infrastructure.spreadsheets import defuse
+from documents.infrastructure.spreadsheets import escape_formula
 from documents.tasks.imports import reader
-from documents.tasks.imports.resources import Subject
-from documents.tasks.imports.row_results import Change, Finding, Verdict, finding
+from documents.tasks.imports.resources import ImportResource
+from documents.tasks.imports.row_results import Change, Issue, RowResult, issue
 
 BATCH = 250
 BATCH_CHARACTERS = 4_000_000
-MOST_FINDINGS = 10_000
-MOST_SHOWN = 50
+MAX_ISSUES = 10_000
+MAX_ROWS_SHOWN = 50
 
 
 @dataclass(kw_only=True)
-class Judged:
+class ValidationReport:
     """What a file would do, in rows, and the first findings."""
 
     rows: int = 0
@@ -29,7 +29,7 @@ class Judged:
     unchanged: int = 0
     error_count: int = 0
     warning_count: int = 0
-    first: list[Finding] = field(default_factory=list)
+    first: list[Issue] = field(default_factory=list)
 
     def as_facts(self) -> dict[str, object]:
         """Return it as a task keeps it."""
@@ -37,33 +37,33 @@ class Judged:
 
     def __str__(self) -> str:
         counts = f"{self.new:,} new, {self.changed:,} changed, {self.unchanged:,} unchanged"
-        found = f"{many(self.error_count, 'error')}, {many(self.warning_count, 'warning')}"
-        return f"{many(self.rows, 'row')}: {counts}; {found}."
+        found = f"{count_noun(self.error_count, 'error')}, {count_noun(self.warning_count, 'warning')}"
+        return f"{count_noun(self.rows, 'row')}: {counts}; {found}."
 
 
-def many(count: int, word: str) -> str:
+def count_noun(count: int, word: str) -> str:
     """Return a count with its word: “1 row”, “2,000 rows”."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
-def judge(
-    source: Path, subject: Subject, *, report: Path, plan: Path, on_progress: Callable[[int], None]
-) -> Judged:
+def validate(
+    source: Path, subject: ImportResource, *, report: Path, plan: Path, on_progress: Callable[[int], None]
+) -> ValidationReport:
     """Judge every row of ``source``; write the findings to ``report`` and what to change to ``plan``.
 
     ``on_progress`` is called with the rows so far, and may raise to end it. Raises ImportUnreadable.
     """
-    judged = Judged()
+    judged = ValidationReport()
     with (
         report.open("w", encoding="utf-8-sig", newline="") as table,
         plan.open("w", encoding="utf-8") as lines,
     ):
-        note = _Notes(judged, table)
-        head, rows = reader.read(source, known=subject.columns, required=subject.required)
+        note = _IssueLog(judged, table)
+        head, rows = reader.read_table(source, known=subject.columns, required=subject.required)
         for column, problem in head.problems:
-            note(finding(head.number, column, column, problem))
+            note(issue(head.number, column, column, problem))
         if not head.problems:
-            for verdict in _verdicts(rows, subject, on_progress):
+            for verdict in _row_results(rows, subject, on_progress):
                 _count(judged, verdict, note, lines)
         note.end()
         table.flush()
@@ -91,9 +91,9 @@ def _batches[Item](items: Iterable[Item], size_of: Callable[[Item], int]) -> Ite
         yield batch
 
 
-def _verdicts(
-    rows: Iterator[reader.Row], subject: Subject, on_progress: Callable[[int], None]
-) -> Iterator[Verdict]:
+def _row_results(
+    rows: Iterator[reader.ParsedRow], subject: ImportResource, on_progress: Callable[[int], None]
+) -> Iterator[RowResult]:
     """Yield a verdict for each row; one that says the same as an earlier row is wrong."""
     first_rows: dict[tuple[object, ...], int] = {}
     done = 0
@@ -108,7 +108,7 @@ def _verdicts(
             on_progress(done)
 
 
-def _count(judged: Judged, verdict: Verdict, note: "_Notes", plan: IO[str]) -> None:
+def _count(judged: ValidationReport, verdict: RowResult, note: "_IssueLog", plan: IO[str]) -> None:
     judged.rows += 1
     for one in verdict.findings:
         note(one)
@@ -122,29 +122,29 @@ def _count(judged: Judged, verdict: Verdict, note: "_Notes", plan: IO[str]) -> N
     plan.write(json.dumps(asdict(verdict.change)) + "\n")
 
 
-class _Notes:
+class _IssueLog:
     """Writes findings down as CSV, up to a number that somebody may read; counts all."""
 
-    def __init__(self, judged: Judged, table: IO[str]) -> None:
+    def __init__(self, judged: ValidationReport, table: IO[str]) -> None:
         self._judged = judged
         self._table = csv.writer(table)
         self._table.writerow(("row", "column", "value", "severity", "problem"))
 
-    def __call__(self, one: Finding) -> None:
+    def __call__(self, one: Issue) -> None:
         judged = self._judged
-        if judged.error_count + judged.warning_count < MOST_FINDINGS:
+        if judged.error_count + judged.warning_count < MAX_ISSUES:
             severity = "error" if one.is_error else "warning"
             row = (str(one.row), one.column, one.value, severity, one.problem)
-            self._table.writerow(map(defuse, row))
-        if len(judged.first) == MOST_SHOWN and one.is_error and not judged.error_count:
+            self._table.writerow(map(escape_formula, row))
+        if len(judged.first) == MAX_ROWS_SHOWN and one.is_error and not judged.error_count:
             judged.first.pop()  # one error at least is among the first, however many warnings are before it
-        if len(judged.first) < MOST_SHOWN:
+        if len(judged.first) < MAX_ROWS_SHOWN:
             judged.first.append(one)
         judged.error_count += one.is_error
         judged.warning_count += not one.is_error
 
     def end(self) -> None:
         """Say how many were left out."""
-        more = self._judged.error_count + self._judged.warning_count - MOST_FINDINGS
+        more = self._judged.error_count + self._judged.warning_count - MAX_ISSUES
         if more > 0:
             self._table.writerow(("", "", "", "", f"{more:,} more were found and are not listed."))

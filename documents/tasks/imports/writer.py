@@ -7,14 +7,14 @@ from itertools import batched
 from django.db import IntegrityError
 
 from documents import exceptions
-from documents.tasks.imports.resources import LinkTable, Subject
+from documents.tasks.imports.resources import ImportResource, LinkTable
 from documents.tasks.imports.row_results import Change
 
-CHECK_AGAIN = "Nothing was written. Check the file again, then import it."
+RECHECK_HINT = "Nothing was written. Check the file again, then import it."
 DELETED_AT_ONCE = 5_000  # a database takes only so many parameters
 
 
-def write(batches: Iterable[Sequence[Change]], subject: Subject) -> None:
+def write_rows(batches: Iterable[Sequence[Change]], subject: ImportResource) -> None:
     """Store every change; rows that are there must still be as they were when the file was judged.
 
     To be called in a transaction. Raises ImportConflict.
@@ -29,7 +29,7 @@ def write(batches: Iterable[Sequence[Change]], subject: Subject) -> None:
             _link(zip([*(one.pk for one in changed), *added], [*changed, *new], strict=True), subject.links)
 
 
-def _require_unchanged(changed: Sequence[Change], subject: Subject) -> None:
+def _require_unchanged(changed: Sequence[Change], subject: ImportResource) -> None:
     """Lock the rows and compare them. Raises ImportConflict."""
     if not changed:
         return
@@ -39,7 +39,7 @@ def _require_unchanged(changed: Sequence[Change], subject: Subject) -> None:
     for one in changed:
         if now.get(one.pk) != one.seen or (one.links and links.get(one.pk, []) != one.links["seen"]):
             raise exceptions.ImportConflict(
-                f"What row {one.row} is about was changed by somebody else meanwhile. {CHECK_AGAIN}"
+                f"What row {one.row} is about was changed by somebody else meanwhile. {RECHECK_HINT}"
             )
 
 
@@ -53,19 +53,19 @@ def _links_now(changed: Sequence[Change], table: LinkTable) -> dict[int | None, 
     return found
 
 
-def _insert(new: Sequence[Change], subject: Subject) -> list[int]:
+def _insert(new: Sequence[Change], subject: ImportResource) -> list[int]:
     """Add rows and return their ids."""
     try:
         rows = subject.model._default_manager.bulk_create([subject.model(**one.values) for one in new])
     except IntegrityError as error:
         numbers = f"rows {new[0].row} to {new[-1].row}"
         raise exceptions.ImportConflict(
-            f"Something in {numbers} was added or removed by somebody else meanwhile. {CHECK_AGAIN}"
+            f"Something in {numbers} was added or removed by somebody else meanwhile. {RECHECK_HINT}"
         ) from error
     return [row.pk for row in rows]
 
 
-def _update(changed: Sequence[Change], subject: Subject) -> None:
+def _update(changed: Sequence[Change], subject: ImportResource) -> None:
     """Update as INSERT … ON CONFLICT does it: many times faster than bulk_update with its long CASE."""
     if not changed:
         return

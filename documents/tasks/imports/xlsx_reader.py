@@ -22,7 +22,7 @@ from openpyxl.styles.stylesheet import apply_stylesheet
 from openpyxl.worksheet._reader import WorkSheetParser
 
 from documents import exceptions
-from documents.tasks.imports.limits import MAX_COLUMNS, MAX_ROW_CHARACTERS, Bad, Budget, Cells
+from documents.tasks.imports.limits import MAX_COLUMNS, MAX_ROW_CHARACTERS, Cells, InvalidCell, ReadBudget
 
 MEGABYTE = 1_000_000
 MAX_PART_BYTES = 8 * MEGABYTE
@@ -52,15 +52,15 @@ if not openpyxl.DEFUSEDXML:  # pragma: no cover
     raise ImportError("defusedxml is missing: without it openpyxl expands entities.")
 
 
-def rows(path: Path) -> Iterator[tuple[int, Cells]]:
+def iter_rows(path: Path) -> Iterator[tuple[int, Cells]]:
     """Yield each row of the first visible sheet with its number. Raises ImportUnreadable."""
-    with _plain_errors(), path.open("rb") as stream, _Archive(stream) as archive:
-        _require_harmless(archive, packed_bytes=path.stat().st_size)
+    with _translate_errors(), path.open("rb") as stream, _Archive(stream) as archive:
+        _check_archive(archive, packed_bytes=path.stat().st_size)
         yield from _rows(archive, stream)
 
 
 @contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
@@ -106,13 +106,15 @@ def _cells(number: int, found: list[dict[str, Any]]) -> Cells:
     return cells
 
 
-def _text(value: object, data_type: str) -> str | Bad:
+def _text(value: object, data_type: str) -> str | InvalidCell:
     if data_type == "f":
-        return Bad("", "It is a formula. Copy the column and paste it as values.")
+        return InvalidCell("", "It is a formula. Copy the column and paste it as values.")
     if data_type == "e":
-        return Bad(str(value), "It is an error of the spreadsheet.")
+        return InvalidCell(str(value), "It is an error of the spreadsheet.")
     if isinstance(value, datetime | date | time | timedelta):
-        return Bad(str(value), "It is a date. Format the cell as text or as a number, and type it again.")
+        return InvalidCell(
+            str(value), "It is a date. Format the cell as text or as a number, and type it again."
+        )
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return "" if value is None else str(value)
@@ -126,7 +128,7 @@ class _Parser(WorkSheetParser):
         return "="
 
 
-def _require_harmless(archive: zipfile.ZipFile, *, packed_bytes: int) -> None:
+def _check_archive(archive: zipfile.ZipFile, *, packed_bytes: int) -> None:
     infos = archive.infolist()
     if sum(info.file_size for info in infos) > max(MAX_RATIO * packed_bytes, MEGABYTE):
         raise exceptions.ImportUnreadable(TOO_LARGE)
@@ -161,8 +163,8 @@ class _Archive(zipfile.ZipFile):
         limits = _limits(info.filename)
         if info.file_size > limits.part_bytes:  # no more is ever unpacked, whatever the part holds
             raise exceptions.ImportUnreadable(TOO_LARGE)
-        self._marks = Budget(limits.marks, TOO_LARGE)
-        self._bytes = Budget(limits.row_bytes, TOO_LARGE)
+        self._marks = ReadBudget(limits.marks, TOO_LARGE)
+        self._bytes = ReadBudget(limits.row_bytes, TOO_LARGE)
         return cast("IO[bytes]", _Metered(super().open(info), self._marks, self._bytes))
 
     def refill(self) -> None:
@@ -172,7 +174,7 @@ class _Archive(zipfile.ZipFile):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Limits:
+class _PartLimits:
     """The most bytes of a part, and what may be read of it at once: of a sheet between two rows."""
 
     part_bytes: int
@@ -180,18 +182,18 @@ class _Limits:
     marks: int
 
 
-def _limits(name: str) -> _Limits:
+def _limits(name: str) -> _PartLimits:
     if STRINGS.fullmatch(name):
-        return _Limits(part_bytes=MAX_STRINGS_BYTES, row_bytes=MAX_STRINGS_BYTES, marks=MAX_STRINGS_MARKS)
+        return _PartLimits(part_bytes=MAX_STRINGS_BYTES, row_bytes=MAX_STRINGS_BYTES, marks=MAX_STRINGS_MARKS)
     if SHEET.fullmatch(name):
-        return _Limits(part_bytes=MAX_SHEET_BYTES, row_bytes=MAX_ROW_BYTES, marks=MAX_MARKS)
-    return _Limits(part_bytes=MAX_PART_BYTES, row_bytes=MAX_PART_BYTES, marks=MAX_MARKS)
+        return _PartLimits(part_bytes=MAX_SHEET_BYTES, row_bytes=MAX_ROW_BYTES, marks=MAX_MARKS)
+    return _PartLimits(part_bytes=MAX_PART_BYTES, row_bytes=MAX_PART_BYTES, marks=MAX_MARKS)
 
 
 class _Metered(io.BufferedIOBase):
     """A stream that counts what is read."""
 
-    def __init__(self, stream: IO[bytes], marks: Budget, size: Budget) -> None:
+    def __init__(self, stream: IO[bytes], marks: ReadBudget, size: ReadBudget) -> None:
         self._stream, self._marks, self._size = stream, marks, size
 
     def read(self, size: int | None = -1, /) -> bytes:

@@ -19,6 +19,7 @@ from django.urls import reverse
 from documents import exceptions
 from documents.models import Task
 from documents.queue import failure_groups, hints, lifecycle, registry
+from documents.queue.registry import TaskContext, TaskOutput
 from documents.tasks.notifications import webhooks
 from metrics import flag
 
@@ -26,66 +27,66 @@ KIND = "alert"
 MAIL, WEBHOOK = "mail", "webhook"
 MODE, FAILED = "mode", "failed"
 PERIOD_SECONDS = 600
-SEND_WITHIN_SECONDS = 30.0
-MOST_LISTED = 500
+MAX_ALERT_AGE_SECONDS = 30.0
+MAX_LISTED = 500
 
 
 def register() -> None:
     """Let tasks of this kind be run, and hear of changes of the mode."""
-    registry.register(KIND, "alert", deliver)
+    registry.register(KIND, "alert", run)
     flag.changed.connect(_on_change, dispatch_uid="documents.tasks.notifications.alerts")
 
 
 def check(**_: Any) -> list[CheckMessage]:
     """Refuse a webhook to which nothing would ever be sent."""
     url = settings.SPMS_ALERT_WEBHOOK
-    reason = webhooks.problem_with(url) if url else ""
+    reason = webhooks.find_problem(url) if url else ""
     return [Error(f"SPMS_ALERT_WEBHOOK: {reason}", id="spms.E010")] if reason else []
 
 
-def channels() -> list[str]:
+def configured_channels() -> list[str]:
     """Return the ways that somebody is told, none by default."""
     return [MAIL] * bool(settings.SPMS_ALERT_MAIL) + [WEBHOOK] * bool(settings.SPMS_ALERT_WEBHOOK)
 
 
 def _on_change(change_id: int, **_: Any) -> None:
-    begin(f"{MODE} {change_id}")
+    enqueue(f"{MODE} {change_id}")
 
 
-def send_due() -> None:
+def enqueue_due() -> None:
     """Tell of the tasks that failed in the last ten minutes, once; safe to run anywhere."""
     period = int(time.time()) // PERIOD_SECONDS - 1
-    if channels() and _failed_in(period).exists():
-        begin(f"{FAILED} {period}")
+    if configured_channels() and _failed_in(period).exists():
+        enqueue(f"{FAILED} {period}")
 
 
-def begin(about: str) -> None:
+def enqueue(about: str) -> None:
     """Begin a message on each channel, unless it was begun before; without workers it is sent from here."""
-    for channel in channels():
+    for channel in configured_channels():
         fingerprint = f"{channel} {about}"
         if Task.objects.filter(kind=KIND, fingerprint=fingerprint).exists():
             continue
         with transaction.atomic():
-            begun, is_new = lifecycle.begin(
+            begun, is_new = lifecycle.get_or_create(
                 kind=KIND, fingerprint=fingerprint, document=None, user=AnonymousUser(), mode=Task.Mode.QUEUE
             )
             if is_new:
                 hints.enqueue(begun)
-        if is_new and not hints.is_alive():
-            lifecycle.start(begun.pk, deadline=time.monotonic() + SEND_WITHIN_SECONDS)
+        if is_new and not hints.has_live_workers():
+            lifecycle.start(begun.pk, deadline=time.monotonic() + MAX_ALERT_AGE_SECONDS)
 
 
-def deliver(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
+def run(attempt: TaskContext) -> TaskOutput:
     """Send one message."""
     channel, about, number = attempt.task.fingerprint.split()
-    subject, text, data = _of_mode(int(number)) if about == MODE else _of_failures(int(number))
+    subject, text, data = _mode_message(int(number)) if about == MODE else _failures_message(int(number))
     if channel == WEBHOOK:
         timestamp = attempt.task.created_at.isoformat()
         message = {"type": data.pop("type"), "timestamp": timestamp, "data": data}
         webhooks.send(settings.SPMS_ALERT_WEBHOOK, str(attempt.task.pk), message)
     else:
         _mail(subject, text)
-    return lifecycle.Outcome(
+    return TaskOutput(
         file="",
         digest="",
         fingerprint=attempt.task.fingerprint,
@@ -93,19 +94,19 @@ def deliver(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
     )
 
 
-def _of_mode(change_id: int) -> tuple[str, str, dict[str, Any]]:
+def _mode_message(change_id: int) -> tuple[str, str, dict[str, Any]]:
     change = flag.change(change_id)
     if change is None:
-        raise exceptions.NoticeRefused("The change was removed meanwhile.")
+        raise exceptions.NotificationRefused("The change was removed meanwhile.")
     subject = f"SPMS: {change.before} → {change.after}"
     text = f"{change.reason}\n\nBy {change.actor}.\n\n{settings.SPMS_URL}/dashboard/"
     data = {"before": change.before, "after": change.after, "reason": change.reason, "by": change.actor}
     return subject, text, {"type": "mode.changed", **data}
 
 
-def _of_failures(period: int) -> tuple[str, str, dict[str, Any]]:
+def _failures_message(period: int) -> tuple[str, str, dict[str, Any]]:
     rows = _failed_in(period).values_list("pk", "kind", "error", "finished_at")
-    groups = failure_groups.grouped(rows[:MOST_LISTED])
+    groups = failure_groups.group_failures(rows[:MAX_LISTED])
     count = _failed_in(period).count()
     subject = f"SPMS: {count} task{'s' if count != 1 else ''} failed"
     lines = [f"{group.count} × {group.kind}: {group.title}. {group.detail}" for group in groups]
@@ -124,4 +125,4 @@ def _mail(subject: str, text: str) -> None:
     try:
         EmailMessage(subject, text, to=settings.SPMS_ALERT_MAIL).send()
     except (OSError, smtplib.SMTPException) as error:
-        raise exceptions.NoticeFailed(f"The mail server did not take it: {error}"[:250]) from error
+        raise exceptions.NotificationFailed(f"The mail server did not take it: {error}"[:250]) from error

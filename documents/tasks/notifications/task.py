@@ -13,86 +13,91 @@ from django.db import transaction
 
 from documents import exceptions
 from documents.infrastructure import storage
-from documents.models import Delivery, Notice, Task
+from documents.models import Delivery, Subscription, Task
 from documents.queue import hints, lifecycle, registry
+from documents.queue.registry import TaskContext, TaskOutput
 from documents.tasks.notifications import webhooks
 
 KIND = "notice"
-PER_ROUND = 50
+MAX_PER_ROUND = 50
 # Mail servers refuse letters of more than 10 to 25 MB, and base64 adds a third.
-LARGEST_ATTACHMENT_BYTES = 7 * 1024**2
+MAX_ATTACHMENT_BYTES = 7 * 1024**2
 
 
 def register() -> None:
     """Let tasks of this kind be run."""
-    registry.register(KIND, "notice", deliver)
+    registry.register(KIND, "notice", run)
 
 
 def subscribe(task: Task, user: User, *, notify: bool, webhook: str) -> None:
     """Have ``user`` told by mail, and an address by webhook, when the task has ended; at once if it has."""
-    wanted = [(Notice.Channel.MAIL, user.email)] if notify else []
-    wanted += [(Notice.Channel.WEBHOOK, webhook)] if webhook else []
+    wanted = [(Subscription.Channel.MAIL, user.email)] if notify else []
+    wanted += [(Subscription.Channel.WEBHOOK, webhook)] if webhook else []
     for channel, target in wanted:
-        Notice.objects.update_or_create(
+        Subscription.objects.update_or_create(
             task=task, channel=channel, target=target, requested_by=user, defaults={"sender": None}
         )
 
 
 def subscribe_with_file(task: Task, user: User, address: str) -> None:
     """Have an address sent what the task made, when it has ended; at once if it has."""
-    Notice.objects.update_or_create(
-        task=task, channel=Notice.Channel.FILE, target=address, requested_by=user, defaults={"sender": None}
+    Subscription.objects.update_or_create(
+        task=task,
+        channel=Subscription.Channel.FILE,
+        target=address,
+        requested_by=user,
+        defaults={"sender": None},
     )
 
 
-def send_due() -> None:
+def enqueue_due() -> None:
     """Begin the sending of what is due; safe to run anywhere, at any time."""
-    due = Notice.objects.filter(sender=None).exclude(task__status__in=Task.IN_FLIGHT)
-    for notice in due[:PER_ROUND]:
-        send(notice)
+    due = Subscription.objects.filter(sender=None).exclude(task__status__in=Task.IN_FLIGHT)
+    for notice in due[:MAX_PER_ROUND]:
+        resend(notice)
 
 
-def send(notice: Notice) -> Task:
+def resend(notice: Subscription) -> Task:
     """Begin to send a notice, for the first time or again; return the task that does so."""
     with transaction.atomic():
-        sender, is_new = lifecycle.begin(
+        sender, is_new = lifecycle.get_or_create(
             kind=KIND,
             fingerprint=f"notice {notice.pk}",
             document=None,
             user=AnonymousUser(),
             mode=Task.Mode.QUEUE,
         )
-        Notice.objects.filter(pk=notice.pk).update(sender=sender)
+        Subscription.objects.filter(pk=notice.pk).update(sender=sender)
         if is_new:
             hints.enqueue(sender)
     return sender
 
 
-def renew(task: Task) -> None:
+def reset(task: Task) -> None:
     """Have everybody told again when a task that is retried by hand has ended."""
-    Notice.objects.filter(task=task).update(sender=None)
+    Subscription.objects.filter(task=task).update(sender=None)
 
 
-def deliver(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
+def run(attempt: TaskContext) -> TaskOutput:
     """Send one notice and log the try."""
-    notice = Notice.objects.select_related("task__document__project").filter(sender=attempt.task).first()
+    notice = (
+        Subscription.objects.select_related("task__document__project").filter(sender=attempt.task).first()
+    )
     if notice is None:
-        raise exceptions.NoticeRefused("Its task was removed meanwhile.")
+        raise exceptions.NotificationRefused("Its task was removed meanwhile.")
     started, status, error = time.monotonic(), None, ""
     try:
-        if notice.channel == Notice.Channel.WEBHOOK:
+        if notice.channel == Subscription.Channel.WEBHOOK:
             status = webhooks.send(notice.target, str(notice.pk), payload(notice.task))
         else:
             _mail(notice)
-    except exceptions.NoticeError as failure:
+    except exceptions.NotificationError as failure:
         error = str(failure)
         raise
     finally:
         seconds = round(time.monotonic() - started, 3)
         Delivery.objects.create(notice=notice, status_code=status, error=error[:300], seconds=seconds)
-    return lifecycle.Outcome(
-        file="", digest="", fingerprint=attempt.task.fingerprint, message=f"Sent: {notice}."
-    )
+    return TaskOutput(file="", digest="", fingerprint=attempt.task.fingerprint, message=f"Sent: {notice}.")
 
 
 def payload(task: Task) -> dict[str, object]:
@@ -114,27 +119,27 @@ def _url(task: Task) -> str:
     return f"{settings.SPMS_URL}{task.result_url or task.get_absolute_url()}"
 
 
-def _mail(notice: Notice) -> None:
+def _mail(notice: Subscription) -> None:
     task = notice.task
-    what = ": ".join(filter(None, (str(task.document or ""), f"the {registry.title(task.kind)}")))
+    what = ": ".join(filter(None, (str(task.document or ""), f"the {registry.title_of(task.kind)}")))
     outcome = {"succeeded": "is ready", "failed": "could not be made", "cancelled": "was cancelled"}[
         task.status
     ]
     subject = f"{what} {outcome}".removeprefix("the ")
     body = "\n\n".join(filter(None, (f"{what} {outcome}.", task.message, _url(task))))
     letter = EmailMessage(subject[:1].upper() + subject[1:], body, to=[notice.target])
-    if notice.channel == Notice.Channel.FILE:
+    if notice.channel == Subscription.Channel.FILE:
         _attach(letter, task)
     try:
         letter.send()
     except (OSError, smtplib.SMTPException) as error:
-        raise exceptions.NoticeFailed(f"The mail server did not take it: {error}"[:250]) from error
+        raise exceptions.NotificationFailed(f"The mail server did not take it: {error}"[:250]) from error
 
 
 def _attach(letter: EmailMessage, task: Task) -> None:
     """Add the file that a task made, unless it is too large for a letter: then its address must do."""
     facts = task.result or {}
-    if not task.result_url or facts["bytes"] > LARGEST_ATTACHMENT_BYTES:
+    if not task.result_url or facts["bytes"] > MAX_ATTACHMENT_BYTES:
         return
     try:
         with storage.open_file(task.file) as stream:
@@ -142,4 +147,4 @@ def _attach(letter: EmailMessage, task: Task) -> None:
                 task.filename, stream.read(), facts.get("media_type", "application/pdf").partition(";")[0]
             )
     except FileNotFoundError as error:
-        raise exceptions.NoticeRefused("The file was removed meanwhile.") from error
+        raise exceptions.NotificationRefused("The file was removed meanwhile.") from error

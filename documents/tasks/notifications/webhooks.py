@@ -19,10 +19,12 @@ from django.conf import settings
 from documents import exceptions
 
 TIMEOUT_SECONDS = 10.0
-LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+RETRY_AFTER_STATUSES = frozenset(
+    {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+)
 
 
-def problem_with(url: str) -> str:
+def find_problem(url: str) -> str:
     """Return why nothing is sent to this address, or an empty text."""
     try:
         parts = urlsplit(url)
@@ -52,8 +54,8 @@ def send(url: str, message_id: str, payload: Mapping[str, object]) -> int:
 
     Raises NoticeRefused when trying again is useless, NoticeFailed otherwise. Redirects are not followed.
     """
-    if reason := problem_with(url):
-        raise exceptions.NoticeRefused(reason)
+    if reason := find_problem(url):
+        raise exceptions.NotificationRefused(reason)
     body, timestamp = json.dumps(payload), int(time.time())
     headers = {
         "Content-Type": "application/json",
@@ -65,11 +67,13 @@ def send(url: str, message_id: str, payload: Mapping[str, object]) -> int:
     try:
         status = _post(urlsplit(url), body, headers)
     except (OSError, http.client.HTTPException) as error:
-        raise exceptions.NoticeFailed(f"It could not be reached: {error}"[:250]) from error
+        raise exceptions.NotificationFailed(f"It could not be reached: {error}"[:250]) from error
     if 200 <= status < 300:
         return status
-    is_final = 300 <= status < 500 and status not in LATER
-    raise (exceptions.NoticeRefused if is_final else exceptions.NoticeFailed)(f"It answered {status}.")
+    is_final = 300 <= status < 500 and status not in RETRY_AFTER_STATUSES
+    raise (exceptions.NotificationRefused if is_final else exceptions.NotificationFailed)(
+        f"It answered {status}."
+    )
 
 
 def _post(parts: SplitResult, body: str, headers: Mapping[str, str]) -> int:
@@ -90,4 +94,4 @@ def _post(parts: SplitResult, body: str, headers: Mapping[str, str]) -> int:
 def _require_public(address: str) -> None:
     """Refuse a private address, by what we are connected to: a name may change its meaning at any time."""
     if not (ipaddress.ip_address(address).is_global or settings.SPMS_WEBHOOK_ALLOW_PRIVATE):
-        raise exceptions.NoticeRefused("The host has a private address.")
+        raise exceptions.NotificationRefused("The host has a private address.")

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class New:
+class CacheEntry:
     """A part that was just drawn: its fingerprint, the id of the document whose text it shows, file and SHA-256."""
 
     fingerprint: str
@@ -30,14 +30,14 @@ class New:
     digest: str
 
 
-def find(fingerprints: Iterable[str], folder: Path) -> dict[str, Path]:
+def get_many(fingerprints: Iterable[str], folder: Path) -> dict[str, Path]:
     """Return where the parts are that were drawn before and are sound; from a bucket they are copied to ``folder``."""
     found = DrawnPart.objects.filter(fingerprint__in=list(fingerprints))
     found.update(used_at=timezone.now())
-    return {part.fingerprint: path for part in found if (path := _sound(part, folder))}
+    return {part.fingerprint: path for part in found if (path := _is_intact(part, folder))}
 
 
-def keep(parts: Iterable[New]) -> dict[str, Path]:
+def put_many(parts: Iterable[CacheEntry]) -> dict[str, Path]:
     """Keep complete parts for the next report; return where they are now."""
     now = timezone.now()
     paths: dict[str, Path] = {}
@@ -67,22 +67,22 @@ def keep(parts: Iterable[New]) -> dict[str, Path]:
     return paths
 
 
-def forget(fingerprints: Iterable[str]) -> None:
+def delete(fingerprints: Iterable[str]) -> None:
     """Delete the rows of parts that are of no use."""
     DrawnPart.objects.filter(fingerprint__in=list(fingerprints)).delete()
 
 
-def forget_unused() -> int:
-    """Delete the rows of parts that no report used for ``SPMS_KEEP_TASKS``; return how many."""
-    before = timezone.now() - timedelta(seconds=settings.SPMS_KEEP_TASKS)
+def prune() -> int:
+    """Delete the rows of parts that no report used for ``SPMS_TASK_RETENTION``; return how many."""
+    before = timezone.now() - timedelta(seconds=settings.SPMS_TASK_RETENTION)
     return DrawnPart.objects.filter(used_at__lt=before).delete()[0]
 
 
-def _sound(part: DrawnPart, folder: Path) -> Path | None:
+def _is_intact(part: DrawnPart, folder: Path) -> Path | None:
     """Return the path of a part's file on this machine, or None when it is gone or damaged."""
-    with storage.plain_errors():
+    with storage.translate_storage_errors():
         try:
-            path = storage.local_path(part.file) or _copied(part.file, folder)
+            path = storage.local_path(part.file) or _copy(part.file, folder)
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except FileNotFoundError:
@@ -90,7 +90,7 @@ def _sound(part: DrawnPart, folder: Path) -> Path | None:
     return path if digest == part.digest else None
 
 
-def _copied(name: str, folder: Path) -> Path:
+def _copy(name: str, folder: Path) -> Path:
     copy = folder / Path(name).name
     with storage.open_file(name) as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target)

@@ -19,8 +19,9 @@ from documents.content.editions import Edition
 from documents.infrastructure import storage
 from documents.models import Document, Task, document_types
 from documents.queue import lifecycle, registry
+from documents.queue.registry import ReportProgress, TaskContext, TaskOutput
 from documents.rendering import html, pool
-from documents.rendering.protocol import Job, Rendered
+from documents.rendering.protocol import RenderedPdf, RenderJob
 from documents.tasks.pdf import annual_report, pending_images
 from metrics import instruments
 
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draft:
+class HtmlDocument:
     """A document's HTML on disk, the images it may fetch (address → path), and the fingerprint of both.
 
     ``source`` is the file to attach for an archive, if it is one; ``warnings`` are sentences about images that are
@@ -48,10 +49,10 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class PdfResult:
     """A PDF that was made, the fingerprint of what it shows, facts of how it was made, and what it lacks."""
 
-    rendered: Rendered
+    rendered: RenderedPdf
     fingerprint: str
     warnings: tuple[str, ...]
     facts: dict[str, object] = field(default_factory=dict)
@@ -62,7 +63,7 @@ def register() -> None:
     registry.register(KIND, "PDF", render)
 
 
-def warm() -> None:
+def warm_up() -> None:
     """Start a rendering process of this worker, so that its first PDF need not wait for it."""
     pool.get_pool().warm(1)
 
@@ -70,15 +71,15 @@ def warm() -> None:
 def fingerprint(document: Document, edition: Edition = editions.DEFAULT) -> str:
     """Return the SHA-256 of all that goes into the PDF of a document as it is now."""
     recorder = _recorder(document, edition)
-    recorder.note(blocks.cover(document, edition))
-    for block in blocks.blocks(document, edition):
+    recorder.note(blocks.get_cover(document, edition))
+    for block in blocks.iter_blocks(document, edition):
         recorder.note(block)
     return recorder.fingerprint()
 
 
-def stored(document: Document, edition: Edition = editions.DEFAULT) -> Task | None:
+def current_task(document: Document, edition: Edition = editions.DEFAULT) -> Task | None:
     """Return the task whose PDF shows the document as it is now, if there is one."""
-    return lifecycle.newest_succeeded(KIND, fingerprint(document, edition))
+    return lifecycle.latest_result(KIND, fingerprint(document, edition))
 
 
 def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) -> float:
@@ -94,17 +95,17 @@ def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) ->
     return SECONDS_PER_CHAPTER * chapters.count(document, edition)
 
 
-def render(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
+def render(attempt: TaskContext) -> TaskOutput:
     """Make the PDF of the task's document as it is at this moment."""
     started = time.monotonic()
-    document, edition = _document(attempt.task), editions.of(attempt.task.arguments)
-    pending_images.for_images(attempt, document, edition)
+    document, edition = _document(attempt.task), editions.from_arguments(attempt.task.arguments)
+    pending_images.require_ready(attempt, document, edition)
     with storage.workspace() as folder:
         attempt.report("html", 0)
         made = _make(document, edition, folder, attempt)
         rendered = made.rendered
         attempt.report("store", rendered.pages)
-        _require_kept(attempt.task)
+        _require_document(attempt.task)
         file = storage.save(folder / "document.pdf", suffix=".pdf")
     warnings = (*made.warnings, *rendered.warnings)
     facts = {
@@ -116,14 +117,14 @@ def render(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
         "warnings": list(warnings),
         **made.facts,
     }
-    instruments.rendered(
+    instruments.observe_render(
         document.kind,
         attempt.task.mode,
         seconds=time.monotonic() - started,
         pages=rendered.pages,
         size_bytes=rendered.size_bytes,
     )
-    return lifecycle.Outcome(
+    return TaskOutput(
         file=file,
         digest=rendered.digest,
         fingerprint=made.fingerprint,
@@ -132,70 +133,72 @@ def render(attempt: lifecycle.Attempt) -> lifecycle.Outcome:
     )
 
 
-def _make(document: Document, edition: Edition, folder: Path, attempt: lifecycle.Attempt) -> Made:
+def _make(document: Document, edition: Edition, folder: Path, attempt: TaskContext) -> PdfResult:
     """Make ``document.pdf`` in ``folder``: from parts where that pays, else, or if it cannot be, as a whole."""
     deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
     if annual_report.has_parts(document, edition):
         recorder = _recorder(document, edition)
         try:
-            made = annual_report.make(
+            made = annual_report.assemble(
                 document, edition, folder, recorder=recorder, deadline=deadline, report=attempt.report
             )
-        except exceptions.BindingUnsupported as error:
+        except exceptions.AssemblyUnsupported as error:
             logger.warning("the report is rendered as a whole: %s", error)
         else:
             facts: dict[str, object] = {"parts": made.parts, "parts_drawn": made.drawn}
-            return Made(
+            return PdfResult(
                 rendered=made.rendered,
                 fingerprint=recorder.fingerprint(),
-                warnings=pending_images.warning(recorder.images),
+                warnings=pending_images.warnings_for(recorder.images),
                 facts=facts,
             )
-    draft = write_draft(document, folder / "document.html", edition=edition, report=attempt.report)
+    draft = write_html(document, folder / "document.html", edition=edition, report=attempt.report)
     rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=attempt.report)
-    return Made(rendered=rendered, fingerprint=draft.fingerprint, warnings=draft.warnings)
+    return PdfResult(rendered=rendered, fingerprint=draft.fingerprint, warnings=draft.warnings)
 
 
-def write_draft(
+def write_html(
     document: Document,
     path: Path,
     *,
     edition: Edition = editions.DEFAULT,
-    report: lifecycle.Report = lambda *_: None,
-) -> Draft:
+    report: ReportProgress = lambda *_: None,
+) -> HtmlDocument:
     """Write a document's HTML to ``path``, block by block, and beside it the images that are in a bucket."""
     generated_at = timezone.localtime().replace(microsecond=0)
     source = path.with_name("document.json") if edition.is_archive else None
     recorder = _recorder(document, edition)
     with (
-        storage.plain_errors(),
-        _copied(recorder, source, generated_at),
+        storage.translate_storage_errors(),
+        _copy_result(recorder, source, generated_at),
         path.open("w", encoding="utf-8") as stream,
     ):
-        html.write(
+        html.write_document(
             stream,
-            cover=recorder.note(blocks.cover(document, edition)),
-            contents=blocks.contents(document, edition),
-            blocks=map(recorder.note, blocks.blocks(document, edition)),
+            cover=recorder.note(blocks.get_cover(document, edition)),
+            contents=blocks.table_of_contents(document, edition),
+            blocks=map(recorder.note, blocks.iter_blocks(document, edition)),
             generated_at=generated_at,
         )
     paths: dict[str, str] = {}
     for image in recorder.images.values():
         report("html", 0)  # hundreds of images take a while to come from a bucket
-        paths |= pending_images.local_paths([image], path.parent)
-    return Draft(
+        paths |= pending_images.resolve_paths([image], path.parent)
+    return HtmlDocument(
         path=path,
         images=paths,
         fingerprint=recorder.fingerprint(),
         variant=edition.pdf_variant,
         generated_at=generated_at,
         source=source,
-        warnings=pending_images.warning(recorder.images),
+        warnings=pending_images.warnings_for(recorder.images),
     )
 
 
 @contextlib.contextmanager
-def _copied(recorder: blocks.Recorder, path: Path | None, generated_at: datetime) -> Iterator[None]:
+def _copy_result(
+    recorder: blocks.ContentFingerprint, path: Path | None, generated_at: datetime
+) -> Iterator[None]:
     """Keep the parts that pass by as one JSON array, if there is a path for it; it ends with facts of the whole."""
     if path is None:
         yield
@@ -208,11 +211,11 @@ def _copied(recorder: blocks.Recorder, path: Path | None, generated_at: datetime
         copy.write(f"{json.dumps(facts)}\n]\n")
 
 
-def _recorder(document: Document, edition: Edition) -> blocks.Recorder:
-    return blocks.Recorder(f"{document.pk} {html.design_version()}{_salt(edition)}")
+def _recorder(document: Document, edition: Edition) -> blocks.ContentFingerprint:
+    return blocks.ContentFingerprint(f"{document.pk} {html.design_version()}{_edition_key(edition)}")
 
 
-def _salt(edition: Edition) -> str:
+def _edition_key(edition: Edition) -> str:
     """Return what tells editions apart; nothing for the one that everybody gets."""
     chosen = {name: value for name, value in edition.as_arguments().items() if name != "variant"}
     if edition.is_archive:
@@ -222,20 +225,20 @@ def _salt(edition: Edition) -> str:
 
 def _document(task: Task) -> Document:
     """Return the document as it is now; raises DocumentGone."""
-    document = blocks.get(task.document_id) if task.document_id else None
+    document = blocks.get_document(task.document_id) if task.document_id else None
     if document is None:
-        raise exceptions.DocumentGone("It was deleted before its PDF was finished.")
+        raise exceptions.DocumentDeleted("It was deleted before its PDF was finished.")
     return document
 
 
-def _require_kept(task: Task) -> None:
+def _require_document(task: Task) -> None:
     """Raise DocumentGone for a document that was deleted meanwhile: nothing may be kept of it."""
     if not Document.objects.filter(tasks=task).exists():
-        raise exceptions.DocumentGone("It was deleted before its PDF was finished.")
+        raise exceptions.DocumentDeleted("It was deleted before its PDF was finished.")
 
 
-def _render(draft: Draft, pdf_path: Path, *, deadline: float, report: lifecycle.Report) -> Rendered:
-    job = Job(
+def _render(draft: HtmlDocument, pdf_path: Path, *, deadline: float, report: ReportProgress) -> RenderedPdf:
+    job = RenderJob(
         html_path=str(draft.path),
         pdf_path=str(pdf_path),
         images=draft.images,

@@ -56,20 +56,20 @@ class Command(BaseCommand):
                 if evaluator.tick(read_from) and as_json:
                     self._print(as_json=True)
                 if begun - tidied_at > TIDY_SECONDS:
-                    evaluator.tidy(time.time())
+                    evaluator.prune(time.time())
                     tidied_at = begun
             except LimitsError as error:
                 raise CommandError(str(error)) from error
             except (DatabaseError, InterfaceError, OSError) as error:
                 logger.warning("not evaluated, so the mode stays as it is: %s", str(error).strip())
-                with instruments.harmless():
+                with instruments.suppress_metric_errors():
                     instruments.EVALUATIONS.labels("failed").inc()
                 connection.close()
             stop.wait(max(0.0, seconds - (time.monotonic() - begun)))
 
     def _print(self, *, as_json: bool) -> None:
         state = ModeState.objects.get(pk=1)
-        now = flag.of(state)
+        now = flag.from_state(state)
         if as_json:
             found = {
                 "evaluated_at": state.evaluated_at.isoformat() if state.evaluated_at else None,

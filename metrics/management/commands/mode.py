@@ -27,7 +27,7 @@ class Command(BaseCommand):
         """Do it and print one line."""
         if options["setting"] is not None:
             self._choose(options["setting"], options["duration"], options["reason"].strip())
-        now = flag.of(ModeState.objects.filter(pk=1).first() or ModeState())
+        now = flag.from_state(ModeState.objects.filter(pk=1).first() or ModeState())
         until = f", until {timezone.localtime(now.expires_at):%Y-%m-%d %H:%M}" if now.expires_at else ""
         self.stdout.write(f"{now.effective} (setting {now.setting}{until}): {now.reason}")
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if not reason:
             raise CommandError("say why with --reason: it is shown to everybody and kept")
         seconds = durations.duration_seconds(duration)
-        if seconds is None or seconds > flag.LONGEST_OVERRIDE.total_seconds():
+        if seconds is None or seconds > flag.MAX_OVERRIDE.total_seconds():
             raise CommandError(f"--for {duration}: expected a duration up to 7d, such as 30m or 2h")
         until = timezone.now() + timedelta(seconds=seconds)
         flag.override(setting, by=by, reason=reason[:300], until=until)

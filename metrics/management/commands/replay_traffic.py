@@ -22,18 +22,18 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("trace", type=Path)
         parser.add_argument("--thresholds", type=Path, help="another limits file")
-        parser.add_argument("--web-workers", type=int, default=settings.SPMS_WEB_WORKERS)
+        parser.add_argument("--web-threads", type=int, default=settings.SPMS_WEB_THREADS)
         parser.add_argument("--queue-workers", type=int, default=settings.SPMS_QUEUE_WORKERS)
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Replay and print."""
-        if options["web_workers"] < 1 or options["queue_workers"] < 0:
-            raise CommandError("expected at least one web worker, and 0 or more queue workers")
+        if options["web_threads"] < 1 or options["queue_workers"] < 0:
+            raise CommandError("expected at least one web thread, and 0 or more queue workers")
         site = replay.Site(
-            web_workers=options["web_workers"],
+            web_threads=options["web_threads"],
             queue_workers=options["queue_workers"],
-            inline_slots=max(1, options["web_workers"] // 2),
+            inline_slots=max(1, options["web_threads"] // 2),
             deadline_seconds=settings.SPMS_INLINE_DEADLINE,
         )
         try:

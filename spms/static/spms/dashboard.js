@@ -18,7 +18,7 @@ const CHARTS = [
   ["The oldest task waits", SECONDS, "", [["values", "queue_lag_seconds", "queue lag", "--brand"]]],
   ["Requests a minute", COUNT, "", [["values", "requests_per_minute", "requests", "--brand"]]],
   ["PDFs an hour", COUNT, "", [["values", "pdfs_per_hour", "PDFs", "--brand"]]],
-  ["Offered load", SHARE, "offered_load", [["values", "offered_load", "share of the web workers", "--brand"]]],
+  ["Offered load", SHARE, "offered_load", [["values", "offered_load", "share of the web threads", "--brand"]]],
   ["Active users", COUNT, "concurrent_users", [["values", "concurrent_users", "users", "--brand"]]],
 ];
 const EVERY_MILLISECONDS = 60_000;
