@@ -30,9 +30,10 @@ from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_K
 from django.contrib.auth.models import User
 from django.db import connection
 from documents.models import Task
-from metrics import evaluator, sources
+from metrics.collection import sources
+from metrics.evaluation import evaluator
 from metrics.models import Evaluation
-evaluator.tick(sources.Embedded())
+evaluator.tick(sources.SnapshotSource())
 values = {name: [1.234, 2.345] for name in Evaluation.objects.get().values}
 Evaluation.objects.all().delete()
 with connection.cursor() as cursor:
@@ -54,7 +55,7 @@ with connection.cursor() as cursor:
                CASE WHEN i % 50 THEN NULL ELSE '{{"title": "Broken", "detail": "Image ' || i || ' is broken."}}' END,
                at, at, at
         FROM t, (SELECT min(id) AS id FROM documents_document) d, (SELECT min(id) AS id FROM auth_user) u''')
-evaluator.tick(sources.Embedded())
+evaluator.tick(sources.SnapshotSource())
 user = User.objects.get(username="bench")
 session = SessionStore()
 session.update({SESSION_KEY: str(user.pk), BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend",

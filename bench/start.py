@@ -41,7 +41,7 @@ def _workers(bench: Bench) -> float:
     Cluster.objects.all().delete()
     begun_at = time.perf_counter()
     with started(QCLUSTER, bench.folder / "workers.log", {}):
-        _wait(Cluster.objects.alive().exists)
+        _wait(Cluster.objects.live().exists)
         return time.perf_counter() - begun_at
 
 

@@ -16,13 +16,13 @@ class SpmsError(Exception):
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     retry_after_seconds: ClassVar[int | None] = None
     # Whether the same may well succeed when it is tried again later: the queue does so by itself.
-    can_pass: ClassVar[bool] = False
+    is_transient: ClassVar[bool] = False
 
     def __init__(self, detail: str = "", **extra: object) -> None:
         super().__init__(detail)
         self.extra = extra
 
-    def as_kept(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """Return the members of this error as a task keeps them."""
         return {"type": self.slug, "title": self.title, "status": int(self.status), "detail": str(self)}
 
@@ -88,7 +88,7 @@ class RenderKilled(RenderError):
     title = "The rendering process was ended"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds = 5
-    can_pass = True
+    is_transient = True
 
 
 class RenderBusy(RenderError):
@@ -98,7 +98,7 @@ class RenderBusy(RenderError):
     title = "All rendering processes are busy"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds = 10
-    can_pass = True
+    is_transient = True
 
 
 class StorageFull(SpmsError):
@@ -116,7 +116,7 @@ class StorageUnavailable(SpmsError):
     title = "The stored files cannot be used"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds = 30
-    can_pass = True
+    is_transient = True
 
 
 class DocumentDeleted(SpmsError):
@@ -256,7 +256,7 @@ class DatabaseUnavailable(SpmsError):
     title = "The database could not be used"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds = 5
-    can_pass = True
+    is_transient = True
 
 
 class WorkerLost(SpmsError):
@@ -321,7 +321,7 @@ class NotificationFailed(NotificationError):
     slug = "notice-failed"
     title = "The notice did not arrive"
     status = HTTPStatus.BAD_GATEWAY
-    can_pass = True
+    is_transient = True
 
 
 class MailServerUnavailable(SpmsError):
@@ -330,7 +330,7 @@ class MailServerUnavailable(SpmsError):
     slug = "mail-server-away"
     title = "The mail server takes no mail"
     status = HTTPStatus.BAD_GATEWAY
-    can_pass = True
+    is_transient = True
 
 
 class CycleExists(SpmsError):

@@ -189,7 +189,7 @@ class ContentFingerprint:
         self.copy: IO[str] | None = None
         self.images: dict[str, Image] = {}
 
-    def note[Part: Cover | Block](self, part: Part) -> Part:
+    def record[Part: Cover | Block](self, part: Part) -> Part:
         """Note a part and return it."""
         values = asdict(part)
         self._sha256.update(json.dumps(values, sort_keys=True).encode() + b"\n")

@@ -10,14 +10,14 @@ from django.utils import timezone
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     """Clusters of workers."""
 
-    def alive(self) -> Self:
+    def live(self) -> Self:
         """Return those whose heartbeat is fresh; one from the future says nothing (a clock that jumped)."""
         now = timezone.now()
         return self.filter(seen_at__range=(now - Cluster.FRESH, now + Cluster.FRESH))
 
-    def at_work(self) -> Self:
+    def accepting(self) -> Self:
         """Return those that take tasks: alive, and none while the queue is paused."""
-        return self.alive().filter(~models.Exists(Pause.objects.all()))
+        return self.live().filter(~models.Exists(Pause.objects.all()))
 
 
 class Cluster(models.Model):

@@ -29,32 +29,32 @@ class Supervisor:
         self._runs_schedules = runs_schedules
         self._rounds = itertools.count()
 
-    def round(self) -> bool:
+    def tick(self) -> bool:
         """Do what is due; return whether there is anything that workers should do. Raises DatabaseError."""
         number = next(self._rounds)
         if number % TICKS_PER_HEARTBEAT == 0:
-            self._beat(is_measured=number % TICKS_PER_MEASUREMENT == 0)
+            self._heartbeat(is_measured=number % TICKS_PER_MEASUREMENT == 0)
         return hints.recover()
 
-    def keep_on(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event) -> None:
         """Do rounds until told to stop, also while the database is away; then return what the workers held."""
         while True:
             try:
-                self.round()
+                self.tick()
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("the database cannot be used: %s", str(error).strip())
                 connection.close()
             if stop.wait(TICK_INTERVAL_SECONDS):
                 return
 
-    def leave(self) -> None:
+    def shut_down(self) -> None:
         """Let others have what the workers were running; while the database is away the leases lapse."""
         try:
             clusters.deregister(self._name)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("its tasks go back when their leases lapse: %s", str(error).strip())
 
-    def _beat(self, *, is_measured: bool) -> None:
+    def _heartbeat(self, *, is_measured: bool) -> None:
         memory_bytes = processes.worker_memory_bytes() if is_measured else None
         if clusters.heartbeat(self._name, self._worker_count, memory_bytes):
             periodic.ensure_schedules()

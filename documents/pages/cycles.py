@@ -87,7 +87,7 @@ def cycle(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def live_partial(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the part of a cycle's page that changes."""
-    return render(request, "cycles/cycle_now.html", _context(pk))
+    return render(request, "cycles/_cycle_live.html", _context(pk))
 
 
 @require_POST

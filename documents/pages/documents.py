@@ -50,7 +50,7 @@ def document(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def versions_partial(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the part of a document's page that a new PDF changes."""
-    return render(request, "documents/made.html", _context(request, pk))
+    return render(request, "documents/_versions.html", _context(request, pk))
 
 
 @require_safe
@@ -58,7 +58,7 @@ def versions_partial(request: HttpRequest, pk: int) -> HttpResponse:
 def images_partial(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the part of a document's page that a new image changes."""
     visible = Document.objects.for_user(cast("User", request.user))
-    return render(request, "documents/images.html", _images(get_object_or_404(visible, pk=pk)))
+    return render(request, "documents/_images.html", _images(get_object_or_404(visible, pk=pk)))
 
 
 def _images(document: Document) -> dict[str, Any]:

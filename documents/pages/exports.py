@@ -76,7 +76,7 @@ def exports(request: HttpRequest) -> HttpResponse:
 @login_required
 def exports_partial(request: HttpRequest) -> HttpResponse:
     """Return the part of the page that a new export changes."""
-    return render(request, "exports/made.html", {"rows": _rows(request)})
+    return render(request, "exports/_exports.html", {"rows": _rows(request)})
 
 
 def _rows(request: HttpRequest) -> list[ExportRow]:

@@ -26,7 +26,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @require_safe
 def live_partial(request: HttpRequest) -> HttpResponse:
     """Return the part that each import changes."""
-    return render(request, "imports/now.html", _now(request))
+    return render(request, "imports/_live.html", _now(request))
 
 
 def _now(request: HttpRequest) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @require_safe
 def reports_partial(request: HttpRequest) -> HttpResponse:
     """Return the part that a change renews."""
-    return render(request, "reports/list.html", _listed())
+    return render(request, "reports/_reports.html", _listed())
 
 
 def _listed() -> dict[str, object]:

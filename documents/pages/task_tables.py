@@ -120,7 +120,7 @@ def clusters() -> list[tuple[Cluster, list[WorkerRow]]]:
     busy = {task.worker: task for task in tasks().running().filter(mode=Task.Mode.QUEUE)[:PAGE_SIZE]}
     return [
         (cluster, [WorkerRow(**one, task=busy.get(one["name"])) for one in cluster.processes])
-        for cluster in Cluster.objects.alive()
+        for cluster in Cluster.objects.live()
     ]
 
 

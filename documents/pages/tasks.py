@@ -43,13 +43,13 @@ def overview(request: HttpRequest) -> HttpResponse:
 @require_safe
 def live_partial(request: HttpRequest) -> HttpResponse:
     """Return the part about this moment, which is asked for every few seconds."""
-    return render(request, "tasks/now.html", _live_context())
+    return render(request, "tasks/_live.html", _live_context())
 
 
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
     """Return the list of tasks."""
-    return render(request, "tasks/list.html", _list_context(request))
+    return render(request, "tasks/_list.html", _list_context(request))
 
 
 @require_safe
@@ -61,7 +61,7 @@ def task(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def task_live_partial(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """Return the part of a task's page that changes."""
-    return render(request, "tasks/task_now.html", _task_context(task_id))
+    return render(request, "tasks/_task_live.html", _task_context(task_id))
 
 
 @require_POST

@@ -69,7 +69,7 @@ def check_capacity(user: Viewer) -> None:
 
 def has_live_workers() -> bool:
     """Say whether a cluster of workers is there and takes tasks."""
-    return Cluster.objects.at_work().exists()
+    return Cluster.objects.accepting().exists()
 
 
 def paused() -> Pause | None:

@@ -90,7 +90,7 @@ def requeue_expired() -> None:
 
 def _out_of_attempts() -> dict[str, object]:
     lost = exceptions.WorkerLost(f"Its worker ended in each of {max_attempts()} attempts.")
-    return terminal_fields(Task.Status.FAILED) | {"error": lost.as_kept(), "message": str(lost)}
+    return terminal_fields(Task.Status.FAILED) | {"error": lost.to_json(), "message": str(lost)}
 
 
 def _requeued_fields() -> dict[str, object]:
@@ -110,7 +110,7 @@ def record_failure(task: Task, error: exceptions.SpmsError, traceback: str = "")
         task=task,
         attempt=task.attempts,
         worker=task.worker,
-        error=error.as_kept(),
+        error=error.to_json(),
         traceback=traceback[-MAX_TRACEBACK_CHARACTERS:],
     )
 

@@ -207,7 +207,7 @@ def fail_timed_out(task_id: uuid.UUID) -> None:
     """Fail an inline task whose requester has waited long enough; whoever runs it stops."""
     error = exceptions.RenderTimeout("It was not finished in the time that a request may wait for it.")
     late = Task.objects.in_flight().filter(pk=task_id, mode=Task.Mode.INLINE)
-    late.update(error=error.as_kept(), message=str(error), **leases.terminal_fields(Task.Status.FAILED))
+    late.update(error=error.to_json(), message=str(error), **leases.terminal_fields(Task.Status.FAILED))
 
 
 def exception_from(task: Task) -> exceptions.SpmsError:
@@ -291,7 +291,7 @@ def _finish(task: Task, outcome: TaskOutput) -> None:
 
 def _retry_or_fail(task: Task, error: exceptions.SpmsError) -> None:
     """Let the queue try again later what may pass; a person who waits inline is told at once."""
-    if error.can_pass and task.attempts < leases.max_attempts() and _retry_later(task, error):
+    if error.is_transient and task.attempts < leases.max_attempts() and _retry_later(task, error):
         _record_failure(task, error)
     else:
         _fail(task, error)
@@ -322,7 +322,7 @@ def _retry_later(task: Task, error: exceptions.SpmsError) -> bool:
             token=None,
             lease_until=None,
             phase="",
-            error=error.as_kept(),
+            error=error.to_json(),
             message=str(error)[:500],
         )
     )
@@ -330,7 +330,7 @@ def _retry_later(task: Task, error: exceptions.SpmsError) -> bool:
 
 def _fail(task: Task, error: exceptions.SpmsError) -> None:
     instruments.count_render_failure(task.kind, task.mode, error.slug)
-    if _end(task, Task.Status.FAILED, error=error.as_kept(), message=str(error)[:500]):
+    if _end(task, Task.Status.FAILED, error=error.to_json(), message=str(error)[:500]):
         _record_failure(task, error)
 
 

@@ -60,21 +60,21 @@ type TaskFunction = Callable[[TaskContext], TaskOutput]
 class TaskType:
     """A kind of task. ``title`` is what people read, as in the middle of a sentence: “PDF”, “export”.
 
-    Nobody waits for one that ``can_wait``: workers take it when no other task waits.
+    Nobody waits for one that ``is_low_priority``: workers take it when no other task waits.
     """
 
     name: str
     title: str
     run: TaskFunction
-    can_wait: bool = False
+    is_low_priority: bool = False
 
 
 _task_types: dict[str, TaskType] = {}
 
 
-def register(name: str, title: str, run: TaskFunction, *, can_wait: bool = False) -> None:
+def register(name: str, title: str, run: TaskFunction, *, is_low_priority: bool = False) -> None:
     """Let tasks of a kind be run."""
-    _task_types[name] = TaskType(name=name, title=title, run=run, can_wait=can_wait)
+    _task_types[name] = TaskType(name=name, title=title, run=run, is_low_priority=is_low_priority)
 
 
 def get_task_type(name: str) -> TaskType:
@@ -84,7 +84,7 @@ def get_task_type(name: str) -> TaskType:
 
 def is_low_priority(name: str) -> bool:
     """Say whether tasks of a kind come after all others; an unknown one does not."""
-    return name in _task_types and _task_types[name].can_wait
+    return name in _task_types and _task_types[name].is_low_priority
 
 
 def title_of(name: str) -> str:

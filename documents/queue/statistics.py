@@ -91,7 +91,7 @@ def mean_service_seconds(_period: int) -> float:
 
 def live_workers() -> int:
     """Return the workers of all live clusters; none while the queue is paused."""
-    return int(Cluster.objects.at_work().aggregate(total=Sum("workers"))["total"] or 0)
+    return int(Cluster.objects.accepting().aggregate(total=Sum("workers"))["total"] or 0)
 
 
 def lag_seconds() -> float:

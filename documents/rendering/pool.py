@@ -72,7 +72,7 @@ class Child:
         return self._process.pid
 
     @property
-    def is_worn(self) -> bool:
+    def needs_recycling(self) -> bool:
         """Whether it has done its share and should be replaced."""
         return self._renders >= self._limits.renders or self._used_bytes() > self._limits.memory_bytes // 2
 
@@ -183,7 +183,7 @@ class Pool:
     def warm(self, count: int | None = None) -> None:
         """Start ``count`` children, or one a slot, so that the first render need not wait for one."""
         for _ in range(count or self._slot_count):
-            self._put(self._start())
+            self._add_idle(self._start())
 
     def render(self, job: RenderJob | AssemblyJob, *, deadline: float, report: Report) -> RenderedPdf:
         """Make one PDF in a child, when a slot is free; see ``Child.work``."""
@@ -198,7 +198,7 @@ class Pool:
         with semaphore.acquire_slot(
             self._run_folder, self._slot_count, deadline=deadline, tick=lambda: report("wait", 0)
         ):
-            child = self._take()
+            child = self._acquire()
             try:
                 done = child.work(work, deadline=deadline, report=report)
             except BaseException:
@@ -206,7 +206,7 @@ class Pool:
                 self._replace()
                 raise
             # While the slot is held: whoever takes it next finds this child and starts no other.
-            self._give_back(child)
+            self._release(child)
         return done
 
     def close(self) -> None:
@@ -217,7 +217,7 @@ class Pool:
             child.close()
         self._starter.shutdown(wait=False)
 
-    def _take(self) -> Child:
+    def _acquire(self) -> Child:
         while True:
             with self._lock:
                 child = self._idle.pop() if self._idle else None
@@ -227,23 +227,23 @@ class Pool:
                 return child
             child.close()
 
-    def _give_back(self, child: Child) -> None:
-        if child.is_worn:
+    def _release(self, child: Child) -> None:
+        if child.needs_recycling:
             child.close()
             self._replace()
         else:
-            self._put(child)
+            self._add_idle(child)
 
     def _replace(self) -> None:
         try:
-            self._put(self._start())
+            self._add_idle(self._start())
         except (
             exceptions.SpmsError,
             RuntimeError,
         ) as error:  # the next render tries again and tells its user
             logger.warning("no new rendering process: %s", error)
 
-    def _put(self, child: Child) -> None:
+    def _add_idle(self, child: Child) -> None:
         with self._lock:
             self._idle.append(child)
 

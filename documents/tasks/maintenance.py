@@ -27,8 +27,8 @@ WEEK = timedelta(days=7)
 
 def register() -> None:
     """Let tasks of these kinds be run."""
-    registry.register(CLEANUP, "clean-up", clean_up, can_wait=True)
-    registry.register(SUMMARY, "weekly summary", send_summary, can_wait=True)
+    registry.register(CLEANUP, "clean-up", clean_up, is_low_priority=True)
+    registry.register(SUMMARY, "weekly summary", send_summary, is_low_priority=True)
 
 
 def clean_up(attempt: TaskContext) -> TaskOutput:

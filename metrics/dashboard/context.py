@@ -42,7 +42,7 @@ def live() -> tuple[SafeString, str]:
 
 
 def _render() -> tuple[SafeString, str]:
-    html = render_to_string("dashboard/live.html", _of(state()))
+    html = render_to_string("dashboard/_live.html", _of(state()))
     digest = hashlib.sha256(html.encode()).hexdigest()[:12]
     # Our own template, rendered with everything escaped.
     return mark_safe(html), digest  # noqa: S308  # nosec B308, B703

@@ -52,7 +52,7 @@ def is_close(entry: Mapping[str, Any]) -> bool:
     What too few samples say is no sign of anything.
     """
     if entry["state"] not in {"inactive", "pending"} or entry["reason"].startswith(
-        ReadingVerdict.TOO_THIN.value
+        ReadingVerdict.TOO_FEW_SAMPLES.value
     ):
         return False
     forecast = entry.get("forecast_seconds")

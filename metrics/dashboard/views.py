@@ -50,7 +50,7 @@ def live(request: HttpRequest) -> HttpResponse:
     html, digest = context.live()
     if request.GET.get("seen") == digest:
         return HttpResponse(status=204)
-    return render(request, "dashboard/part.html", {"live": html, "digest": digest})
+    return render(request, "dashboard/_part.html", {"live": html, "digest": digest})
 
 
 @gzip_page
@@ -68,14 +68,14 @@ def changes(request: HttpRequest) -> HttpResponse:
     """Show the changes of the mode, those before the id ``before`` if there is one: as a part, or as a page."""
     before = request.GET.get("before", "")
     found = context.changes(int(before[:15]) if before.isdecimal() else None)
-    name = "changes" if "HX-Request" in request.headers else "changes_page"
+    name = "_changes" if "HX-Request" in request.headers else "changes_page"
     return render(request, f"dashboard/{name}.html", found)
 
 
 @require_safe
 def evidence(request: HttpRequest, pk: int) -> HttpResponse:
     """Show on what a change of the mode was based. Raises Http404."""
-    return render(request, "dashboard/evidence.html", context.evidence(get_object_or_404(ModeChange, pk=pk)))
+    return render(request, "dashboard/_evidence.html", context.evidence(get_object_or_404(ModeChange, pk=pk)))
 
 
 @require_POST
@@ -108,7 +108,7 @@ def what_if(request: HttpRequest) -> HttpResponse:
     form = WhatIfForm(request.GET)
     if not form.is_valid():
         return render(
-            request, "dashboard/what_if.html", {"error": "These numbers make no sense."}, status=400
+            request, "dashboard/_what_if.html", {"error": "These numbers make no sense."}, status=400
         )
     since = timezone.now().timestamp() - evaluator.WORK_SECONDS
     work, _ = instruments.provider().work(since)
@@ -125,7 +125,9 @@ def what_if(request: HttpRequest) -> HttpResponse:
         or seen.mean_seconds > limits.get("average_response_time", 2.0)
         or seen.timeout_rate > limits.get("request_timeout_rate", 0.01)
     )
-    return render(request, "dashboard/what_if.html", {"seen": seen, "mode": "queue" if is_over else "inline"})
+    return render(
+        request, "dashboard/_what_if.html", {"seen": seen, "mode": "queue" if is_over else "inline"}
+    )
 
 
 def _page() -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _judge(
     threshold: Threshold, readers: Sequence["_Reader"], memory: AlertState, now: float, course: SwitchState
 ) -> ThresholdEvaluation:
     found = judge(threshold, readers[0].read(threshold), memory, now, hold_factor=course.hold_factor)
-    if found.verdict == ReadingVerdict.TOO_THIN and found.is_firing:
+    if found.verdict == ReadingVerdict.TOO_FEW_SAMPLES and found.is_firing:
         reading = readers[1].read(threshold)
         return judge(threshold, reading, memory, now, hold_factor=course.hold_factor)
     return found

@@ -14,7 +14,7 @@ from metrics.decisions.statistics import Z_90, wilson_lower
 
 STALE_SECONDS = 60.0
 MIN_EVENTS = 3
-NEAR_COSTS = 0.5
+BORDERLINE_PENALTY = 0.5
 MAX_HOLD_SECONDS = 7200.0
 
 
@@ -34,7 +34,7 @@ class ReadingVerdict(StrEnum):
     CROSSED = "crossed"
     NEAR = "near the limit"
     GOOD = "good"
-    TOO_THIN = "too few samples"
+    TOO_FEW_SAMPLES = "too few samples"
     NO_DATA = "no data"
     STALE = "stale data"
 
@@ -119,7 +119,7 @@ def verdict_on(threshold: Threshold, reading: Reading, now: float) -> ReadingVer
     if abs(now - reading.at) > STALE_SECONDS:  # or from the future: a clock jumped
         return ReadingVerdict.STALE
     if is_sampled(threshold) and reading.samples < threshold.min_samples:
-        return ReadingVerdict.TOO_THIN
+        return ReadingVerdict.TOO_FEW_SAMPLES
     if reading.value > threshold.limit:
         return ReadingVerdict.CROSSED if _is_sure(threshold, reading) else ReadingVerdict.NEAR
     is_good = reading.value <= threshold.limit * threshold.recover_below
@@ -156,7 +156,7 @@ def _remember(
 ) -> AlertState:
     if verdict == ReadingVerdict.CROSSED:
         return _after_crossing(threshold, memory, now)
-    if verdict in {ReadingVerdict.TOO_THIN, ReadingVerdict.NO_DATA, ReadingVerdict.STALE}:
+    if verdict in {ReadingVerdict.TOO_FEW_SAMPLES, ReadingVerdict.NO_DATA, ReadingVerdict.STALE}:
         return _after_unknown(verdict, memory, now)
     if memory.phase != State.FIRING:
         return _entered(AlertState(), State.INACTIVE, memory, now)
@@ -164,7 +164,8 @@ def _remember(
         return replace(memory, good_seconds=0.0, unknown_since=None, seen_at=now)
     passed = min(now - memory.seen_at, STALE_SECONDS) if memory.seen_at else 0.0
     good_seconds = max(
-        0.0, memory.good_seconds + (passed if verdict == ReadingVerdict.GOOD else -passed * NEAR_COSTS)
+        0.0,
+        memory.good_seconds + (passed if verdict == ReadingVerdict.GOOD else -passed * BORDERLINE_PENALTY),
     )
     if verdict == ReadingVerdict.GOOD and good_seconds >= keep_seconds:
         return _entered(AlertState(), State.INACTIVE, memory, now)
@@ -183,7 +184,7 @@ def _after_unknown(verdict: ReadingVerdict, memory: AlertState, now: float) -> A
     unknown_since = memory.unknown_since if memory.unknown_since is not None else now
     if now - unknown_since >= MAX_HOLD_SECONDS:
         return replace(_entered(AlertState(), State.INACTIVE, memory, now), unknown_since=unknown_since)
-    good_seconds = memory.good_seconds if verdict == ReadingVerdict.TOO_THIN else 0.0
+    good_seconds = memory.good_seconds if verdict == ReadingVerdict.TOO_FEW_SAMPLES else 0.0
     phase = State.INACTIVE if memory.phase == State.PENDING else memory.phase
     return _entered(
         AlertState(good_seconds=good_seconds, seen_at=now, unknown_since=unknown_since), phase, memory, now
@@ -201,7 +202,7 @@ def _reason(threshold: Threshold, reading: Reading, verdict: ReadingVerdict, now
     value = f"{show(reading.value, unit)}, limit {show(limit, unit)}"
     if verdict == ReadingVerdict.STALE:
         return f"{value}, but measured {abs(now - reading.at):.0f} s ago"
-    if verdict == ReadingVerdict.TOO_THIN:
+    if verdict == ReadingVerdict.TOO_FEW_SAMPLES:
         return f"{value}, but of {reading.samples:.0f} samples only (at least {threshold.min_samples})"
     if verdict == ReadingVerdict.NEAR and reading.value > limit:
         return (

@@ -25,7 +25,7 @@ GAUGES = {
     "spms_users_active": "People active in the last five minutes.",
     "spms_complaints_last_30d": "Complaints of users in the last 30 days.",
     "spms_evaluator_last_run_timestamp_seconds": "When the thresholds were last evaluated.",
-    "spms_thresholds_config_last_reload_successful": "0 while the limits file is invalid and the last good limits are in force.",
+    "spms_thresholds_config_last_reload_successful": "0 while the limits file is invalid.",
     "spms_http_requests_in_flight": "Requests of the API that are being served.",
 }
 

@@ -167,13 +167,13 @@ def _supervise(sender: Any, **_: Any) -> None:
     from documents.operations.supervisor import Supervisor
     from documents.queue import clusters
 
-    keeper = Supervisor(clusters.cluster_name(), sender.controller.concurrency, runs_schedules=True)
-    threading.Thread(target=_run_supervisor, args=(keeper,), daemon=True, name="keeper").start()
+    supervisor = Supervisor(clusters.cluster_name(), sender.controller.concurrency, runs_schedules=True)
+    threading.Thread(target=_run_supervisor, args=(supervisor,), daemon=True, name="supervisor").start()
 
 
-def _run_supervisor(keeper: Any) -> None:
+def _run_supervisor(supervisor: Any) -> None:
     connection.close()
-    keeper.keep_on(_stop)
+    supervisor.run(_stop)
 
 
 @signals.worker_shutdown.connect
@@ -182,4 +182,4 @@ def _shut_down(**_: Any) -> None:
     from documents.queue import clusters
 
     _stop.set()
-    Supervisor(clusters.cluster_name(), settings.SPMS_QUEUE_WORKERS).leave()
+    Supervisor(clusters.cluster_name(), settings.SPMS_QUEUE_WORKERS).shut_down()

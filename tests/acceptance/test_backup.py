@@ -107,9 +107,9 @@ def ask(system, script):
 
 def counts(system):
     script = """
-from documents.operations.backup import databases, making
+from documents.operations.backup import create, database
 from documents.models import Task
-print(*(model.objects.count() for name, model in making.COUNTED.items()))
+print(*(model.objects.count() for name, model in create.COUNTED.items()))
 """
     return ask(system, script)
 
@@ -160,7 +160,7 @@ def test_a_system_that_runs_is_not_restored(system, archive, target):
     assert "stop it first" in refused(system, "restore", str(archive), "--replace")
     target.manage("migrate", "-v", "0")
     target.start_workers(kept=False)
-    beats = "from documents.models import Cluster; print(Cluster.objects.alive().count())"
+    beats = "from documents.models import Cluster; print(Cluster.objects.live().count())"
     wait_for(lambda: ask(target, beats).strip() == "1")
     assert "stop it first" in refused(target, "restore", str(archive))
     away = target.environment | {"SPMS_DATA_DIR": str(target.folder / "elsewhere")}
@@ -175,7 +175,7 @@ def test_a_system_that_runs_is_not_restored(system, archive, target):
 def test_whoever_else_uses_the_database_is_noticed(archive, target):
     target.manage("migrate", "-v", "0")
     target.start(*MANAGE, "evaluate_thresholds", "--every", "1s")
-    sessions = "from documents.operations.backup import databases; print(databases.other_sessions())"
+    sessions = "from documents.operations.backup import database; print(database.other_sessions())"
     wait_for(lambda: ask(target, sessions).strip() == "1")
     assert "1 other connection(s)" in refused(target, "restore", str(archive))
     target.manage("restore", str(archive), "--force")
@@ -230,9 +230,7 @@ def test_a_hostile_archive_is_refused_and_nothing_is_written(what, archive, targ
 
 
 def tables_of(system):
-    return ask(
-        system, "from documents.operations.backup import databases; print(*databases.tables())"
-    ).split()
+    return ask(system, "from documents.operations.backup import database; print(*database.tables())").split()
 
 
 @ON_SQLITE

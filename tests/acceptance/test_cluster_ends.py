@@ -8,10 +8,10 @@ from tests.acceptance.system import MANAGE, ROOT
 
 BROKEN = """
 from django.core.management import call_command
-from documents.operations.supervisor import Keeper
+from documents.operations.supervisor import Supervisor
 def broken(self):
     raise KeyError("nobody foresaw this")
-Keeper.round = broken
+Supervisor.tick = broken
 call_command("qcluster")
 """
 

@@ -61,7 +61,7 @@ def test_a_backend_of_somebody_else_works_by_settings_alone(system, tmp_path):
     system.manage("migrate", "--verbosity", "0")
     system.start_web()
     system.start(*MANAGE, "db_worker", "--backend", "queue", "--interval", "0.2")
-    system.start(*MANAGE, "keep_queue", "--workers", "1")
+    system.start(*MANAGE, "run_supervisor", "--workers", "1")
     plan = system.documents(kind="concept_plan")[0]
     answer = wait_for(lambda: (made := system.make(plan)).status_code == 202 and made)
     ended = system.ended(answer.json()["task_id"])

@@ -53,12 +53,12 @@ def database(system):
 def second(hosts, system):
     """The cluster of the second host, at work, and started again when it ends."""
     before = system.clusters()
-    keeper = system.start_workers(on=hosts.on("second"))
+    supervisor = system.start_workers(on=hosts.on("second"))
     [cluster] = wait_for(lambda: [one for one in system.clusters() if one not in before])
     system.wait_for_workers()
-    yield [keeper, cluster]
-    keeper.terminate()
-    keeper.wait(30)
+    yield [supervisor, cluster]
+    supervisor.terminate()
+    supervisor.wait(30)
 
 
 def ask_for_reports(system):

@@ -18,23 +18,23 @@ import django
 django.setup()
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from documents import tasks
-from documents.tasks.imports import tasks as imports, writing
-write = writing.write
+from documents.queue import lifecycle
+from documents.tasks.imports import task as import_task, writer
+write = writer.write_rows
 def write_and_stop(changes, subject):
     write(changes, subject)
     print("written", flush=True)
     time.sleep(600)
-writing.write = write_and_stop
+writer.write_rows = write_and_stop
 file = SimpleUploadedFile("reports.csv", pathlib.Path(sys.argv[1]).read_bytes())
-source, digest = imports.keep(file)
-order = imports.Order(what="documents", is_dry_run=False, digest=digest, filename=file.name)
-task, _ = tasks.begin(
-    kind=imports.KIND, fingerprint=order.fingerprint(), document=None, mode="queue", source=source,
+source, digest = import_task.store_upload(file)
+order = import_task.ImportRequest(what="documents", is_dry_run=False, digest=digest, filename=file.name)
+task, _ = lifecycle.get_or_create(
+    kind=import_task.KIND, fingerprint=order.fingerprint(), document=None, mode="queue", source=source,
     user=User.objects.get(username="maintainer"), arguments=order.as_arguments(),
 )
 print(task.pk, flush=True)
-tasks.run(task.pk, deadline=time.monotonic() + 100)
+lifecycle.run(task.pk, deadline=time.monotonic() + 100)
 """
 LAPSE = """
 from django.utils import timezone

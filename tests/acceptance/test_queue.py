@@ -28,20 +28,20 @@ REDIS = pytest.param("redis", marks=pytest.mark.xdist_group("queue-redis"))
 RABBITMQ = pytest.param("rabbitmq", marks=pytest.mark.xdist_group("queue-rabbitmq"))
 LATER_FIRST = """
 from django.contrib.auth.models import User
-from documents import queue, tasks
 from documents.models import Document, Task
-queue.begin_scheduled("cleanup")
+from documents.queue import hints, lifecycle
+hints.begin_scheduled("cleanup")
 print(Task.objects.get(kind="cleanup", status="queued").pk)
 for document in Document.objects.filter(kind="concept_plan")[:4]:
-    asked_for, _ = tasks.begin(kind="pdf", fingerprint=f"asked for {document.pk}", document=document,
+    asked_for, _ = lifecycle.get_or_create(kind="pdf", fingerprint=f"asked for {document.pk}", document=document,
                                user=User.objects.get(username="maintainer"), mode="queue")
-    queue.enqueue(asked_for)
+    hints.enqueue(asked_for)
     print(asked_for.pk)
 """
 AS_FLOWER_DOES = """
 import threading
-from documents import queue
 from documents.models import Task
+from documents.queue import hints
 from spms.task_backends.celery import app
 inspect, ended = app.control.inspect(), Task.objects.filter(status="succeeded").first()
 [stats], [queues] = inspect.stats().values(), inspect.active_queues().values()
@@ -55,7 +55,7 @@ def note(event):
         receiver.should_stop = True
 with app.connection() as connection:
     receiver = app.events.Receiver(connection, handlers={"*": note})
-    threading.Timer(1, queue.run_task.enqueue, [str(ended.pk)]).start()
+    threading.Timer(1, hints.run_task.enqueue, [str(ended.pk)]).start()
     receiver.capture(timeout=20)
 """
 BROKERS: dict[str, type[Redis | RabbitMQ]] = {"redis": Redis, "rabbitmq": RabbitMQ}
@@ -246,9 +246,9 @@ def test_the_workers_outlast_a_database_that_is_away(system, plan, postgres):
 
 
 def test_what_the_clock_begins_comes_after_what_people_asked_for(system):
-    keeper = keeper_of_workers(system)
-    keeper.send_signal(signal.SIGTERM)
-    assert keeper.wait(20) == 0
+    supervisor = supervisor_of_workers(system)
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(20) == 0
     later, *asked_for = system.manage("shell", "-v", "0", "-c", LATER_FIRST).stdout.split()
     system.start_workers()
     started = [system.ended(task_id)["started_at"] for task_id in [*asked_for, later]]
@@ -256,12 +256,12 @@ def test_what_the_clock_begins_comes_after_what_people_asked_for(system):
 
 
 def test_a_cluster_told_to_stop_finishes_or_returns_its_task(system, report):
-    keeper = keeper_of_workers(system)
+    supervisor = supervisor_of_workers(system)
     main, family = system.main(), system.main().children(recursive=True)
     task_id = system.make(report).json()["task_id"]
     wait_for(lambda: busy_children(system))
-    keeper.send_signal(signal.SIGTERM)
-    assert keeper.wait(20) == 0
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(20) == 0
     assert not main.is_running()
     wait_for(lambda: not any(one.is_running() for one in family), seconds=5)
     task = system.call("GET", f"tasks/{task_id}/").json()
@@ -318,7 +318,7 @@ def test_a_worker_of_celery_with_wrong_settings_ends_with_one_line(tmp_path):
     assert line.startswith("spms: SPMS_RENDER_TIMEOUT must be below 29m")
 
 
-def keeper_of_workers(system):
+def supervisor_of_workers(system):
     kept = [one for one in system.processes if "deploy/keep.sh" in one.args and one.poll() is None]
     return kept[-1]
 

@@ -326,16 +326,16 @@ PROGRAM = """
     django.setup()
     import psutil
     from django.conf import settings
-    from documents import store
+    from documents.infrastructure import storage
     from documents.rendering import pool
-    from documents.rendering.protocol import Job
+    from documents.rendering.protocol import RenderJob
 
     folder = Path(settings.SPMS_DATA_DIR)
 
     def render(name, html="<p>x", report=lambda phase, pages: None):
         page = folder / f"{name}.html"
         page.write_text(html)
-        job = Job(html_path=str(page), pdf_path=str(page.with_suffix(".pdf")))
+        job = RenderJob(html_path=str(page), pdf_path=str(page.with_suffix(".pdf")))
         return pool.get_pool().render(job, deadline=time.monotonic() + 60, report=report)
 
     def pids():

@@ -25,10 +25,11 @@ pytestmark = pytest.mark.xdist_group("s3")
 CLEAN_UP = """
 from datetime import timedelta
 from django.core.files.storage import default_storage
-from documents import maintenance, store
+from documents.infrastructure import storage
 from documents.models import DocumentImage, Task
+from documents.tasks import maintenance
 maintenance.UNFINISHED = timedelta({hours})
-removed = maintenance.remove_files(store.results(), [(Task, "file"), (Task, "source")])
+removed = maintenance.remove_files(storage.results(), [(Task, "file"), (Task, "source")])
 pictures = [(DocumentImage, "file"), (DocumentImage, "thumbnail")]
 print(removed, maintenance.remove_files(default_storage, pictures))
 """

@@ -162,7 +162,7 @@ def test_processes_that_are_killed_leave_exact_counts_and_few_files(tmp_path):
     script = """
 import os, signal, sys
 from metrics import instruments
-instruments.start_process()
+instruments.recover_lost_requests()
 for number in range(100):
     instruments.STARTED.inc()
     if number < 99:
@@ -177,9 +177,10 @@ os.kill(os.getpid(), signal.SIGKILL)
     last = """
 from pathlib import Path
 from prometheus_client.multiprocess import MultiProcessCollector
-from metrics import instruments, slots
-instruments.start_process()
-for family in MultiProcessCollector.merge([str(path) for path in slots.folder().glob("*.db")]):
+from metrics import instruments
+from metrics.collection import process_slots
+instruments.recover_lost_requests()
+for family in MultiProcessCollector.merge([str(path) for path in process_slots.folder().glob("*.db")]):
     print(family.name, sum(sample.value for sample in family.samples))
 """
     command = [sys.executable, "-c", last]

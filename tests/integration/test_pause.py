@@ -59,17 +59,17 @@ def test_the_first_who_pauses_is_named(db):
 
 
 def test_a_cluster_that_was_idle_or_paused_is_not_taken_for_stalled(api, plan, monkeypatch):
-    keeper, watchdog = Supervisor("host:1:a", 2), clusters.Watchdog("host:1:a")
+    supervisor, watchdog = Supervisor("host:1:a", 2), clusters.Watchdog("host:1:a")
     monkeypatch.setattr(clusters, "STALLED_SECONDS", 0.05)
-    assert not look(keeper, watchdog)
+    assert not look(supervisor, watchdog)
     time.sleep(0.1)
     ask(api, plan)
     hints.pause(by="kim", reason="a move")
-    assert not look(keeper, watchdog)
+    assert not look(supervisor, watchdog)
     hints.resume(by="kim")
-    assert not look(keeper, watchdog)
+    assert not look(supervisor, watchdog)
     time.sleep(0.1)
-    assert look(keeper, watchdog)
+    assert look(supervisor, watchdog)
 
 
 def test_workers_and_their_memory_are_kept_with_the_heartbeat():

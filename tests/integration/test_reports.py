@@ -37,7 +37,7 @@ def due(report_id, ago=timedelta(seconds=1)):
 
 
 def work():
-    """Do what workers and their keeper do until nothing is left."""
+    """Do what workers and their supervisor do until nothing is left."""
     for _ in range(3):
         scheduled_reports.enqueue_due()
         notification_task.enqueue_due()

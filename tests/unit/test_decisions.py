@@ -53,7 +53,7 @@ def course_of(readings, memory=None, threshold=P95, step=15.0):
         (P95, CROSSED, ReadingVerdict.CROSSED),
         (P95, NEAR, ReadingVerdict.NEAR),
         (P95, GOOD, ReadingVerdict.GOOD),
-        (P95, THIN, ReadingVerdict.TOO_THIN),
+        (P95, THIN, ReadingVerdict.TOO_FEW_SAMPLES),
         (P95, NOTHING, ReadingVerdict.NO_DATA),
         (P95, replace(GOOD, at=NOW - 61), ReadingVerdict.STALE),
         (P95, replace(GOOD, at=NOW + 61), ReadingVerdict.STALE),

@@ -196,15 +196,15 @@ def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, 
 
 MEASURE = """
 import pathlib, resource, sys, time
-from documents.tasks.imports import reading
-from documents import errors
+from documents import exceptions
+from documents.tasks.imports import reader
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 started = time.process_time()
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 try:
-    head, rows = reading.read(pathlib.Path(sys.argv[1]), known=("tag", "title", "year"), required=("tag",))
+    head, rows = reader.read_table(pathlib.Path(sys.argv[1]), known=("tag", "title", "year"), required=("tag",))
     print(sum(1 for _ in rows), "rows")
-except errors.ImportUnreadable as error:
+except exceptions.ImportUnreadable as error:
     print(error)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, time.process_time() - started)
 """

@@ -13,10 +13,10 @@ from documents.infrastructure import data_dir_lock
 ROOT = Path(__file__).parent.parent.parent
 WORK = """
 import pathlib, sys
-from documents import processes
+from documents.infrastructure import data_dir_lock
 folder = pathlib.Path(sys.argv[1])
 (folder / "asks").touch()
-processes.work_on(folder)
+data_dir_lock.hold_shared_lock(folder)
 (folder / "works").touch()
 sys.stdin.read()
 """
@@ -49,8 +49,8 @@ def test_work_waits_for_a_restore_and_a_restore_notices_work(tmp_path):
 
 MANY_THREADS = """
 import ctypes, threading
-from documents import processes
-processes.keep_few_arenas()
+from documents.infrastructure import processes
+processes.limit_malloc_arenas()
 barrier = threading.Barrier(8)
 def take():
     barrier.wait()
@@ -64,9 +64,9 @@ ctypes.CDLL(None).malloc_stats()
 # What a forked process has for itself, in MB, after the collector looked through everything.
 FORKED = """
 import gc, os, psutil
-from documents import processes
+from documents.infrastructure import processes
 loaded = [{number: [number]} for number in range(200_000)]
-processes.share_with_forks()
+processes.freeze_gc_before_fork()
 if os.fork() == 0:
     gc.collect()
     print(psutil.Process().memory_full_info().uss // 1_000_000, flush=True)

@@ -34,41 +34,41 @@ class Command(qcluster.Command):
         processes.set_parent_death_signal()
         data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))
         name = clusters.register_cluster()
-        cluster, keeper = Cluster(), Supervisor(name, settings.SPMS_QUEUE_WORKERS)
+        cluster, supervisor = Cluster(), Supervisor(name, settings.SPMS_QUEUE_WORKERS)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         connection.close()
         processes.freeze_gc_before_fork()
         cluster.start()
         try:
-            is_well = options.get("run_once") or watch(cluster, keeper, clusters.Watchdog(name), stop)
+            is_well = options.get("run_once") or watch(cluster, supervisor, clusters.Watchdog(name), stop)
         except Exception:  # whatever it is: this process must not end before what it has started
             logger.exception("the cluster cannot be watched over; ending, so that it is started again")
             is_well = False
         cluster.stop_event.set()
         cluster.sentinel.join(timeout=settings.SPMS_SHUTDOWN_GRACE if is_well else 0)
         processes.kill_children()
-        keeper.leave()
+        supervisor.shut_down()
         sys.exit(0 if is_well else 1)
 
 
-def watch(cluster: Any, keeper: Supervisor, watchdog: clusters.Watchdog, stop: threading.Event) -> bool:
+def watch(cluster: Any, supervisor: Supervisor, watchdog: clusters.Watchdog, stop: threading.Event) -> bool:
     """Beat, recover and watch until told to stop; return whether the cluster was well to the end."""
     while not stop.is_set():
         if not cluster.sentinel.is_alive():
             logger.error("the cluster has died; ending, so that it is started again")
             return stop.is_set()
-        if look(keeper, watchdog):
+        if look(supervisor, watchdog):
             logger.error("tasks wait and no worker takes them; ending, so that it is started again")
             return False
         stop.wait(TICK_INTERVAL_SECONDS)
     return True
 
 
-def look(keeper: Supervisor, watchdog: clusters.Watchdog) -> bool:
+def look(supervisor: Supervisor, watchdog: clusters.Watchdog) -> bool:
     """Do a round and say whether the cluster is stalled; the clock of that stands while nothing can be done."""
     try:
-        if keeper.round():
+        if supervisor.tick():
             return watchdog.is_stalled()
     except (DatabaseError, InterfaceError) as error:
         logger.warning("the database cannot be used: %s", str(error).strip())

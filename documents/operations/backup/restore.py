@@ -102,7 +102,7 @@ def _alone(*, is_forced: bool) -> Iterator[None]:
 def _require_stopped(*, is_alone: bool) -> None:
     if not is_alone:
         raise BackupError("The web server or a cluster of workers runs on this data folder: stop it first.")
-    clusters = Cluster.objects.alive() if Cluster._meta.db_table in database.tables() else []
+    clusters = Cluster.objects.live() if Cluster._meta.db_table in database.tables() else []
     if names := [cluster.name for cluster in clusters]:
         raise BackupError(
             f"A cluster of workers runs ({names[0]}): stop it, wait ten seconds, then try again."

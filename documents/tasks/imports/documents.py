@@ -44,13 +44,13 @@ def _identity(verdict: RowResult, projects: dict[str, int]) -> Key | None:
     tag, project_id = verdict.text("tag"), projects.get(verdict.text("tag"))
     is_known = project_id is not None or not tag
     if not is_known:
-        verdict.object_to("tag", "There is no project with this tag; import it first.")
+        verdict.add_issue("tag", "There is no project with this tag; import it first.")
     kind, year = verdict.clean(field_of(Document, "kind")), verdict.clean(field_of(Document, "year"))
     if is_known and kind and year:
         try:
             Document(project_id=project_id, kind=kind, year=year).clean()
         except ValidationError as error:
-            verdict.object_to("tag", " ".join(error.messages))
+            verdict.add_issue("tag", " ".join(error.messages))
         else:
             return project_id, kind, year
     return None
@@ -89,7 +89,7 @@ def _sections(
     """Return the sections that the row says something new about, sanitised."""
     said = {key: verdict.row.cells[key] for key in SECTIONS if key in verdict.row.cells}
     for key, message in document_types.section_errors(kind, said).items():
-        verdict.object_to(key, message)
+        verdict.add_issue(key, message)
     sections = {}
     for key, html in said.items():
         if before.get(key) == html:
@@ -97,7 +97,7 @@ def _sections(
         try:
             sections[key] = richtext.clean_html(html)
         except ValidationError as error:
-            verdict.object_to(key, f"It {error.messages[0]}")
+            verdict.add_issue(key, f"It {error.messages[0]}")
         else:
             _warn_of_loss(verdict, key, html, sections[key])
     return sections
@@ -108,7 +108,7 @@ def _warn_of_loss(verdict: RowResult, key: str, html: str, clean: str) -> None:
         return
     lost = _names(html) - _names(clean)
     if lost:
-        verdict.object_to(
+        verdict.add_issue(
             key, f"This will be left out of the HTML: {', '.join(sorted(lost))}.", is_error=False
         )
 

@@ -45,7 +45,7 @@ def links(verdict: RowResult, known: Mapping[str, int], team: Sequence[Member]) 
     """
     names = _named(verdict)
     if unknown := [name for name in names if name not in known]:
-        verdict.object_to(COLUMN, _problem(unknown))
+        verdict.add_issue(COLUMN, _problem(unknown))
     if unknown or not names:
         return None
     wanted = dict.fromkeys(known[name] for name in names)

@@ -75,7 +75,7 @@ def _is_said(verdict: RowResult, name: str, stored: dict[str, Any] | None) -> bo
 def _area(verdict: RowResult, areas: Mapping[str, int]) -> int | None:
     name = verdict.text("business_area")
     if name not in areas:
-        verdict.object_to(
+        verdict.add_issue(
             "business_area",
             "There is no business area of this name; add it first."
             if name

@@ -66,7 +66,7 @@ class RowResult:
         """Return a cell without the blanks around it."""
         return self.row.cells.get(column, "").strip()
 
-    def object_to(self, column: str, problem: str, *, is_error: bool = True) -> None:
+    def add_issue(self, column: str, problem: str, *, is_error: bool = True) -> None:
         """Note something about a cell."""
         value = self.row.cells.get(column, "")
         self.findings.append(issue(self.row.number, column, value, problem, is_error=is_error))
@@ -77,7 +77,7 @@ class RowResult:
         try:
             return field.clean(self.text(column), None)
         except ValidationError as error:
-            self.object_to(column, _message(field, error))
+            self.add_issue(column, _message(field, error))
             return None
 
 

@@ -159,7 +159,7 @@ def _outcome(
 ) -> TaskOutput:
     """Keep the report and return the outcome that names it."""
     content = report.read_bytes()
-    facts = judged.as_facts() | {
+    facts = judged.as_metadata() | {
         "what": order.what,
         "dry_run": order.is_dry_run,
         "source": order.filename,

@@ -31,7 +31,7 @@ class ValidationReport:
     warning_count: int = 0
     first: list[Issue] = field(default_factory=list)
 
-    def as_facts(self) -> dict[str, object]:
+    def as_metadata(self) -> dict[str, object]:
         """Return it as a task keeps it."""
         return asdict(self)
 
@@ -102,7 +102,7 @@ def _row_results(
             if verdict.identity:
                 first = first_rows.setdefault(verdict.identity, verdict.row.number)
                 if first != verdict.row.number:
-                    verdict.object_to(subject.required[0], f"Row {first} is about the same.")
+                    verdict.add_issue(subject.required[0], f"Row {first} is about the same.")
             yield verdict
             done += 1
             on_progress(done)

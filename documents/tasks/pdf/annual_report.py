@@ -75,7 +75,7 @@ def assemble(
 
     Raises the RenderErrors, which name the part that is the reason, and BindingUnsupported.
     """
-    cover = recorder.note(blocks.get_cover(document, edition))
+    cover = recorder.record(blocks.get_cover(document, edition))
     assembly = _Assembly(folder=folder, cover=cover, report=report)
     with ParallelRenderer(deadline=deadline) as crew:
         for some in batched(assembly.missing(_parts(document, edition, recorder)), RENDER_BATCH):
@@ -153,7 +153,7 @@ class _Assembly:
 
 def _parts(document: Document, edition: Edition, recorder: ContentFingerprint) -> Iterator[PrintedPart]:
     opening: tuple[Block, ...] = ()
-    for block in map(recorder.note, blocks.iter_blocks(document, edition)):
+    for block in map(recorder.record, blocks.iter_blocks(document, edition)):
         if isinstance(block, AreaBlock):
             opening = (block,)
         else:
@@ -164,7 +164,7 @@ def _parts(document: Document, edition: Edition, recorder: ContentFingerprint) -
 def _part(document: Document, printed: tuple[Block, ...]) -> PrintedPart:
     recorder = ContentFingerprint(f"{PART_FORMAT} {html.design_version()}")
     for block in printed:
-        recorder.note(block)
+        recorder.record(block)
     last = printed[-1]
     return PrintedPart(
         name=last.project.tag if isinstance(last, ChapterBlock) else f"“{last.title}”",

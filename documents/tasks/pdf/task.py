@@ -71,9 +71,9 @@ def warm_up() -> None:
 def fingerprint(document: Document, edition: Edition = editions.DEFAULT) -> str:
     """Return the SHA-256 of all that goes into the PDF of a document as it is now."""
     recorder = _recorder(document, edition)
-    recorder.note(blocks.get_cover(document, edition))
+    recorder.record(blocks.get_cover(document, edition))
     for block in blocks.iter_blocks(document, edition):
-        recorder.note(block)
+        recorder.record(block)
     return recorder.fingerprint()
 
 
@@ -175,9 +175,9 @@ def write_html(
     ):
         html.write_document(
             stream,
-            cover=recorder.note(blocks.get_cover(document, edition)),
+            cover=recorder.record(blocks.get_cover(document, edition)),
             contents=blocks.table_of_contents(document, edition),
-            blocks=map(recorder.note, blocks.iter_blocks(document, edition)),
+            blocks=map(recorder.record, blocks.iter_blocks(document, edition)),
             generated_at=generated_at,
         )
     paths: dict[str, str] = {}

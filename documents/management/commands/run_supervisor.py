@@ -1,4 +1,4 @@
-"""``manage.py keep_queue``: what goes on beside the workers of an engine that knows nothing of it."""
+"""``manage.py run_supervisor``: what goes on beside the workers of an engine that knows nothing of it."""
 
 import signal
 import threading
@@ -29,6 +29,6 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))
-        keeper = Supervisor(clusters.register_cluster(), options["workers"], runs_schedules=True)
-        keeper.keep_on(stop)
-        keeper.leave()
+        supervisor = Supervisor(clusters.register_cluster(), options["workers"], runs_schedules=True)
+        supervisor.run(stop)
+        supervisor.shut_down()
