@@ -132,7 +132,7 @@ def _full_queue(here: Place) -> Iterator[Row]:
 @contextlib.contextmanager
 def _heartbeat(here: Place) -> Iterator[None]:
     """Let the server believe in workers: without any it would render inline."""
-    beats = "[workers.beat('bench:1', 2) or time.sleep(3) for _ in range(99)]"
+    beats = "[clusters.heartbeat('bench:1', 2) or time.sleep(3) for _ in range(99)]"
     script = f"import time; from documents.queue import clusters; {beats}"
     process = subprocess.Popen(
         [sys.executable, "manage.py", "shell", "-v", "0", "-c", script],

@@ -374,7 +374,7 @@ RENDER_FOR_LONG = """
         if phase == "layout":
             tell(pids=pids())
 
-    with store.workspace() as work:
+    with storage.workspace() as work:
         (work / "document.pdf").write_bytes(b"half of it")
         render("long", f"<p>{'The survey covered forty transects of the meadow. ' * 20}</p>" * 600, report)
 """
