@@ -205,6 +205,7 @@ def answer_to(person, request, method, path):
     )
     if answer.streaming:
         b"".join(answer.streaming_content)  # a file is closed when it was read
+    assert answer.status_code < 500, (person, method, path, answer.status_code)
     if answer.status_code == 302 and answer["Location"].startswith("/login/?"):
         return 302
     if answer.status_code == 404 and (b"pdf-missing" in answer.content or b"file-missing" in answer.content):

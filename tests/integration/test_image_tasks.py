@@ -11,6 +11,7 @@ from PIL import Image
 from documents import claims, images, maintenance, patience, pdf, pixels, preparing, queue, store, tasks
 from documents.models import Cluster, DocumentImage, Notice, Task
 from tests import factories
+from tests.asking import send, status_of
 from tests.working import run_entries
 
 pytestmark = [
@@ -37,18 +38,6 @@ def picture(colour="red", size=(400, 300)):
     stream = io.BytesIO()
     Image.new("RGB", size, colour).save(stream, "PNG")
     return SimpleUploadedFile("picture.png", stream.getvalue())
-
-
-def send(client, document, file, headers=None, **values):
-    address = f"/api/v1/documents/{document.pk}/images/"
-    return client.post(address, {"file": file, **values}, format="multipart", headers=headers or {})
-
-
-def status_of(client, address):
-    answer = client.get(address)
-    if answer.streaming:
-        list(answer.streaming_content)  # which closes the file
-    return answer.status_code
 
 
 def work():

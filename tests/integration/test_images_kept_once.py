@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 from documents import errors, images, maintenance, pixels
 from documents.models import Document, DocumentImage
 from tests import factories
+from tests.asking import send, status_of
 
 pytestmark = pytest.mark.django_db
 
@@ -21,20 +22,6 @@ def _empty_media():
 
 def files():
     return sorted(maintenance.walk(default_storage))
-
-
-def send(client, document, file, **values):
-    file.seek(0)
-    return client.post(
-        f"/api/v1/documents/{document.pk}/images/", {"file": file, **values}, format="multipart"
-    )
-
-
-def status_of(client, address):
-    answer = client.get(address)
-    if answer.streaming:
-        list(answer.streaming_content)  # which closes the file
-    return answer.status_code
 
 
 def make_old():
