@@ -40,9 +40,12 @@ def test_what_check_is_said_to_run_it_runs():
     commands = re.split(r"[\n;&|]+", recipe[1].replace("\\\n", " "))
     words = [re.sub(r"^\s*@?(?:[A-Z_]+=\S+ |\$\(PRODUCTION\) )*\s*", "", one) for one in commands]
     for begin in (
-        *(f".venv/bin/{name} " for name in ("ruff", "mypy", "lint-imports", "bandit", "djlint", "hadolint")),
         *(
-            f"$(PYTHON) manage.py {name} "
+            f"$(VENV)/bin/{name} "
+            for name in ("ruff", "mypy", "lint-imports", "bandit", "djlint", "hadolint")
+        ),
+        *(
+            f"$(VENV)/bin/python manage.py {name} "
             for name in ("check", "check --deploy", "makemigrations", "spectacular")
         ),
     ):
