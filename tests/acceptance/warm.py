@@ -49,7 +49,7 @@ def run(arguments, environment):
         process.start()
         process.join()
         printed = [path.read_text() for path in streams]
-    code = process.exitcode
+    code = process.exitcode or 0  # it has ended
     process.close()
     return subprocess.CompletedProcess(["manage.py", *arguments], code, *printed)
 
