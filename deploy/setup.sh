@@ -1,9 +1,11 @@
 #!/bin/sh
-# Sets up .venv/ and the system libraries. Usage: deploy/setup.sh run|dev
+# Sets up .venv/ and the system libraries. Usage: deploy/setup.sh run|dev [FOLDER [PYTHON]]
 # Does nothing when all of it is there already.
 set -eu
 cd "$(dirname "$0")/.."
 lock="requirements/$1.txt"
+venv="${2:-.venv}"
+wanted="${3:-}"
 
 fail() {
     echo "spms: $*" >&2
@@ -25,8 +27,20 @@ find_python() {
         fail "Python 3.12 or newer is needed (found: $(python3 --version 2>/dev/null || echo none)). Install python3.13, then try again."
 }
 
+# Of a pyenv that has not chosen a version, the program in the version that has it.
+find_wanted() {
+    if is_new_enough "$wanted"; then
+        command -v "$wanted"
+        return
+    fi
+    version=$(pyenv whence "$wanted" 2>/dev/null | tail -n 1)
+    found="$(pyenv prefix "$version" 2>/dev/null || true)/bin/$wanted"
+    [ -n "$version" ] && is_new_enough "$found" || fail "$wanted is not there, or is older than 3.12"
+    echo "$found"
+}
+
 has_libraries() {
-    .venv/bin/python - <<'PY' 2>/dev/null
+    "$venv/bin/python" - <<'PY' 2>/dev/null
 import ctypes.util
 import sys
 
@@ -57,23 +71,23 @@ install_libraries() {
     fi
 }
 
-if ! is_new_enough .venv/bin/python; then
-    python=$(find_python)
-    rm -rf .venv
-    "$python" -m venv .venv || fail "$python cannot make a virtual environment. On Debian: apt-get install python3-venv"
+if ! is_new_enough "$venv/bin/python"; then
+    python=$([ -n "$wanted" ] && find_wanted || find_python)
+    rm -rf "$venv"
+    "$python" -m venv "$venv" || fail "$python cannot make a virtual environment. On Debian: apt-get install python3-venv"
 fi
 # What the tests need includes what a run needs.
 is_installed() {
-    cmp -s "requirements/$1.txt" ".venv/installed-$1"
+    cmp -s "requirements/$1.txt" "$venv/installed-$1"
 }
 
 if ! is_installed "$1" && ! is_installed dev; then
-    echo "spms: installing $lock into .venv/"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" 2>&1 |
+    echo "spms: installing $lock into $venv/"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" 2>&1 |
         { grep -v '^WARNING: Location' || true; }
-    .venv/bin/python -c 'import django, weasyprint' 2>/dev/null || has_libraries || install_libraries
-    .venv/bin/python -c 'import django' || fail "the packages of $lock could not be installed"
-    cp "$lock" ".venv/installed-$1"
+    "$venv/bin/python" -c 'import django, weasyprint' 2>/dev/null || has_libraries || install_libraries
+    "$venv/bin/python" -c 'import django' || fail "the packages of $lock could not be installed"
+    cp "$lock" "$venv/installed-$1"
 fi
 has_libraries || install_libraries
 

@@ -75,8 +75,51 @@ def pytest_addoption(parser):
     )
     parser.addoption("--chaos-seconds", type=float, default=40.0, help="how long test_chaos.py kills")
     parser.addoption(
+        "--chaos-seed",
+        type=int,
+        help="kill and ask as in the run that printed this; without it, as never before",
+    )
+    parser.addoption(
         "--contract-examples", type=int, default=5, help="requests of each operation in test_api_contract.py"
     )
+
+
+# Groups that take long, the longest first: whatever begins last should be short.
+LONG_GROUPS = (
+    "test_chaos",
+    "hosts",
+    "queue-rabbitmq",
+    "queue-redis",
+    "queue-postgresql",
+    "queue-sqlite",
+    "pages",
+    "api contract",
+    "backup-sqlite",
+    "backup-postgresql",
+    "switch",
+    "dashboard",
+    "cycles",
+    "s3",
+    "browser-cycles",
+    "events",
+    "imports-postgresql",
+    "imports-sqlite",
+    "test_engines",
+    "running",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long, whatever order pytest-django wants; processes take group after group."""
+    ranks = {name: rank for rank, name in enumerate(LONG_GROUPS)}
+
+    def rank_of(item):
+        marker = item.get_closest_marker("xdist_group")
+        name = marker.args[0] if marker else item.path.stem
+        return ranks.get(name, len(ranks))
+
+    items.sort(key=rank_of)
 
 
 def pytest_xdist_auto_num_workers():

@@ -67,8 +67,8 @@ def image_file(
     return ContentFile(stream.getvalue(), name=name or f"picture.{image_format.lower()}")
 
 
-def image(owner: Document, **values) -> DocumentImage:
-    return attachments.attach(owner, image_file(), **values)
+def image(owner: Document, size: tuple[int, int] = (400, 300), **values) -> DocumentImage:
+    return attachments.attach(owner, image_file(size), **values)
 
 
 def long_text(paragraphs: int) -> str:

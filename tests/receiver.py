@@ -1,10 +1,12 @@
 """A real server that takes webhooks."""
 
+import base64
 import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HOST = "127.0.0.1"
+KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()  # what signs
 
 
 class Receiver(ThreadingHTTPServer):

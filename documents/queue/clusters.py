@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from django.db.models import Q
@@ -69,19 +69,20 @@ class Watchdog:
     ever gets anything again, and the cluster looks alive.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
-        self._well_at = time.monotonic()
+        self._clock = clock
+        self._well_at = clock()
 
     def is_stalled(self) -> bool:
         """Say whether work has waited for some seconds in which none of the cluster's workers did any."""
         if not self._is_work_waiting() or self._is_working():
-            self._well_at = time.monotonic()
-        return time.monotonic() - self._well_at > STALLED_SECONDS
+            self._well_at = self._clock()
+        return self._clock() - self._well_at > STALLED_SECONDS
 
     def reset(self) -> None:
         """Begin anew: the database was away, so nobody could work."""
-        self._well_at = time.monotonic()
+        self._well_at = self._clock()
 
     def _is_work_waiting(self) -> bool:
         return leases.claimable().filter(mode=Task.Mode.QUEUE, status__in=Task.WAITING).exists()

@@ -10,7 +10,8 @@ import threading
 import boto3
 import requests
 
-from tests.acceptance.servers import free_port, wait_for
+from tests.acceptance.servers import free_port
+from tests.waiting import wait_for
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests of SPMS"}
 NAME = "spms-tests"

@@ -7,8 +7,9 @@ from typing import Any
 
 import psutil
 
-from tests.acceptance.servers import children, wait_for
+from tests.acceptance.servers import children
 from tests.acceptance.system import cmdline
+from tests.waiting import wait_for
 
 KILL_EVERY_SECONDS = 3.0
 # Writes down each time that a task becomes succeeded, so that a second time could not hide.

@@ -26,9 +26,10 @@ LOST_ANSWER = {400, 409}  # the first try got through, and only its answer was l
 class Clients(threading.Thread):
     """Asks for one new document after the other and remembers each task that was accepted."""
 
-    def __init__(self, system):
+    def __init__(self, system, seed):
         super().__init__(daemon=True)
         self._system = system
+        self._random = random.Random(seed)
         self._stop_asking = threading.Event()
         self.accepted = {}  # task_id: what checks a task that has succeeded
         self.refused: Counter[object] = Counter()
@@ -53,7 +54,7 @@ class Clients(threading.Thread):
             self._ask_for_cycle(FIRST_CYCLE + number // CYCLE_EACH)
 
     def _ask_for_pdf(self, project, year, text):
-        sections = {"context": text, "progress": FILLER * random.randrange(8)}
+        sections = {"context": text, "progress": FILLER * self._random.randrange(8)}
         values = {"kind": "progress_report", "project": project["id"], "year": year, "sections": sections}
         made = self._insist("documents/", json=values)
         if made and (task := self._insist(f"documents/{made['id']}/pdf/")):

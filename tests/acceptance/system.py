@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import requests
 
-from tests.acceptance import sample_data
-from tests.acceptance.servers import children, free_port, wait_for
+from tests.acceptance import sample_data, warm
+from tests.acceptance.servers import children, free_port
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 MANAGE = [sys.executable, "manage.py"]
@@ -63,9 +64,9 @@ class System:
         self.session.headers["Authorization"] = sample_data.give(self)
 
     def manage(self, *command):
-        return subprocess.run(
-            [*MANAGE, *command], cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True
-        )
+        ended = warm.run(command, self.environment)
+        assert ended.returncode == 0, (command, ended.stdout, ended.stderr)
+        return ended
 
     def start(self, *command):
         log = (self.folder / "processes.log").open("ab")
@@ -104,7 +105,7 @@ class System:
             return False
 
     def call(self, method, path, **options):
-        return self.session.request(method, f"{self.address}/api/v1/{path}", timeout=90, **options)
+        return self.session.request(method, f"{self.address}/api/v1/{path}", timeout=180, **options)
 
     def documents(self, **filters):
         return self.call("GET", "documents/", params={"page_size": 100, **filters}).json()["results"]
@@ -121,7 +122,7 @@ class System:
         """Ask for a PDF that is made anew, and return the answer."""
         return self.call("POST", f"documents/{document['id']}/pdf/", params={"force": "true"}, **options)
 
-    def ended(self, task_id, seconds=60.0):
+    def ended(self, task_id, seconds=180.0):
         """Return the task when it has ended."""
 
         def look():

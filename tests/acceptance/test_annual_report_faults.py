@@ -21,6 +21,7 @@ from tests.acceptance.annual_reports import PARTS, make, report_of_nine_chapters
 from tests.acceptance.pdf_files import (
     texts,
 )
+from tests.waiting import promised, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TOO_DEEP = "<div>" * 3000
@@ -52,7 +53,7 @@ def test_a_chapter_without_end_hits_the_deadline_and_is_named(report, owner):
     started = time.monotonic()
     with pytest.raises(exceptions.RenderTimeout, match=r"^In SP-5: "):
         make(report, owner, seconds=8)
-    assert time.monotonic() - started < 12
+    assert time.monotonic() - started < 8 + promised(4)
 
 
 def test_a_chapter_that_takes_too_much_memory_is_named(report, owner, settings):
@@ -87,9 +88,7 @@ def test_a_cancelled_report_stops_its_children(report, owner):
 
     with pytest.raises(registry.LeaseLost):
         make(report, owner, report=cancel)
-    deadline = time.monotonic() + 10
-    while any(process.cpu_percent(0.2) > 50 for process in rendering_processes()):
-        assert time.monotonic() < deadline
+    wait_for(lambda: all(process.cpu_percent(0.2) <= 50 for process in rendering_processes()))
     assert make(report, owner).facts["parts"] == PARTS
 
 

@@ -8,6 +8,7 @@ that is taken. ``--contract-examples 500`` tries longer.
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from tests.acceptance.system import ROOT, System
 
 CONFIG = Path(__file__).with_name("api_contract.toml")
-SCHEMATHESIS = [str(ROOT / ".venv" / "bin" / "schemathesis"), "--config-file", str(CONFIG), "run"]
+SCHEMATHESIS = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG), "run"]
 HOOKS = {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.acceptance.contract_hooks"}
 SEED = "2026"
 # A new member and a new maintainer for each test. Short documents: laying them out must not take the requests' time.

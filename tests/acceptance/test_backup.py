@@ -5,28 +5,22 @@ import hashlib
 import io
 import json
 import os
-import subprocess
 import tarfile
 import threading
 
 import pytest
 
+from tests.acceptance import warm
 from tests.acceptance.bucket import Server
-from tests.acceptance.servers import POSTGRES_PROGRAMS, Postgres, wait_for
-from tests.acceptance.system import MANAGE, ROOT, System
+from tests.acceptance.servers import POSTGRES_PROGRAMS
+from tests.acceptance.system import MANAGE, System
+from tests.waiting import wait_for
 
 PATH = f"{POSTGRES_PROGRAMS}{os.pathsep}{os.environ['PATH']}"
 SQLITE = pytest.param("sqlite", marks=pytest.mark.xdist_group("backup-sqlite"))
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("backup-postgresql"))
 ON_SQLITE = pytest.mark.parametrize("place", [SQLITE], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("place", [POSTGRESQL], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    server = Postgres()
-    yield server
-    server.remove()
 
 
 @pytest.fixture(scope="module", params=[SQLITE, POSTGRESQL])
@@ -83,9 +77,7 @@ def make_until(system, done):
 
 
 def run(system, *command):
-    return subprocess.run(
-        [*MANAGE, *command], cwd=ROOT, env=system.environment, capture_output=True, text=True
-    )
+    return warm.run(command, system.environment)
 
 
 def refused(system, *command):
@@ -165,9 +157,7 @@ def test_a_system_that_runs_is_not_restored(system, archive, target):
     assert "stop it first" in refused(target, "restore", str(archive))
     away = target.environment | {"SPMS_DATA_DIR": str(target.folder / "elsewhere")}
     if "DATABASE_URL" in away:  # another host of the same installation
-        ended = subprocess.run(
-            [*MANAGE, "restore", str(archive)], cwd=ROOT, env=away, capture_output=True, text=True
-        )
+        ended = warm.run(["restore", str(archive)], away)
         assert "A cluster of workers runs" in ended.stderr
 
 

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from tests.acceptance import pictures
 from tests.acceptance.axe import assert_accessible
-from tests.acceptance.servers import wait_for
 from tests.acceptance.system import MANAGE, System
+from tests.waiting import promised, wait_for
 
 pytestmark = pytest.mark.xdist_group("dashboard")
 ANSWERS = re.compile("^(No|Yes|Not known|Not yet, but it gets close)$")
@@ -62,11 +62,11 @@ def test_a_change_of_the_mode_is_seen_in_another_page_within_three_seconds(syste
     page.get_by_label("Queue: PDFs by workers").check()
     page.get_by_label("Why").fill("a test")
     page.get_by_role("button", name="Change the mode").click()
-    expect(other.locator(".hero .pill")).to_have_text("Queue", timeout=3000)
+    expect(other.locator(".hero .pill")).to_have_text("Queue", timeout=1000 * promised(3))
     expect(other.get_by_text("Chosen by maintainer until")).to_be_visible()
-    wait_for(lambda: system.call("GET", "mode/").json()["effective"] == "queue", seconds=3)
+    wait_for(lambda: system.call("GET", "mode/").json()["effective"] == "queue", promised(3))
     other.get_by_role("button", name="End it now").click()
-    expect(page.locator(".hero .pill")).to_have_text("Inline", timeout=5000)
+    expect(page.locator(".hero .pill")).to_have_text("Inline", timeout=1000 * promised(5))
 
 
 def test_a_change_can_be_taken_back_before_it_is_made(system, open_page):
@@ -128,7 +128,7 @@ def test_evidence_stays_open_while_the_page_lives_on(system, open_page):
     seen = page.locator("#seen").input_value()
     page.wait_for_function("seen => document.getElementById('seen').value !== seen", arg=seen)
     system.manage("mode", "queue", "--for", "1h", "--reason", "another change")
-    expect(page.locator("#changes li").first).to_contain_text("another change", timeout=10_000)
+    expect(page.locator("#changes li").first).to_contain_text("another change", timeout=1000 * promised(10))
     system.manage("mode", "auto")
     expect(evidence.get_by_role("cell", name="p95 response time")).to_be_visible()
     expect(page.locator("#evaluation table")).to_be_visible()
@@ -148,9 +148,9 @@ def test_a_page_left_open_goes_on_after_a_restart_of_the_server(system, open_pag
     web = system.processes[0]
     web.terminate()
     web.wait(30)
-    expect(page.locator("#offline")).to_be_visible(timeout=10_000)
+    expect(page.locator("#offline")).to_be_visible(timeout=1000 * promised(10))
     system.start_web()
-    expect(page.locator("#offline")).to_be_hidden(timeout=10_000)
+    expect(page.locator("#offline")).to_be_hidden(timeout=1000 * promised(10))
     seen = page.locator("#seen").input_value()
     page.wait_for_function("seen => document.getElementById('seen').value !== seen", arg=seen)
     assert all(re.search("ERR_|htmx:", fault) for fault in faults)

@@ -7,18 +7,15 @@ from playwright.sync_api import expect
 
 from tests.acceptance import pictures
 from tests.acceptance.axe import assert_accessible
-from tests.acceptance.servers import wait_for
-from tests.acceptance.system import System
+from tests.waiting import promised, wait_for
 
 pytestmark = pytest.mark.xdist_group("pages")
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory):
-    made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_THREADS="6")
-    with made.running():
-        yield made
+def system(shared_system):
+    return shared_system(SPMS_MODE="auto", SPMS_WEB_THREADS="6")
 
 
 @pytest.fixture(params=["inline", "queue"])
@@ -55,7 +52,7 @@ def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, r
     page.get_by_role("button", name="Generate PDF").click()
     expect(page.locator("#progress progress")).to_be_visible()
     expect(page.locator("#progress-text")).to_contain_text(re.compile(r"pages|in the queue"))
-    expect(page.locator("#progress-text")).to_contain_text("The PDF is there", timeout=60_000)
+    expect(page.locator("#progress-text")).to_contain_text("The PDF is there")
     expect(page.locator("iframe.pdf")).to_be_visible()
     wait_for(lambda: any("/pdf/?task=" in url for url in frames_of(page)))
     assert not any(url.startswith("chrome-error") for url in frames_of(page))
@@ -75,7 +72,7 @@ def test_an_export_is_made_and_downloaded(system, visit, mode):
     form.get_by_label("Kind").select_option("concept_plan")
     form.get_by_label("Year").fill("2024" if mode == "inline" else "2023")
     form.get_by_role("button", name="Export documents").click()
-    expect(form.get_by_role("status")).to_have_text(re.compile(r"\d+ rows?\."), timeout=30_000)
+    expect(form.get_by_role("status")).to_have_text(re.compile(r"\d+ rows?\."))
     made = page.locator(".cards li").first
     expect(made).to_contain_text("Documents as CSV")
     expect(made).to_contain_text("Concept Plan, 202")
@@ -103,7 +100,9 @@ def test_progress_goes_on_after_a_reload_and_can_be_cancelled(system, visit, lon
     page.reload()
     expect(page.locator("#progress progress")).to_be_visible()
     page.locator("#cancel").click()
-    expect(page.locator("#progress-text")).to_contain_text("Cancelled by maintainer", timeout=5000)
+    expect(page.locator("#progress-text")).to_contain_text(
+        "Cancelled by maintainer", timeout=1000 * promised(5)
+    )
     expect(page.get_by_role("button", name="Generate PDF")).to_be_enabled()
     set_mode(system, "auto")
 
@@ -179,7 +178,7 @@ def test_the_keyboard_alone_generates_a_pdf(system, visit):
         if page.evaluate("document.activeElement.id") == "start":
             break
     page.keyboard.press("Enter")
-    expect(page.locator("#progress-text")).to_contain_text("The PDF is there", timeout=30_000)
+    expect(page.locator("#progress-text")).to_contain_text("The PDF is there")
 
 
 def test_a_task_is_cancelled_and_retried_from_its_page(system, visit, long_report):
@@ -190,7 +189,7 @@ def test_a_task_is_cancelled_and_retried_from_its_page(system, visit, long_repor
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".hero .pill")).to_have_text("Cancelled")
     page.get_by_role("button", name="Retry").click()
-    expect(page.locator(".hero .pill")).to_have_text("Succeeded", timeout=60_000)
+    expect(page.locator(".hero .pill")).to_have_text("Succeeded")
     expect(page.get_by_role("link", name="Open the PDF")).to_be_visible()
     set_mode(system, "auto")
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from tests import mail
-from tests.acceptance.servers import Postgres, wait_for
 from tests.acceptance.system import System
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("cycles")
 
@@ -39,13 +39,6 @@ LAPSE = "UPDATE documents_task SET lease_until = now() - interval '1 second' WHE
 def inbox():
     with mail.receiving(delay_seconds=DELAY_SECONDS) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    server = Postgres()
-    yield server
-    server.remove()
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +96,7 @@ def test_nobody_gets_two_letters_and_nobody_is_forgotten_while_senders_are_kille
         while kills < KILLS:
             claim = kill_the_sender(database, inbox, claim)
             kills += 1
-    task = system.ended(begun.json()["task_id"], seconds=90)
+    task = system.ended(begun.json()["task_id"])
     assert task["status"] == "succeeded", task
     [cycle] = system.call("GET", "cycles/", params={"year": 2031}).json()["results"]
     letters, received = letters_of(system, cycle["id"]), inbox.ids
@@ -139,7 +132,7 @@ def test_it_is_stopped_and_resumed_and_a_mail_server_that_is_away_is_waited_for(
     inbox.at_mail += ["421 too many connections", "451 try again"]
     again = system.call("POST", f"cycles/{cycle['id']}/resume/", headers={"Prefer": "respond-async"}).json()
     assert again["task_id"] != task["task_id"]
-    assert system.ended(again["task_id"], seconds=90)["status"] == "succeeded"
+    assert system.ended(again["task_id"])["status"] == "succeeded"
     cycle = system.call("GET", f"cycles/{cycle['id']}/").json()
     assert (cycle["state"], cycle["letters"]["waiting"], cycle["letters"]["failed"]) == ("done", 0, 0)
     assert set(inbox.ids.values()) == {1}

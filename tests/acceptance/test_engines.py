@@ -2,23 +2,15 @@
 
 import pytest
 
-from tests.acceptance.servers import Postgres, wait_for
 from tests.acceptance.system import MANAGE, System
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.xdist_group("engines")
 # Nothing but settings: the backend, its app, and that Django-Q2 is not used.
 OTHER = """
 from spms.settings import *
 INSTALLED_APPS += ["django_tasks_db"]
 TASKS["queue"] = {"BACKEND": "django_tasks_db.DatabaseBackend"}
 """
-
-
-@pytest.fixture
-def postgres():
-    server = Postgres()
-    yield server
-    server.remove()
 
 
 @pytest.fixture
@@ -39,7 +31,7 @@ def workers_of(system, tasks):
 
 def make_some(system, count):
     made = [system.make(document).json() for document in system.documents()[:count]]
-    return [system.ended(task["task_id"], seconds=90) for task in made]
+    return [system.ended(task["task_id"]) for task in made]
 
 
 def test_two_clusters_share_the_work_and_one_alone_goes_on(system):

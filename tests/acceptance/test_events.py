@@ -2,41 +2,26 @@
 
 import json
 import socket
-import sys
 import time
 
-import psutil
 import pytest
 import requests
 
-from tests.acceptance.servers import free_port, listens, wait_for
-from tests.acceptance.system import System
+from tests.waiting import promised
 
 pytestmark = pytest.mark.xdist_group("events")
 STREAMS = 500
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory):
-    made = System(tmp_path_factory.mktemp("events"), SPMS_MODE="queue", SPMS_QUEUE_LIMIT_PER_USER="1000")
-    with made.running():
-        yield made
-
-
-@pytest.fixture(scope="module")
-def uvicorn(system):
-    """Start uvicorn beside gunicorn; return its address and its process."""
-    port = free_port()
-    command = ("-m", "uvicorn", "spms.asgi:application", "--host", "127.0.0.1", "--port", str(port))
-    process = system.start(sys.executable, *command, "--log-level", "warning")
-    wait_for(lambda: listens(port))
-    return f"http://127.0.0.1:{port}", psutil.Process(process.pid)
+def system(events_system):
+    return events_system
 
 
 def watch(system, address, task_id, **headers):
     headers = {"Authorization": system.session.headers["Authorization"], **headers}
     url = f"{address}/api/v1/tasks/{task_id}/events/"
-    return requests.get(url, headers=headers, stream=True, timeout=60)
+    return requests.get(url, headers=headers, stream=True, timeout=300)
 
 
 def tasks_of(answer):
@@ -64,7 +49,7 @@ def test_a_task_that_has_ended_is_told_at_once(system, uvicorn):
     system.ended(task_id)
     began_at = time.monotonic()
     assert [task["status"] for task in tasks_of(watch(system, uvicorn[0], task_id))] == ["succeeded"]
-    assert time.monotonic() - began_at < 3
+    assert time.monotonic() - began_at < promised(3)
 
 
 def test_nobody_watches_what_they_may_not_see(system, uvicorn):
@@ -86,7 +71,7 @@ def test_gunicorn_says_to_ask_in_the_usual_way(system, uvicorn):
 
 
 def test_everything_else_works_there_too(system, uvicorn):
-    answer = system.session.get(f"{uvicorn[0]}/api/v1/documents/", timeout=30)
+    answer = system.session.get(f"{uvicorn[0]}/api/v1/documents/", timeout=300)
     assert (answer.status_code, len(answer.json()["results"]) > 0) == (200, True)
 
 
@@ -94,6 +79,7 @@ WAITING = """
 from datetime import timedelta
 from django.utils import timezone
 from documents.models import Task
+from tests.waiting import promised
 now = timezone.now()
 print(Task.objects.create(kind="pdf", mode="queue", started_at=now, claimable_at=now + timedelta(minutes=5)).pk)
 """
@@ -107,7 +93,7 @@ def waiting_task(system):
 def open_streams(address, task_id, authorization, count):
     host, port = address.removeprefix("http://").split(":")
     head = f"GET /api/v1/tasks/{task_id}/events/ HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\n\r\n"
-    streams = [socket.create_connection((host, int(port)), timeout=60) for _ in range(count)]
+    streams = [socket.create_connection((host, int(port)), timeout=300) for _ in range(count)]
     for stream in streams:
         stream.sendall(head.encode())
     return streams
@@ -140,7 +126,7 @@ def test_five_hundred_streams_take_no_threads_and_little_memory(system, uvicorn,
             f"{process.num_threads() - threads} threads more",
         )
         # Others are served meanwhile, and all hear of the end.
-        assert system.session.get(f"{address}/healthz/live", timeout=10).ok
+        assert system.session.get(f"{address}/healthz/live", timeout=300).ok
         system.call("POST", f"tasks/{task_id}/cancel/")
         for stream in streams:
             read_until(stream, b'"status":"cancelled"')

@@ -8,18 +8,17 @@ import requests
 from tests.acceptance.system import System
 
 MEGABYTE = 1_000_000
-PASSWORD = "a sample password"
-PEOPLE = "from tests import factories; factories.user('member')"
+PASSWORD = "sample-member-1"
+
+pytestmark = pytest.mark.xdist_group("hostile requests")
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     limits = {"SPMS_API_THROTTLE_RATE": "40/h", "SPMS_LOGIN_FAILURES": "3", "SPMS_MAX_UPLOAD": "9M"}
     running = System(tmp_path_factory.mktemp("hostile-requests"), SPMS_MODE="inline", **limits)
-    running.manage("migrate", "--verbosity", "0")
-    running.manage("collectstatic", "--noinput", "--verbosity", "0")
-    running.manage("shell", "--no-imports", "-c", PEOPLE)
     try:
+        running.prepare()
         running.start_web()
         yield running
     finally:
@@ -29,7 +28,7 @@ def system(tmp_path_factory):
 @pytest.fixture(scope="module")
 def token(system):
     answer = requests.post(
-        f"{system.address}/api/v1/auth/token/", json={"username": "member", "password": PASSWORD}, timeout=10
+        f"{system.address}/api/v1/auth/token/", json={"username": "member", "password": PASSWORD}, timeout=120
     )
     return answer.json()["token"]
 
@@ -44,7 +43,7 @@ def send(system, token):
             f"Host: 127.0.0.1:{system.port}",
             f"Authorization: Token {token}",
         ]
-        with socket.create_connection(("127.0.0.1", system.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", system.port), timeout=120) as connection:
             connection.sendall("\r\n".join([*lines, *head, "", ""]).encode("latin-1"))
             try:
                 for part in more:
@@ -102,9 +101,9 @@ def test_no_path_leads_out_of_the_folder(send, path):
 
 def test_who_asks_too_often_is_told_to_wait(system, token):
     address, headers = f"{system.address}/api/v1/documents/", {"Authorization": f"Token {token}"}
-    statuses = [requests.get(address, headers=headers, timeout=10).status_code for _ in range(41)]
+    statuses = [requests.get(address, headers=headers, timeout=120).status_code for _ in range(41)]
     assert statuses[-1] == 429
-    answer = requests.get(address, headers=headers, timeout=10)
+    answer = requests.get(address, headers=headers, timeout=120)
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert int(answer.headers["Retry-After"]) > 0
 
@@ -112,7 +111,7 @@ def test_who_asks_too_often_is_told_to_wait(system, token):
 def test_who_fails_to_sign_in_is_told_to_wait(system):
     wrong = {"username": "somebody", "password": "wrong"}
     answers = [
-        requests.post(f"{system.address}/api/v1/auth/token/", json=wrong, timeout=10) for _ in range(4)
+        requests.post(f"{system.address}/api/v1/auth/token/", json=wrong, timeout=120) for _ in range(4)
     ]
     assert answers[-1].status_code == 429
     assert answers[-1].headers["Retry-After"] == "900"

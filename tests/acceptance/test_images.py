@@ -9,18 +9,15 @@ from playwright.sync_api import expect
 
 from tests.acceptance import pictures
 from tests.acceptance.axe import assert_accessible
-from tests.acceptance.servers import wait_for
-from tests.acceptance.system import System
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.xdist_group("images")
+pytestmark = pytest.mark.xdist_group("pages")
 LARGE = (6000, 4000)
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory):
-    made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_THREADS="6")
-    with made.running():
-        yield made
+def system(shared_system):
+    return shared_system(SPMS_MODE="auto", SPMS_WEB_THREADS="6")
 
 
 def png(seed, size=(900, 600)):

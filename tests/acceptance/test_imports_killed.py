@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from tests.acceptance.servers import Postgres
 from tests.acceptance.system import System
 
 YEARS = range(1990, 2020)
@@ -50,14 +49,12 @@ Task.objects.update(lease_until=timezone.now())
     ]
 )
 def system(request, tmp_path):
-    server = Postgres() if request.param == "postgresql" else None
-    made = System(tmp_path, server.new_database() if server else None, SPMS_MODE="queue")
+    url = request.getfixturevalue("postgres").new_database() if request.param == "postgresql" else None
+    made = System(tmp_path, url, SPMS_MODE="queue")
     made.prepare()
     made.start_web()
     yield made
     made.stop()
-    if server:
-        server.remove()
 
 
 def closures(system, text):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.acceptance.servers import wait_for
 from tests.acceptance.system import System
+from tests.waiting import wait_for
 
 REQUEST = "request-of-the-proxy"
 

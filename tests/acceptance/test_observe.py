@@ -8,9 +8,9 @@ import sys
 import brotli
 import pytest
 
-from tests.acceptance.servers import wait_for
 from tests.acceptance.system import ROOT
 from tests.receiver import receiving
+from tests.waiting import wait_for
 
 ASK = """
 import logging

@@ -22,7 +22,7 @@ from fontTools.ttLib import TTFont
 from documents import exceptions
 from documents.rendering import pool
 from documents.rendering.protocol import RenderJob
-from tests.acceptance.servers import wait_for
+from tests.waiting import promised, wait_for
 
 ROOT = Path(__file__).parents[2]
 FONTS = ROOT / "documents" / "rendering" / "fonts"
@@ -48,7 +48,7 @@ def make_pool(tmp_path):
     yield make_pool
     for one in made:
         one.close()
-    wait_for(lambda: not children(tmp_path), seconds=15)
+    wait_for(lambda: not children(tmp_path))
 
 
 def render(rooms, folder, html=PLAIN, *, name="page", seconds=20.0, cpu_seconds=60, report=None, images=None):
@@ -104,7 +104,7 @@ def test_a_child_that_is_killed_while_it_waits_is_not_noticed_by_anybody(make_po
     rooms = make_pool()
     rooms.warm()
     os.kill(only_child(tmp_path), signal.SIGKILL)
-    wait_for(lambda: is_gone(children(tmp_path)[0].pid), seconds=15)
+    wait_for(lambda: is_gone(children(tmp_path)[0].pid))
     assert render(rooms, tmp_path).pages == 1
     assert len(children(tmp_path)) == 1
 
@@ -124,7 +124,7 @@ def test_a_render_past_its_deadline_is_ended_at_once(make_pool, tmp_path):
     started = time.monotonic()
     with pytest.raises(exceptions.RenderTimeout) as caught:
         render(rooms, tmp_path, LONG, seconds=1.0)
-    assert 1.0 <= time.monotonic() - started < 2.0
+    assert 1.0 <= time.monotonic() - started < 1 + promised(1)
     assert caught.value.status == 504
     assert render(rooms, tmp_path).pages == 1
 
@@ -241,7 +241,7 @@ def test_who_gets_no_slot_in_time_is_told_that_it_is_busy(make_pool, tmp_path):
 
     with ThreadPoolExecutor(1) as threads:
         holder = threads.submit(render, first, tmp_path, LONG, name="long", seconds=60, report=hold)
-        assert is_working.wait(10)
+        assert is_working.wait(120)
         waited = []
         with pytest.raises(exceptions.RenderBusy) as caught:
             render(second, tmp_path, seconds=0.5, report=lambda *told: waited.append(told))
@@ -304,7 +304,7 @@ def test_a_child_has_no_secrets_in_its_environment_and_a_folder_of_its_own(make_
     monkeypatch.setenv("DATABASE_URL", "postgres://u:p@h/d")
     make_pool().warm()
     [child] = children(tmp_path)
-    environment = wait_for(child.environ, seconds=15)
+    environment = wait_for(child.environ)
     assert not {"SECRET_KEY", "DATABASE_URL", "SPMS_DATA_DIR", "DJANGO_SETTINGS_MODULE"} & set(environment)
     assert "very secret" not in str(environment)
     assert environment["TMPDIR"] == child.cwd()
@@ -364,7 +364,7 @@ def start(folder, body):
 
 def told_by(folder, body):
     with start(folder, body) as program:
-        told, _ = program.communicate(timeout=60)
+        told, _ = program.communicate(timeout=300)
     assert program.returncode == 0
     return [json.loads(line) for line in told.splitlines()]
 
@@ -392,7 +392,7 @@ def killed_parent(tmp_path):
 def test_no_child_outlives_a_parent_that_is_killed(killed_parent):
     _, pids = killed_parent
     assert pids
-    wait_for(lambda: all(map(is_gone, pids)), seconds=3)
+    wait_for(lambda: all(map(is_gone, pids)), promised(3))
 
 
 def test_the_folders_of_children_of_a_killed_parent_are_swept(killed_parent):
@@ -435,7 +435,7 @@ def test_a_daemonic_process_renders_as_the_workers_of_a_queue_do(tmp_path):
     [told] = told_by(tmp_path, body)
     assert told["pages"] == 1
     assert len(told["pids"]) == 1
-    wait_for(lambda: all(map(is_gone, told["pids"])), seconds=3)
+    wait_for(lambda: all(map(is_gone, told["pids"])), promised(3))
 
 
 def test_a_forked_process_gets_children_of_its_own(tmp_path):

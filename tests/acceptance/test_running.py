@@ -11,7 +11,9 @@ import psutil
 import pypdfium2
 import pytest
 
-from tests.acceptance.servers import free_port, wait_for
+from tests.acceptance.servers import free_port
+from tests.acceptance.system import System
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 SERVE = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi"]
@@ -23,14 +25,7 @@ def running(tmp_path_factory):
     port = free_port()
     folder = tmp_path_factory.mktemp("data")
     environment = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(folder), "PORT": str(port)}
-    for command in (["migrate"], ["collectstatic", "--noinput"], ["load_sample_data"]):
-        subprocess.run(
-            [sys.executable, "manage.py", *command],
-            cwd=ROOT,
-            env=environment,
-            check=True,
-            capture_output=True,
-        )
+    System(folder).prepare()
     started = [
         subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
         for command in (SERVE, [sys.executable, "manage.py", "qcluster"])

@@ -17,8 +17,8 @@ from documents.tasks.images import attachments
 from spms import environment
 from tests import factories
 from tests.acceptance.bucket import KEYS, NAME, Server
-from tests.acceptance.servers import wait_for
 from tests.acceptance.system import System
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("s3")
 

@@ -10,13 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.acceptance.servers import free_port, wait_for
-from tests.acceptance.system import MANAGE, ROOT, System
+from tests.acceptance import warm
+from tests.acceptance.servers import free_port
+from tests.acceptance.system import MANAGE, System
+from tests.waiting import promised, wait_for
 
 pytestmark = pytest.mark.xdist_group("switch")
 
 LIMITS = """
-defaults: {window: 1m, for: 2s, keep_firing_for: 5m, min_samples: 10}
+defaults: {window: 3m, for: 2s, keep_firing_for: 5m, min_samples: 10}
 thresholds:
   p95_response_time: {limit: 250ms, routes_to_queue: true}
   average_response_time: {limit: 100ms}
@@ -89,14 +91,8 @@ def prometheus(system):
 
 def evaluated(system, **environment):
     """Evaluate in a process of its own and return what it says."""
-    ended = subprocess.run(
-        [*MANAGE, "evaluate_thresholds", "--json"],
-        cwd=ROOT,
-        env=system.environment | environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    ended = warm.run(["evaluate_thresholds", "--json"], system.environment | environment)
+    assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
 
@@ -125,7 +121,7 @@ def test_both_sources_see_the_same_traffic_and_decide_the_same(system, prometheu
     time.sleep(2.5)  # two more scrapes: an increase ends at the last one
     embedded = values(until_free(system))
     scraped = values(until_free(system, PROMETHEUS_URL=prometheus.url))
-    assert time.time() - begun_at < 55, "the window of one minute is over"
+    assert time.time() - begun_at < 175, "the window of three minutes is over"
     for name in ("p95_response_time", "average_response_time"):
         ours, theirs = embedded[name], scraped[name]
         assert ours["samples"] >= len(answers)
@@ -156,8 +152,8 @@ def test_a_crossed_limit_queues_and_every_process_acts_on_it_at_once(system):
                 list(threads.map(system.make, plans[:4]))
             return system.call("GET", "mode/").json()["effective"] == "queue"
 
-        wait_for(is_queued, seconds=60)
-        wait_for(lambda: system.make(plans[0]).status_code == 202, seconds=2)
+        wait_for(is_queued)
+        wait_for(lambda: system.make(plans[0]).status_code == 202, promised(2))
         found = system.call("GET", "mode/").json()
         assert "p95 response time" in found["reason"]
     finally:
@@ -170,8 +166,8 @@ def test_an_operator_overrides_it_and_every_process_acts_within_two_seconds(syst
         chosen = system.call("PUT", "mode/", json={"setting": setting, "reason": "a test"})
         assert chosen.status_code == 200, chosen.text
         begun_at = time.monotonic()
-        wait_for(lambda: system.make(plan).status_code == status, seconds=10)  # noqa: B023
-        assert time.monotonic() - begun_at < 3
+        wait_for(lambda: system.make(plan).status_code == status)  # noqa: B023
+        assert time.monotonic() - begun_at < promised(3)
 
 
 def test_requests_of_a_killed_web_process_are_timeouts(system):
@@ -179,33 +175,30 @@ def test_requests_of_a_killed_web_process_are_timeouts(system):
     system.call("PUT", "mode/", json={"setting": "inline", "reason": "a test"})
     lost = 'spms_http_requests_timed_out_total{reason="killed"}'
 
-    def count():
-        text = system.session.get(f"{system.address}/metrics", timeout=10).text
-        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(lost))
+    def count(name):
+        text = system.session.get(f"{system.address}/metrics", timeout=60).text
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
-    before = count()
+    before = count(lost)
+    wait_for(lambda: count("spms_http_requests_in_flight") == 0)
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(system.make, report)
-        time.sleep(1)
+        wait_for(lambda: asked.done() or count("spms_http_requests_in_flight") == 1)
         master = next(process for process in system.processes if "gunicorn" in process.args)
         [worker] = [one for one in system.descendants() if one.ppid() == master.pid]
         worker.kill()
         with pytest.raises(requests.ConnectionError):
             asked.result()
     wait_for(system.is_up)
-    assert count() == before + 1
+    assert count(lost) == before + 1
 
 
 def test_the_rules_pass_promtools_checks(system, tmp_path):
     rules = tmp_path / "rules.yml"
-    exported = subprocess.run(
-        [*MANAGE, "export_prometheus_rules"],
-        cwd=ROOT,
-        env={**system.environment, "SPMS_THRESHOLDS": "thresholds.yaml"},
-        check=True,
-        capture_output=True,
-        text=True,
+    exported = warm.run(
+        ["export_prometheus_rules"], system.environment | {"SPMS_THRESHOLDS": "thresholds.yaml"}
     )
+    assert exported.returncode == 0, exported.stderr
     rules.write_text(exported.stdout)
     promtool = shutil.which("promtool") or "promtool"
     checked = subprocess.run([promtool, "check", "rules", str(rules)], capture_output=True, text=True)

@@ -1,14 +1,23 @@
-"""What tests of cycles share: active projects, a mail server, a queue whose tasks the test runs itself."""
+"""What many tests share: clients of staff, active projects, servers of mail and webhooks, a queue, its workers."""
 
 import pytest
 
 from documents.models import Cluster
 from tests import factories, mail
+from tests.receiver import HOST, KEY, receiving
 
 
 @pytest.fixture
 def staff(client_of, maintainer):
+    """A client of the API for a member of staff."""
     return client_of(maintainer)
+
+
+@pytest.fixture
+def staff_pages(client, maintainer):
+    """A client of the pages for a member of staff."""
+    client.force_login(maintainer)
+    return client
 
 
 @pytest.fixture
@@ -33,7 +42,22 @@ def inbox(settings):
 
 
 @pytest.fixture
-def queued(settings):
-    """Have work queued; a test runs it with ``turn``."""
+def cluster(db):
+    """Workers that are alive, as far as anybody can see."""
+    return Cluster.objects.create(name="host:1:a", workers=2)
+
+
+@pytest.fixture
+def queued(settings, cluster):
+    """Have work queued; a test runs it with ``turn`` or ``run_entries``."""
     settings.SPMS_MODE = "queue"
-    Cluster.objects.create(name="host:1:a", workers=1)
+
+
+@pytest.fixture
+def receiver(settings):
+    """A server that webhooks may be sent to."""
+    settings.SPMS_WEBHOOK_HOSTS = [HOST]
+    settings.SPMS_WEBHOOK_SECRET = f"whsec_{KEY}"
+    settings.SPMS_WEBHOOK_ALLOW_PRIVATE = True
+    with receiving() as server:
+        yield server

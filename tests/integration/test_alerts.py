@@ -1,6 +1,5 @@
 """Maintainers are told of changes of the mode and of failed tasks, if they want to be, once, and by every channel."""
 
-import base64
 import json
 import time
 from datetime import timedelta
@@ -14,11 +13,10 @@ from documents.models import Cluster, Task
 from documents.tasks.notifications import alerts
 from metrics import flag
 from metrics.models import ModeChange
-from tests.receiver import HOST, receiving
+from tests.waiting import wait_for
 from tests.working import run_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 
 
 @pytest.fixture
@@ -28,13 +26,9 @@ def by_mail(settings):
 
 
 @pytest.fixture
-def receiver(settings):
-    settings.SPMS_WEBHOOK_HOSTS = [HOST]
-    settings.SPMS_WEBHOOK_SECRET = f"whsec_{KEY}"
-    settings.SPMS_WEBHOOK_ALLOW_PRIVATE = True
-    with receiving() as server:
-        settings.SPMS_ALERT_WEBHOOK = server.url
-        yield server
+def alerted(receiver, settings):
+    settings.SPMS_ALERT_WEBHOOK = receiver.url
+    return receiver
 
 
 def change(setting="queue"):
@@ -92,26 +86,24 @@ def test_failed_tasks_are_told_of_together_and_once(by_mail):
     assert "/dashboard/tasks/" in letter.body
 
 
-def test_a_webhook_gets_both_and_its_failure_is_retried(receiver, settings):
+def test_a_webhook_gets_both_and_its_failure_is_retried(alerted, settings):
     settings.SPMS_RETRY_BACKOFF = 0.01
     Cluster.objects.create(name="host:1:a", workers=2)
-    receiver.answers = [500]
+    alerted.answers = [500]
     change()
     run_entries()
     assert Task.objects.get(kind="alert").status == "retrying"
     fail()
     alerts.enqueue_due()
     run_entries()
-    kinds = [json.loads(body)["type"] for _, _, body in receiver.got]
+    kinds = [json.loads(body)["type"] for _, _, body in alerted.got]
     assert kinds == ["mode.changed", "tasks.failed"]
 
 
 def test_without_workers_the_message_is_sent_from_where_it_arose(settings):
     settings.SPMS_ALERT_MAIL = ["ops@example.org"]
     change()
-    until = time.monotonic() + 5
-    while not mail.outbox and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_for(lambda: mail.outbox)
     assert len(mail.outbox) == 1
 
 

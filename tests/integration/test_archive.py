@@ -8,6 +8,7 @@ import pytest
 
 from documents.models import document_types
 from tests import factories
+from tests.asking import address
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TEXT = "<p>See <a href='https://example.org/'>the survey</a> of 12 ± 3 %.</p><table><tr><th>Bay</th></tr></table>"
@@ -20,10 +21,6 @@ def plan(owner, member):
     made.sections["background"] = f'<figure><img src="{picture.url}" alt="Noise"></figure>'
     made.save(update_fields=["sections"])
     return made
-
-
-def address(document, query="?variant=pdf/a-3a"):
-    return f"/api/v1/documents/{document.pk}/pdf/{query}"
 
 
 def fetch(api, document, query="?variant=pdf/a-3a"):

@@ -29,12 +29,6 @@ def _auto(settings):
     settings.SPMS_MODE = "auto"
 
 
-@pytest.fixture
-def staff(client, maintainer):
-    client.force_login(maintainer)
-    return client
-
-
 def test_it_is_for_staff_only(client, owner):
     for path in PAGES:
         assert client.get(path)["Location"].startswith("/login/?next=/dashboard/")
@@ -51,21 +45,21 @@ def test_a_part_of_a_page_whose_session_has_ended_loads_the_whole_page(client):
     assert (answer.status_code, answer["HX-Refresh"]) == (204, "true")
 
 
-def test_it_opens_before_anything_was_measured(staff):
+def test_it_opens_before_anything_was_measured(staff_pages):
     for path in PAGES:
-        assert staff.get(path).status_code == 200
-    assert "after the first evaluation" in staff.get("/dashboard/").content.decode()
+        assert staff_pages.get(path).status_code == 200
+    assert "after the first evaluation" in staff_pages.get("/dashboard/").content.decode()
 
 
-def test_it_shows_every_limit_after_an_evaluation(staff):
+def test_it_shows_every_limit_after_an_evaluation(staff_pages):
     evaluator.tick(sources.SnapshotSource())
-    text = staff.get("/dashboard/").content.decode()
+    text = staff_pages.get("/dashboard/").content.decode()
     assert text.count('scope="row"') == 12
     assert "Nothing was evaluated" not in text
 
 
-def test_pages_take_nothing_from_elsewhere_and_no_script_inside_them(staff):
-    answer = staff.get("/dashboard/")
+def test_pages_take_nothing_from_elsewhere_and_no_script_inside_them(staff_pages):
+    answer = staff_pages.get("/dashboard/")
     policy = answer["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
@@ -75,15 +69,15 @@ def test_pages_take_nothing_from_elsewhere_and_no_script_inside_them(staff):
     assert "https://" not in text
 
 
-def test_an_override_needs_a_reason(staff):
-    assert staff.post("/dashboard/mode/", {"setting": "queue", "seconds": 1800}).status_code == 400
+def test_an_override_needs_a_reason(staff_pages):
+    assert staff_pages.post("/dashboard/mode/", {"setting": "queue", "seconds": 1800}).status_code == 400
     assert flag.mode() == "inline"
     assert (
-        staff.post("/dashboard/mode/", {"setting": "queue", "seconds": 1800, "reason": "x"}).status_code
+        staff_pages.post("/dashboard/mode/", {"setting": "queue", "seconds": 1800, "reason": "x"}).status_code
         == 302
     )
     assert flag.mode() == "queue"
-    assert staff.post("/dashboard/mode/end/").status_code == 302
+    assert staff_pages.post("/dashboard/mode/end/").status_code == 302
     assert flag.mode() == "inline"
 
 
@@ -91,21 +85,21 @@ def test_an_override_needs_a_reason(staff):
     "query",
     ["", "?traffic=x", "?traffic=0&render_time=1&web_threads=4", "?traffic=1&render_time=1&web_threads=0"],
 )
-def test_what_if_refuses_nonsense(staff, query):
-    assert staff.get(f"{WHAT_IF}{query}").status_code == 400
+def test_what_if_refuses_nonsense(staff_pages, query):
+    assert staff_pages.get(f"{WHAT_IF}{query}").status_code == 400
 
 
-def test_a_series_has_at_most_some_hundred_points(staff):
+def test_a_series_has_at_most_some_hundred_points(staff_pages):
     now = timezone.now()
     Evaluation.objects.bulk_create(
         Evaluation(at=now - timedelta(seconds=15 * n), mode="inline", values={"p95_response_time": [n, None]})
         for n in range(5000)
     )
-    found = staff.get("/dashboard/series/", {"range": "24h"}).json()
+    found = staff_pages.get("/dashboard/series/", {"range": "24h"}).json()
     assert 200 <= len(found["times"]) <= history.MAX_POINTS
     assert found["values"]["p95_response_time"][-1] < 24
     assert found["times"] == sorted(found["times"])
-    assert staff.get("/dashboard/series/", {"range": "1y"}).status_code == 400
+    assert staff_pages.get("/dashboard/series/", {"range": "1y"}).status_code == 400
 
 
 def entry(**values):
@@ -172,48 +166,48 @@ def test_a_sparkline_has_the_limit_at_a_quarter_and_gaps_where_nothing_is_known(
     assert presentation.sparkline_path([None, 1.0], 5.0) == ""
 
 
-def test_a_stale_evaluation_and_an_alarm_stand_on_the_page(staff):
+def test_a_stale_evaluation_and_an_alarm_stand_on_the_page(staff_pages):
     ModeState.objects.create(
         evaluated_at=timezone.now() - timedelta(hours=1),
         alarm="no worker is alive",
         limits_error="line 3: nonsense",
     )
-    text = staff.get("/dashboard/").content.decode()
+    text = staff_pages.get("/dashboard/").content.decode()
     for said in ("60 min ago", "no worker is alive", "line 3: nonsense"):
         assert said in text
 
 
-def test_a_dry_run_stands_on_the_page(staff):
+def test_a_dry_run_stands_on_the_page(staff_pages):
     ModeState.objects.create(evaluated_at=timezone.now(), report={"dry_run": True})
-    assert "Dry run" in staff.get("/dashboard/").content.decode()
+    assert "Dry run" in staff_pages.get("/dashboard/").content.decode()
 
 
-def test_the_evaluation_table_has_four_columns_and_all_limits(staff):
+def test_the_evaluation_table_has_four_columns_and_all_limits(staff_pages):
     evaluator.tick(sources.SnapshotSource())
-    text = staff.get("/dashboard/").content.decode()
+    text = staff_pages.get("/dashboard/").content.decode()
     table = text[text.index('<table class="evaluation">') :].partition("</table>")[0]
     assert table.count('scope="col"') == 4
     assert table.count("<tr") == 13
 
 
-def test_what_a_viewer_has_already_is_not_sent_again(staff):
+def test_what_a_viewer_has_already_is_not_sent_again(staff_pages):
     evaluator.tick(sources.SnapshotSource())
-    first = staff.get("/dashboard/live/")
+    first = staff_pages.get("/dashboard/live/")
     [seen] = re.findall(r'name="seen" value="(\w+)"', first.content.decode())
-    assert staff.get("/dashboard/live/", {"seen": seen}).status_code == 204
-    assert staff.get("/dashboard/live/", {"seen": "other"}).status_code == 200
+    assert staff_pages.get("/dashboard/live/", {"seen": seen}).status_code == 204
+    assert staff_pages.get("/dashboard/live/", {"seen": "other"}).status_code == 200
 
 
-def test_the_living_part_is_computed_once_for_all_viewers(staff, django_assert_num_queries):
-    staff.get("/dashboard/live/")
+def test_the_living_part_is_computed_once_for_all_viewers(staff_pages, django_assert_num_queries):
+    staff_pages.get("/dashboard/live/")
     with django_assert_num_queries(2):  # the session and the user
-        staff.get("/dashboard/live/")
+        staff_pages.get("/dashboard/live/")
 
 
-def test_an_override_is_seen_at_once(staff):
-    staff.get("/dashboard/live/")
-    staff.post("/dashboard/mode/", {"setting": "queue", "seconds": 1800, "reason": "deadline"})
-    assert "because deadline" in staff.get("/dashboard/live/").content.decode()
+def test_an_override_is_seen_at_once(staff_pages):
+    staff_pages.get("/dashboard/live/")
+    staff_pages.post("/dashboard/mode/", {"setting": "queue", "seconds": 1800, "reason": "deadline"})
+    assert "because deadline" in staff_pages.get("/dashboard/live/").content.decode()
 
 
 def changed(number, **values):
@@ -221,29 +215,29 @@ def changed(number, **values):
     return ModeChange.objects.create(**usual | {"reason": f"change {number}"} | values)
 
 
-def test_changes_are_shown_twenty_at_a_time(staff):
+def test_changes_are_shown_twenty_at_a_time(staff_pages):
     for number in range(45):
         changed(number)
     seen, address = [], "/dashboard/changes/"
     while address:
-        text = staff.get(address, headers={"HX-Request": "true"}).content.decode()
+        text = staff_pages.get(address, headers={"HX-Request": "true"}).content.decode()
         seen.append(re.findall(r"change (\d+)", text))
         address = "".join(re.findall(r'href="([^"]+)"', text))
     assert [len(page) for page in seen] == [20, 20, 5]
     assert [int(one) for page in seen for one in page] == list(range(44, -1, -1))
-    assert "<html" in staff.get("/dashboard/changes/?before=9").content.decode()
-    assert staff.get("/dashboard/changes/?before=nonsense").status_code == 200
+    assert "<html" in staff_pages.get("/dashboard/changes/?before=9").content.decode()
+    assert staff_pages.get("/dashboard/changes/?before=nonsense").status_code == 200
 
 
-def test_a_change_keeps_the_evidence_of_its_time(staff):
+def test_a_change_keeps_the_evidence_of_its_time(staff_pages):
     evaluator.tick(sources.SnapshotSource())
     told = ModeState.objects.get().report
     made = changed(1, evidence={"thresholds": told["thresholds"], "limits": "abc", "source": "embedded"})
-    text = staff.get(f"/dashboard/changes/{made.pk}/").content.decode()
+    text = staff_pages.get(f"/dashboard/changes/{made.pk}/").content.decode()
     assert text.count("<tr") == 13
     assert "limits abc" in text
-    assert "No figures" in staff.get(f"/dashboard/changes/{changed(2).pk}/").content.decode()
-    assert staff.get("/dashboard/changes/99999/").status_code == 404
+    assert "No figures" in staff_pages.get(f"/dashboard/changes/{changed(2).pk}/").content.decode()
+    assert staff_pages.get("/dashboard/changes/99999/").status_code == 404
 
 
 def test_the_end_of_an_override_is_a_time_and_not_text():
@@ -253,7 +247,7 @@ def test_the_end_of_an_override_is_a_time_and_not_text():
         assert presentation.split_reason(text) == {"reason": text, "until": None}
 
 
-def test_the_sentence_remembers_the_values_at_the_switch(staff):
+def test_the_sentence_remembers_the_values_at_the_switch(staff_pages):
     at = timezone.now()
     then = entry(shown="6.1 s", description="", headroom=None, since=None, reason="")
     changed(1, at=at, evidence={"thresholds": [then]})
@@ -264,7 +258,7 @@ def test_the_sentence_remembers_the_values_at_the_switch(staff):
     assert f'datetime="{timezone.localtime(at).isoformat()}"' in html
 
 
-def test_a_point_is_the_highest_of_its_interval(staff):
+def test_a_point_is_the_highest_of_its_interval(staff_pages):
     now = timezone.now()
     Evaluation.objects.bulk_create(
         Evaluation(
@@ -281,7 +275,7 @@ def test_a_point_is_the_highest_of_its_interval(staff):
     assert set(found["values"]["unknown"]) == {None}
 
 
-def test_an_evaluation_keeps_traffic_and_queue_for_the_charts(staff):
+def test_an_evaluation_keeps_traffic_and_queue_for_the_charts(staff_pages):
     evaluator.tick(sources.SnapshotSource(), now=timezone.now().timestamp() - 15)
     evaluator.tick(sources.SnapshotSource())
     kept = Evaluation.objects.latest("at")
@@ -292,4 +286,4 @@ def test_an_evaluation_keeps_traffic_and_queue_for_the_charts(staff):
         "request_p99_seconds",
         "timeout_ratio",
     } <= kept.values.keys()
-    assert set(staff.get("/dashboard/series/").json()["limits"]) < kept.values.keys()
+    assert set(staff_pages.get("/dashboard/series/").json()["limits"]) < kept.values.keys()

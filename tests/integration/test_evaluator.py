@@ -54,11 +54,6 @@ def limits(settings, tmp_path):
     return Path(settings.SPMS_THRESHOLDS)
 
 
-@pytest.fixture
-def cluster():
-    return Cluster.objects.create(name="host:1:a", workers=2)
-
-
 def ticks(source, count, begin=None, step=15):
     begin = time.time() if begin is None else begin
     for number in range(count):

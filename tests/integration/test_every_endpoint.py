@@ -182,7 +182,7 @@ def rows(plan, owner, member, maintainer, stranger):
     return {
         "cycle": cycle.pk,
         "letter": factories.letter(cycle, member).pk,
-        "image": factories.image(plan).pk,
+        "image": factories.image(plan, (40, 30)).pk,
         "project": plan.project_id,
         "document": plan.pk,
         "task": task.pk,
@@ -205,6 +205,8 @@ def answer_to(person, request, method, path):
     )
     if answer.streaming:
         b"".join(answer.streaming_content)  # a file is closed when it was read
+    has_failed = answer.status_code >= 500 and b"events-unavailable" not in answer.content
+    assert not has_failed, (person, method, path, answer.status_code)
     if answer.status_code == 302 and answer["Location"].startswith("/login/?"):
         return 302
     if answer.status_code == 404 and (b"pdf-missing" in answer.content or b"file-missing" in answer.content):

@@ -15,6 +15,7 @@ from documents.tasks import maintenance
 from documents.tasks.images import attachments, processing, task as image_task
 from documents.tasks.pdf import pending_images, task as pdf_task
 from tests import factories
+from tests.asking import send, status_of
 from tests.working import run_entries
 
 pytestmark = [
@@ -41,18 +42,6 @@ def picture(colour="red", size=(400, 300)):
     stream = io.BytesIO()
     Image.new("RGB", size, colour).save(stream, "PNG")
     return SimpleUploadedFile("picture.png", stream.getvalue())
-
-
-def send(client, document, file, headers=None, **values):
-    address = f"/api/v1/documents/{document.pk}/images/"
-    return client.post(address, {"file": file, **values}, format="multipart", headers=headers or {})
-
-
-def status_of(client, address):
-    answer = client.get(address)
-    if answer.streaming:
-        list(answer.streaming_content)  # which closes the file
-    return answer.status_code
 
 
 def work():

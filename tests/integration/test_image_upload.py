@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, ImageCms
 from documents.models import DocumentImage
 from documents.tasks.images import attachments
 from tests import factories
+from tests.asking import send
 
 HTML = b"<html><script>alert(1)</script></html>"
 
@@ -29,12 +30,6 @@ def problem_of(answer, status):
     assert problem["title"]
     assert problem["detail"]
     return problem
-
-
-def send(client, document, file, **values):
-    return client.post(
-        f"/api/v1/documents/{document.pk}/images/", {"file": file, **values}, format="multipart"
-    )
 
 
 def kept(client, document, file):

@@ -12,6 +12,7 @@ from documents.models import Document, DocumentImage
 from documents.tasks import maintenance
 from documents.tasks.images import attachments, processing
 from tests import factories
+from tests.asking import send, status_of
 
 pytestmark = pytest.mark.django_db
 
@@ -24,20 +25,6 @@ def _empty_media():
 
 def files():
     return sorted(storage.iter_names(default_storage))
-
-
-def send(client, document, file, **values):
-    file.seek(0)
-    return client.post(
-        f"/api/v1/documents/{document.pk}/images/", {"file": file, **values}, format="multipart"
-    )
-
-
-def status_of(client, address):
-    answer = client.get(address)
-    if answer.streaming:
-        list(answer.streaming_content)  # which closes the file
-    return answer.status_code
 
 
 def make_old():

@@ -17,11 +17,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def staff(client_of, maintainer):
-    return client_of(maintainer)
-
-
-@pytest.fixture
 def project(db):
     return factories.project(tag="SP-2026-012")
 

@@ -9,35 +9,15 @@ import pytest
 from django.core import mail
 
 from documents import exceptions
-from documents.models import Cluster, Subscription, Task
+from documents.models import Subscription, Task
 from documents.queue import hints
 from documents.tasks.notifications import task as notification_task, webhooks
 from tests import factories
-from tests.receiver import HOST, receiving
+from tests.asking import address
+from tests.receiver import HOST, KEY
 from tests.working import replace_handler, run_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
-
-
-@pytest.fixture
-def queued(settings):
-    settings.SPMS_MODE = "queue"
-    Cluster.objects.create(name="host:1:a", workers=2)
-
-
-@pytest.fixture
-def receiver(settings):
-    settings.SPMS_WEBHOOK_HOSTS = [HOST]
-    settings.SPMS_WEBHOOK_SECRET = f"whsec_{KEY}"
-    settings.SPMS_WEBHOOK_ALLOW_PRIVATE = True
-    with receiving() as server:
-        yield server
-
-
-def address(document):
-    return f"/api/v1/documents/{document.pk}/pdf/"
 
 
 def work():

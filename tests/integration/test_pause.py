@@ -1,7 +1,5 @@
 """While the queue is paused workers take nothing, nothing is lost, and people are served as far as it goes."""
 
-import time
-
 import pytest
 from django_q.models import OrmQ
 
@@ -10,19 +8,14 @@ from documents.models import Cluster, Task
 from documents.operations.supervisor import Supervisor
 from documents.queue import clusters, hints, statistics
 from tests import factories
+from tests.asking import address
 from tests.working import run_entries
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _queued(settings):
-    settings.SPMS_MODE = "queue"
-    Cluster.objects.create(name="host:1:a", workers=2)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("queued")]
 
 
 def ask(api, document):
-    return api.post(f"/api/v1/documents/{document.pk}/pdf/")
+    return api.post(address(document))
 
 
 def status(task_id):
@@ -58,17 +51,19 @@ def test_the_first_who_pauses_is_named(db):
     assert hints.paused() is None
 
 
-def test_a_cluster_that_was_idle_or_paused_is_not_taken_for_stalled(api, plan, monkeypatch):
-    supervisor, watchdog = Supervisor("host:1:a", 2), clusters.Watchdog("host:1:a")
-    monkeypatch.setattr(clusters, "STALLED_SECONDS", 0.05)
+def test_a_cluster_that_was_idle_or_paused_is_not_taken_for_stalled(api, plan):
+    moment = 0.0
+    supervisor, watchdog = Supervisor("host:1:a", 2), clusters.Watchdog("host:1:a", clock=lambda: moment)
     assert not look(supervisor, watchdog)
-    time.sleep(0.1)
+    moment += clusters.STALLED_SECONDS + 1
     ask(api, plan)
     hints.pause(by="kim", reason="a move")
     assert not look(supervisor, watchdog)
     hints.resume(by="kim")
     assert not look(supervisor, watchdog)
-    time.sleep(0.1)
+    moment += clusters.STALLED_SECONDS - 1
+    assert not look(supervisor, watchdog)
+    moment += 2
     assert look(supervisor, watchdog)
 
 

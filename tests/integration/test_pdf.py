@@ -14,6 +14,7 @@ from documents.models import Document, Task
 from documents.queue import lifecycle
 from documents.rendering.pool import Pool
 from tests import factories
+from tests.asking import address
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,10 +37,6 @@ def meanwhile(monkeypatch):
 def text_of(answer):
     pdf = pypdfium2.PdfDocument(b"".join(answer.streaming_content))
     return "\n".join(page.get_textpage().get_text_range() for page in pdf)
-
-
-def address(document):
-    return f"/api/v1/documents/{document.pk}/pdf/"
 
 
 def test_a_post_renders_and_a_get_sends_the_pdf(api, plan):

@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from documents.models import Cluster, Delivery, ScheduledReport, Task
+from documents.models import Delivery, ScheduledReport, Task
 from documents.operations import scheduled_reports
 from documents.tasks.notifications import task as notification_task
 from tests import factories
@@ -17,19 +17,9 @@ EXPORT = {"what": "documents", "format": "csv", "filters": {"year": "2026"}}
 URL = "/api/v1/reports/"
 
 
-@pytest.fixture
-def staff_api(client_of, maintainer):
-    return client_of(maintainer)
-
-
-@pytest.fixture
-def worker():
-    return Cluster.objects.create(name="host:1:a", workers=1)
-
-
-def schedule(staff_api, **values):
+def schedule(staff, **values):
     asked = {"name": "Plans", "kind": "export", "arguments": EXPORT, "cron": "0 7 * * MON"}
-    return staff_api.post(URL, asked | {"receivers": ["board@example.org"]} | values)
+    return staff.post(URL, asked | {"receivers": ["board@example.org"]} | values)
 
 
 def due(report_id, ago=timedelta(seconds=1)):
@@ -44,8 +34,8 @@ def work():
         run_entries()
 
 
-def test_a_report_is_made_when_it_is_due_and_mailed_with_its_file(staff_api, plan, worker):
-    made = schedule(staff_api, receivers=["board@example.org", "chief@example.org"])
+def test_a_report_is_made_when_it_is_due_and_mailed_with_its_file(staff, plan, cluster):
+    made = schedule(staff, receivers=["board@example.org", "chief@example.org"])
     assert (made.status_code, made.data["owner"]) == (201, "maintainer")
     due(made.data["id"])
     work()
@@ -57,11 +47,11 @@ def test_a_report_is_made_when_it_is_due_and_mailed_with_its_file(staff_api, pla
     assert report.last_task == Task.objects.get(kind="export", status="succeeded")
 
 
-def test_the_pdf_of_an_edition_is_made_too(staff_api, worker):
+def test_the_pdf_of_an_edition_is_made_too(staff, cluster):
     annual = factories.document(kind="annual_report")
-    made = schedule(staff_api, kind="pdf", document=annual.pk, arguments={"reports": "all"})
+    made = schedule(staff, kind="pdf", document=annual.pk, arguments={"reports": "all"})
     assert made.status_code == 201, made.data
-    assert staff_api.post(f"{URL}{made.data['id']}/run/").status_code == 202
+    assert staff.post(f"{URL}{made.data['id']}/run/").status_code == 202
     work()
     [(name, content, media_type)] = mail.outbox[0].attachments
     assert (name, content[:5], media_type) == (
@@ -71,24 +61,24 @@ def test_the_pdf_of_an_edition_is_made_too(staff_api, worker):
     )
 
 
-def test_what_has_not_changed_is_sent_again_without_being_made_again(staff_api, plan, worker):
-    report_id = schedule(staff_api).data["id"]
+def test_what_has_not_changed_is_sent_again_without_being_made_again(staff, plan, cluster):
+    report_id = schedule(staff).data["id"]
     for _ in range(2):
         due(report_id)
         work()
     assert (Task.objects.filter(kind="export").count(), len(mail.outbox)) == (1, 2)
 
 
-def test_however_many_look_it_is_begun_once(staff_api, plan, worker):
-    due(schedule(staff_api).data["id"])
+def test_however_many_look_it_is_begun_once(staff, plan, cluster):
+    due(schedule(staff).data["id"])
     scheduled_reports.enqueue_due()
     scheduled_reports.enqueue_due()
     assert Task.objects.filter(kind="export").count() == 1
 
 
 @pytest.mark.parametrize(("missed", "count"), [("once", 1), ("skip", 0)])
-def test_a_time_that_was_missed_is_caught_up_once_or_skipped(staff_api, plan, worker, missed, count):
-    report_id = schedule(staff_api, missed=missed).data["id"]
+def test_a_time_that_was_missed_is_caught_up_once_or_skipped(staff, plan, cluster, missed, count):
+    report_id = schedule(staff, missed=missed).data["id"]
     due(report_id, timedelta(days=30))
     work()
     work()
@@ -97,8 +87,8 @@ def test_a_time_that_was_missed_is_caught_up_once_or_skipped(staff_api, plan, wo
     assert ("was missed" in report.last_problem) == (missed == "skip")
 
 
-def test_it_shows_what_its_owner_may_see_and_nothing_when_they_are_gone(staff_api, plan, worker, maintainer):
-    report_id = schedule(staff_api).data["id"]
+def test_it_shows_what_its_owner_may_see_and_nothing_when_they_are_gone(staff, plan, cluster, maintainer):
+    report_id = schedule(staff).data["id"]
     maintainer.is_active = False
     maintainer.save(update_fields=["is_active"])
     due(report_id)
@@ -107,11 +97,11 @@ def test_it_shows_what_its_owner_may_see_and_nothing_when_they_are_gone(staff_ap
     assert "may not schedule reports any more" in ScheduledReport.objects.get().last_problem
 
 
-def test_a_pause_ends_with_its_next_time(staff_api):
-    report = schedule(staff_api).data
-    assert staff_api.patch(f"{URL}{report['id']}/", {"is_paused": True}).data["next_run_at"] is None
-    assert staff_api.patch(f"{URL}{report['id']}/", {"name": "Others"}).data["next_run_at"] is None
-    again = staff_api.patch(f"{URL}{report['id']}/", {"is_paused": False}).data
+def test_a_pause_ends_with_its_next_time(staff):
+    report = schedule(staff).data
+    assert staff.patch(f"{URL}{report['id']}/", {"is_paused": True}).data["next_run_at"] is None
+    assert staff.patch(f"{URL}{report['id']}/", {"name": "Others"}).data["next_run_at"] is None
+    again = staff.patch(f"{URL}{report['id']}/", {"is_paused": False}).data
     assert again["next_run_at"] == report["next_run_at"]
 
 
@@ -134,37 +124,37 @@ def test_a_pause_ends_with_its_next_time(staff_api):
         ({"kind": "pdf", "document": 999_999, "arguments": {}}, "999999"),
     ],
 )
-def test_what_cannot_be_scheduled_is_refused_in_plain_words(staff_api, values, said):
-    answer = schedule(staff_api, **values)
+def test_what_cannot_be_scheduled_is_refused_in_plain_words(staff, values, said):
+    answer = schedule(staff, **values)
     assert answer.status_code == 400
     assert said in answer.json()["detail"], answer.json()
 
 
-def test_two_reports_have_two_names(staff_api):
-    schedule(staff_api)
-    assert "name" in schedule(staff_api).json()["detail"]
+def test_two_reports_have_two_names(staff):
+    schedule(staff)
+    assert "name" in schedule(staff).json()["detail"]
 
 
-def test_a_file_that_is_too_large_for_a_letter_is_only_named(staff_api, plan, worker, monkeypatch):
+def test_a_file_that_is_too_large_for_a_letter_is_only_named(staff, plan, cluster, monkeypatch):
     monkeypatch.setattr(notification_task, "MAX_ATTACHMENT_BYTES", 10)
-    due(schedule(staff_api).data["id"])
+    due(schedule(staff).data["id"])
     work()
     [letter] = mail.outbox
     assert (letter.attachments, "/file/" in letter.body) == ([], True)
 
 
-def test_a_letter_that_cannot_be_sent_is_tried_again_and_logged(staff_api, plan, worker, monkeypatch):
+def test_a_letter_that_cannot_be_sent_is_tried_again_and_logged(staff, plan, cluster, monkeypatch):
     monkeypatch.setattr(
         "django.core.mail.EmailMessage.send", lambda _: (_ for _ in ()).throw(OSError("no route"))
     )
-    due(schedule(staff_api).data["id"])
+    due(schedule(staff).data["id"])
     work()
     assert "no route" in Delivery.objects.get().error
     assert Task.objects.get(kind="notice").status == "retrying"
 
 
-def test_the_page_shows_when_each_comes_next(staff_api, client, maintainer):
-    schedule(staff_api, name="<b>Plans</b>")
+def test_the_page_shows_when_each_comes_next(staff, client, maintainer):
+    schedule(staff, name="<b>Plans</b>")
     client.force_login(maintainer)
     page = client.get("/dashboard/reports/").content.decode()
     assert "&lt;b&gt;Plans&lt;/b&gt;" in page
@@ -172,7 +162,7 @@ def test_the_page_shows_when_each_comes_next(staff_api, client, maintainer):
     assert client.get("/dashboard/reports/list/").status_code == 200
 
 
-def test_the_next_run_is_at_the_hour_of_the_agency(staff_api, settings):
+def test_the_next_run_is_at_the_hour_of_the_agency(staff, settings):
     settings.TIME_ZONE = "Australia/Perth"
-    at = datetime.fromisoformat(schedule(staff_api).data["next_run_at"]).astimezone(UTC)
+    at = datetime.fromisoformat(schedule(staff).data["next_run_at"]).astimezone(UTC)
     assert (at.hour, at.weekday()) == (23, 6)  # Monday 7:00 in Perth

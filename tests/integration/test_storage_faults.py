@@ -19,6 +19,7 @@ from documents.queue import lifecycle
 from documents.rendering import pool
 from documents.tasks.pdf import task as pdf_task
 from tests import factories
+from tests.asking import address
 
 
 @pytest.fixture(autouse=True)
@@ -49,16 +50,12 @@ def problem_of(answer, status, slug):
     return problem
 
 
-def address_of(document):
-    return f"/api/v1/documents/{document.pk}/pdf/"
-
-
 def render(client, document):
-    return client.post(f"{address_of(document)}?force=true")
+    return client.post(f"{address(document)}?force=true")
 
 
 def pdf_of(client, document):
-    answer = client.get(address_of(document))
+    answer = client.get(address(document))
     return answer if answer.status_code != 200 else b"".join(answer.streaming_content)
 
 
@@ -311,10 +308,10 @@ def test_a_pdf_that_vanished_is_missing_and_is_made_again(api, plan, data_folder
     assert render(api, plan).status_code == 201
     vanish(task_of(plan))
     problem = problem_of(pdf_of(api, plan), 404, "pdf-missing")
-    assert f"POST {address_of(plan)}" in problem["detail"]
-    assert api.post(address_of(plan)).status_code == 201
+    assert f"POST {address(plan)}" in problem["detail"]
+    assert api.post(address(plan)).status_code == 201
     assert pdf_of(api, plan).startswith(b"%PDF-")
-    assert api.post(address_of(plan)).status_code == 200
+    assert api.post(address(plan)).status_code == 200
 
 
 def test_a_pdf_of_a_task_that_vanished_is_missing(api, plan, data_folder):

@@ -21,12 +21,6 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def staff(client, maintainer):
-    client.force_login(maintainer)
-    return client
-
-
-@pytest.fixture
 def cluster():
     return Cluster.objects.create(
         name="host:1:a", workers=1, processes=[{"name": "host:1:a/7", "memory_bytes": 150 * 1024**2}]
@@ -45,8 +39,8 @@ def failed(detail="The image 7 is broken.", **values):
     return make_task(status="failed", error=error, message=detail, **values)
 
 
-def text(staff, path=PAGE, **query):
-    answer = staff.get(path, query)
+def text(staff_pages, path=PAGE, **query):
+    answer = staff_pages.get(path, query)
     assert answer.status_code == 200
     return answer.content.decode()
 
@@ -68,19 +62,19 @@ def test_they_are_for_staff_only(client, owner):
     assert Task.objects.get().status == "queued"
 
 
-def test_they_open_before_anything_was_made(staff):
-    said = text(staff)
+def test_they_open_before_anything_was_made(staff_pages):
+    said = text(staff_pages)
     for empty in ("Nothing runs at this moment", "No worker is alive", "No task failed", "No such task"):
         assert empty in said
 
 
-def test_what_runs_is_shown_with_its_progress_and_worker(staff, plan, cluster):
+def test_what_runs_is_shown_with_its_progress_and_worker(staff_pages, plan, cluster):
     now = timezone.now()
     make_task(document=plan, status="succeeded", result={"pages": 20})
     make_task(
         document=plan, status="running", phase="layout", pages_done=10, worker="host:1:a/7", started_at=now
     )
-    said = text(staff)
+    said = text(staff_pages)
     assert "layout, 10 pages" in said
     assert 'value="0.43"' in said
     assert "150.0\xa0MB" in said
@@ -111,38 +105,38 @@ def test_waiting_times_are_those_of_the_last_hour():
     assert task_tables.waits(0.0).p50_seconds is not None
 
 
-def test_failed_tasks_are_grouped_and_a_group_is_retried_together(staff, cluster):
+def test_failed_tasks_are_grouped_and_a_group_is_retried_together(staff_pages, cluster):
     for number in range(3):
         failed(f"The image {number} is broken.")
     failed("The table is too deep.")
     [largest, other] = task_tables.failed_groups()
     assert (largest.count, other.count) == (3, 1)
-    assert "The image &lt;n&gt; is broken." in text(staff)
-    answer = staff.post(f"{PAGE}groups/{largest.key}/retry/", follow=True)
+    assert "The image &lt;n&gt; is broken." in text(staff_pages)
+    answer = staff_pages.post(f"{PAGE}groups/{largest.key}/retry/", follow=True)
     assert "Done with 3 tasks." in answer.content.decode()
     assert Task.objects.filter(status="queued").count() == OrmQ.objects.count() == 3
     assert (
         "Nothing failed in this way"
-        in staff.post(f"{PAGE}groups/{largest.key}/retry/", follow=True).content.decode()
+        in staff_pages.post(f"{PAGE}groups/{largest.key}/retry/", follow=True).content.decode()
     )
 
 
-def test_chosen_tasks_are_retried_or_cancelled_and_refusals_are_said(staff):
+def test_chosen_tasks_are_retried_or_cancelled_and_refusals_are_said(staff_pages):
     one, other, done = failed(), make_task(), make_task(status="succeeded")
     chosen = [str(task.pk) for task in (one, other, done)]
-    said = staff.post(f"{PAGE}act/", {"action": "cancel", "task": chosen}, follow=True).content.decode()
+    said = staff_pages.post(f"{PAGE}act/", {"action": "cancel", "task": chosen}, follow=True).content.decode()
     assert "Done with 1 task." in said
     assert "Not with 2: It has ended already" in said
-    staff.post(f"{PAGE}act/", {"action": "retry", "task": chosen})
+    staff_pages.post(f"{PAGE}act/", {"action": "retry", "task": chosen})
     assert sorted(Task.objects.values_list("status", flat=True)) == ["queued", "queued", "succeeded"]
 
 
 @pytest.mark.parametrize(
     "values", [{}, {"action": "explode"}, {"action": "retry"}, {"action": "retry", "task": "x"}]
 )
-def test_nonsense_changes_nothing_and_is_answered(staff, values):
+def test_nonsense_changes_nothing_and_is_answered(staff_pages, values):
     failed()
-    said = staff.post(f"{PAGE}act/", values, follow=True).content.decode()
+    said = staff_pages.post(f"{PAGE}act/", values, follow=True).content.decode()
     assert "Choose retry or cancel." in said or "No task was chosen." in said
     assert Task.objects.get().status == "failed"
 
@@ -150,17 +144,17 @@ def test_nonsense_changes_nothing_and_is_answered(staff, values):
 @pytest.mark.parametrize(
     "elsewhere", ["https://evil.example.org/", "//evil.example.org", "javascript:alert(1)", ""]
 )
-def test_no_form_sends_anybody_elsewhere(staff, elsewhere):
-    answer = staff.post(f"{PAGE}act/", {"action": "cancel", "next": elsewhere})
+def test_no_form_sends_anybody_elsewhere(staff_pages, elsewhere):
+    answer = staff_pages.post(f"{PAGE}act/", {"action": "cancel", "next": elsewhere})
     assert answer["Location"] == PAGE
 
 
-def test_after_an_action_the_list_is_as_it_was(staff):
+def test_after_an_action_the_list_is_as_it_was(staff_pages):
     here = f"{PAGE}?status=failed"
-    assert staff.post(f"{PAGE}act/", {"action": "retry", "next": here})["Location"] == here
+    assert staff_pages.post(f"{PAGE}act/", {"action": "retry", "next": here})["Location"] == here
 
 
-def test_the_list_is_searched_and_filtered(staff, plan, owner):
+def test_the_list_is_searched_and_filtered(staff_pages, plan, owner):
     mine, other = make_task(document=plan, requested_by=owner), failed(kind="notice")
     for query, found in (
         ({"q": plan.project.tag}, mine),
@@ -171,30 +165,30 @@ def test_the_list_is_searched_and_filtered(staff, plan, owner):
         ({"status": "failed"}, other),
         ({"kind": "notice"}, other),
     ):
-        said = text(staff, f"{PAGE}list/", **query)
+        said = text(staff_pages, f"{PAGE}list/", **query)
         assert str(found.pk) in said, query
         assert said.count('name="task"') == 1, query
-    assert "No such task" in text(staff, f"{PAGE}list/", q="nobody has this")
+    assert "No such task" in text(staff_pages, f"{PAGE}list/", q="nobody has this")
 
 
 @pytest.mark.parametrize(
     "query", [{"status": "exploded"}, {"before": "yesterday"}, {"before": "2026-99-99"}, {"q": "\x00"}]
 )
-def test_a_list_that_makes_no_sense_is_the_whole_list(staff, query):
+def test_a_list_that_makes_no_sense_is_the_whole_list(staff_pages, query):
     make_task()
-    assert text(staff, f"{PAGE}list/", **query).count('name="task"') == 1
+    assert text(staff_pages, f"{PAGE}list/", **query).count('name="task"') == 1
 
 
-def test_older_tasks_are_a_page_away(staff, monkeypatch):
+def test_older_tasks_are_a_page_away(staff_pages, monkeypatch):
     monkeypatch.setattr(task_tables, "PAGE_SIZE", 2)
     made = [make_task() for _ in range(3)]
     first = task_tables.listing({}, "")
     assert [task.pk for task in first.tasks] == [made[2].pk, made[1].pk]
     assert [task.pk for task in task_tables.listing({}, first.older).tasks] == [made[0].pk]
-    assert "before=" in text(staff)
+    assert "before=" in text(staff_pages)
 
 
-def test_a_task_tells_its_story_with_tracebacks(staff, plan, owner, monkeypatch, cluster, settings):
+def test_a_task_tells_its_story_with_tracebacks(staff_pages, plan, owner, monkeypatch, cluster, settings):
     settings.SPMS_RETRY_BACKOFF = 0.01
 
     def broken(document, edition):
@@ -203,14 +197,14 @@ def test_a_task_tells_its_story_with_tracebacks(staff, plan, owner, monkeypatch,
     monkeypatch.setattr("documents.content.blocks.iter_blocks", broken)
     task = make_task(document=plan, requested_by=owner)
     hints.run_task.call(str(task.pk))
-    said = text(staff, f"{PAGE}{task.pk}/")
+    said = text(staff_pages, f"{PAGE}{task.pk}/")
     assert "Attempt 1 failed" in said
     assert "KeyError: &#x27;a section that nobody knows&#x27;" in said
     assert "Failed after 1 attempt" in said
-    assert staff.get(f"{PAGE}{uuid.uuid4()}/").status_code == 404
+    assert staff_pages.get(f"{PAGE}{uuid.uuid4()}/").status_code == 404
 
 
-def test_each_attempt_that_a_dead_worker_left_is_noted(staff):
+def test_each_attempt_that_a_dead_worker_left_is_noted(staff_pages):
     past = timezone.now() - timedelta(minutes=1)
     task = make_task(status="running", attempts=2, token=uuid.uuid4(), lease_until=past, worker="host:1:a/7")
     hints.recover()
@@ -224,45 +218,45 @@ def test_each_attempt_that_a_dead_worker_left_is_noted(staff):
     assert Task.objects.get().status == "queued"
 
 
-def test_people_never_see_a_traceback(api, staff, plan, owner, monkeypatch):
+def test_people_never_see_a_traceback(api, staff_pages, plan, owner, monkeypatch):
     monkeypatch.setattr("documents.content.blocks.iter_blocks", lambda document: [][len("one")])
     task = make_task(document=plan, requested_by=owner)
     hints.run_task.call(str(task.pk))
-    assert "Traceback" in text(staff, f"{PAGE}{task.pk}/")
+    assert "Traceback" in text(staff_pages, f"{PAGE}{task.pk}/")
     assert "Traceback" not in api.get(f"/api/v1/tasks/{task.pk}/").content.decode()
 
 
-def test_the_queue_is_paused_and_resumed_by_hand(staff, cluster):
-    staff.post(f"{PAGE}pause/", {"reason": HOSTILE})
-    said = text(staff)
+def test_the_queue_is_paused_and_resumed_by_hand(staff_pages, cluster):
+    staff_pages.post(f"{PAGE}pause/", {"reason": HOSTILE})
+    said = text(staff_pages)
     assert "The queue is paused" in said
     assert HOSTILE not in said
-    staff.post(f"{PAGE}resume/")
-    assert "The queue is paused" not in text(staff)
+    staff_pages.post(f"{PAGE}resume/")
+    assert "The queue is paused" not in text(staff_pages)
 
 
-def test_scheduled_work_is_shown_and_can_be_begun_now(staff):
+def test_scheduled_work_is_shown_and_can_be_begun_now(staff_pages):
     periodic.ensure_schedules()
-    assert "cleanup" in text(staff)
-    staff.post(f"{PAGE}schedules/cleanup/run/")
+    assert "cleanup" in text(staff_pages)
+    staff_pages.post(f"{PAGE}schedules/cleanup/run/")
     run_entries()
     task = Task.objects.get(kind="cleanup")
     assert task.status == "succeeded"
-    assert task.message in text(staff)
-    assert staff.post(f"{PAGE}schedules/nothing/run/").status_code == 404
+    assert task.message in text(staff_pages)
+    assert staff_pages.post(f"{PAGE}schedules/nothing/run/").status_code == 404
 
 
-def test_texts_of_people_are_shown_as_text(staff, owner):
+def test_texts_of_people_are_shown_as_text(staff_pages, owner):
     project = factories.project(owner, title=HOSTILE)
     document = factories.document(project=project)
     task = failed(HOSTILE, document=document, requested_by=owner)
     Failure.objects.create(task=task, attempt=1, error=task.error, traceback=HOSTILE, worker=HOSTILE)
     for path in pages_of(task):
-        assert HOSTILE not in text(staff, path)
+        assert HOSTILE not in text(staff_pages, path)
 
 
 def test_the_number_of_questions_does_not_grow_with_the_tasks(
-    staff, owner, django_assert_max_num_queries, cluster
+    staff_pages, owner, django_assert_max_num_queries, cluster
 ):
     def fill(count):
         for _ in range(count):
@@ -272,15 +266,15 @@ def test_the_number_of_questions_does_not_grow_with_the_tasks(
 
     fill(2)
     with django_assert_max_num_queries(25) as few:
-        text(staff)
+        text(staff_pages)
     fill(5)
     with django_assert_max_num_queries(len(few)):
-        text(staff)
+        text(staff_pages)
 
 
-def test_alerts_are_tasks_like_any_other(staff, settings):
+def test_alerts_are_tasks_like_any_other(staff_pages, settings):
     settings.SPMS_ALERT_MAIL = ["ops@example.org"]
     Cluster.objects.create(name="host:2:a", workers=1)
     alerts.enqueue("mode 999")
     run_entries()
-    assert "The change was removed meanwhile." in text(staff)
+    assert "The change was removed meanwhile." in text(staff_pages)

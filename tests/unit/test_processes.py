@@ -39,9 +39,9 @@ def test_work_waits_for_a_restore_and_a_restore_notices_work(tmp_path):
     with data_dir_lock.exclusive_lock(tmp_path) as first:
         worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
         assert first
-        assert wait_for(tmp_path / "asks", 20)
+        assert wait_for(tmp_path / "asks", 120)
         assert not wait_for(tmp_path / "works", 0.5)
-    assert wait_for(tmp_path / "works", 20)
+    assert wait_for(tmp_path / "works", 120)
     assert not is_alone(tmp_path)
     worker.communicate()
     assert is_alone(tmp_path)

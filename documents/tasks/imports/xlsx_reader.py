@@ -43,7 +43,7 @@ TOO_LARGE = "Unpacked, a part of this workbook is larger than a table can be. Sa
 DAMAGED = "This workbook is damaged. Open it and save it again as .xlsx, or as CSV UTF-8."
 # What openpyxl, expat and zipfile raise for files that are not what they should be.
 DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, SyntaxError, ValueError, KeyError, IndexError),
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, SyntaxError, ValueError, LookupError),
     *(TypeError, AttributeError, NotImplementedError, RuntimeError, OverflowError, AssertionError),
 )
 

@@ -1,0 +1,18 @@
+"""Waits for what must come true: long where a machine is busy, and no longer than it takes."""
+
+import os
+import time
+
+
+def wait_for(condition, seconds=120.0):
+    """Return the first true value of ``condition``."""
+    give_up_at = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < give_up_at, "it never came true"
+        time.sleep(0.05)
+    return value
+
+
+def promised(seconds):
+    """Return a time that is promised for a machine with nothing else to do, for this one as busy as it is."""
+    return seconds * (1 + os.getloadavg()[0] / (os.cpu_count() or 1))
