@@ -95,7 +95,7 @@ def _require_known(given: dict[str, Any], known: set[str]) -> None:
     retrieve=extend_schema(responses={200: ScheduledReportSerializer, 403: ProblemSerializer}),
 )
 class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
-    """Exports and PDFs by the clock, for staff."""
+    """Scheduled exports and PDFs, for staff."""
 
     serializer_class = ScheduledReportSerializer
     permission_classes = (IsAdminUser,)
@@ -112,7 +112,7 @@ class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
         serializer.save(owner=cast("User", self.request.user), next_run_at=next_run_at)
 
     def perform_update(self, serializer: serializers.BaseSerializer[ScheduledReport]) -> None:
-        """Change it; another time or another pause sets its next run anew."""
+        """Change it; a new schedule or pause recomputes its next run."""
         values = serializer.validated_data
         report = self.get_object()
         is_paused = values.pop("is_paused", report.next_run_at is None)

@@ -154,7 +154,7 @@ def counts() -> dict[str, int]:
 
 
 def schedules() -> list[tuple[Schedule, Task | None]]:
-    """Return what runs by the clock, with the last task that it began."""
+    """Return the schedules, each with the last task that it started."""
     return [
         (one, Task.objects.filter(kind=one.name, fingerprint=one.name).order_by("-created_at").first())
         for one in Schedule.objects.order_by("next_run")

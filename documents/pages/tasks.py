@@ -104,7 +104,7 @@ def resume(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def run_schedule(request: HttpRequest, name: str) -> HttpResponse:
-    """Begin at once what would run by the clock."""
+    """Run a scheduled task now."""
     schedule = get_object_or_404(Schedule, name=name)
     hints.begin_scheduled(str(schedule.name))
     messages.success(request, f"“{name}” was begun.")

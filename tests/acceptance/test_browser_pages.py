@@ -264,7 +264,7 @@ def test_a_report_is_scheduled_paused_and_deleted(system, visit, faults):
     form = page.locator("form").filter(has_text="Schedule the export")
     form.get_by_label("Name").fill("Plans <b>weekly</b>")
     form.get_by_label("When").fill("0 0 30 2 *")
-    form.get_by_label("Receivers").fill("board@example.org chief@example.org")
+    form.get_by_label("Recipients").fill("board@example.org chief@example.org")
     form.get_by_role("button").click()
     expect(form.get_by_role("alert")).to_contain_text("bad day-of-month")
     form.get_by_label("When").fill("0 7 * * MON")

@@ -56,6 +56,6 @@ def _hints(manifest: Manifest) -> list[str]:
         hints.append(f"{manifest.gone} file(s) that rows name were not there.")
     if KEY not in manifest.sha256:
         hints.append(
-            "The secret key is not in it: keep a copy elsewhere, or people sign in anew after a restore."
+            "The secret key is not in it: keep a copy elsewhere, or everyone must sign in again after a restore."
         )
     return hints

@@ -157,7 +157,7 @@ function choose(button) {
   load();
 }
 
-// What somebody has opened stays open when its part comes anew.
+// Open details stay open when their part is reloaded.
 let open = [];
 document.body.addEventListener("htmx:beforeSwap", (event) => {
   open = [...event.detail.target.querySelectorAll("details[open][id]")].map((one) => one.id);

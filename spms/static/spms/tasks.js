@@ -157,7 +157,7 @@ document.body.addEventListener("submit", async (event) => {
   }
 });
 
-// <div data-part-url="…">: the server renders it anew whenever a task of this page has ended.
+// <div data-part-url="…">: the server renders it again whenever a task of this page has ended.
 document.addEventListener("task-ended", () => document.querySelectorAll("[data-part-url]").forEach(async (part) => {
   const answer = await fetch(part.dataset.partUrl);
   if (!answer.ok) return;
