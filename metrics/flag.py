@@ -1,11 +1,13 @@
 """The flag: how the next request for a PDF is served, asked by everybody and set by the evaluator or by hand."""
 
 import logging
-import time
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
+import cachetools
+from cachetools import TTLCache
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.dispatch import Signal
@@ -36,30 +38,35 @@ class Flag:
 # Sent after a change of the mode in force was stored, with ``change_id``; who listens cannot undo it.
 changed = Signal()
 
-_cached: tuple[float, Flag] | None = None
+_last_known: Flag | None = None
 
 
+@cachetools.cached(TTLCache(maxsize=1, ttl=CACHE_SECONDS), lock=threading.Lock())
 def current() -> Flag:
-    """Return the flag, at most a second old; the last known one while the database is away."""
-    global _cached  # noqa: PLW0603 (one process, one memory of the row)
-    known, now = _cached, time.monotonic()
-    if known is not None and now - known[0] < CACHE_SECONDS:
-        return known[1]
+    """Return the flag, at most a second old, or the last known flag while the database is away.
+
+    Raises DatabaseError if the database is away and no flag is known.
+    """
+    global _last_known  # noqa: PLW0603 (it outlives the cache)
     try:
-        flag = from_state(ModeState.objects.filter(pk=1).first() or ModeState())
+        _last_known = from_state(ModeState.objects.filter(pk=1).first() or ModeState())
     except DatabaseError as error:
-        logger.warning("the mode cannot be read, so the last one stands: %s", str(error).strip())
-        if known is None:
+        logger.warning("the mode cannot be read, so the last mode stays in force: %s", str(error).strip())
+        if _last_known is None:
             raise
-        flag = known[1]
-    _cached = now, flag
-    return flag
+    return _last_known
 
 
 def clear_cache() -> None:
-    """Read the row again at the next question."""
-    global _cached  # noqa: PLW0603
-    _cached = None
+    """Read the row again at the next call of ``current``."""
+    current.cache_clear()
+
+
+def forget() -> None:
+    """Clear the cache and the last known flag."""
+    global _last_known  # noqa: PLW0603
+    _last_known = None
+    clear_cache()
 
 
 def mode() -> Mode:
@@ -68,7 +75,7 @@ def mode() -> Mode:
 
 
 def is_auto() -> bool:
-    """Say whether the limits decide, and rules for a single request may do so too."""
+    """Return True if the limits decide, which lets the rules for a single request decide too."""
     return current().setting == "auto"
 
 

@@ -11,15 +11,19 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from metrics.collection import snapshots
-from metrics.decisions.criteria import RENDERS, REQUESTS
+from metrics.decisions import metric_names
 from metrics.decisions.windows import Histogram, Window
 
 TIMEOUT_SECONDS = 3.0
 MAX_BYTES = 5_000_000
 API = 'route=~"api/v1/.+"'
 OTHER = f'{API},route!~".+/pdf/"'
-HISTOGRAMS = {REQUESTS: (REQUESTS, API), RENDERS: (RENDERS, ""), snapshots.QUEUED: (snapshots.QUEUED, "")}
-HISTOGRAMS[snapshots.OTHER_REQUESTS] = (REQUESTS, OTHER)
+HISTOGRAMS = {
+    metric_names.REQUEST_SECONDS: (metric_names.REQUEST_SECONDS, API),
+    snapshots.OTHER_REQUESTS: (metric_names.REQUEST_SECONDS, OTHER),
+    metric_names.RENDER_SECONDS: (metric_names.RENDER_SECONDS, ""),
+    metric_names.REQUEST_QUEUE_SECONDS: (metric_names.REQUEST_QUEUE_SECONDS, ""),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +63,7 @@ class PrometheusSource:
             return None
 
     def _window(self, length: str, now: float) -> Window | None:
-        started = snapshots.COUNTERS[0]
-        at = self._number(f"max(timestamp({started}))", now)
+        at = self._number(f"max(timestamp({metric_names.REQUESTS_STARTED}))", now)
         if at is None:
             return None
         counters = {

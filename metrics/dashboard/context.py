@@ -1,11 +1,14 @@
-"""What the dashboard shows: read once for all viewers, who all see the same, and kept for a moment."""
+"""The contexts of the dashboard's templates: the same for all viewers, so read once and cached briefly."""
 
 import hashlib
 import json
+import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import cachetools
+from cachetools import TTLCache
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -13,22 +16,22 @@ from django.utils.safestring import SafeString, mark_safe
 
 from metrics import flag
 from metrics.dashboard import history, presentation, recommendation
-from metrics.dashboard.ttl_cache import Kept
 from metrics.models import ModeChange, ModeState
 
 CHANGES = 20
 SPARK = timedelta(hours=6)
 
 # The parts that cost most change only with an evaluation, which comes every 15 seconds.
-_live: Kept[tuple[SafeString, str]] = Kept(1.0)
-_history: Kept[list[dict[str, float | None]]] = Kept(15.0)
-_series: Kept[str] = Kept(15.0)
+LIVE_CACHE_SECONDS = 1.0
+HISTORY_CACHE_SECONDS = 15.0
+MAX_SERIES = 16
 
 
 def clear_caches() -> None:
-    """Read everything anew at the next question."""
-    for kept in (_live, _history, _series):
-        kept.forget()
+    """Read everything again for the next request."""
+    live.cache_clear()
+    series.cache_clear()
+    _recent_values.cache_clear()
 
 
 def state() -> ModeState:
@@ -36,12 +39,10 @@ def state() -> ModeState:
     return ModeState.objects.filter(pk=1).first() or ModeState()
 
 
+# Under a condition one thread computes while the others wait for its value.
+@cachetools.cached(TTLCache(maxsize=1, ttl=LIVE_CACHE_SECONDS), condition=threading.Condition())
 def live() -> tuple[SafeString, str]:
     """Return the part that changes all the time, as HTML, and its digest."""
-    return _live.get("live", _render)
-
-
-def _render() -> tuple[SafeString, str]:
     html = render_to_string("dashboard/_live.html", _of(state()))
     digest = hashlib.sha256(html.encode()).hexdigest()[:12]
     # Our own template, rendered with everything escaped.
@@ -86,7 +87,7 @@ def _was(row: ModeState) -> dict[str, str]:
 
 
 def _sparks(entries: list[dict[str, Any]]) -> dict[str, str]:
-    points = _history.get("sparks", lambda: history.recent_values(timezone.now(), SPARK.total_seconds()))
+    points = _recent_values()
     return {
         entry["name"]: presentation.sparkline_path(
             [values.get(entry["name"]) for values in points], entry["limit"]
@@ -95,14 +96,16 @@ def _sparks(entries: list[dict[str, Any]]) -> dict[str, str]:
     }
 
 
+@cachetools.cached(TTLCache(maxsize=1, ttl=HISTORY_CACHE_SECONDS), condition=threading.Condition())
+def _recent_values() -> list[dict[str, float | None]]:
+    return history.recent_values(timezone.now(), SPARK.total_seconds())
+
+
+@cachetools.cached(TTLCache(maxsize=MAX_SERIES, ttl=HISTORY_CACHE_SECONDS), condition=threading.Condition())
 def series(seconds: float) -> str:
-    """Return the points of the charts as JSON, with the limits that are in force."""
-
-    def compute() -> str:
-        limits = {entry["name"]: entry["limit"] for entry in state().report.get("thresholds", [])}
-        return json.dumps({**history.columns(timezone.now(), seconds), "limits": limits})
-
-    return _series.get(seconds, compute)
+    """Return the points of the charts as JSON, with the limits in force."""
+    limits = {entry["name"]: entry["limit"] for entry in state().report.get("thresholds", [])}
+    return json.dumps({**history.columns(timezone.now(), seconds), "limits": limits})
 
 
 def changes(before: int | None) -> dict[str, Any]:

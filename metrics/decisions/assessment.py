@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import pstdev
 
+from metrics.decisions.criteria import Statistic
 from metrics.decisions.inline_model import Arrival, ServerModel, SimulatedLatencies, simulate
 from metrics.decisions.limits_file import LimitsFile, Threshold
 from metrics.decisions.switch import Decision, Queue, SwitchState, decide
@@ -106,22 +107,19 @@ class _Reader:
 
 
 def _readings(limits: LimitsFile, found: SimulatedLatencies, seen: Observation) -> dict[str, Reading]:
-    values: dict[str, tuple[float, float | None]] = {
-        "p95_response_time": (found.p95_seconds, None),
-        "average_response_time": (found.mean_seconds, None),
-        "request_timeout_rate": (found.timeout_rate, seen.machine.deadline_seconds),
-    }
     spread = pstdev(found.latencies)
     return {
-        one.name: Reading(
-            value=values[one.name][0],
+        threshold.name: Reading(
+            value=value,
             samples=found.requests,
-            events_over=found.count_over(values[one.name][1] or one.limit),
+            events_over=found.over_deadline
+            if threshold.criterion.kind == Statistic.RATIO
+            else found.count_over(threshold.limit),
             deviation=spread,
             at=seen.now,
         )
-        for one in limits.thresholds
-        if one.name in values
+        for threshold in limits.thresholds
+        if (value := found.value_of(threshold.name)) is not None
     }
 
 

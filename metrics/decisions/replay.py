@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from metrics.decisions import routing
+from metrics.decisions import metric_names, routing
 from metrics.decisions.assessment import EXTENDED_WINDOW_FACTOR, Observation, assess
-from metrics.decisions.criteria import DURATION_BUCKETS, RENDERS, REQUESTS
+from metrics.decisions.criteria import DURATION_BUCKETS
 from metrics.decisions.inline_model import Arrival, ServerModel, SimulatedLatencies
 from metrics.decisions.limits_file import LimitsFile
 from metrics.decisions.statistics import quantile_of
@@ -20,7 +20,6 @@ from metrics.decisions.windows import Histogram, Window
 
 TICK_SECONDS = 15.0
 ENQUEUE_SECONDS = 0.02
-STARTED, TIMED_OUT = "spms_http_requests_started_total", "spms_http_requests_timed_out_total"
 COLUMNS = ("arrived_at", "kind", "service_seconds")
 BOUNDS = (*DURATION_BUCKETS, float("inf"))
 
@@ -122,7 +121,7 @@ class _Past:
         self._seconds = seconds
         self._coming: list[tuple[float, str, float, bool]] = []
         self._ended: deque[tuple[float, str, float, bool]] = deque()
-        self._counts = {REQUESTS: _Counts(), RENDERS: _Counts()}
+        self._counts = {metric_names.REQUEST_SECONDS: _Counts(), metric_names.RENDER_SECONDS: _Counts()}
         self._late = 0
 
     def will_end(self, at: float, name: str, seconds: float, *, is_late: bool = False) -> None:
@@ -141,7 +140,10 @@ class _Past:
             self._counts[name].add(seconds, -1)
             self._late -= is_late
         histograms = {name: counts.histogram() for name, counts in self._counts.items()}
-        counters = {STARTED: histograms[REQUESTS].count, TIMED_OUT: float(self._late)}
+        counters = {
+            metric_names.REQUESTS_STARTED: histograms[metric_names.REQUEST_SECONDS].count,
+            metric_names.REQUESTS_TIMED_OUT: float(self._late),
+        }
         return Window(at=now, histograms=histograms, counters=counters)
 
 
@@ -229,9 +231,9 @@ def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
         if made_at is not None:
             made.append(made_at - one.arrived_at)
         for each in past:
-            each.will_end(answered_at, REQUESTS, taken, is_late=is_late)
+            each.will_end(answered_at, metric_names.REQUEST_SECONDS, taken, is_late=is_late)
             if made_at is not None:
-                each.will_end(made_at, RENDERS, one.service_seconds)
+                each.will_end(made_at, metric_names.RENDER_SECONDS, one.service_seconds)
         recent.append(one)
     return Report(
         requests=len(work),
@@ -283,14 +285,14 @@ def _tick(
     day.course = found.decision.course
 
 
-def _is_needless(seen: SimulatedLatencies | None, limits: LimitsFile) -> bool:
-    """Say whether the queue is used although every limit that moves work would be kept well without it."""
-    if seen is None:
+def _is_needless(simulated: SimulatedLatencies | None, limits: LimitsFile) -> bool:
+    """Return True if every limit that moves work would be kept well without the queue."""
+    if simulated is None:
         return True
-    values = {
-        "p95_response_time": seen.p95_seconds,
-        "average_response_time": seen.mean_seconds,
-        "request_timeout_rate": seen.timeout_rate,
-    }
-    routing = [one for one in limits.thresholds if one.routes_to_queue and one.name in values]
-    return all(values[one.name] < one.limit * one.recover_below for one in routing)
+    return simulated.keeps(
+        {
+            threshold.name: threshold.limit * threshold.recover_below
+            for threshold in limits.thresholds
+            if threshold.routes_to_queue
+        }
+    )

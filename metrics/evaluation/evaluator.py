@@ -19,6 +19,7 @@ from metrics import flag, instruments
 from metrics.collection import activity, snapshots
 from metrics.collection.feedback import complaints
 from metrics.collection.sources import CircuitBreaker, PrometheusSource, SnapshotSource, Source
+from metrics.decisions import metric_names
 from metrics.decisions.assessment import EXTENDED_WINDOW_FACTOR, Assessment, Observation, assess
 from metrics.decisions.inline_model import Arrival, ServerModel
 from metrics.decisions.limits_file import LimitsError, LimitsFile, load, load_text
@@ -119,21 +120,20 @@ def observe(limits: LimitsFile, read_from: Source, now: float) -> Observation:
     facts = instruments.provider()
     gauges = {
         **facts.gauges(),
-        "spms_users_active": float(activity.active_users()),
-        "spms_complaints_last_30d": float(complaints()),
+        metric_names.USERS_ACTIVE: float(activity.active_users()),
+        metric_names.COMPLAINTS_LAST_30D: float(complaints()),
     }
     lengths = {one.window_seconds for one in limits.thresholds}
     lengths |= {length * EXTENDED_WINDOW_FACTOR for length in lengths if length <= 3600}
     lengths |= {WORK_SECONDS, WORK_SECONDS * EXTENDED_WINDOW_FACTOR}
     windows = {length: _with(read_from.window(length, now), gauges, now) for length in lengths}
-    pdfs, _ = facts.work(now - EXTENDED_WINDOW_FACTOR * WORK_SECONDS)
-    _, is_queued = facts.work(now - WORK_SECONDS)
+    pdfs = facts.arrivals(now - EXTENDED_WINDOW_FACTOR * WORK_SECONDS)
     return Observation(
         now=now,
         windows=windows,
         work=sorted([*pdfs, *_spread_other_requests(windows, now)]),
         work_seconds=WORK_SECONDS,
-        is_queued=is_queued or flag.mode() == "queue",
+        is_queued=flag.mode() == "queue" or facts.any_queued(now - WORK_SECONDS),
         machine=server_model(),
         queue=facts.queue(),
     )

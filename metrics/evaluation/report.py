@@ -1,21 +1,15 @@
 """What an evaluation tells people: the entries of ``GET thresholds/``, of the dashboard and of the evidence."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from metrics.decisions import inline_model
 from metrics.decisions.assessment import Assessment
 from metrics.decisions.criteria import Unit
-from metrics.decisions.inline_model import ServerModel, SimulatedLatencies
+from metrics.decisions.inline_model import ServerModel
 from metrics.decisions.limits_file import Threshold
 from metrics.decisions.threshold_state import ReadingVerdict, ThresholdEvaluation, show
-
-IS_GOOD: dict[str, Callable[[SimulatedLatencies], float]] = {
-    "p95_response_time": lambda seen: seen.p95_seconds,
-    "average_response_time": lambda seen: seen.mean_seconds,
-    "request_timeout_rate": lambda seen: seen.timeout_rate,
-}
 
 
 def build_report(
@@ -68,9 +62,9 @@ def headroom(
 
     Other limits: how many times the value fits under it. At most 100; None when nothing is known.
     """
-    still_good = IS_GOOD.get(threshold.name)
-    if still_good is not None and found.work:
-        most = inline_model.headroom(found.work, machine, lambda seen: still_good(seen) <= threshold.limit)
+    if threshold.criterion.is_latency and found.work:
+        limits = {threshold.name: threshold.limit}
+        most = inline_model.headroom(found.work, machine, lambda latencies: latencies.keeps(limits))
         return None if most is None else round(most, 2)
     if value is None:
         return None
