@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from metrics import flag
 from metrics.dashboard import history, presentation, recommendation
+from metrics.evaluation import evaluator
 from metrics.models import ModeChange, ModeState
 
 CHANGES = 20
@@ -66,7 +67,7 @@ def _of(row: ModeState) -> dict[str, Any]:
         "state": row,
         "answer": recommendation.recommend(situation, entries),
         "sentence": presentation.explanation(
-            current, entries, _was(row), hold_factor=row.course.get("hold_factor", 1.0)
+            current, entries, _was(row), hold_multiplier=evaluator.switch_state_from(row).hold_multiplier
         ),
         "rows": presentation.rows(entries, _sparks(entries)),
         "is_fresh": is_fresh,

@@ -104,18 +104,18 @@ def headroom(factor: float | None) -> str:
 
 
 def explanation(
-    flag: Flag, entries: Sequence[Mapping[str, Any]], was: Mapping[str, str], *, hold_factor: float = 1.0
+    flag: Flag, entries: Sequence[Mapping[str, Any]], was: Mapping[str, str], *, hold_multiplier: float = 1.0
 ) -> str:
     """Return why the mode is what it is, and what would change it: what is said after the time since when.
 
-    ``was``: the values at the switch by the names of the thresholds, to read. ``hold_factor`` lengthens the time
+    ``was``: the values at the switch by the names of the thresholds, to read. ``hold_multiplier`` lengthens the time
     until the return.
     """
     if flag.setting != "auto":
         return f", because {flag.reason}."
     if flag.effective == "inline":
         return f": {_why_inline(entries)}"
-    why = _why_queue(entries, was, hold_factor)
+    why = _why_queue(entries, was, hold_multiplier)
     return f", because {why}." if why else f", {flag.reason.removeprefix('queue, ')}."
 
 
@@ -155,11 +155,11 @@ def share_used(entry: Mapping[str, Any]) -> float:
     return float((entry["value"] or 0) / entry["limit"])
 
 
-def _why_queue(entries: Sequence[Mapping[str, Any]], was: Mapping[str, str], hold_factor: float) -> str:
-    return "; ".join(_why_one(entry, was, hold_factor) for entry in entries if is_needed(entry))
+def _why_queue(entries: Sequence[Mapping[str, Any]], was: Mapping[str, str], hold_multiplier: float) -> str:
+    return "; ".join(_why_one(entry, was, hold_multiplier) for entry in entries if is_needed(entry))
 
 
-def _why_one(entry: Mapping[str, Any], was: Mapping[str, str], hold_factor: float) -> str:
+def _why_one(entry: Mapping[str, Any], was: Mapping[str, str], hold_multiplier: float) -> str:
     unit, name = Unit(entry["unit"]), title(entry["name"])
     name = name[0].lower() + name[1:] if not name.startswith("PDF") else name
     then = f"{name} was {was[entry['name']]}" if entry["name"] in was else f"{name} is over its limit"
@@ -167,7 +167,7 @@ def _why_one(entry: Mapping[str, Any], was: Mapping[str, str], hold_factor: floa
     is_shadow = "would be {} inline now" if entry["shadow"] is not None else "is {} now"
     would = is_shadow.format(show(inline, unit)) if inline is not None else "is not known now"
     back = show(entry["limit"] * entry.get("recover_below", 0.8), unit)
-    keep = round(entry.get("keep_seconds", 600) * hold_factor / 60)
+    keep = round(entry.get("keep_seconds", 600) * hold_multiplier / 60)
     return f"{then}, limit {_limit(entry)}; it {would}; back to inline when it stays below {back} for {keep} minutes"
 
 

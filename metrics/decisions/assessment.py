@@ -52,28 +52,40 @@ class Assessment:
 
 
 def assess(
-    limits: LimitsFile, seen: Observation, memories: Mapping[str, AlertState], course: SwitchState
+    limits: LimitsFile, seen: Observation, alert_states: Mapping[str, AlertState], switch_state: SwitchState
 ) -> Assessment:
     """Judge every threshold and decide about the mode."""
     work = seen.recent()
     recent = simulate(work, seen.machine)
     readers = [_Reader(limits, seen, recent), _Reader(limits, seen, None, longer=True)]
     judged = tuple(
-        _judge(threshold, readers, memories.get(threshold.name, AlertState(since=seen.now)), seen.now, course)
+        _judge(
+            threshold,
+            readers,
+            alert_states.get(threshold.name, AlertState(since=seen.now)),
+            seen.now,
+            switch_state,
+        )
         for threshold in limits.thresholds
     )
-    decision = decide(judged, course, seen.queue, seen.now)
+    decision = decide(judged, switch_state, seen.queue, seen.now)
     shadows = readers[0].shadows()
     return Assessment(judged=judged, shadow=recent, shadows=shadows, work=work, decision=decision)
 
 
 def _judge(
-    threshold: Threshold, readers: Sequence["_Reader"], memory: AlertState, now: float, course: SwitchState
+    threshold: Threshold,
+    readers: Sequence["_Reader"],
+    alert_state: AlertState,
+    now: float,
+    switch_state: SwitchState,
 ) -> ThresholdEvaluation:
-    found = judge(threshold, readers[0].read(threshold), memory, now, hold_factor=course.hold_factor)
+    found = judge(
+        threshold, readers[0].read(threshold), alert_state, now, hold_multiplier=switch_state.hold_multiplier
+    )
     if found.verdict == ReadingVerdict.TOO_FEW_SAMPLES and found.is_firing:
         reading = readers[1].read(threshold)
-        return judge(threshold, reading, memory, now, hold_factor=course.hold_factor)
+        return judge(threshold, reading, alert_state, now, hold_multiplier=switch_state.hold_multiplier)
     return found
 
 

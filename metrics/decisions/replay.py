@@ -157,8 +157,8 @@ class _Day:
     workers: list[float]
     inline_ends: list[float] = field(default_factory=list)
     queued_starts: deque[float] = field(default_factory=deque)
-    course: SwitchState = field(default_factory=SwitchState)
-    memories: dict[str, AlertState] = field(default_factory=dict)
+    switch_state: SwitchState = field(default_factory=SwitchState)
+    alert_states: dict[str, AlertState] = field(default_factory=dict)
     changes: list[tuple[float, str, str]] = field(default_factory=list)
     queued_at: deque[float] = field(default_factory=deque)
     queue_seconds: float = 0.0
@@ -186,7 +186,7 @@ class _Day:
         while self.inline_ends and self.inline_ends[0] <= now:
             heapq.heappop(self.inline_ends)
         route = routing.choose(
-            mode=self.course.mode,
+            mode=self.switch_state.mode,
             is_auto=True,
             prefers_queue=False,
             estimate_seconds=work.service_seconds,
@@ -209,7 +209,7 @@ def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
     day = _Day(
         site=site, limits=limits, web=[0.0] * site.web_threads, workers=[0.0] * max(1, site.queue_workers)
     )
-    day.course = SwitchState(since=work[0].arrived_at)
+    day.switch_state = SwitchState(since=work[0].arrived_at)
     day.web = [work[0].arrived_at] * site.web_threads
     window_seconds = _window_seconds(limits)
     past = [_Past(window_seconds), _Past(EXTENDED_WINDOW_FACTOR * window_seconds)]
@@ -222,7 +222,7 @@ def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
         while tick <= one.arrived_at:
             _tick(day, past, recent, tick, window_seconds)
             tick += TICK_SECONDS
-        mode = day.course.mode
+        mode = day.switch_state.mode
         answered_at, made_at = day.serve(one)
         taken = answered_at - one.arrived_at
         is_late = taken > site.deadline_seconds
@@ -271,18 +271,18 @@ def _tick(
         | dict.fromkeys(lengths, window),
         work=known,
         work_seconds=window_seconds,
-        is_queued=day.course.mode == "queue" or bool(day.queued_at),
+        is_queued=day.switch_state.mode == "queue" or bool(day.queued_at),
         machine=day.site.machine,
         queue=Queue(live_workers=day.site.queue_workers, waiting=day.waiting(now)),
     )
-    found = assess(day.limits, seen, day.memories, day.course)
-    day.memories = {one.threshold.name: one.memory for one in found.judged}
-    if day.course.mode == "queue":
+    found = assess(day.limits, seen, day.alert_states, day.switch_state)
+    day.alert_states = {one.threshold.name: one.alert_state for one in found.judged}
+    if day.switch_state.mode == "queue":
         day.queue_seconds += TICK_SECONDS
         day.needless_seconds += TICK_SECONDS * _is_needless(found.shadow, day.limits)
-    if found.decision.course.mode != day.course.mode:
-        day.changes.append((now, found.decision.course.mode, found.decision.reason))
-    day.course = found.decision.course
+    if found.decision.switch_state.mode != day.switch_state.mode:
+        day.changes.append((now, found.decision.switch_state.mode, found.decision.reason))
+    day.switch_state = found.decision.switch_state
 
 
 def _is_needless(simulated: SimulatedLatencies | None, limits: LimitsFile) -> bool:

@@ -39,7 +39,7 @@ class SwitchState:
 
     mode: Mode = "inline"
     since: float = 0.0
-    hold_factor: float = 1.0
+    hold_multiplier: float = 1.0
     returned_at: float | None = None
 
 
@@ -50,38 +50,46 @@ class Decision:
     ``alarm`` says what keeps a decision from being carried out.
     """
 
-    course: SwitchState
+    switch_state: SwitchState
     reason: str
     alarm: str = ""
 
 
-def decide(judged: Sequence[ThresholdEvaluation], course: SwitchState, queue: Queue, now: float) -> Decision:
+def decide(
+    judged: Sequence[ThresholdEvaluation], switch_state: SwitchState, queue: Queue, now: float
+) -> Decision:
     """Return the mode after an evaluation."""
     firing = [one for one in judged if one.threshold.routes_to_queue and one.is_firing]
-    if course.mode == "inline":
-        return _from_inline(firing, course, queue, now)
+    if switch_state.mode == "inline":
+        return _from_inline(firing, switch_state, queue, now)
     if firing:
-        return Decision(course=course, reason=f"queue, because of {_named(firing)}", alarm=queue.problem)
+        return Decision(
+            switch_state=switch_state, reason=f"queue, because of {_named(firing)}", alarm=queue.problem
+        )
     if queue.waiting > MAX_BACKLOG and not queue.problem:
-        return Decision(course=course, reason=f"queue, until the {queue.waiting} waiting tasks are done")
-    back = replace(course, mode="inline", since=now, returned_at=now)
-    return Decision(course=back, reason="inline again: every limit has been kept for long enough")
+        return Decision(
+            switch_state=switch_state, reason=f"queue, until the {queue.waiting} waiting tasks are done"
+        )
+    back = replace(switch_state, mode="inline", since=now, returned_at=now)
+    return Decision(switch_state=back, reason="inline again: every limit has been kept for long enough")
 
 
 def _from_inline(
-    firing: Sequence[ThresholdEvaluation], course: SwitchState, queue: Queue, now: float
+    firing: Sequence[ThresholdEvaluation], switch_state: SwitchState, queue: Queue, now: float
 ) -> Decision:
     if not firing:
-        return Decision(course=course, reason="inline, because no limit that moves work is crossed")
+        return Decision(
+            switch_state=switch_state, reason="inline, because no limit that moves work is crossed"
+        )
     if queue.problem:
         alarm = f"{_named(firing)}, but the queue is not used: {queue.problem}"
-        return Decision(course=course, reason=f"inline although {alarm}", alarm=alarm)
-    is_regretted = course.returned_at is not None and now - course.returned_at < REGRET_SECONDS
+        return Decision(switch_state=switch_state, reason=f"inline although {alarm}", alarm=alarm)
+    is_regretted = switch_state.returned_at is not None and now - switch_state.returned_at < REGRET_SECONDS
     keep_seconds = max(one.threshold.keep_firing_for_seconds for one in firing)
     most = max(1.0, MAX_KEEP_SECONDS / keep_seconds)
-    factor = min(course.hold_factor * 2, most) if is_regretted else 1.0
-    entered = replace(course, mode="queue", since=now, hold_factor=factor)
-    return Decision(course=entered, reason=f"queue, because of {_named(firing)}")
+    factor = min(switch_state.hold_multiplier * 2, most) if is_regretted else 1.0
+    entered = replace(switch_state, mode="queue", since=now, hold_multiplier=factor)
+    return Decision(switch_state=entered, reason=f"queue, because of {_named(firing)}")
 
 
 def _named(firing: Sequence[ThresholdEvaluation]) -> str:

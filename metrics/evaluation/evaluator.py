@@ -32,6 +32,8 @@ from metrics.models import Evaluation, ModeChange, ModeState
 LEASE = timedelta(seconds=40)
 WORK_SECONDS = 300.0
 MAX_OTHERS = 20_000
+# Keys that older versions have stored in ModeState.course, with their present names.
+RENAMED_KEYS = {"hold_factor": "hold_multiplier"}
 logger = logging.getLogger(__name__)
 
 
@@ -186,9 +188,10 @@ def alert_states_from(state: ModeState) -> dict[str, AlertState]:
 
 
 def switch_state_from(state: ModeState) -> SwitchState:
-    """Return what is remembered of the mode."""
+    """Return what is remembered of the mode, also as older versions have stored it."""
+    values = {RENAMED_KEYS.get(key, key): value for key, value in state.course.items()}
     try:
-        return SwitchState(**state.course)
+        return SwitchState(**values)
     except TypeError:
         return SwitchState()
 
@@ -197,14 +200,14 @@ def _store(
     state: ModeState, found: Assessment, limits: LimitsFile, source_name: str, seen: Observation
 ) -> None:
     now, at = seen.now, datetime.fromtimestamp(seen.now, UTC)
-    course, before = found.decision.course, flag.from_state(state)
+    switch_state, before = found.decision.switch_state, flag.from_state(state)
     told = report.build_report(found, server_model(), forecasts.seconds_until(found, at), now)
     kept = report.values(found) | series.build_series(seen)
     evidence = {"limits": limits.digest, "source": source_name, "thresholds": told}
-    is_change = course.mode != switch_state_from(state).mode
-    acted = replace_mode(course, switch_state_from(state)) if limits.dry_run else course
+    is_change = switch_state.mode != switch_state_from(state).mode
+    acted = replace_mode(switch_state, switch_state_from(state)) if limits.dry_run else switch_state
     values = {
-        "memories": {one.threshold.name: asdict(one.memory) for one in found.judged},
+        "memories": {one.threshold.name: asdict(one.alert_state) for one in found.judged},
         "course": asdict(acted),
         "report": {**evidence, "dry_run": limits.dry_run, "numbers": series.numbers(seen)},
         "evaluated_at": at,
@@ -221,7 +224,7 @@ def _store(
             change = ModeChange.objects.create(
                 at=at,
                 before=switch_state_from(state).mode,
-                after=course.mode,
+                after=switch_state.mode,
                 setting=before.setting,
                 actor="evaluator",
                 reason=found.decision.reason[:500],
@@ -235,5 +238,5 @@ def _store(
 
 
 def replace_mode(wanted: SwitchState, kept: SwitchState) -> SwitchState:
-    """Return the course of a dry run: nothing changes."""
+    """Return the switch_state of a dry run: nothing changes."""
     return dataclasses.replace(wanted, mode=kept.mode, since=kept.since, returned_at=kept.returned_at)

@@ -24,7 +24,7 @@ def _entry(
 ) -> dict[str, Any]:
     threshold, seen = one.threshold, found.shadows.get(one.threshold.name)
     unit = threshold.criterion.unit
-    reason = f"{one.verdict.value}: {one.reason}" if one.verdict != ReadingVerdict.GOOD else one.reason
+    reason = f"{one.verdict.value}: {one.reason}" if one.verdict != ReadingVerdict.HEALTHY else one.reason
     if seconds_until is not None:
         reason = f"{reason}; {forecast_text(seconds_until)}"
     return {
@@ -34,7 +34,9 @@ def _entry(
         "limit": threshold.limit,
         "unit": unit.value,
         "state": one.state.value,
-        "since": datetime.fromtimestamp(one.memory.since, UTC).isoformat() if one.memory.since else None,
+        "since": datetime.fromtimestamp(one.alert_state.since, UTC).isoformat()
+        if one.alert_state.since
+        else None,
         "shadow": seen.value if seen else None,
         "headroom": headroom(threshold, one.reading.value, found, machine),
         "routes_to_queue": threshold.routes_to_queue,

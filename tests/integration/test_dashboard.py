@@ -124,7 +124,7 @@ def test_the_sentence_says_why_and_when_it_ends():
         ", because p95 response time was 6.1 s, limit 5 s; it would be 7.4 s inline now; back to inline when it "
         "stays below 4 s for 10 minutes."
     )
-    doubled = presentation.explanation(queue, [entry(shadow=None, value=6.0)], {}, hold_factor=2.0)
+    doubled = presentation.explanation(queue, [entry(shadow=None, value=6.0)], {}, hold_multiplier=2.0)
     assert "is over its limit, limit 5 s; it is 6 s now; back to inline" in doubled
     assert doubled.endswith("for 20 minutes.")
     assert presentation.explanation(queue, [], {}) == ", until 9 are done."

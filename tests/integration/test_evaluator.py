@@ -1,5 +1,6 @@
 """The tick: one evaluator at a time, from counts to the flag, with its evidence; and what stops it does no harm."""
 
+import dataclasses
 import shutil
 import time
 from datetime import timedelta
@@ -14,6 +15,7 @@ from metrics import flag
 from metrics.collection import snapshots
 from metrics.decisions import metric_names
 from metrics.decisions.criteria import DURATION_BUCKETS
+from metrics.decisions.switch import SwitchState
 from metrics.decisions.windows import Histogram, Window
 from metrics.evaluation import evaluator
 from metrics.models import Evaluation, ModeChange, ModeState, Snapshot
@@ -233,3 +235,10 @@ def test_old_snapshots_are_thinned():
     keep("a", 40 * 86400, counts([]))
     snapshots.downsample(time.time())
     assert 12 + 8 <= Snapshot.objects.count() <= 12 + 10
+
+
+def test_the_state_of_an_older_version_stays_readable():
+    state = ModeState(course={"mode": "queue", "since": 5.0, "hold_factor": 4.0, "returned_at": None})
+    assert evaluator.switch_state_from(state) == SwitchState(mode="queue", since=5.0, hold_multiplier=4.0)
+    state.course = dataclasses.asdict(evaluator.switch_state_from(state))
+    assert evaluator.switch_state_from(state).hold_multiplier == 4.0
