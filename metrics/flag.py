@@ -112,7 +112,11 @@ def override(setting: Setting, *, by: str, reason: str, until: datetime) -> Flag
         state.override_at, state.override_until = timezone.now(), until
         state.save(update_fields=_OVERRIDE)
         return _record_change(
-            before, from_state(state), by=by, reason=f"{reason} (until {until.isoformat(timespec='minutes')})"
+            before,
+            from_state(state),
+            by=by,
+            reason=f"{reason} (until {until.isoformat(timespec='minutes')})",
+            evidence={"until": until.isoformat()},
         )
 
 
@@ -143,9 +147,16 @@ def _locked() -> ModeState:
     return ModeState.objects.select_for_update().get(pk=1)
 
 
-def _record_change(before: Flag, after: Flag, *, by: str, reason: str) -> Flag:
+def _record_change(
+    before: Flag, after: Flag, *, by: str, reason: str, evidence: dict[str, str] | None = None
+) -> Flag:
     change = ModeChange.objects.create(
-        before=before.effective, after=after.effective, setting=after.setting, actor=by, reason=reason[:500]
+        before=before.effective,
+        after=after.effective,
+        setting=after.setting,
+        actor=by,
+        reason=reason[:500],
+        evidence=evidence or {},
     )
     notify_change(change)
     clear_cache()

@@ -3,20 +3,21 @@
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import cachetools
 from cachetools import TTLCache
-from django.db.models import QuerySet
+from django.db.models.fields.json import KeyTextTransform
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from metrics import flag
 from metrics.dashboard import history, presentation, recommendation
-from metrics.evaluation import evaluator
+from metrics.evaluation import evaluator, report
+from metrics.evaluation.report import ThresholdEntry
 from metrics.models import ModeChange, ModeState
 
 CHANGES = 20
@@ -51,7 +52,7 @@ def live() -> tuple[SafeString, str]:
 
 
 def _of(row: ModeState) -> dict[str, Any]:
-    current, entries = flag.from_state(row), row.report.get("thresholds", [])
+    current, entries = flag.from_state(row), report.entries_from(row.report)
     numbers: Mapping[str, float] = row.report.get("numbers", {})
     is_fresh, age = presentation.freshness(row.evaluated_at, timezone.now())
     situation = recommendation.Situation(
@@ -83,16 +84,14 @@ def _of(row: ModeState) -> dict[str, Any]:
 def _was(row: ModeState) -> dict[str, str]:
     """Return the values, to read, that turned the queue on."""
     change = ModeChange.objects.filter(at=row.since, after="queue", is_dry_run=False).first()
-    entries = change.evidence.get("thresholds", []) if change else []
-    return {entry["name"]: entry["shown"] for entry in entries if presentation.is_needed(entry)}
+    entries = report.entries_from(change.evidence) if change else []
+    return {entry.name: entry.shown for entry in entries if presentation.is_needed(entry)}
 
 
-def _sparks(entries: list[dict[str, Any]]) -> dict[str, str]:
+def _sparks(entries: Sequence[ThresholdEntry]) -> dict[str, str]:
     points = _recent_values()
     return {
-        entry["name"]: presentation.sparkline_path(
-            [values.get(entry["name"]) for values in points], entry["limit"]
-        )
+        entry.name: presentation.sparkline_path([values.get(entry.name) for values in points], entry.limit)
         for entry in entries
     }
 
@@ -105,23 +104,27 @@ def _recent_values() -> list[dict[str, float | None]]:
 @cachetools.cached(TTLCache(maxsize=MAX_SERIES, ttl=HISTORY_CACHE_SECONDS), condition=threading.Condition())
 def series(seconds: float) -> str:
     """Return the points of the charts as JSON, with the limits in force."""
-    limits = {entry["name"]: entry["limit"] for entry in state().report.get("thresholds", [])}
+    limits = {entry.name: entry.limit for entry in report.entries_from(state().report)}
     return json.dumps({**history.columns(timezone.now(), seconds), "limits": limits})
 
 
 def changes(before: int | None) -> dict[str, Any]:
     """Return a page of the changes of the mode, newest first, and the id below which the next one begins."""
-    found: QuerySet[ModeChange] = ModeChange.objects.defer("evidence").order_by("-pk")
-    page = list((found if before is None else found.filter(pk__lt=before))[: CHANGES + 1])
-    told = [{"change": one, **presentation.split_reason(one.reason)} for one in page[:CHANGES]]
-    return {"changes": told, "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}
+    rows = ModeChange.objects.defer("evidence").annotate(until=KeyTextTransform("until", "evidence"))
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    page = list(rows.order_by("-pk")[: CHANGES + 1])
+    shown = [
+        {"change": change, **presentation.split_reason(change.reason, change.until)}
+        for change in page[:CHANGES]
+    ]
+    return {"changes": shown, "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}
 
 
 def evidence(change: ModeChange) -> dict[str, Any]:
     """Return what was known when the mode was changed."""
-    entries = change.evidence.get("thresholds", [])
     return {
-        "rows": presentation.rows(entries, {}),
+        "rows": presentation.rows(report.entries_from(change.evidence), {}),
         "limits_digest": change.evidence.get("limits", ""),
         "source": change.evidence.get("source", ""),
     }

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from metrics import flag, instruments
 from metrics.dashboard import context
 from metrics.decisions import inline_model
-from metrics.evaluation import evaluator
+from metrics.evaluation import evaluator, report
 from metrics.models import ModeChange
 
 RANGES = {"1h": 3600.0, "24h": 86400.0, "7d": 7 * 86400.0, "30d": 30 * 86400.0}
@@ -118,7 +118,7 @@ def what_if(request: HttpRequest) -> HttpResponse:
         render_time=form.cleaned_data["render_time"],
         web_threads=form.cleaned_data["web_threads"],
     )
-    limits = {entry["name"]: entry["limit"] for entry in context.state().report.get("thresholds", [])}
+    limits = {entry.name: entry.limit for entry in report.entries_from(context.state().report)}
     mode = "inline" if simulated is None or simulated.keeps(limits) else "queue"
     return render(request, "dashboard/_what_if.html", {"simulated": simulated, "mode": mode})
 

@@ -201,9 +201,13 @@ def _store(
 ) -> None:
     now, at = seen.now, datetime.fromtimestamp(seen.now, UTC)
     switch_state, before = found.decision.switch_state, flag.from_state(state)
-    told = report.build_report(found, server_model(), forecasts.seconds_until(found, at), now)
+    entries = report.build_report(found, server_model(), forecasts.seconds_until(found, at), now)
     kept = report.values(found) | series.build_series(seen)
-    evidence = {"limits": limits.digest, "source": source_name, "thresholds": told}
+    evidence = {
+        "limits": limits.digest,
+        "source": source_name,
+        "thresholds": [entry.to_json() for entry in entries],
+    }
     is_change = switch_state.mode != switch_state_from(state).mode
     acted = replace_mode(switch_state, switch_state_from(state)) if limits.dry_run else switch_state
     values = {

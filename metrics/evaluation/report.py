@@ -1,6 +1,7 @@
 """What an evaluation tells people: the entries of ``GET thresholds/``, of the dashboard and of the evidence."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,46 +10,94 @@ from metrics.decisions.assessment import Assessment
 from metrics.decisions.criteria import Unit
 from metrics.decisions.inline_model import ServerModel
 from metrics.decisions.limits_file import Threshold
-from metrics.decisions.threshold_state import ReadingVerdict, ThresholdEvaluation, show
+from metrics.decisions.threshold_state import ReadingVerdict, State, ThresholdEvaluation, show
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdEntry:
+    """A threshold in the report of an evaluation; shares as 0.01 for 1 %, times in seconds.
+
+    ``shadow`` is the value that the same requests would have had inline; ``forecast_seconds`` is the time until
+    the limit is reached; ``shown`` and ``reason`` are texts.
+    """
+
+    name: str
+    limit: float
+    unit: Unit
+    state: State
+    verdict: ReadingVerdict = ReadingVerdict.HEALTHY
+    value: float | None = None
+    shadow: float | None = None
+    headroom: float | None = None
+    since: datetime | None = None
+    routes_to_queue: bool = False
+    severity: str = "warning"
+    recover_below: float = 0.8
+    keep_seconds: float = 600.0
+    samples: float = 0.0
+    forecast_seconds: float | None = None
+    description: str = ""
+    shown: str = ""
+    shown_limit: str = ""
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as it is stored and as the API reads it."""
+        return {**asdict(self), "since": self.since.isoformat() if self.since else None}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "ThresholdEntry":
+        """Return a stored entry; what an older version did not store has its default."""
+        names = {field.name for field in fields(cls)}
+        values = {name: value for name, value in stored.items() if name in names}
+        since = stored.get("since")
+        values["since"] = datetime.fromisoformat(since) if since else None
+        values["unit"], values["state"] = Unit(stored["unit"]), State(stored["state"])
+        values["verdict"] = ReadingVerdict(stored.get("verdict", ReadingVerdict.HEALTHY))
+        return cls(**values)
+
+
+def entries_from(report: Mapping[str, Any]) -> list[ThresholdEntry]:
+    """Return the entries of a stored report, or of the evidence of a change."""
+    return [ThresholdEntry.from_json(stored) for stored in report.get("thresholds", [])]
 
 
 def build_report(
     found: Assessment, machine: ServerModel, forecast: Mapping[str, float], now: float
-) -> list[dict[str, Any]]:
-    """Return an entry for each threshold; shares as 0.01 for 1 %, times in seconds."""
+) -> list[ThresholdEntry]:
+    """Return an entry for each threshold."""
     return [_entry(one, found, machine, forecast.get(one.threshold.name)) for one in found.judged]
 
 
 def _entry(
     one: ThresholdEvaluation, found: Assessment, machine: ServerModel, seconds_until: float | None
-) -> dict[str, Any]:
+) -> ThresholdEntry:
     threshold, seen = one.threshold, found.shadows.get(one.threshold.name)
     unit = threshold.criterion.unit
     reason = f"{one.verdict.value}: {one.reason}" if one.verdict != ReadingVerdict.HEALTHY else one.reason
     if seconds_until is not None:
         reason = f"{reason}; {forecast_text(seconds_until)}"
-    return {
-        "name": threshold.name,
-        "description": describe(threshold),
-        "value": one.reading.value,
-        "limit": threshold.limit,
-        "unit": unit.value,
-        "state": one.state.value,
-        "since": datetime.fromtimestamp(one.alert_state.since, UTC).isoformat()
-        if one.alert_state.since
-        else None,
-        "shadow": seen.value if seen else None,
-        "headroom": headroom(threshold, one.reading.value, found, machine),
-        "routes_to_queue": threshold.routes_to_queue,
-        "severity": threshold.severity,
-        "recover_below": threshold.recover_below,
-        "keep_seconds": threshold.keep_firing_for_seconds,
-        "samples": one.reading.samples,
-        "forecast_seconds": seconds_until,
-        "shown": "no data" if one.reading.value is None else show(one.reading.value, unit),
-        "shown_limit": show(threshold.limit, unit),
-        "reason": reason[:300],
-    }
+    return ThresholdEntry(
+        name=threshold.name,
+        description=describe(threshold),
+        value=one.reading.value,
+        limit=threshold.limit,
+        unit=unit,
+        state=one.state,
+        verdict=one.verdict,
+        since=datetime.fromtimestamp(one.alert_state.since, UTC) if one.alert_state.since else None,
+        shadow=seen.value if seen else None,
+        headroom=headroom(threshold, one.reading.value, found, machine),
+        routes_to_queue=threshold.routes_to_queue,
+        severity=threshold.severity,
+        recover_below=threshold.recover_below,
+        keep_seconds=threshold.keep_firing_for_seconds,
+        samples=one.reading.samples,
+        forecast_seconds=seconds_until,
+        shown="no data" if one.reading.value is None else show(one.reading.value, unit),
+        shown_limit=show(threshold.limit, unit),
+        reason=reason[:300],
+    )
 
 
 def describe(threshold: Threshold) -> str:
