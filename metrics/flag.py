@@ -35,7 +35,7 @@ class Flag:
     by: str = ""
 
 
-# Sent after a change of the mode in force was stored, with ``change_id``; who listens cannot undo it.
+# Sent after a change of the mode in force was stored, with ``change_id``; a receiver cannot undo the change.
 changed = Signal()
 
 _last_known: Flag | None = None
@@ -169,7 +169,7 @@ def change(change_id: int) -> ModeChange | None:
 
 
 def notify_change(change: ModeChange) -> None:
-    """Tell whoever listens of a change of the mode in force, as soon as it is stored."""
+    """Send the signal for a change of the mode in force after the transaction commits."""
     if change.before != change.after and not change.is_dry_run:
         transaction.on_commit(lambda: _notify(change.pk))
 

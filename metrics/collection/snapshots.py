@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from metrics.collection import process_slots
 from metrics.decisions import metric_names
 from metrics.decisions.windows import Histogram, Window
+from metrics.durations import Epoch
 from metrics.models import Snapshot
 
 OTHER_REQUESTS = "other requests"
@@ -93,7 +94,7 @@ def _names(family: str, labels: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def record(host: str, now: float) -> Counts:
+def record(host: str, now: Epoch) -> Counts:
     """Keep this host's counts as a row."""
     counts = read_counts()
     Snapshot.objects.create(host=host, at=datetime.fromtimestamp(now, UTC), counts=pack(counts))
@@ -116,7 +117,7 @@ def unpack(packed: bytes) -> Counts:
     )
 
 
-def window(seconds: float, now: float) -> Window | None:
+def window(seconds: float, now: Epoch) -> Window | None:
     """Return what all hosts counted in the last ``seconds``; None before the first two snapshots.
 
     A host that stopped long ago counts for nothing; a window that began before the first snapshot begins there.
@@ -153,7 +154,7 @@ def difference(first: Counts, last: Counts) -> Counts:
     return Counts(buckets=buckets, sums=sums, counters=less(first.counters, last.counters))
 
 
-def _merge(parts: Iterable[Counts], at: float) -> Window:
+def _merge(parts: Iterable[Counts], at: Epoch) -> Window:
     buckets: dict[str, dict[float, float]] = {}
     sums: dict[str, float] = {}
     counters: dict[str, float] = {}
@@ -171,7 +172,7 @@ def _merge(parts: Iterable[Counts], at: float) -> Window:
     return Window(at=at, histograms=histograms, counters=counters)
 
 
-def downsample(now: float) -> None:
+def downsample(now: Epoch) -> None:
     """Remove what no window needs: after an hour one snapshot a quarter of an hour stays, after a month none."""
     at = datetime.fromtimestamp(now, UTC)
     Snapshot.objects.filter(at__lt=at - KEPT).delete()

@@ -24,7 +24,7 @@ class Recommendation:
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What the answer depends on beside the limits: the workers, what waits, and who holds the mode."""
+    """What the answer depends on besides the limits: the workers, the waiting tasks, and the flag."""
 
     flag: Flag
     is_fresh: bool
@@ -35,7 +35,7 @@ class Situation:
 
 
 def recommend(seen: Situation, entries: Sequence[ThresholdEntry]) -> Recommendation:
-    """Return whether a queue is needed by the limits that move work, whatever mode somebody has chosen."""
+    """Return whether a queue is needed by the limits that move work, whatever mode an operator has chosen."""
     routing = [entry for entry in entries if entry.routes_to_queue]
     if not seen.is_fresh or all(entry.value is None for entry in routing):
         return Recommendation(text="Not known", to_do=_when_unknown(seen), tone="unknown")
@@ -88,5 +88,5 @@ def _when_not_needed(seen: Situation) -> str:
     if seen.waiting and seen.live_workers < 1:
         return f"Tasks wait and no worker is alive. {START_WORKERS}"
     if seen.flag.effective == "queue":
-        return "Nothing to do: the queue is on because somebody chose so."
+        return "Nothing to do: the queue is on because an operator chose it."
     return "Nothing to do."

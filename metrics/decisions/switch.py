@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from metrics.decisions.threshold_state import ThresholdEvaluation
+from metrics.durations import Epoch
 
 type Mode = Literal["inline", "queue"]
 type Setting = Literal["auto", "inline", "queue"]
@@ -38,14 +39,14 @@ class SwitchState:
     """What is remembered of the mode between two decisions; times in seconds since 1970."""
 
     mode: Mode = "inline"
-    since: float = 0.0
+    since: Epoch = 0.0
     hold_multiplier: float = 1.0
-    returned_at: float | None = None
+    returned_at: Epoch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The mode that the limits ask for, why in one sentence, and what is to be remembered.
+    """The mode that the limits ask for, why in evaluation sentence, and what is to be remembered.
 
     ``alarm`` says what keeps a decision from being carried out.
     """
@@ -56,10 +57,12 @@ class Decision:
 
 
 def decide(
-    judged: Sequence[ThresholdEvaluation], switch_state: SwitchState, queue: Queue, now: float
+    judged: Sequence[ThresholdEvaluation], switch_state: SwitchState, queue: Queue, now: Epoch
 ) -> Decision:
     """Return the mode after an evaluation."""
-    firing = [one for one in judged if one.threshold.routes_to_queue and one.is_firing]
+    firing = [
+        evaluation for evaluation in judged if evaluation.threshold.routes_to_queue and evaluation.is_firing
+    ]
     if switch_state.mode == "inline":
         return _from_inline(firing, switch_state, queue, now)
     if firing:
@@ -75,7 +78,7 @@ def decide(
 
 
 def _from_inline(
-    firing: Sequence[ThresholdEvaluation], switch_state: SwitchState, queue: Queue, now: float
+    firing: Sequence[ThresholdEvaluation], switch_state: SwitchState, queue: Queue, now: Epoch
 ) -> Decision:
     if not firing:
         return Decision(
@@ -85,7 +88,7 @@ def _from_inline(
         alarm = f"{_named(firing)}, but the queue is not used: {queue.problem}"
         return Decision(switch_state=switch_state, reason=f"inline although {alarm}", alarm=alarm)
     is_regretted = switch_state.returned_at is not None and now - switch_state.returned_at < REGRET_SECONDS
-    keep_seconds = max(one.threshold.keep_firing_for_seconds for one in firing)
+    keep_seconds = max(evaluation.threshold.keep_firing_for_seconds for evaluation in firing)
     most = max(1.0, MAX_KEEP_SECONDS / keep_seconds)
     factor = min(switch_state.hold_multiplier * 2, most) if is_regretted else 1.0
     entered = replace(switch_state, mode="queue", since=now, hold_multiplier=factor)
@@ -93,4 +96,6 @@ def _from_inline(
 
 
 def _named(firing: Sequence[ThresholdEvaluation]) -> str:
-    return "; ".join(f"{one.threshold.name.replace('_', ' ')}: {one.reason}" for one in firing)
+    return "; ".join(
+        f"{evaluation.threshold.name.replace('_', ' ')}: {evaluation.reason}" for evaluation in firing
+    )

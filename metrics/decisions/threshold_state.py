@@ -11,6 +11,7 @@ from enum import StrEnum
 from metrics.decisions.criteria import Statistic, Unit
 from metrics.decisions.limits_file import Threshold
 from metrics.decisions.statistics import Z_90, wilson_lower
+from metrics.durations import Epoch
 
 STALE_SECONDS = 60.0
 MIN_EVENTS = 3
@@ -51,7 +52,7 @@ class Reading:
     samples: float = 0.0
     events_over: float = 0.0
     deviation: float = 0.0
-    at: float = 0.0
+    at: Epoch = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +60,11 @@ class AlertState:
     """What is remembered of a threshold between two evaluations; times in seconds since 1970."""
 
     phase: State = State.INACTIVE
-    since: float = 0.0
-    crossed_since: float | None = None
+    since: Epoch = 0.0
+    crossed_since: Epoch | None = None
     good_seconds: float = 0.0
-    seen_at: float = 0.0
-    unknown_since: float | None = None
+    seen_at: Epoch = 0.0
+    unknown_since: Epoch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ def judge(
     threshold: Threshold,
     reading: Reading,
     alert_state: AlertState,
-    now: float,
+    now: Epoch,
     *,
     hold_multiplier: float = 1.0,
 ) -> ThresholdEvaluation:
@@ -117,7 +118,7 @@ def judge(
     )
 
 
-def verdict_on(threshold: Threshold, reading: Reading, now: float) -> ReadingVerdict:
+def verdict_on(threshold: Threshold, reading: Reading, now: Epoch) -> ReadingVerdict:
     """Return what one reading says about a limit."""
     if reading.value is None:
         return ReadingVerdict.NO_DATA
@@ -137,7 +138,7 @@ def is_sampled(threshold: Threshold) -> bool:
 
 
 def _is_sure(threshold: Threshold, reading: Reading) -> bool:
-    """Say whether enough samples are over the limit, and more than chance would bring."""
+    """Return True if enough samples are over the limit, and more than by chance."""
     if not is_sampled(threshold):
         return True
     if reading.events_over < MIN_EVENTS:
@@ -154,7 +155,7 @@ def _remember(
     threshold: Threshold,
     verdict: ReadingVerdict,
     alert_state: AlertState,
-    now: float,
+    now: Epoch,
     *,
     keep_seconds: float,
     reading_is_over: bool,
@@ -178,15 +179,15 @@ def _remember(
     return replace(alert_state, good_seconds=good_seconds, unknown_since=None, seen_at=now)
 
 
-def _after_crossing(threshold: Threshold, alert_state: AlertState, now: float) -> AlertState:
+def _after_crossing(threshold: Threshold, alert_state: AlertState, now: Epoch) -> AlertState:
     crossed_since = alert_state.crossed_since if alert_state.crossed_since is not None else now
     has_lasted = now - crossed_since >= threshold.for_seconds
     phase = State.FIRING if has_lasted or alert_state.phase == State.FIRING else State.PENDING
     return _entered(AlertState(crossed_since=crossed_since, seen_at=now), phase, alert_state, now)
 
 
-def _after_unknown(verdict: ReadingVerdict, alert_state: AlertState, now: float) -> AlertState:
-    """Hold what was, for a while; a gap in the data begins the time of good data anew, thin data do not."""
+def _after_unknown(verdict: ReadingVerdict, alert_state: AlertState, now: Epoch) -> AlertState:
+    """Hold the phase for a while; missing data restart the count of healthy seconds, too few samples do not."""
     unknown_since = alert_state.unknown_since if alert_state.unknown_since is not None else now
     if now - unknown_since >= MAX_HOLD_SECONDS:
         return replace(_entered(AlertState(), State.INACTIVE, alert_state, now), unknown_since=unknown_since)
@@ -200,11 +201,11 @@ def _after_unknown(verdict: ReadingVerdict, alert_state: AlertState, now: float)
     )
 
 
-def _entered(values: AlertState, phase: State, before: AlertState, now: float) -> AlertState:
+def _entered(values: AlertState, phase: State, before: AlertState, now: Epoch) -> AlertState:
     return replace(values, phase=phase, since=before.since if phase == before.phase else now)
 
 
-def _reason(threshold: Threshold, reading: Reading, verdict: ReadingVerdict, now: float) -> str:
+def _reason(threshold: Threshold, reading: Reading, verdict: ReadingVerdict, now: Epoch) -> str:
     unit, limit = threshold.criterion.unit, threshold.limit
     if reading.value is None:
         return "nothing was measured"

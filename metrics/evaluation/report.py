@@ -11,6 +11,7 @@ from metrics.decisions.criteria import Unit
 from metrics.decisions.inline_model import ServerModel
 from metrics.decisions.limits_file import Threshold
 from metrics.decisions.threshold_state import ReadingVerdict, State, ThresholdEvaluation, show
+from metrics.durations import Epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,38 +64,47 @@ def entries_from(report: Mapping[str, Any]) -> list[ThresholdEntry]:
 
 
 def build_report(
-    found: Assessment, machine: ServerModel, forecast: Mapping[str, float], now: float
+    assessment: Assessment, machine: ServerModel, forecast: Mapping[str, float], now: Epoch
 ) -> list[ThresholdEntry]:
     """Return an entry for each threshold."""
-    return [_entry(one, found, machine, forecast.get(one.threshold.name)) for one in found.judged]
+    return [
+        _entry(evaluation, assessment, machine, forecast.get(evaluation.threshold.name))
+        for evaluation in assessment.judged
+    ]
 
 
 def _entry(
-    one: ThresholdEvaluation, found: Assessment, machine: ServerModel, seconds_until: float | None
+    evaluation: ThresholdEvaluation, assessment: Assessment, machine: ServerModel, seconds_until: float | None
 ) -> ThresholdEntry:
-    threshold, seen = one.threshold, found.shadows.get(one.threshold.name)
+    threshold, shadow = evaluation.threshold, assessment.shadows.get(evaluation.threshold.name)
     unit = threshold.criterion.unit
-    reason = f"{one.verdict.value}: {one.reason}" if one.verdict != ReadingVerdict.HEALTHY else one.reason
+    reason = (
+        f"{evaluation.verdict.value}: {evaluation.reason}"
+        if evaluation.verdict != ReadingVerdict.HEALTHY
+        else evaluation.reason
+    )
     if seconds_until is not None:
         reason = f"{reason}; {forecast_text(seconds_until)}"
     return ThresholdEntry(
         name=threshold.name,
         description=describe(threshold),
-        value=one.reading.value,
+        value=evaluation.reading.value,
         limit=threshold.limit,
         unit=unit,
-        state=one.state,
-        verdict=one.verdict,
-        since=datetime.fromtimestamp(one.alert_state.since, UTC) if one.alert_state.since else None,
-        shadow=seen.value if seen else None,
-        headroom=headroom(threshold, one.reading.value, found, machine),
+        state=evaluation.state,
+        verdict=evaluation.verdict,
+        since=datetime.fromtimestamp(evaluation.alert_state.since, UTC)
+        if evaluation.alert_state.since
+        else None,
+        shadow=shadow.value if shadow else None,
+        headroom=headroom(threshold, evaluation.reading.value, assessment, machine),
         routes_to_queue=threshold.routes_to_queue,
         severity=threshold.severity,
         recover_below=threshold.recover_below,
         keep_seconds=threshold.keep_firing_for_seconds,
-        samples=one.reading.samples,
+        samples=evaluation.reading.samples,
         forecast_seconds=seconds_until,
-        shown="no data" if one.reading.value is None else show(one.reading.value, unit),
+        shown="no data" if evaluation.reading.value is None else show(evaluation.reading.value, unit),
         shown_limit=show(threshold.limit, unit),
         reason=reason[:300],
     )
@@ -107,15 +117,15 @@ def describe(threshold: Threshold) -> str:
 
 
 def headroom(
-    threshold: Threshold, value: float | None, found: Assessment, machine: ServerModel
+    threshold: Threshold, value: float | None, assessment: Assessment, machine: ServerModel
 ) -> float | None:
     """Return how many times the present traffic keeps the limit, by the shadow where that can be computed.
 
     Other limits: how many times the value fits under it. At most 100; None when nothing is known.
     """
-    if threshold.criterion.is_latency and found.work:
+    if threshold.criterion.is_latency and assessment.work:
         limits = {threshold.name: threshold.limit}
-        most = inline_model.headroom(found.work, machine, lambda latencies: latencies.keeps(limits))
+        most = inline_model.headroom(assessment.work, machine, lambda latencies: latencies.keeps(limits))
         return None if most is None else round(most, 2)
     if value is None:
         return None
@@ -131,17 +141,20 @@ def forecast_text(seconds: float) -> str:
     return f"at the present trend the limit is reached in about {seconds / 3600:.0f} h"
 
 
-def values(found: Assessment) -> dict[str, list[float | None]]:
+def values(assessment: Assessment) -> dict[str, list[float | None]]:
     """Return the value and the shadow of each threshold, to be kept for charts."""
     return {
-        one.threshold.name: [_rounded(one.reading.value), _rounded(_shadow_value(found, one))]
-        for one in found.judged
+        evaluation.threshold.name: [
+            _rounded(evaluation.reading.value),
+            _rounded(_shadow_value(assessment, evaluation)),
+        ]
+        for evaluation in assessment.judged
     }
 
 
-def _shadow_value(found: Assessment, one: ThresholdEvaluation) -> float | None:
-    seen = found.shadows.get(one.threshold.name)
-    return seen.value if seen else None
+def _shadow_value(assessment: Assessment, evaluation: ThresholdEvaluation) -> float | None:
+    shadow = assessment.shadows.get(evaluation.threshold.name)
+    return shadow.value if shadow else None
 
 
 def _rounded(value: float | None) -> float | None:

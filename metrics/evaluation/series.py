@@ -10,29 +10,29 @@ GAUGES = {"queue_depth": metric_names.QUEUE_DEPTH, "queue_lag_seconds": metric_n
 type Pair = list[float | None]
 
 
-def build_series(seen: Observation) -> dict[str, Pair]:
+def build_series(observation: Observation) -> dict[str, Pair]:
     """Return series by name, as pairs like those of the thresholds: what was observed, and no shadow.
 
-    They are of the last ``seen.work_seconds``; names end in their units. None: nothing was counted.
+    They are of the last ``observation.work_seconds``; names end in their units. None: nothing was counted.
     """
-    window = seen.windows.get(seen.work_seconds)
+    window = observation.windows.get(observation.work_seconds)
     if window is None:
         return {}
     found = {
-        **_of_requests(window, seen.work_seconds),
-        **_of_renders(window, seen.work_seconds),
+        **_of_requests(window, observation.work_seconds),
+        **_of_renders(window, observation.work_seconds),
         **{name: window.gauges.get(metric) for name, metric in GAUGES.items()},
     }
     return {name: [None if value is None else float(f"{value:.4g}"), None] for name, value in found.items()}
 
 
-def numbers(seen: Observation) -> dict[str, float]:
+def numbers(observation: Observation) -> dict[str, float]:
     """Return what the dashboard shows of the queue: read once by the evaluator, not by each page."""
-    window = seen.windows.get(seen.work_seconds)
+    window = observation.windows.get(observation.work_seconds)
     gauges = window.gauges if window else {}
     return {
-        "waiting": seen.queue.waiting,
-        "live_workers": seen.queue.live_workers,
+        "waiting": observation.queue.waiting,
+        "live_workers": observation.queue.live_workers,
         "lag_seconds": gauges.get(metric_names.QUEUE_LAG_SECONDS, 0.0),
         "pdfs_last_day": gauges.get(metric_names.PDFS_LAST_24H, 0.0),
     }

@@ -89,7 +89,7 @@ def _requests_in_flight(merged: Iterable[Metric]) -> float:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer in Prometheus' text format: to this machine, to staff, and to whoever has the token."""
+    """Answer in Prometheus' text format: to this machine, to staff, and to clients with the token."""
     if not _may_read(request):
         return HttpResponse("Metrics are for this machine, staff, or a bearer token.\n", status=403)
     registry = CollectorRegistry()
@@ -106,7 +106,7 @@ def _may_read(request: HttpRequest) -> bool:
 
 
 def _is_local(request: HttpRequest) -> bool:
-    """Say whether this machine asks, and not a proxy on it for somebody else."""
+    """Return True if the client runs on this machine and no proxy forwarded the request."""
     if "HTTP_X_FORWARDED_FOR" in request.META or "HTTP_FORWARDED" in request.META:
         return False
     try:

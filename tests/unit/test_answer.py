@@ -62,7 +62,7 @@ def test_what_to_do_when_a_queue_is_needed(situation, to_do):
 def test_what_to_do_when_none_is_needed():
     chosen = replace(QUEUE, setting="queue")
     assert recommend(USUAL, [entry()]).to_do == "Nothing to do."
-    assert "somebody chose so" in recommend(replace(USUAL, flag=chosen), [entry()]).to_do
+    assert "an operator chose it" in recommend(replace(USUAL, flag=chosen), [entry()]).to_do
     assert "qcluster" in recommend(replace(USUAL, live_workers=0, waiting=3), [entry()]).to_do
     assert "qcluster" in recommend(replace(USUAL, live_workers=0), [entry(value=4.5)]).to_do
 
