@@ -8,7 +8,7 @@ from metrics.models import Evaluation, Feedback, ModeChange, ModeState
 
 
 class ReadOnly[Row: Model](admin.ModelAdmin[Row]):
-    """Rows that nobody writes by hand."""
+    """Rows that are read-only in the admin."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse."""

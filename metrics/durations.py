@@ -1,9 +1,14 @@
-"""Settings with a unit: durations and sizes as people write them."""
+"""Durations and sizes as people write them, and the two clocks."""
 
 import re
 from collections.abc import Mapping
 
 from django.core.exceptions import ImproperlyConfigured
+
+# Seconds since 1970, by the wall clock (time.time): a moment that can be stored and shown.
+type Epoch = float
+# Seconds of time.monotonic, for deadlines and intervals inside one process: never stored.
+type Monotonic = float
 
 SECONDS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}

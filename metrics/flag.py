@@ -1,11 +1,13 @@
 """The flag: how the next request for a PDF is served, asked by everybody and set by the evaluator or by hand."""
 
 import logging
-import time
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
+import cachetools
+from cachetools import TTLCache
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.dispatch import Signal
@@ -33,33 +35,38 @@ class Flag:
     by: str = ""
 
 
-# Sent after a change of the mode in force was stored, with ``change_id``; who listens cannot undo it.
+# Sent after a change of the mode in force was stored, with ``change_id``; a receiver cannot undo the change.
 changed = Signal()
 
-_cached: tuple[float, Flag] | None = None
+_last_known: Flag | None = None
 
 
+@cachetools.cached(TTLCache(maxsize=1, ttl=CACHE_SECONDS), lock=threading.Lock())
 def current() -> Flag:
-    """Return the flag, at most a second old; the last known one while the database is away."""
-    global _cached  # noqa: PLW0603 (one process, one memory of the row)
-    known, now = _cached, time.monotonic()
-    if known is not None and now - known[0] < CACHE_SECONDS:
-        return known[1]
+    """Return the flag, at most a second old, or the last known flag while the database is away.
+
+    Raises DatabaseError if the database is away and no flag is known.
+    """
+    global _last_known  # noqa: PLW0603 (it outlives the cache)
     try:
-        flag = from_state(ModeState.objects.filter(pk=1).first() or ModeState())
+        _last_known = from_state(ModeState.objects.filter(pk=1).first() or ModeState())
     except DatabaseError as error:
-        logger.warning("the mode cannot be read, so the last one stands: %s", str(error).strip())
-        if known is None:
+        logger.warning("the mode cannot be read, so the last mode stays in force: %s", str(error).strip())
+        if _last_known is None:
             raise
-        flag = known[1]
-    _cached = now, flag
-    return flag
+    return _last_known
 
 
 def clear_cache() -> None:
-    """Read the row again at the next question."""
-    global _cached  # noqa: PLW0603
-    _cached = None
+    """Read the row again at the next call of ``current``."""
+    current.cache_clear()
+
+
+def forget() -> None:
+    """Clear the cache and the last known flag."""
+    global _last_known  # noqa: PLW0603
+    _last_known = None
+    clear_cache()
 
 
 def mode() -> Mode:
@@ -68,7 +75,7 @@ def mode() -> Mode:
 
 
 def is_auto() -> bool:
-    """Say whether the limits decide, and rules for a single request may do so too."""
+    """Return True if the limits decide, which lets the rules for a single request decide too."""
     return current().setting == "auto"
 
 
@@ -105,7 +112,11 @@ def override(setting: Setting, *, by: str, reason: str, until: datetime) -> Flag
         state.override_at, state.override_until = timezone.now(), until
         state.save(update_fields=_OVERRIDE)
         return _record_change(
-            before, from_state(state), by=by, reason=f"{reason} (until {until.isoformat(timespec='minutes')})"
+            before,
+            from_state(state),
+            by=by,
+            reason=f"{reason} (until {until.isoformat(timespec='minutes')})",
+            evidence={"until": until.isoformat()},
         )
 
 
@@ -136,9 +147,16 @@ def _locked() -> ModeState:
     return ModeState.objects.select_for_update().get(pk=1)
 
 
-def _record_change(before: Flag, after: Flag, *, by: str, reason: str) -> Flag:
+def _record_change(
+    before: Flag, after: Flag, *, by: str, reason: str, evidence: dict[str, str] | None = None
+) -> Flag:
     change = ModeChange.objects.create(
-        before=before.effective, after=after.effective, setting=after.setting, actor=by, reason=reason[:500]
+        before=before.effective,
+        after=after.effective,
+        setting=after.setting,
+        actor=by,
+        reason=reason[:500],
+        evidence=evidence or {},
     )
     notify_change(change)
     clear_cache()
@@ -151,7 +169,7 @@ def change(change_id: int) -> ModeChange | None:
 
 
 def notify_change(change: ModeChange) -> None:
-    """Tell whoever listens of a change of the mode in force, as soon as it is stored."""
+    """Send the signal for a change of the mode in force after the transaction commits."""
     if change.before != change.after and not change.is_dry_run:
         transaction.on_commit(lambda: _notify(change.pk))
 

@@ -10,9 +10,11 @@ from typing import Any
 from prometheus_client import Counter, Histogram, values
 
 from metrics.collection import process_slots
+from metrics.decisions import metric_names
 from metrics.decisions.criteria import DURATION_BUCKETS
 from metrics.decisions.inline_model import Arrival as Arrival
 from metrics.decisions.switch import Queue as Queue
+from metrics.durations import Epoch
 
 # One set of files for each slot instead of each process id. It must be chosen before a metric is made.
 values.ValueClass = values.MultiProcessValue(process_identifier=process_slots.slot_name)  # type: ignore[no-untyped-call]
@@ -20,29 +22,29 @@ values.ValueClass = values.MultiProcessValue(process_identifier=process_slots.sl
 logger = logging.getLogger(__name__)
 
 REQUEST_SECONDS = Histogram(
-    "spms_http_request_duration_seconds",
+    metric_names.REQUEST_SECONDS,
     "Time until a request was answered, without the time that its client asked to wait.",
     ("method", "route", "status"),
     buckets=DURATION_BUCKETS,
 )
-STARTED = Counter("spms_http_requests_started", "Requests of the API that came in.")
-FINISHED = Counter("spms_http_requests_finished", "Requests of the API that were answered.")
-LOST = Counter("spms_http_requests_lost", "Requests of the API that ended with their process.")
+STARTED = Counter(metric_names.REQUESTS_STARTED, "Requests of the API that came in.")
+FINISHED = Counter(metric_names.REQUESTS_FINISHED, "Requests of the API that were answered.")
+LOST = Counter(metric_names.REQUESTS_LOST, "Requests of the API that ended with their process.")
 TIMED_OUT = Counter(
-    "spms_http_requests_timed_out",
+    metric_names.REQUESTS_TIMED_OUT,
     "Requests past the deadline, cut off with their process (killed), or given up by the client.",
     ("reason",),
 )
 FAILED = Counter(
-    "spms_http_requests_failed", "Requests of the API answered with 500 or above, but 503 and 504."
+    metric_names.REQUESTS_FAILED, "Requests of the API answered with 500 or above, but 503 and 504."
 )
 QUEUE_SECONDS = Histogram(
-    "spms_http_request_queue_duration_seconds",
+    metric_names.REQUEST_QUEUE_SECONDS,
     "Time that a request waited for a free web thread, by the X-Request-Start of the proxy.",
     buckets=DURATION_BUCKETS,
 )
 RENDER_SECONDS = Histogram(
-    "spms_render_duration_seconds", "Time to make a PDF.", ("kind", "mode"), buckets=DURATION_BUCKETS
+    metric_names.RENDER_SECONDS, "Time to make a PDF.", ("kind", "mode"), buckets=DURATION_BUCKETS
 )
 RENDERS = Counter("spms_renders", "Renders that ended.", ("kind", "mode", "outcome"))
 PAGES = Counter("spms_rendered_pages", "Pages made.", ("kind",))
@@ -68,12 +70,13 @@ class MetricsProvider:
     """What the rooms that do the work know of it; all times in seconds since 1970.
 
     ``kinds``: of documents, so that each is counted from 0 and not from its first.
-    ``work(since)``: the PDFs asked for since then, in order, and whether any went to the queue. ``gauges``: numbers
-    of this moment by the names of their metrics.
+    ``arrivals(since)``: the PDFs requested since then, in order. ``any_queued(since)``: whether one of them went to
+    the queue. ``gauges``: current numbers by the names of their metrics.
     """
 
     kinds: Sequence[str]
-    work: Callable[[float], tuple[Sequence[Arrival], bool]]
+    arrivals: Callable[[Epoch], Sequence[Arrival]]
+    any_queued: Callable[[Epoch], bool]
     queue: Callable[[], Queue]
     gauges: Callable[[], Mapping[str, float]]
 

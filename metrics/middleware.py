@@ -80,7 +80,7 @@ def _observe_queue(sent: str) -> None:
 
 
 def _client_left(request: HttpRequest) -> bool:
-    """Say whether the client has closed the connection while it waited; only gunicorn lets us look."""
+    """Return True if the client has closed the connection; only gunicorn shows it."""
     connection = request.META.get("gunicorn.socket")
     if connection is None:
         return False

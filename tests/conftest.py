@@ -8,8 +8,7 @@ from rest_framework.test import APIClient
 from documents.pages import task_tables
 from documents.queue import statistics
 from documents.rendering import pool
-from metrics import flag
-from metrics.dashboard import context
+from metrics import caches
 from tests import factories
 
 
@@ -23,8 +22,7 @@ def _end_children():
 def _forget_what_was_known():
     statistics.mean_service_seconds.cache_clear()
     task_tables._groups.cache_clear()
-    flag.clear_cache()
-    context.clear_caches()
+    caches.clear_all()
 
 
 @pytest.fixture

@@ -22,29 +22,40 @@ def register() -> None:
     """Give the evaluation these facts."""
     instruments.register_provider(
         instruments.MetricsProvider(
-            kinds=tuple(document_types.DOCUMENT_TYPES), work=work, queue=queue, gauges=gauges
+            kinds=tuple(document_types.DOCUMENT_TYPES),
+            arrivals=arrivals,
+            any_queued=any_queued,
+            queue=queue,
+            gauges=gauges,
         )
     )
 
 
-def work(since: float) -> tuple[Sequence[instruments.Arrival], bool]:
-    """Return the PDFs asked for since a time, in order, and whether any of them went to the queue.
+def arrivals(since: float) -> Sequence[instruments.Arrival]:
+    """Return the PDFs requested since a time in seconds since 1970, in order.
 
-    One that is not finished counts with the mean of the others.
+    A PDF that is not finished counts with the mean time of the others.
     """
-    asked = Task.objects.filter(kind=pdf_task.KIND, created_at__gte=datetime.fromtimestamp(since, UTC))
     rows = list(
-        asked.order_by("created_at").values("created_at", "mode", "result", "started_at", "finished_at")
+        _requested(since).order_by("created_at").values("created_at", "result", "started_at", "finished_at")
     )
     known = [seconds for row in rows if (seconds := _seconds(row)) is not None]
     usual = mean(known) if known else DEFAULT_RENDER_SECONDS
-    found = [
+    return [
         instruments.Arrival(
             row["created_at"].timestamp(), usual if (taken := _seconds(row)) is None else taken, True
         )
         for row in rows
     ]
-    return found, any(row["mode"] == Task.Mode.QUEUE for row in rows)
+
+
+def any_queued(since: float) -> bool:
+    """Return True if a PDF requested since a time in seconds since 1970 went to the queue."""
+    return _requested(since).filter(mode=Task.Mode.QUEUE).exists()
+
+
+def _requested(since: float) -> QuerySet[Task]:
+    return Task.objects.filter(kind=pdf_task.KIND, created_at__gte=datetime.fromtimestamp(since, UTC))
 
 
 def _seconds(row: Mapping[str, Any]) -> float | None:

@@ -25,12 +25,12 @@ FEEDBACK_PER_DAY = 10
 
 
 class IsStaffOrReadOnly(BasePermission):
-    """Everybody who is signed in may look; only staff may change it."""
+    """All signed-in users may read; only staff may write."""
 
     message = "Only staff may change the mode."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Say whether the method is allowed."""
+        """Return True if the user may use the method."""
         return request.method in SAFE_METHODS or bool(request.user.is_staff)
 
 

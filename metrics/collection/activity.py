@@ -1,9 +1,10 @@
-"""Who was active when, to the minute: a row each, written at most once a minute."""
+"""When each user was last active: one row per user, written at most once a minute."""
 
 import logging
-import time
+import threading
 from datetime import timedelta
 
+from cachetools import TTLCache
 from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
@@ -16,25 +17,37 @@ MAX_REMEMBERED = 10_000
 
 logger = logging.getLogger(__name__)
 
-_last_written: dict[int, float] = {}
+# The people whose row was written within the last minute.
+_recently_written: TTLCache[int, bool] = TTLCache(maxsize=MAX_REMEMBERED, ttl=WRITE_INTERVAL_SECONDS)
+_lock = threading.Lock()
 
 
 def record_activity(request: HttpRequest) -> None:
-    """Note that the request's user is active, if the request has one that is known already."""
+    """Record that the request's user is active, if the user has been loaded already."""
     user = request.__dict__.get("user")
     if user is None or not _is_recent(request):
         return
-    user_id = user.pk
-    now = time.monotonic()
-    if user_id is None or now - _last_written.get(user_id, float("-inf")) < WRITE_INTERVAL_SECONDS:
+    if user.pk is None or not _is_due(user.pk):
         return
-    if len(_last_written) > MAX_REMEMBERED:
-        _last_written.clear()
-    _last_written[user_id] = now
     try:
-        Presence.objects.update_or_create(user_id=user_id, defaults={"seen_at": timezone.now()})
+        Presence.objects.update_or_create(user_id=user.pk, defaults={"seen_at": timezone.now()})
     except DatabaseError as error:
-        logger.warning("presence of user %s was not noted: %s", user_id, error)
+        logger.warning("the activity of user %s was not recorded: %s", user.pk, error)
+
+
+def _is_due(user_id: int) -> bool:
+    """Return True at most once a minute for each user."""
+    with _lock:
+        if user_id in _recently_written:
+            return False
+        _recently_written[user_id] = True
+        return True
+
+
+def clear_cache() -> None:
+    """Forget whose activity was recorded within the last minute."""
+    with _lock:
+        _recently_written.clear()
 
 
 def active_users() -> int:
@@ -43,5 +56,5 @@ def active_users() -> int:
 
 
 def _is_recent(request: HttpRequest) -> bool:
-    """Say whether the user is there already: asking a lazy one would cost a query."""
+    """Return True if the user has been loaded: loading a lazy user would cost a query."""
     return hasattr(request, "_cached_user") or not hasattr(request.__dict__["user"], "_wrapped")

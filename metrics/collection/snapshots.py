@@ -13,16 +13,16 @@ from typing import Any
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from metrics.collection import process_slots
-from metrics.decisions.criteria import RENDERS, REQUESTS
+from metrics.decisions import metric_names
 from metrics.decisions.windows import Histogram, Window
+from metrics.durations import Epoch
 from metrics.models import Snapshot
 
-QUEUED = "spms_http_request_queue_duration_seconds"
 OTHER_REQUESTS = "other requests"
 COUNTERS = (
-    "spms_http_requests_started_total",
-    "spms_http_requests_timed_out_total",
-    "spms_http_requests_failed_total",
+    metric_names.REQUESTS_STARTED,
+    metric_names.REQUESTS_TIMED_OUT,
+    metric_names.REQUESTS_FAILED,
 )
 API = "api/v1/"
 PDF_ROUTE = "/pdf/"
@@ -80,15 +80,21 @@ def read_counts() -> Counts:
 
 def _names(family: str, labels: Mapping[str, str]) -> tuple[str, ...]:
     """Return under which names a sample counts: requests outside of the API do not at all."""
-    if family != REQUESTS:
-        return (family,) if family in {RENDERS, QUEUED} else ()
+    if family != metric_names.REQUEST_SECONDS:
+        return (
+            (family,) if family in {metric_names.RENDER_SECONDS, metric_names.REQUEST_QUEUE_SECONDS} else ()
+        )
     route = labels["route"]
     if not route.startswith(API):
         return ()
-    return (REQUESTS,) if route.endswith(PDF_ROUTE) else (REQUESTS, OTHER_REQUESTS)
+    return (
+        (metric_names.REQUEST_SECONDS,)
+        if route.endswith(PDF_ROUTE)
+        else (metric_names.REQUEST_SECONDS, OTHER_REQUESTS)
+    )
 
 
-def record(host: str, now: float) -> Counts:
+def record(host: str, now: Epoch) -> Counts:
     """Keep this host's counts as a row."""
     counts = read_counts()
     Snapshot.objects.create(host=host, at=datetime.fromtimestamp(now, UTC), counts=pack(counts))
@@ -111,7 +117,7 @@ def unpack(packed: bytes) -> Counts:
     )
 
 
-def window(seconds: float, now: float, *, longest_age_seconds: float = 60.0) -> Window | None:
+def window(seconds: float, now: Epoch) -> Window | None:
     """Return what all hosts counted in the last ``seconds``; None before the first two snapshots.
 
     A host that stopped long ago counts for nothing; a window that began before the first snapshot begins there.
@@ -148,7 +154,7 @@ def difference(first: Counts, last: Counts) -> Counts:
     return Counts(buckets=buckets, sums=sums, counters=less(first.counters, last.counters))
 
 
-def _merge(parts: Iterable[Counts], at: float) -> Window:
+def _merge(parts: Iterable[Counts], at: Epoch) -> Window:
     buckets: dict[str, dict[float, float]] = {}
     sums: dict[str, float] = {}
     counters: dict[str, float] = {}
@@ -166,7 +172,7 @@ def _merge(parts: Iterable[Counts], at: float) -> Window:
     return Window(at=at, histograms=histograms, counters=counters)
 
 
-def downsample(now: float) -> None:
+def downsample(now: Epoch) -> None:
     """Remove what no window needs: after an hour one snapshot a quarter of an hour stays, after a month none."""
     at = datetime.fromtimestamp(now, UTC)
     Snapshot.objects.filter(at__lt=at - KEPT).delete()

@@ -11,15 +11,20 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from metrics.collection import snapshots
-from metrics.decisions.criteria import RENDERS, REQUESTS
+from metrics.decisions import metric_names
 from metrics.decisions.windows import Histogram, Window
+from metrics.durations import Epoch, Monotonic
 
 TIMEOUT_SECONDS = 3.0
 MAX_BYTES = 5_000_000
 API = 'route=~"api/v1/.+"'
 OTHER = f'{API},route!~".+/pdf/"'
-HISTOGRAMS = {REQUESTS: (REQUESTS, API), RENDERS: (RENDERS, ""), snapshots.QUEUED: (snapshots.QUEUED, "")}
-HISTOGRAMS[snapshots.OTHER_REQUESTS] = (REQUESTS, OTHER)
+HISTOGRAMS = {
+    metric_names.REQUEST_SECONDS: (metric_names.REQUEST_SECONDS, API),
+    snapshots.OTHER_REQUESTS: (metric_names.REQUEST_SECONDS, OTHER),
+    metric_names.RENDER_SECONDS: (metric_names.RENDER_SECONDS, ""),
+    metric_names.REQUEST_QUEUE_SECONDS: (metric_names.REQUEST_QUEUE_SECONDS, ""),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +34,7 @@ class Source(Protocol):
 
     name: str
 
-    def window(self, seconds: float, now: float) -> Window | None:
+    def window(self, seconds: float, now: Epoch) -> Window | None:
         """Return what was counted in the last ``seconds``, or None when that cannot be known."""
 
 
@@ -38,7 +43,7 @@ class SnapshotSource:
 
     name = "embedded"
 
-    def window(self, seconds: float, now: float) -> Window | None:
+    def window(self, seconds: float, now: Epoch) -> Window | None:
         """Return a window between two snapshots."""
         return snapshots.window(seconds, now)
 
@@ -50,7 +55,7 @@ class PrometheusSource:
         self.name = f"Prometheus at {url}"
         self._url = f"{url.rstrip('/')}/api/v1/query"
 
-    def window(self, seconds: float, now: float) -> Window | None:
+    def window(self, seconds: float, now: Epoch) -> Window | None:
         """Return the increases over the window; None when the server is away or answers nonsense."""
         try:
             return self._window(f"[{max(1, round(seconds))}s]", now)
@@ -58,9 +63,8 @@ class PrometheusSource:
             logger.warning("%s gave no data: %s", self.name, error)
             return None
 
-    def _window(self, length: str, now: float) -> Window | None:
-        started = snapshots.COUNTERS[0]
-        at = self._number(f"max(timestamp({started}))", now)
+    def _window(self, length: str, now: Epoch) -> Window | None:
+        at = self._number(f"max(timestamp({metric_names.REQUESTS_STARTED}))", now)
         if at is None:
             return None
         counters = {
@@ -72,7 +76,7 @@ class PrometheusSource:
         }
         return Window(at=at, histograms=histograms, counters=counters)
 
-    def _histogram(self, metric: str, labels: str, length: str, now: float) -> Histogram:
+    def _histogram(self, metric: str, labels: str, length: str, now: Epoch) -> Histogram:
         buckets = {
             float(one["metric"]["le"]): _finite(one["value"][1])
             for one in self._ask(f"sum by (le) (increase({metric}_bucket{{{labels}}}{length}))", now)
@@ -80,11 +84,11 @@ class PrometheusSource:
         total = self._number(f"sum(increase({metric}_sum{{{labels}}}{length}))", now) or 0.0
         return Histogram(buckets=buckets or {math.inf: 0.0}, sum_seconds=total)
 
-    def _number(self, query: str, now: float) -> float | None:
+    def _number(self, query: str, now: Epoch) -> float | None:
         found = self._ask(query, now)
         return _finite(found[0]["value"][1]) if found else None
 
-    def _ask(self, query: str, now: float) -> list[dict[str, Any]]:
+    def _ask(self, query: str, now: Epoch) -> list[dict[str, Any]]:
         form = urllib.parse.urlencode({"query": query, "time": f"{now:.3f}"})
         with urllib.request.urlopen(f"{self._url}?{form}", timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  # nosec B310
             body = json.loads(answer.read(MAX_BYTES))
@@ -106,11 +110,11 @@ def _finite(text: object) -> float:
 class CircuitBreaker:
     """Lets a source that was slow or away rest for a while, so that an evaluation stays short."""
 
-    def __init__(self, source: Source, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: Source, *, clock: Callable[[], Monotonic] = time.monotonic) -> None:
         self.name = source.name
         self._source, self._clock, self._rests_until = source, clock, 0.0
 
-    def window(self, seconds: float, now: float) -> Window | None:
+    def window(self, seconds: float, now: Epoch) -> Window | None:
         """Return what the source says, or None while it rests."""
         if self._clock() < self._rests_until:
             return None

@@ -1,34 +1,39 @@
-"""What the dashboard shows: read once for all viewers, who all see the same, and kept for a moment."""
+"""The contexts of the dashboard's templates: the same for all viewers, so read once and cached briefly."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+import cachetools
+from cachetools import TTLCache
+from django.db.models.fields.json import KeyTextTransform
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from metrics import flag
 from metrics.dashboard import history, presentation, recommendation
-from metrics.dashboard.ttl_cache import Kept
+from metrics.evaluation import evaluator, report
+from metrics.evaluation.report import ThresholdEntry
 from metrics.models import ModeChange, ModeState
 
 CHANGES = 20
 SPARK = timedelta(hours=6)
 
 # The parts that cost most change only with an evaluation, which comes every 15 seconds.
-_live: Kept[tuple[SafeString, str]] = Kept(1.0)
-_history: Kept[list[dict[str, float | None]]] = Kept(15.0)
-_series: Kept[str] = Kept(15.0)
+LIVE_CACHE_SECONDS = 1.0
+HISTORY_CACHE_SECONDS = 15.0
+MAX_SERIES = 16
 
 
 def clear_caches() -> None:
-    """Read everything anew at the next question."""
-    for kept in (_live, _history, _series):
-        kept.forget()
+    """Read everything again for the next request."""
+    live.cache_clear()
+    series.cache_clear()
+    _recent_values.cache_clear()
 
 
 def state() -> ModeState:
@@ -36,12 +41,10 @@ def state() -> ModeState:
     return ModeState.objects.filter(pk=1).first() or ModeState()
 
 
+# Under a condition one thread computes while the others wait for its value.
+@cachetools.cached(TTLCache(maxsize=1, ttl=LIVE_CACHE_SECONDS), condition=threading.Condition())
 def live() -> tuple[SafeString, str]:
     """Return the part that changes all the time, as HTML, and its digest."""
-    return _live.get("live", _render)
-
-
-def _render() -> tuple[SafeString, str]:
     html = render_to_string("dashboard/_live.html", _of(state()))
     digest = hashlib.sha256(html.encode()).hexdigest()[:12]
     # Our own template, rendered with everything escaped.
@@ -49,7 +52,7 @@ def _render() -> tuple[SafeString, str]:
 
 
 def _of(row: ModeState) -> dict[str, Any]:
-    current, entries = flag.from_state(row), row.report.get("thresholds", [])
+    current, entries = flag.from_state(row), report.entries_from(row.report)
     numbers: Mapping[str, float] = row.report.get("numbers", {})
     is_fresh, age = presentation.freshness(row.evaluated_at, timezone.now())
     situation = recommendation.Situation(
@@ -65,7 +68,7 @@ def _of(row: ModeState) -> dict[str, Any]:
         "state": row,
         "answer": recommendation.recommend(situation, entries),
         "sentence": presentation.explanation(
-            current, entries, _was(row), hold_factor=row.course.get("hold_factor", 1.0)
+            current, entries, _was(row), hold_multiplier=evaluator.switch_state_from(row).hold_multiplier
         ),
         "rows": presentation.rows(entries, _sparks(entries)),
         "is_fresh": is_fresh,
@@ -81,43 +84,47 @@ def _of(row: ModeState) -> dict[str, Any]:
 def _was(row: ModeState) -> dict[str, str]:
     """Return the values, to read, that turned the queue on."""
     change = ModeChange.objects.filter(at=row.since, after="queue", is_dry_run=False).first()
-    entries = change.evidence.get("thresholds", []) if change else []
-    return {entry["name"]: entry["shown"] for entry in entries if presentation.is_needed(entry)}
+    entries = report.entries_from(change.evidence) if change else []
+    return {entry.name: entry.shown for entry in entries if presentation.is_needed(entry)}
 
 
-def _sparks(entries: list[dict[str, Any]]) -> dict[str, str]:
-    points = _history.get("sparks", lambda: history.recent_values(timezone.now(), SPARK.total_seconds()))
+def _sparks(entries: Sequence[ThresholdEntry]) -> dict[str, str]:
+    points = _recent_values()
     return {
-        entry["name"]: presentation.sparkline_path(
-            [values.get(entry["name"]) for values in points], entry["limit"]
-        )
+        entry.name: presentation.sparkline_path([values.get(entry.name) for values in points], entry.limit)
         for entry in entries
     }
 
 
+@cachetools.cached(TTLCache(maxsize=1, ttl=HISTORY_CACHE_SECONDS), condition=threading.Condition())
+def _recent_values() -> list[dict[str, float | None]]:
+    return history.recent_values(timezone.now(), SPARK.total_seconds())
+
+
+@cachetools.cached(TTLCache(maxsize=MAX_SERIES, ttl=HISTORY_CACHE_SECONDS), condition=threading.Condition())
 def series(seconds: float) -> str:
-    """Return the points of the charts as JSON, with the limits that are in force."""
-
-    def compute() -> str:
-        limits = {entry["name"]: entry["limit"] for entry in state().report.get("thresholds", [])}
-        return json.dumps({**history.columns(timezone.now(), seconds), "limits": limits})
-
-    return _series.get(seconds, compute)
+    """Return the points of the charts as JSON, with the limits in force."""
+    limits = {entry.name: entry.limit for entry in report.entries_from(state().report)}
+    return json.dumps({**history.columns(timezone.now(), seconds), "limits": limits})
 
 
 def changes(before: int | None) -> dict[str, Any]:
     """Return a page of the changes of the mode, newest first, and the id below which the next one begins."""
-    found: QuerySet[ModeChange] = ModeChange.objects.defer("evidence").order_by("-pk")
-    page = list((found if before is None else found.filter(pk__lt=before))[: CHANGES + 1])
-    told = [{"change": one, **presentation.split_reason(one.reason)} for one in page[:CHANGES]]
-    return {"changes": told, "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}
+    rows = ModeChange.objects.defer("evidence").annotate(until=KeyTextTransform("until", "evidence"))
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    page = list(rows.order_by("-pk")[: CHANGES + 1])
+    shown = [
+        {"change": change, **presentation.split_reason(change.reason, change.until)}
+        for change in page[:CHANGES]
+    ]
+    return {"changes": shown, "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}
 
 
 def evidence(change: ModeChange) -> dict[str, Any]:
     """Return what was known when the mode was changed."""
-    entries = change.evidence.get("thresholds", [])
     return {
-        "rows": presentation.rows(entries, {}),
+        "rows": presentation.rows(report.entries_from(change.evidence), {}),
         "limits_digest": change.evidence.get("limits", ""),
         "source": change.evidence.get("source", ""),
     }

@@ -85,7 +85,7 @@ def _sampled(now: datetime, seconds: float, most: int) -> list[Sample]:
     ends = [rows.order_by(order).values_list("pk", flat=True).first() for order in ("at", "-at")]
     if ends[0] is None or ends[1] is None:
         return []
-    # The index on time gives the ends at once. Ids rise with time, or fall where somebody has filled them in.
+    # The index on time gives the ends at once. Ids rise with time, or fall where old rows were inserted later.
     first, last = ends[0], ends[1]
     step = max(1, -(-(abs(last - first) + 1) // most)) * (1 if first > last else -1)
     wanted = range(last, first + (1 if step > 0 else -1), step)

@@ -1,14 +1,12 @@
 """The dashboard in sentences and rows: from the flag and the last evaluation to what a maintainer reads; pure."""
 
-import contextlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from metrics.decisions.criteria import Unit
-from metrics.decisions.threshold_state import show
+from metrics.decisions.threshold_state import State, show
+from metrics.evaluation.report import ThresholdEntry
 from metrics.flag import Flag
 
 STALE = timedelta(seconds=60)
@@ -44,6 +42,7 @@ class ThresholdRow:
     shadow: str
     headroom: str
     state: str
+    state_name: str
     state_text: str
     status: str
     since: datetime | None
@@ -61,39 +60,40 @@ def title(name: str) -> str:
     return words.capitalize()
 
 
-def rows(entries: Sequence[Mapping[str, Any]], sparks: Mapping[str, str]) -> list[ThresholdRow]:
+def rows(entries: Sequence[ThresholdEntry], sparks: Mapping[str, str]) -> list[ThresholdRow]:
     """Return the table, what fires first, then by how much of the limit is used."""
-    found = [_row(entry, sparks.get(entry["name"], "")) for entry in entries]
+    found = [_row(entry, sparks.get(entry.name, "")) for entry in entries]
     order = {"firing": 0, "pending": 1}
     return sorted(found, key=lambda row: (order.get(row.state, 2), -(row.used or 0)))
 
 
-def _row(entry: Mapping[str, Any], spark: str) -> ThresholdRow:
-    unit, value = Unit(entry["unit"]), entry["value"]
+def _row(entry: ThresholdEntry, spark: str) -> ThresholdRow:
+    unit, value = entry.unit, entry.value
     return ThresholdRow(
-        name=entry["name"],
-        title=title(entry["name"]),
-        description=entry["description"],
-        limit=show(entry["limit"], unit),
+        name=entry.name,
+        title=title(entry.name),
+        description=entry.description,
+        limit=show(entry.limit, unit),
         now="–" if value is None else show(value, unit),
-        shadow="–" if entry["shadow"] is None else show(entry["shadow"], unit),
-        headroom=headroom(entry["headroom"]),
-        state=entry["state"],
-        state_text=STATES[entry["state"]],
+        shadow="–" if entry.shadow is None else show(entry.shadow, unit),
+        headroom=headroom(entry.headroom),
+        state=entry.state,
+        state_name=entry.state.replace("_", " "),
+        state_text=STATES[entry.state],
         status=status(entry),
-        since=datetime.fromisoformat(entry["since"]) if entry["since"] else None,
-        routes_to_queue=entry["routes_to_queue"],
-        reason=entry["reason"],
-        used=None if value is None else value / entry["limit"],
+        since=entry.since,
+        routes_to_queue=entry.routes_to_queue,
+        reason=entry.reason,
+        used=None if value is None else value / entry.limit,
         spark=spark,
     )
 
 
-def status(entry: Mapping[str, Any]) -> str:
+def status(entry: ThresholdEntry) -> str:
     """Return one of four words: met, watch (crossed for a moment, or nearly), crossed, not known."""
-    if entry["state"] == "inactive" and share_used(entry) > NEAR:
+    if entry.state == State.INACTIVE and share_used(entry) > NEAR:
         return "watch"
-    return STATUS[entry["state"]]
+    return STATUS[entry.state]
 
 
 def headroom(factor: float | None) -> str:
@@ -104,22 +104,22 @@ def headroom(factor: float | None) -> str:
 
 
 def explanation(
-    flag: Flag, entries: Sequence[Mapping[str, Any]], was: Mapping[str, str], *, hold_factor: float = 1.0
+    flag: Flag, entries: Sequence[ThresholdEntry], was: Mapping[str, str], *, hold_multiplier: float = 1.0
 ) -> str:
     """Return why the mode is what it is, and what would change it: what is said after the time since when.
 
-    ``was``: the values at the switch by the names of the thresholds, to read. ``hold_factor`` lengthens the time
+    ``was``: the values at the switch by the names of the thresholds, to read. ``hold_multiplier`` lengthens the time
     until the return.
     """
     if flag.setting != "auto":
         return f", because {flag.reason}."
     if flag.effective == "inline":
         return f": {_why_inline(entries)}"
-    why = _why_queue(entries, was, hold_factor)
+    why = _why_queue(entries, was, hold_multiplier)
     return f", because {why}." if why else f", {flag.reason.removeprefix('queue, ')}."
 
 
-def _why_inline(entries: Sequence[Mapping[str, Any]]) -> str:
+def _why_inline(entries: Sequence[ThresholdEntry]) -> str:
     nearest = nearest_of(entries)
     if any(is_needed(entry) for entry in entries):
         return "a limit that moves work is crossed, but the queue is not used."
@@ -127,58 +127,60 @@ def _why_inline(entries: Sequence[Mapping[str, Any]]) -> str:
         return "no limit that moves work is crossed, but nothing is measured yet."
     return (
         "no limit that moves work is crossed. "
-        f"The nearest is {title(nearest['name'])} at {share_used(nearest):.0%} of {_limit(nearest)}."
+        f"The nearest is {title(nearest.name)} at {share_used(nearest):.0%} of {_limit(nearest)}."
     )
 
 
-def split_reason(text: str) -> dict[str, Any]:
-    """Return a reason as it was given, and until when it holds if it ends with that: a time, to be shown as one."""
-    found = re.fullmatch(r"(.*) \(until (\d{4}-\d\d-\d\dT[\d:.+-]+)\)", text, re.DOTALL)
-    with contextlib.suppress(ValueError):
-        if found:
-            return {"reason": found[1], "until": datetime.fromisoformat(found[2])}
-    return {"reason": text, "until": None}
+def split_reason(text: str, until: str | None) -> dict[str, Any]:
+    """Return the reason that was given for a change, and the time until which it holds, if any.
+
+    The stored reason of an override ends with that time as text, for readers of the audit trail.
+    """
+    if until is None:
+        return {"reason": text, "until": None}
+    end = datetime.fromisoformat(until)
+    return {"reason": text.removesuffix(f" (until {end.isoformat(timespec='minutes')})"), "until": end}
 
 
-def is_needed(entry: Mapping[str, Any]) -> bool:
-    """Say whether this threshold asks for the queue."""
-    return bool(entry["state"] == "firing" and entry["routes_to_queue"])
+def is_needed(entry: ThresholdEntry) -> bool:
+    """Return True if this threshold asks for the queue."""
+    return bool(entry.state == State.FIRING and entry.routes_to_queue)
 
 
-def is_any_firing(entries: Sequence[Mapping[str, Any]]) -> bool:
-    """Say whether any threshold asks for the queue."""
+def is_any_firing(entries: Sequence[ThresholdEntry]) -> bool:
+    """Return True if any threshold asks for the queue."""
     return any(is_needed(entry) for entry in entries)
 
 
-def share_used(entry: Mapping[str, Any]) -> float:
+def share_used(entry: ThresholdEntry) -> float:
     """Return the share of its limit that a threshold uses: 1 is all of it; 0 when nothing is known."""
-    return float((entry["value"] or 0) / entry["limit"])
+    return float((entry.value or 0) / entry.limit)
 
 
-def _why_queue(entries: Sequence[Mapping[str, Any]], was: Mapping[str, str], hold_factor: float) -> str:
-    return "; ".join(_why_one(entry, was, hold_factor) for entry in entries if is_needed(entry))
+def _why_queue(entries: Sequence[ThresholdEntry], was: Mapping[str, str], hold_multiplier: float) -> str:
+    return "; ".join(_why_one(entry, was, hold_multiplier) for entry in entries if is_needed(entry))
 
 
-def _why_one(entry: Mapping[str, Any], was: Mapping[str, str], hold_factor: float) -> str:
-    unit, name = Unit(entry["unit"]), title(entry["name"])
+def _why_one(entry: ThresholdEntry, was: Mapping[str, str], hold_multiplier: float) -> str:
+    unit, name = entry.unit, title(entry.name)
     name = name[0].lower() + name[1:] if not name.startswith("PDF") else name
-    then = f"{name} was {was[entry['name']]}" if entry["name"] in was else f"{name} is over its limit"
-    inline = entry["shadow"] if entry["shadow"] is not None else entry["value"]
-    is_shadow = "would be {} inline now" if entry["shadow"] is not None else "is {} now"
+    then = f"{name} was {was[entry.name]}" if entry.name in was else f"{name} is over its limit"
+    inline = entry.shadow if entry.shadow is not None else entry.value
+    is_shadow = "would be {} inline now" if entry.shadow is not None else "is {} now"
     would = is_shadow.format(show(inline, unit)) if inline is not None else "is not known now"
-    back = show(entry["limit"] * entry.get("recover_below", 0.8), unit)
-    keep = round(entry.get("keep_seconds", 600) * hold_factor / 60)
+    back = show(entry.limit * entry.recover_below, unit)
+    keep = round(entry.keep_seconds * hold_multiplier / 60)
     return f"{then}, limit {_limit(entry)}; it {would}; back to inline when it stays below {back} for {keep} minutes"
 
 
-def nearest_of(entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def nearest_of(entries: Sequence[ThresholdEntry]) -> ThresholdEntry | None:
     """Return the threshold that moves work and uses most of its limit."""
-    known = [entry for entry in entries if entry["routes_to_queue"] and entry["value"] is not None]
+    known = [entry for entry in entries if entry.routes_to_queue and entry.value is not None]
     return max(known, key=share_used, default=None)
 
 
-def _limit(entry: Mapping[str, Any]) -> str:
-    return show(entry["limit"], Unit(entry["unit"]))
+def _limit(entry: ThresholdEntry) -> str:
+    return show(entry.limit, entry.unit)
 
 
 def freshness(evaluated_at: datetime | None, now: datetime) -> tuple[bool, str]:
@@ -189,7 +191,7 @@ def freshness(evaluated_at: datetime | None, now: datetime) -> tuple[bool, str]:
     if age < STALE:
         return True, ""
     minutes = round(age.total_seconds() / 60)
-    return False, f"The last evaluation was {minutes} min ago; the last mode stands meanwhile."
+    return False, f"The last evaluation was {minutes} min ago; the last mode stays in force."
 
 
 def sparkline_path(

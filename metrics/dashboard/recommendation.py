@@ -1,11 +1,11 @@
 """The answer to the one question of the dashboard, "Do I need a queue yet?", and what to do now; pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from metrics.dashboard.presentation import NEAR, is_any_firing, share_used
-from metrics.decisions.threshold_state import ReadingVerdict
+from metrics.decisions.threshold_state import ReadingVerdict, State
+from metrics.evaluation.report import ThresholdEntry
 from metrics.flag import Flag
 
 SOON_SECONDS = 3600.0
@@ -24,7 +24,7 @@ class Recommendation:
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What the answer depends on beside the limits: the workers, what waits, and who holds the mode."""
+    """What the answer depends on besides the limits: the workers, the waiting tasks, and the flag."""
 
     flag: Flag
     is_fresh: bool
@@ -34,10 +34,10 @@ class Situation:
     is_dry_run: bool = False
 
 
-def recommend(seen: Situation, entries: Sequence[Mapping[str, Any]]) -> Recommendation:
-    """Return whether a queue is needed by the limits that move work, whatever mode somebody has chosen."""
-    routing = [entry for entry in entries if entry["routes_to_queue"]]
-    if not seen.is_fresh or all(entry["value"] is None for entry in routing):
+def recommend(seen: Situation, entries: Sequence[ThresholdEntry]) -> Recommendation:
+    """Return whether a queue is needed by the limits that move work, whatever mode an operator has chosen."""
+    routing = [entry for entry in entries if entry.routes_to_queue]
+    if not seen.is_fresh or all(entry.value is None for entry in routing):
         return Recommendation(text="Not known", to_do=_when_unknown(seen), tone="unknown")
     if is_any_firing(routing) or (seen.flag.setting == "auto" and seen.flag.effective == "queue"):
         return Recommendation(text="Yes", to_do=_when_needed(seen), tone="queue")
@@ -46,18 +46,16 @@ def recommend(seen: Situation, entries: Sequence[Mapping[str, Any]]) -> Recommen
     return Recommendation(text="No", to_do=_when_not_needed(seen), tone="good")
 
 
-def is_close(entry: Mapping[str, Any]) -> bool:
-    """Say whether a threshold is crossed for a moment, nearly crossed, or will be within an hour.
+def is_close(entry: ThresholdEntry) -> bool:
+    """Return True if a threshold is crossed for a moment, nearly crossed, or will be crossed within an hour.
 
-    What too few samples say is no sign of anything.
+    Too few samples are no sign of anything.
     """
-    if entry["state"] not in {"inactive", "pending"} or entry["reason"].startswith(
-        ReadingVerdict.TOO_FEW_SAMPLES.value
-    ):
+    if entry.state not in {State.INACTIVE, State.PENDING} or entry.verdict == ReadingVerdict.TOO_FEW_SAMPLES:
         return False
-    forecast = entry.get("forecast_seconds")
+    forecast = entry.forecast_seconds
     is_soon = forecast is not None and forecast < SOON_SECONDS
-    return entry["state"] == "pending" or share_used(entry) > NEAR or is_soon
+    return entry.state == State.PENDING or share_used(entry) > NEAR or is_soon
 
 
 def _when_unknown(seen: Situation) -> str:
@@ -90,5 +88,5 @@ def _when_not_needed(seen: Situation) -> str:
     if seen.waiting and seen.live_workers < 1:
         return f"Tasks wait and no worker is alive. {START_WORKERS}"
     if seen.flag.effective == "queue":
-        return "Nothing to do: the queue is on because somebody chose so."
+        return "Nothing to do: the queue is on because an operator chose it."
     return "Nothing to do."

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from metrics import flag, instruments
 from metrics.dashboard import context
 from metrics.decisions import inline_model
-from metrics.evaluation import evaluator
+from metrics.evaluation import evaluator, report
 from metrics.models import ModeChange
 
 RANGES = {"1h": 3600.0, "24h": 86400.0, "7d": 7 * 86400.0, "30d": 30 * 86400.0}
@@ -111,23 +111,16 @@ def what_if(request: HttpRequest) -> HttpResponse:
             request, "dashboard/_what_if.html", {"error": "These numbers make no sense."}, status=400
         )
     since = timezone.now().timestamp() - evaluator.WORK_SECONDS
-    work, _ = instruments.provider().work(since)
-    seen = inline_model.what_if(
-        work,
+    simulated = inline_model.what_if(
+        instruments.provider().arrivals(since),
         evaluator.server_model(),
         traffic=form.cleaned_data["traffic"],
         render_time=form.cleaned_data["render_time"],
         web_threads=form.cleaned_data["web_threads"],
     )
-    limits = {entry["name"]: entry["limit"] for entry in context.state().report.get("thresholds", [])}
-    is_over = seen is not None and (
-        seen.p95_seconds > limits.get("p95_response_time", 5.0)
-        or seen.mean_seconds > limits.get("average_response_time", 2.0)
-        or seen.timeout_rate > limits.get("request_timeout_rate", 0.01)
-    )
-    return render(
-        request, "dashboard/_what_if.html", {"seen": seen, "mode": "queue" if is_over else "inline"}
-    )
+    limits = {entry.name: entry.limit for entry in report.entries_from(context.state().report)}
+    mode = "inline" if simulated is None or simulated.keeps(limits) else "queue"
+    return render(request, "dashboard/_what_if.html", {"simulated": simulated, "mode": mode})
 
 
 def _page() -> dict[str, Any]:

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import pstdev
 
+from metrics.decisions.criteria import Statistic
 from metrics.decisions.inline_model import Arrival, ServerModel, SimulatedLatencies, simulate
 from metrics.decisions.limits_file import LimitsFile, Threshold
 from metrics.decisions.switch import Decision, Queue, SwitchState, decide
 from metrics.decisions.threshold_state import AlertState, Reading, ReadingVerdict, ThresholdEvaluation, judge
 from metrics.decisions.windows import Window, reading_for
+from metrics.durations import Epoch
 
 OFFERED_LOAD = "offered_load"
 
@@ -19,14 +21,14 @@ EXTENDED_WINDOW_FACTOR = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """All that an evaluation looks at.
+    """Everything that an evaluation reads.
 
-    ``windows`` has a window for each length in seconds that a threshold asks for, and for ``LONGER`` times that;
-    ``work`` is what came in during ``LONGER * work_seconds``, in order of arrival; ``is_queued``: some of the last
-    ``work_seconds`` went to the queue.
+    ``windows`` has a window for each length in seconds that a threshold names, and for ``EXTENDED_WINDOW_FACTOR``
+    times that length. ``work`` holds the requests of the last ``EXTENDED_WINDOW_FACTOR * work_seconds`` in order of
+    arrival; ``is_queued`` tells whether some of the last ``work_seconds`` went to the queue.
     """
 
-    now: float
+    now: Epoch
     windows: Mapping[float, Window | None]
     work: Sequence[Arrival]
     work_seconds: float
@@ -36,7 +38,7 @@ class Observation:
 
     def recent(self) -> list[Arrival]:
         """Return what came in during the last ``work_seconds``."""
-        return [one for one in self.work if one.arrived_at > self.now - self.work_seconds]
+        return [arrival for arrival in self.work if arrival.arrived_at > self.now - self.work_seconds]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,49 +53,71 @@ class Assessment:
 
 
 def assess(
-    limits: LimitsFile, seen: Observation, memories: Mapping[str, AlertState], course: SwitchState
+    limits: LimitsFile,
+    observation: Observation,
+    alert_states: Mapping[str, AlertState],
+    switch_state: SwitchState,
 ) -> Assessment:
     """Judge every threshold and decide about the mode."""
-    work = seen.recent()
-    recent = simulate(work, seen.machine)
-    readers = [_Reader(limits, seen, recent), _Reader(limits, seen, None, longer=True)]
+    work = observation.recent()
+    recent = simulate(work, observation.machine)
+    readers = [_Reader(limits, observation, recent), _Reader(limits, observation, None, longer=True)]
     judged = tuple(
-        _judge(threshold, readers, memories.get(threshold.name, AlertState(since=seen.now)), seen.now, course)
+        _judge(
+            threshold,
+            readers,
+            alert_states.get(threshold.name, AlertState(since=observation.now)),
+            observation.now,
+            switch_state,
+        )
         for threshold in limits.thresholds
     )
-    decision = decide(judged, course, seen.queue, seen.now)
+    decision = decide(judged, switch_state, observation.queue, observation.now)
     shadows = readers[0].shadows()
     return Assessment(judged=judged, shadow=recent, shadows=shadows, work=work, decision=decision)
 
 
 def _judge(
-    threshold: Threshold, readers: Sequence["_Reader"], memory: AlertState, now: float, course: SwitchState
+    threshold: Threshold,
+    readers: Sequence["_Reader"],
+    alert_state: AlertState,
+    now: Epoch,
+    switch_state: SwitchState,
 ) -> ThresholdEvaluation:
-    found = judge(threshold, readers[0].read(threshold), memory, now, hold_factor=course.hold_factor)
+    found = judge(
+        threshold, readers[0].read(threshold), alert_state, now, hold_multiplier=switch_state.hold_multiplier
+    )
     if found.verdict == ReadingVerdict.TOO_FEW_SAMPLES and found.is_firing:
         reading = readers[1].read(threshold)
-        return judge(threshold, reading, memory, now, hold_factor=course.hold_factor)
+        return judge(threshold, reading, alert_state, now, hold_multiplier=switch_state.hold_multiplier)
     return found
 
 
 class _Reader:
-    """Reads thresholds over their window, or one ``LONGER`` times as long."""
+    """Reads thresholds over their window, or one ``EXTENDED_WINDOW_FACTOR`` times as long."""
 
     def __init__(
-        self, limits: LimitsFile, seen: Observation, known: SimulatedLatencies | None, *, longer: bool = False
+        self,
+        limits: LimitsFile,
+        observation: Observation,
+        known: SimulatedLatencies | None,
+        *,
+        longer: bool = False,
     ) -> None:
-        self._limits, self._seen, self._longer = limits, seen, longer
+        self._limits, self._observation, self._longer = limits, observation, longer
         self._shadow = known
 
     def read(self, threshold: Threshold) -> Reading:
         """Return what a threshold is judged on: the shadow while requests do not wait for their own work."""
-        seen = self._seen
-        window = seen.windows.get(threshold.window_seconds * (EXTENDED_WINDOW_FACTOR if self._longer else 1))
+        observation = self._observation
+        window = observation.windows.get(
+            threshold.window_seconds * (EXTENDED_WINDOW_FACTOR if self._longer else 1)
+        )
         if threshold.name == OFFERED_LOAD:
-            return Reading(value=offered_load(seen), at=window.at) if window else Reading(value=None)
+            return Reading(value=offered_load(observation), at=window.at) if window else Reading(value=None)
         observed = reading_for(threshold, window)
         # While the source is away, nothing is known of the other requests either.
-        if not (threshold.criterion.is_latency and seen.is_queued) or observed.value is None:
+        if not (threshold.criterion.is_latency and observation.is_queued) or observed.value is None:
             return observed
         shadows = self.shadows()
         return replace(shadows[threshold.name], at=observed.at) if threshold.name in shadows else observed
@@ -101,35 +125,32 @@ class _Reader:
     def shadows(self) -> dict[str, Reading]:
         """Return what the latency thresholds read inline."""
         if self._shadow is None and self._longer:
-            self._shadow = simulate(self._seen.work, self._seen.machine)
-        return {} if self._shadow is None else _readings(self._limits, self._shadow, self._seen)
+            self._shadow = simulate(self._observation.work, self._observation.machine)
+        return {} if self._shadow is None else _readings(self._limits, self._shadow, self._observation)
 
 
-def _readings(limits: LimitsFile, found: SimulatedLatencies, seen: Observation) -> dict[str, Reading]:
-    values: dict[str, tuple[float, float | None]] = {
-        "p95_response_time": (found.p95_seconds, None),
-        "average_response_time": (found.mean_seconds, None),
-        "request_timeout_rate": (found.timeout_rate, seen.machine.deadline_seconds),
-    }
+def _readings(limits: LimitsFile, found: SimulatedLatencies, observation: Observation) -> dict[str, Reading]:
     spread = pstdev(found.latencies)
     return {
-        one.name: Reading(
-            value=values[one.name][0],
+        threshold.name: Reading(
+            value=value,
             samples=found.requests,
-            events_over=found.count_over(values[one.name][1] or one.limit),
+            events_over=found.over_deadline
+            if threshold.criterion.kind == Statistic.RATIO
+            else found.count_over(threshold.limit),
             deviation=spread,
-            at=seen.now,
+            at=observation.now,
         )
-        for one in limits.thresholds
-        if one.name in values
+        for threshold in limits.thresholds
+        if (value := found.value_of(threshold.name)) is not None
     }
 
 
-def offered_load(seen: Observation) -> float:
+def offered_load(observation: Observation) -> float:
     """Return the work that came in as a share of what the machine can do inline: 1 is all that it can."""
-    recent = seen.recent()
-    every = sum(one.service_seconds for one in recent)
-    renders = sum(one.service_seconds for one in recent if one.is_pdf)
-    machine = seen.machine
+    recent = observation.recent()
+    every = sum(arrival.service_seconds for arrival in recent)
+    renders = sum(arrival.service_seconds for arrival in recent if arrival.is_pdf)
+    machine = observation.machine
     slots = min(machine.render_slots, machine.web_threads)
-    return max(every / machine.web_threads, renders / slots) / seen.work_seconds
+    return max(every / machine.web_threads, renders / slots) / observation.work_seconds

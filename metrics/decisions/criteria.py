@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from metrics.decisions import metric_names
+
 # Bounds of every histogram of durations, in seconds. A limit must be one of them, so that "over the limit" is
 # exact; 0.7, 0.75 and 0.8 of the usual limits are there too, and bounds above each of them.
 DURATION_BUCKETS = (
@@ -56,9 +58,6 @@ class Criterion:
         return self.kind in {Statistic.SHARE_OVER, Statistic.COUNT_OVER}
 
 
-REQUESTS = "spms_http_request_duration_seconds"
-RENDERS = "spms_render_duration_seconds"
-
 CRITERIA = {
     one.name: one
     for one in (
@@ -67,7 +66,7 @@ CRITERIA = {
             description="95 of 100 requests are answered within this time",
             unit=Unit.SECONDS,
             kind=Statistic.QUANTILE,
-            metrics=(REQUESTS,),
+            metrics=(metric_names.REQUEST_SECONDS,),
             quantile=0.95,
             is_latency=True,
         ),
@@ -76,7 +75,7 @@ CRITERIA = {
             description="mean time until a request is answered",
             unit=Unit.SECONDS,
             kind=Statistic.MEAN,
-            metrics=(REQUESTS,),
+            metrics=(metric_names.REQUEST_SECONDS,),
             is_latency=True,
         ),
         Criterion(
@@ -84,7 +83,7 @@ CRITERIA = {
             description="share of requests past the deadline, cut off with their process, or given up by the client",
             unit=Unit.SHARE,
             kind=Statistic.RATIO,
-            metrics=("spms_http_requests_timed_out_total", "spms_http_requests_started_total"),
+            metrics=(metric_names.REQUESTS_TIMED_OUT, metric_names.REQUESTS_STARTED),
             is_latency=True,
         ),
         Criterion(
@@ -92,14 +91,14 @@ CRITERIA = {
             description="share of requests answered with 500 or above, deadlines excepted",
             unit=Unit.SHARE,
             kind=Statistic.RATIO,
-            metrics=("spms_http_requests_failed_total", "spms_http_requests_started_total"),
+            metrics=(metric_names.REQUESTS_FAILED, metric_names.REQUESTS_STARTED),
         ),
         Criterion(
             name="pdf_generation_time",
             description="95 of 100 PDFs are rendered within this time",
             unit=Unit.SECONDS,
             kind=Statistic.QUANTILE,
-            metrics=(RENDERS,),
+            metrics=(metric_names.RENDER_SECONDS,),
             quantile=0.95,
         ),
         Criterion(
@@ -107,42 +106,42 @@ CRITERIA = {
             description="renders that took longer than `over`",
             unit=Unit.PER_DAY,
             kind=Statistic.COUNT_OVER,
-            metrics=(RENDERS,),
+            metrics=(metric_names.RENDER_SECONDS,),
         ),
         Criterion(
             name="users_who_waited",
             description="people who waited longer than ten seconds for a PDF",
             unit=Unit.PER_DAY,
             kind=Statistic.GAUGE,
-            metrics=("spms_users_waited_last_24h",),
+            metrics=(metric_names.USERS_WAITED_LAST_24H,),
         ),
         Criterion(
             name="concurrent_users",
             description="people active in the last five minutes",
             unit=Unit.COUNT,
             kind=Statistic.GAUGE,
-            metrics=("spms_users_active",),
+            metrics=(metric_names.USERS_ACTIVE,),
         ),
         Criterion(
             name="pdf_generations",
             description="PDFs rendered in the last 24 hours",
             unit=Unit.PER_DAY,
             kind=Statistic.GAUGE,
-            metrics=("spms_pdfs_last_24h",),
+            metrics=(metric_names.PDFS_LAST_24H,),
         ),
         Criterion(
             name="user_complaints",
             description="complaints of users in the last 30 days",
             unit=Unit.PER_MONTH,
             kind=Statistic.GAUGE,
-            metrics=("spms_complaints_last_30d",),
+            metrics=(metric_names.COMPLAINTS_LAST_30D,),
         ),
         Criterion(
             name="web_thread_wait",
             description="share of requests that waited longer than `over` for a free web thread (X-Request-Start)",
             unit=Unit.SHARE,
             kind=Statistic.SHARE_OVER,
-            metrics=("spms_http_request_queue_duration_seconds",),
+            metrics=(metric_names.REQUEST_QUEUE_SECONDS,),
         ),
         Criterion(
             name="offered_load",

@@ -5,7 +5,7 @@ the servers become free in a heap; each piece of work starts at its arrival or w
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -45,6 +45,20 @@ class SimulatedLatencies:
     def timeout_rate(self) -> float:
         """The share of requests past the deadline."""
         return self.over_deadline / self.requests if self.requests else 0.0
+
+    def value_of(self, name: str) -> float | None:
+        """Return the value of a latency threshold by its name; None for any other threshold."""
+        values = {
+            "p95_response_time": self.p95_seconds,
+            "average_response_time": self.mean_seconds,
+            "request_timeout_rate": self.timeout_rate,
+        }
+        return values.get(name)
+
+    def keeps(self, limits: Mapping[str, float]) -> bool:
+        """Return True if no value is above the limit that its name has."""
+        values = ((self.value_of(name), limit) for name, limit in limits.items())
+        return all(value is None or value <= limit for value, limit in values)
 
     def count_over(self, seconds: float) -> int:
         """Return how many requests would have taken longer."""

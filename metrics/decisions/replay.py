@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from metrics.decisions import metric_names, routing
 from metrics.decisions.assessment import EXTENDED_WINDOW_FACTOR, Observation, assess
-from metrics.decisions.criteria import DURATION_BUCKETS, RENDERS, REQUESTS
+from metrics.decisions.criteria import DURATION_BUCKETS
 from metrics.decisions.inline_model import Arrival, ServerModel, SimulatedLatencies
 from metrics.decisions.limits_file import LimitsFile
 from metrics.decisions.statistics import quantile_of
@@ -19,8 +20,6 @@ from metrics.decisions.windows import Histogram, Window
 
 TICK_SECONDS = 15.0
 ENQUEUE_SECONDS = 0.02
-SPILL_SECONDS = 60.0
-STARTED, TIMED_OUT = "spms_http_requests_started_total", "spms_http_requests_timed_out_total"
 COLUMNS = ("arrived_at", "kind", "service_seconds")
 BOUNDS = (*DURATION_BUCKETS, float("inf"))
 
@@ -122,7 +121,7 @@ class _Past:
         self._seconds = seconds
         self._coming: list[tuple[float, str, float, bool]] = []
         self._ended: deque[tuple[float, str, float, bool]] = deque()
-        self._counts = {REQUESTS: _Counts(), RENDERS: _Counts()}
+        self._counts = {metric_names.REQUEST_SECONDS: _Counts(), metric_names.RENDER_SECONDS: _Counts()}
         self._late = 0
 
     def will_end(self, at: float, name: str, seconds: float, *, is_late: bool = False) -> None:
@@ -141,7 +140,10 @@ class _Past:
             self._counts[name].add(seconds, -1)
             self._late -= is_late
         histograms = {name: counts.histogram() for name, counts in self._counts.items()}
-        counters = {STARTED: histograms[REQUESTS].count, TIMED_OUT: float(self._late)}
+        counters = {
+            metric_names.REQUESTS_STARTED: histograms[metric_names.REQUEST_SECONDS].count,
+            metric_names.REQUESTS_TIMED_OUT: float(self._late),
+        }
         return Window(at=now, histograms=histograms, counters=counters)
 
 
@@ -155,8 +157,8 @@ class _Day:
     workers: list[float]
     inline_ends: list[float] = field(default_factory=list)
     queued_starts: deque[float] = field(default_factory=deque)
-    course: SwitchState = field(default_factory=SwitchState)
-    memories: dict[str, AlertState] = field(default_factory=dict)
+    switch_state: SwitchState = field(default_factory=SwitchState)
+    alert_states: dict[str, AlertState] = field(default_factory=dict)
     changes: list[tuple[float, str, str]] = field(default_factory=list)
     queued_at: deque[float] = field(default_factory=deque)
     queue_seconds: float = 0.0
@@ -180,15 +182,20 @@ class _Day:
         return start + ENQUEUE_SECONDS, begun + work.service_seconds
 
     def _is_inline(self, now: float, work: Arrival) -> bool:
-        """Route a PDF as the API does: the bulkhead in inline mode, the spill in queue mode."""
-        if work.service_seconds > self.site.deadline_seconds or self.site.queue_workers < 1:
-            return self.site.queue_workers < 1
+        """Return True if a PDF is rendered by the web process, by the rules that the API follows."""
         while self.inline_ends and self.inline_ends[0] <= now:
             heapq.heappop(self.inline_ends)
-        is_free = len(self.inline_ends) < self.site.inline_slots
-        if self.course.mode == "inline":
-            return is_free
-        return is_free and self.workers[0] - now > SPILL_SECONDS
+        route = routing.choose(
+            mode=self.switch_state.mode,
+            is_auto=True,
+            prefers_queue=False,
+            estimate_seconds=work.service_seconds,
+            deadline_seconds=self.site.deadline_seconds,
+            has_slot=len(self.inline_ends) < self.site.inline_slots,
+            has_workers=self.site.queue_workers > 0,
+            estimated_wait_seconds=lambda: self.workers[0] - now,
+        )
+        return route.mode == "inline"
 
     def waiting(self, now: float) -> int:
         """Return how many tasks wait for a worker."""
@@ -202,7 +209,7 @@ def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
     day = _Day(
         site=site, limits=limits, web=[0.0] * site.web_threads, workers=[0.0] * max(1, site.queue_workers)
     )
-    day.course = SwitchState(since=work[0].arrived_at)
+    day.switch_state = SwitchState(since=work[0].arrived_at)
     day.web = [work[0].arrived_at] * site.web_threads
     window_seconds = _window_seconds(limits)
     past = [_Past(window_seconds), _Past(EXTENDED_WINDOW_FACTOR * window_seconds)]
@@ -215,7 +222,7 @@ def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
         while tick <= one.arrived_at:
             _tick(day, past, recent, tick, window_seconds)
             tick += TICK_SECONDS
-        mode = day.course.mode
+        mode = day.switch_state.mode
         answered_at, made_at = day.serve(one)
         taken = answered_at - one.arrived_at
         is_late = taken > site.deadline_seconds
@@ -224,9 +231,9 @@ def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
         if made_at is not None:
             made.append(made_at - one.arrived_at)
         for each in past:
-            each.will_end(answered_at, REQUESTS, taken, is_late=is_late)
+            each.will_end(answered_at, metric_names.REQUEST_SECONDS, taken, is_late=is_late)
             if made_at is not None:
-                each.will_end(made_at, RENDERS, one.service_seconds)
+                each.will_end(made_at, metric_names.RENDER_SECONDS, one.service_seconds)
         recent.append(one)
     return Report(
         requests=len(work),
@@ -264,28 +271,28 @@ def _tick(
         | dict.fromkeys(lengths, window),
         work=known,
         work_seconds=window_seconds,
-        is_queued=day.course.mode == "queue" or bool(day.queued_at),
+        is_queued=day.switch_state.mode == "queue" or bool(day.queued_at),
         machine=day.site.machine,
         queue=Queue(live_workers=day.site.queue_workers, waiting=day.waiting(now)),
     )
-    found = assess(day.limits, seen, day.memories, day.course)
-    day.memories = {one.threshold.name: one.memory for one in found.judged}
-    if day.course.mode == "queue":
+    found = assess(day.limits, seen, day.alert_states, day.switch_state)
+    day.alert_states = {one.threshold.name: one.alert_state for one in found.judged}
+    if day.switch_state.mode == "queue":
         day.queue_seconds += TICK_SECONDS
         day.needless_seconds += TICK_SECONDS * _is_needless(found.shadow, day.limits)
-    if found.decision.course.mode != day.course.mode:
-        day.changes.append((now, found.decision.course.mode, found.decision.reason))
-    day.course = found.decision.course
+    if found.decision.switch_state.mode != day.switch_state.mode:
+        day.changes.append((now, found.decision.switch_state.mode, found.decision.reason))
+    day.switch_state = found.decision.switch_state
 
 
-def _is_needless(seen: SimulatedLatencies | None, limits: LimitsFile) -> bool:
-    """Say whether the queue is used although every limit that moves work would be kept well without it."""
-    if seen is None:
+def _is_needless(simulated: SimulatedLatencies | None, limits: LimitsFile) -> bool:
+    """Return True if every limit that moves work would be kept well without the queue."""
+    if simulated is None:
         return True
-    values = {
-        "p95_response_time": seen.p95_seconds,
-        "average_response_time": seen.mean_seconds,
-        "request_timeout_rate": seen.timeout_rate,
-    }
-    routing = [one for one in limits.thresholds if one.routes_to_queue and one.name in values]
-    return all(values[one.name] < one.limit * one.recover_below for one in routing)
+    return simulated.keeps(
+        {
+            threshold.name: threshold.limit * threshold.recover_below
+            for threshold in limits.thresholds
+            if threshold.routes_to_queue
+        }
+    )

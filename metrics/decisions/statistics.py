@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import StatisticsError, correlation, linear_regression
 
 Z_90 = 2.3263
+MIN_TREND_POINTS = 8
 
 
 def wilson_lower(events: float, samples: float, z: float = Z_90) -> float:
@@ -63,15 +65,13 @@ def seconds_until(points: Sequence[tuple[float, float]], limit: float, *, fit: f
 
     None when it does not rise, or explains less than the share ``fit`` of the variance. 0 when it is there.
     """
-    count = len(points)
-    if count < 8:
+    if len(points) < MIN_TREND_POINTS:
         return None
-    mean_x, mean_y = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
-    xx = sum((x - mean_x) ** 2 for x, _ in points)
-    yy = sum((y - mean_y) ** 2 for _, y in points)
-    xy = sum((x - mean_x) * (y - mean_y) for x, y in points)
-    if xx <= 0 or yy <= 0 or xy <= 0 or xy * xy / (xx * yy) < fit:
-        return None
-    slope = xy / xx
     now = points[-1][0]
-    return max(0.0, mean_x + (limit - mean_y) / slope - now)
+    times, values = [at - now for at, _ in points], [value for _, value in points]
+    try:
+        slope, intercept = linear_regression(times, values)
+        correlates = correlation(times, values) ** 2 >= fit
+    except StatisticsError:  # all points have the same time or the same value
+        return None
+    return max(0.0, (limit - intercept) / slope) if slope > 0 and correlates else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from metrics.decisions.threshold_state import ThresholdEvaluation
+from metrics.durations import Epoch
 
 type Mode = Literal["inline", "queue"]
 type Setting = Literal["auto", "inline", "queue"]
@@ -38,51 +39,63 @@ class SwitchState:
     """What is remembered of the mode between two decisions; times in seconds since 1970."""
 
     mode: Mode = "inline"
-    since: float = 0.0
-    hold_factor: float = 1.0
-    returned_at: float | None = None
+    since: Epoch = 0.0
+    hold_multiplier: float = 1.0
+    returned_at: Epoch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The mode that the limits ask for, why in one sentence, and what is to be remembered.
+    """The mode that the limits ask for, why in evaluation sentence, and what is to be remembered.
 
     ``alarm`` says what keeps a decision from being carried out.
     """
 
-    course: SwitchState
+    switch_state: SwitchState
     reason: str
     alarm: str = ""
 
 
-def decide(judged: Sequence[ThresholdEvaluation], course: SwitchState, queue: Queue, now: float) -> Decision:
+def decide(
+    judged: Sequence[ThresholdEvaluation], switch_state: SwitchState, queue: Queue, now: Epoch
+) -> Decision:
     """Return the mode after an evaluation."""
-    firing = [one for one in judged if one.threshold.routes_to_queue and one.is_firing]
-    if course.mode == "inline":
-        return _from_inline(firing, course, queue, now)
+    firing = [
+        evaluation for evaluation in judged if evaluation.threshold.routes_to_queue and evaluation.is_firing
+    ]
+    if switch_state.mode == "inline":
+        return _from_inline(firing, switch_state, queue, now)
     if firing:
-        return Decision(course=course, reason=f"queue, because of {_named(firing)}", alarm=queue.problem)
+        return Decision(
+            switch_state=switch_state, reason=f"queue, because of {_named(firing)}", alarm=queue.problem
+        )
     if queue.waiting > MAX_BACKLOG and not queue.problem:
-        return Decision(course=course, reason=f"queue, until the {queue.waiting} waiting tasks are done")
-    back = replace(course, mode="inline", since=now, returned_at=now)
-    return Decision(course=back, reason="inline again: every limit has been kept for long enough")
+        return Decision(
+            switch_state=switch_state, reason=f"queue, until the {queue.waiting} waiting tasks are done"
+        )
+    back = replace(switch_state, mode="inline", since=now, returned_at=now)
+    return Decision(switch_state=back, reason="inline again: every limit has been kept for long enough")
 
 
 def _from_inline(
-    firing: Sequence[ThresholdEvaluation], course: SwitchState, queue: Queue, now: float
+    firing: Sequence[ThresholdEvaluation], switch_state: SwitchState, queue: Queue, now: Epoch
 ) -> Decision:
     if not firing:
-        return Decision(course=course, reason="inline, because no limit that moves work is crossed")
+        return Decision(
+            switch_state=switch_state, reason="inline, because no limit that moves work is crossed"
+        )
     if queue.problem:
         alarm = f"{_named(firing)}, but the queue is not used: {queue.problem}"
-        return Decision(course=course, reason=f"inline although {alarm}", alarm=alarm)
-    is_regretted = course.returned_at is not None and now - course.returned_at < REGRET_SECONDS
-    keep_seconds = max(one.threshold.keep_firing_for_seconds for one in firing)
+        return Decision(switch_state=switch_state, reason=f"inline although {alarm}", alarm=alarm)
+    is_regretted = switch_state.returned_at is not None and now - switch_state.returned_at < REGRET_SECONDS
+    keep_seconds = max(evaluation.threshold.keep_firing_for_seconds for evaluation in firing)
     most = max(1.0, MAX_KEEP_SECONDS / keep_seconds)
-    factor = min(course.hold_factor * 2, most) if is_regretted else 1.0
-    entered = replace(course, mode="queue", since=now, hold_factor=factor)
-    return Decision(course=entered, reason=f"queue, because of {_named(firing)}")
+    factor = min(switch_state.hold_multiplier * 2, most) if is_regretted else 1.0
+    entered = replace(switch_state, mode="queue", since=now, hold_multiplier=factor)
+    return Decision(switch_state=entered, reason=f"queue, because of {_named(firing)}")
 
 
 def _named(firing: Sequence[ThresholdEvaluation]) -> str:
-    return "; ".join(f"{one.threshold.name.replace('_', ' ')}: {one.reason}" for one in firing)
+    return "; ".join(
+        f"{evaluation.threshold.name.replace('_', ' ')}: {evaluation.reason}" for evaluation in firing
+    )

@@ -11,6 +11,7 @@ from enum import StrEnum
 from metrics.decisions.criteria import Statistic, Unit
 from metrics.decisions.limits_file import Threshold
 from metrics.decisions.statistics import Z_90, wilson_lower
+from metrics.durations import Epoch
 
 STALE_SECONDS = 60.0
 MIN_EVENTS = 3
@@ -32,8 +33,8 @@ class ReadingVerdict(StrEnum):
     """What one reading says."""
 
     CROSSED = "crossed"
-    NEAR = "near the limit"
-    GOOD = "good"
+    BORDERLINE = "near the limit"
+    HEALTHY = "healthy"
     TOO_FEW_SAMPLES = "too few samples"
     NO_DATA = "no data"
     STALE = "stale data"
@@ -51,7 +52,7 @@ class Reading:
     samples: float = 0.0
     events_over: float = 0.0
     deviation: float = 0.0
-    at: float = 0.0
+    at: Epoch = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +60,11 @@ class AlertState:
     """What is remembered of a threshold between two evaluations; times in seconds since 1970."""
 
     phase: State = State.INACTIVE
-    since: float = 0.0
-    crossed_since: float | None = None
+    since: Epoch = 0.0
+    crossed_since: Epoch | None = None
     good_seconds: float = 0.0
-    seen_at: float = 0.0
-    unknown_since: float | None = None
+    seen_at: Epoch = 0.0
+    unknown_since: Epoch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,29 +75,34 @@ class ThresholdEvaluation:
     reading: Reading
     state: State
     verdict: ReadingVerdict
-    memory: AlertState
+    alert_state: AlertState
     reason: str
 
     @property
     def is_firing(self) -> bool:
         """Whether it fires, be it that nothing is known at the moment."""
-        return self.memory.phase == State.FIRING
+        return self.alert_state.phase == State.FIRING
 
 
 def judge(
-    threshold: Threshold, reading: Reading, memory: AlertState, now: float, *, hold_factor: float = 1.0
+    threshold: Threshold,
+    reading: Reading,
+    alert_state: AlertState,
+    now: Epoch,
+    *,
+    hold_multiplier: float = 1.0,
 ) -> ThresholdEvaluation:
     """Return the state of a threshold after a reading.
 
-    ``hold_factor`` lengthens ``keep_firing_for`` after a return that was regretted.
+    ``hold_multiplier`` lengthens ``keep_firing_for`` after a return that was regretted.
     """
     verdict = verdict_on(threshold, reading, now)
     after = _remember(
         threshold,
         verdict,
-        memory,
+        alert_state,
         now,
-        keep_seconds=threshold.keep_firing_for_seconds * hold_factor,
+        keep_seconds=threshold.keep_firing_for_seconds * hold_multiplier,
         reading_is_over=reading.value is not None and reading.value > threshold.limit,
     )
     shown = {ReadingVerdict.NO_DATA: State.NO_DATA, ReadingVerdict.STALE: State.STALE}.get(
@@ -107,12 +113,12 @@ def judge(
         reading=reading,
         state=shown,
         verdict=verdict,
-        memory=after,
+        alert_state=after,
         reason=_reason(threshold, reading, verdict, now),
     )
 
 
-def verdict_on(threshold: Threshold, reading: Reading, now: float) -> ReadingVerdict:
+def verdict_on(threshold: Threshold, reading: Reading, now: Epoch) -> ReadingVerdict:
     """Return what one reading says about a limit."""
     if reading.value is None:
         return ReadingVerdict.NO_DATA
@@ -121,9 +127,9 @@ def verdict_on(threshold: Threshold, reading: Reading, now: float) -> ReadingVer
     if is_sampled(threshold) and reading.samples < threshold.min_samples:
         return ReadingVerdict.TOO_FEW_SAMPLES
     if reading.value > threshold.limit:
-        return ReadingVerdict.CROSSED if _is_sure(threshold, reading) else ReadingVerdict.NEAR
+        return ReadingVerdict.CROSSED if _is_sure(threshold, reading) else ReadingVerdict.BORDERLINE
     is_good = reading.value <= threshold.limit * threshold.recover_below
-    return ReadingVerdict.GOOD if is_good else ReadingVerdict.NEAR
+    return ReadingVerdict.HEALTHY if is_good else ReadingVerdict.BORDERLINE
 
 
 def is_sampled(threshold: Threshold) -> bool:
@@ -132,7 +138,7 @@ def is_sampled(threshold: Threshold) -> bool:
 
 
 def _is_sure(threshold: Threshold, reading: Reading) -> bool:
-    """Say whether enough samples are over the limit, and more than chance would bring."""
+    """Return True if enough samples are over the limit, and more than by chance."""
     if not is_sampled(threshold):
         return True
     if reading.events_over < MIN_EVENTS:
@@ -148,54 +154,58 @@ def _is_sure(threshold: Threshold, reading: Reading) -> bool:
 def _remember(
     threshold: Threshold,
     verdict: ReadingVerdict,
-    memory: AlertState,
-    now: float,
+    alert_state: AlertState,
+    now: Epoch,
     *,
     keep_seconds: float,
     reading_is_over: bool,
 ) -> AlertState:
     if verdict == ReadingVerdict.CROSSED:
-        return _after_crossing(threshold, memory, now)
+        return _after_crossing(threshold, alert_state, now)
     if verdict in {ReadingVerdict.TOO_FEW_SAMPLES, ReadingVerdict.NO_DATA, ReadingVerdict.STALE}:
-        return _after_unknown(verdict, memory, now)
-    if memory.phase != State.FIRING:
-        return _entered(AlertState(), State.INACTIVE, memory, now)
+        return _after_unknown(verdict, alert_state, now)
+    if alert_state.phase != State.FIRING:
+        return _entered(AlertState(), State.INACTIVE, alert_state, now)
     if reading_is_over:
-        return replace(memory, good_seconds=0.0, unknown_since=None, seen_at=now)
-    passed = min(now - memory.seen_at, STALE_SECONDS) if memory.seen_at else 0.0
+        return replace(alert_state, good_seconds=0.0, unknown_since=None, seen_at=now)
+    passed = min(now - alert_state.seen_at, STALE_SECONDS) if alert_state.seen_at else 0.0
     good_seconds = max(
         0.0,
-        memory.good_seconds + (passed if verdict == ReadingVerdict.GOOD else -passed * BORDERLINE_PENALTY),
+        alert_state.good_seconds
+        + (passed if verdict == ReadingVerdict.HEALTHY else -passed * BORDERLINE_PENALTY),
     )
-    if verdict == ReadingVerdict.GOOD and good_seconds >= keep_seconds:
-        return _entered(AlertState(), State.INACTIVE, memory, now)
-    return replace(memory, good_seconds=good_seconds, unknown_since=None, seen_at=now)
+    if verdict == ReadingVerdict.HEALTHY and good_seconds >= keep_seconds:
+        return _entered(AlertState(), State.INACTIVE, alert_state, now)
+    return replace(alert_state, good_seconds=good_seconds, unknown_since=None, seen_at=now)
 
 
-def _after_crossing(threshold: Threshold, memory: AlertState, now: float) -> AlertState:
-    crossed_since = memory.crossed_since if memory.crossed_since is not None else now
+def _after_crossing(threshold: Threshold, alert_state: AlertState, now: Epoch) -> AlertState:
+    crossed_since = alert_state.crossed_since if alert_state.crossed_since is not None else now
     has_lasted = now - crossed_since >= threshold.for_seconds
-    phase = State.FIRING if has_lasted or memory.phase == State.FIRING else State.PENDING
-    return _entered(AlertState(crossed_since=crossed_since, seen_at=now), phase, memory, now)
+    phase = State.FIRING if has_lasted or alert_state.phase == State.FIRING else State.PENDING
+    return _entered(AlertState(crossed_since=crossed_since, seen_at=now), phase, alert_state, now)
 
 
-def _after_unknown(verdict: ReadingVerdict, memory: AlertState, now: float) -> AlertState:
-    """Hold what was, for a while; a gap in the data begins the time of good data anew, thin data do not."""
-    unknown_since = memory.unknown_since if memory.unknown_since is not None else now
+def _after_unknown(verdict: ReadingVerdict, alert_state: AlertState, now: Epoch) -> AlertState:
+    """Hold the phase for a while; missing data restart the count of healthy seconds, too few samples do not."""
+    unknown_since = alert_state.unknown_since if alert_state.unknown_since is not None else now
     if now - unknown_since >= MAX_HOLD_SECONDS:
-        return replace(_entered(AlertState(), State.INACTIVE, memory, now), unknown_since=unknown_since)
-    good_seconds = memory.good_seconds if verdict == ReadingVerdict.TOO_FEW_SAMPLES else 0.0
-    phase = State.INACTIVE if memory.phase == State.PENDING else memory.phase
+        return replace(_entered(AlertState(), State.INACTIVE, alert_state, now), unknown_since=unknown_since)
+    good_seconds = alert_state.good_seconds if verdict == ReadingVerdict.TOO_FEW_SAMPLES else 0.0
+    phase = State.INACTIVE if alert_state.phase == State.PENDING else alert_state.phase
     return _entered(
-        AlertState(good_seconds=good_seconds, seen_at=now, unknown_since=unknown_since), phase, memory, now
+        AlertState(good_seconds=good_seconds, seen_at=now, unknown_since=unknown_since),
+        phase,
+        alert_state,
+        now,
     )
 
 
-def _entered(values: AlertState, phase: State, before: AlertState, now: float) -> AlertState:
+def _entered(values: AlertState, phase: State, before: AlertState, now: Epoch) -> AlertState:
     return replace(values, phase=phase, since=before.since if phase == before.phase else now)
 
 
-def _reason(threshold: Threshold, reading: Reading, verdict: ReadingVerdict, now: float) -> str:
+def _reason(threshold: Threshold, reading: Reading, verdict: ReadingVerdict, now: Epoch) -> str:
     unit, limit = threshold.criterion.unit, threshold.limit
     if reading.value is None:
         return "nothing was measured"
@@ -204,7 +214,7 @@ def _reason(threshold: Threshold, reading: Reading, verdict: ReadingVerdict, now
         return f"{value}, but measured {abs(now - reading.at):.0f} s ago"
     if verdict == ReadingVerdict.TOO_FEW_SAMPLES:
         return f"{value}, but of {reading.samples:.0f} samples only (at least {threshold.min_samples})"
-    if verdict == ReadingVerdict.NEAR and reading.value > limit:
+    if verdict == ReadingVerdict.BORDERLINE and reading.value > limit:
         return (
             f"{value}, but {reading.events_over:.0f} of {reading.samples:.0f} samples over it may be chance"
         )

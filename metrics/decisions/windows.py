@@ -7,6 +7,7 @@ from metrics.decisions.criteria import Statistic
 from metrics.decisions.limits_file import Threshold
 from metrics.decisions.statistics import count_over, deviation, quantile
 from metrics.decisions.threshold_state import Reading
+from metrics.durations import Epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Histogram:
 class Window:
     """Everything counted in one window; ``at`` is when the data were taken, in seconds since 1970."""
 
-    at: float
+    at: Epoch
     histograms: Mapping[str, Histogram] = field(default_factory=dict)
     counters: Mapping[str, float] = field(default_factory=dict)
     gauges: Mapping[str, float] = field(default_factory=dict)
@@ -55,7 +56,7 @@ def _ratio(window: Window, part: str, whole: str) -> Reading:
     return Reading(value=value, samples=samples, events_over=events, at=window.at)
 
 
-def _of_histogram(threshold: Threshold, histogram: Histogram, at: float) -> Reading:
+def _of_histogram(threshold: Threshold, histogram: Histogram, at: Epoch) -> Reading:
     count, criterion = histogram.count, threshold.criterion
     if threshold.over_seconds is not None:
         over = count_over(histogram.buckets, threshold.over_seconds) if count else 0.0

@@ -19,18 +19,22 @@ from metrics import flag, instruments
 from metrics.collection import activity, snapshots
 from metrics.collection.feedback import complaints
 from metrics.collection.sources import CircuitBreaker, PrometheusSource, SnapshotSource, Source
+from metrics.decisions import metric_names
 from metrics.decisions.assessment import EXTENDED_WINDOW_FACTOR, Assessment, Observation, assess
 from metrics.decisions.inline_model import Arrival, ServerModel
 from metrics.decisions.limits_file import LimitsError, LimitsFile, load, load_text
 from metrics.decisions.switch import SwitchState
 from metrics.decisions.threshold_state import AlertState, State
 from metrics.decisions.windows import Window
+from metrics.durations import Epoch
 from metrics.evaluation import forecasts, report, series
 from metrics.models import Evaluation, ModeChange, ModeState
 
 LEASE = timedelta(seconds=40)
 WORK_SECONDS = 300.0
 MAX_OTHERS = 20_000
+# Keys that older versions have stored in ModeState.course, with their present names.
+RENAMED_KEYS = {"hold_factor": "hold_multiplier"}
 logger = logging.getLogger(__name__)
 
 
@@ -57,10 +61,10 @@ def server_model() -> ServerModel:
     )
 
 
-def tick(read_from: Source, *, now: float | None = None) -> bool:
+def tick(read_from: Source, *, now: Epoch | None = None) -> bool:
     """Evaluate once, unless another evaluator holds the lease; return whether it did.
 
-    Every host's evaluator keeps its own snapshot, whoever decides.
+    The evaluator of every host records a snapshot, also without the lease.
     """
     now = time.time() if now is None else now
     snapshots.record(platform.node() or "localhost", now)
@@ -69,21 +73,21 @@ def tick(read_from: Source, *, now: float | None = None) -> bool:
     flag.end_expired_override()
     state = ModeState.objects.get(pk=1)
     limits = _limits(state)
-    seen = observe(limits, read_from, now)
-    found = assess(limits, seen, alert_states_from(state), switch_state_from(state))
-    _store(state, found, limits, read_from.name, seen)
+    observation = observe(limits, read_from, now)
+    assessment = assess(limits, observation, alert_states_from(state), switch_state_from(state))
+    _store(state, assessment, limits, read_from.name, observation)
     instruments.EVALUATIONS.labels("done").inc()
     return True
 
 
-def prune(now: float) -> None:
-    """Remove snapshots and evaluations that nobody needs any more."""
+def prune(now: Epoch) -> None:
+    """Remove snapshots and evaluations that no window or chart needs any more."""
     snapshots.downsample(now)
     at = datetime.fromtimestamp(now, UTC)
     Evaluation.objects.filter(at__lt=at - timedelta(days=90)).delete()
 
 
-def _lease(now: float) -> bool:
+def _lease(now: Epoch) -> bool:
     """Take or renew the lease; one that ends impossibly late was written before the clock jumped."""
     at, me = datetime.fromtimestamp(now, UTC), evaluator_id()
     ModeState.objects.get_or_create(pk=1)
@@ -114,39 +118,38 @@ def _limits(state: ModeState) -> LimitsFile:
     return limits
 
 
-def observe(limits: LimitsFile, read_from: Source, now: float) -> Observation:
+def observe(limits: LimitsFile, read_from: Source, now: Epoch) -> Observation:
     """Return all that an evaluation looks at."""
     facts = instruments.provider()
     gauges = {
         **facts.gauges(),
-        "spms_users_active": float(activity.active_users()),
-        "spms_complaints_last_30d": float(complaints()),
+        metric_names.USERS_ACTIVE: float(activity.active_users()),
+        metric_names.COMPLAINTS_LAST_30D: float(complaints()),
     }
-    lengths = {one.window_seconds for one in limits.thresholds}
+    lengths = {threshold.window_seconds for threshold in limits.thresholds}
     lengths |= {length * EXTENDED_WINDOW_FACTOR for length in lengths if length <= 3600}
     lengths |= {WORK_SECONDS, WORK_SECONDS * EXTENDED_WINDOW_FACTOR}
     windows = {length: _with(read_from.window(length, now), gauges, now) for length in lengths}
-    pdfs, _ = facts.work(now - EXTENDED_WINDOW_FACTOR * WORK_SECONDS)
-    _, is_queued = facts.work(now - WORK_SECONDS)
+    pdfs = facts.arrivals(now - EXTENDED_WINDOW_FACTOR * WORK_SECONDS)
     return Observation(
         now=now,
         windows=windows,
         work=sorted([*pdfs, *_spread_other_requests(windows, now)]),
         work_seconds=WORK_SECONDS,
-        is_queued=is_queued or flag.mode() == "queue",
+        is_queued=flag.mode() == "queue" or facts.any_queued(now - WORK_SECONDS),
         machine=server_model(),
         queue=facts.queue(),
     )
 
 
-def _with(window: Window | None, gauges: Mapping[str, float], now: float) -> Window:
+def _with(window: Window | None, gauges: Mapping[str, float], now: Epoch) -> Window:
     """Return a window with the gauges, which are known also when the source is away."""
     if window is None:
         return Window(at=now, gauges=gauges)
     return dataclasses.replace(window, gauges=gauges)
 
 
-def _spread_other_requests(windows: Mapping[float, Window], now: float) -> list[Arrival]:
+def _spread_other_requests(windows: Mapping[float, Window], now: Epoch) -> list[Arrival]:
     """Return the requests that made no PDF, spread evenly over the last five minutes and the ten before."""
     counts = [
         _other_requests(windows[seconds]) for seconds in (WORK_SECONDS, WORK_SECONDS * EXTENDED_WINDOW_FACTOR)
@@ -176,64 +179,73 @@ def _spread(number: float, sum_seconds: float, begin: float, end: float) -> list
 
 def alert_states_from(state: ModeState) -> dict[str, AlertState]:
     """Return what is remembered of each threshold; what cannot be read is forgotten."""
-    found = {}
+    alert_states = {}
     for name, values in state.memories.items():
         try:
-            found[name] = AlertState(**{**values, "phase": State(values["phase"])})
+            alert_states[name] = AlertState(**{**values, "phase": State(values["phase"])})
         except (TypeError, ValueError, KeyError):
             logger.warning("what was remembered of %s cannot be read", name)
-    return found
+    return alert_states
 
 
 def switch_state_from(state: ModeState) -> SwitchState:
-    """Return what is remembered of the mode."""
+    """Return what is remembered of the mode, also as older versions have stored it."""
+    values = {RENAMED_KEYS.get(key, key): value for key, value in state.course.items()}
     try:
-        return SwitchState(**state.course)
+        return SwitchState(**values)
     except TypeError:
         return SwitchState()
 
 
 def _store(
-    state: ModeState, found: Assessment, limits: LimitsFile, source_name: str, seen: Observation
+    state: ModeState, assessment: Assessment, limits: LimitsFile, source_name: str, observation: Observation
 ) -> None:
-    now, at = seen.now, datetime.fromtimestamp(seen.now, UTC)
-    course, before = found.decision.course, flag.from_state(state)
-    told = report.build_report(found, server_model(), forecasts.seconds_until(found, at), now)
-    kept = report.values(found) | series.build_series(seen)
-    evidence = {"limits": limits.digest, "source": source_name, "thresholds": told}
-    is_change = course.mode != switch_state_from(state).mode
-    acted = replace_mode(course, switch_state_from(state)) if limits.dry_run else course
+    now, at = observation.now, datetime.fromtimestamp(observation.now, UTC)
+    switch_state, before = assessment.decision.switch_state, flag.from_state(state)
+    entries = report.build_report(assessment, server_model(), forecasts.seconds_until(assessment, at), now)
+    values_for_charts = report.values(assessment) | series.build_series(observation)
+    evidence = {
+        "limits": limits.digest,
+        "source": source_name,
+        "thresholds": [entry.to_json() for entry in entries],
+    }
+    is_change = switch_state.mode != switch_state_from(state).mode
+    acted = replace_mode(switch_state, switch_state_from(state)) if limits.dry_run else switch_state
     values = {
-        "memories": {one.threshold.name: asdict(one.memory) for one in found.judged},
+        "memories": {
+            evaluation.threshold.name: asdict(evaluation.alert_state) for evaluation in assessment.judged
+        },
         "course": asdict(acted),
-        "report": {**evidence, "dry_run": limits.dry_run, "numbers": series.numbers(seen)},
+        "report": {**evidence, "dry_run": limits.dry_run, "numbers": series.numbers(observation)},
         "evaluated_at": at,
-        "alarm": found.decision.alarm[:500],
-        "reason": found.decision.reason[:500],
+        "alarm": assessment.decision.alarm[:500],
+        "reason": assessment.decision.reason[:500],
         "mode": acted.mode,
     }
     if acted.mode != state.mode:
         values["since"] = at
     with transaction.atomic():
         ModeState.objects.filter(pk=1).update(**values)
-        Evaluation.objects.create(at=at, mode=before.effective, values=kept)
+        Evaluation.objects.create(at=at, mode=before.effective, values=values_for_charts)
         if is_change:
             change = ModeChange.objects.create(
                 at=at,
                 before=switch_state_from(state).mode,
-                after=course.mode,
+                after=switch_state.mode,
                 setting=before.setting,
                 actor="evaluator",
-                reason=found.decision.reason[:500],
+                reason=assessment.decision.reason[:500],
                 evidence=evidence,
                 is_dry_run=limits.dry_run,
             )
             flag.notify_change(change)
     if is_change:
-        logger.warning("mode%s: %s", " (dry run)" if limits.dry_run else "", found.decision.reason)
+        logger.warning("mode%s: %s", " (dry run)" if limits.dry_run else "", assessment.decision.reason)
     flag.clear_cache()
 
 
-def replace_mode(wanted: SwitchState, kept: SwitchState) -> SwitchState:
-    """Return the course of a dry run: nothing changes."""
-    return dataclasses.replace(wanted, mode=kept.mode, since=kept.since, returned_at=kept.returned_at)
+def replace_mode(decided: SwitchState, current: SwitchState) -> SwitchState:
+    """Return the switch_state of a dry run: nothing changes."""
+    return dataclasses.replace(
+        decided, mode=current.mode, since=current.since, returned_at=current.returned_at
+    )

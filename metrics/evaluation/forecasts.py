@@ -11,22 +11,22 @@ MAX_POINTS = 60
 MAX_FORECAST_SECONDS = 86400.0
 
 
-def seconds_until(found: Assessment, at: datetime) -> dict[str, float]:
+def seconds_until(assessment: Assessment, at: datetime) -> dict[str, float]:
     """Return for each threshold that rises steadily the seconds until its limit, within a day."""
     rows = Evaluation.objects.filter(at__gt=at - TREND, at__lte=at).order_by("at")
-    seen = list(rows.values_list("at", "values"))
-    seen = seen[:: max(1, len(seen) // MAX_POINTS)]
+    rows_read = list(rows.values_list("at", "values"))
+    rows_read = rows_read[:: max(1, len(rows_read) // MAX_POINTS)]
     forecast = {}
-    for one in found.judged:
-        name, value = one.threshold.name, one.reading.value
-        if value is None or value >= one.threshold.limit:
+    for evaluation in assessment.judged:
+        name, value = evaluation.threshold.name, evaluation.reading.value
+        if value is None or value >= evaluation.threshold.limit:
             continue
         points = [
             (taken_at.timestamp(), values[name][0])
-            for taken_at, values in seen
+            for taken_at, values in rows_read
             if values.get(name, [None])[0] is not None
         ]
-        seconds = line_reaches(points, one.threshold.limit)
+        seconds = line_reaches(points, evaluation.threshold.limit)
         if seconds is not None and seconds < MAX_FORECAST_SECONDS:
             forecast[name] = seconds
     return forecast

@@ -1,58 +1,60 @@
 """What an evaluation keeps for the charts beside the thresholds: traffic, times and the queue; pure."""
 
+from metrics.decisions import metric_names
 from metrics.decisions.assessment import Observation
-from metrics.decisions.criteria import RENDERS, REQUESTS
 from metrics.decisions.statistics import quantile
 from metrics.decisions.windows import Histogram, Window
 
-GAUGES = {"queue_depth": "spms_queue_depth", "queue_lag_seconds": "spms_queue_lag_seconds"}
-STARTED, TIMED_OUT = "spms_http_requests_started_total", "spms_http_requests_timed_out_total"
+GAUGES = {"queue_depth": metric_names.QUEUE_DEPTH, "queue_lag_seconds": metric_names.QUEUE_LAG_SECONDS}
 
 type Pair = list[float | None]
 
 
-def build_series(seen: Observation) -> dict[str, Pair]:
+def build_series(observation: Observation) -> dict[str, Pair]:
     """Return series by name, as pairs like those of the thresholds: what was observed, and no shadow.
 
-    They are of the last ``seen.work_seconds``; names end in their units. None: nothing was counted.
+    They are of the last ``observation.work_seconds``; names end in their units. None: nothing was counted.
     """
-    window = seen.windows.get(seen.work_seconds)
+    window = observation.windows.get(observation.work_seconds)
     if window is None:
         return {}
     found = {
-        **_of_requests(window, seen.work_seconds),
-        **_of_renders(window, seen.work_seconds),
+        **_of_requests(window, observation.work_seconds),
+        **_of_renders(window, observation.work_seconds),
         **{name: window.gauges.get(metric) for name, metric in GAUGES.items()},
     }
     return {name: [None if value is None else float(f"{value:.4g}"), None] for name, value in found.items()}
 
 
-def numbers(seen: Observation) -> dict[str, float]:
+def numbers(observation: Observation) -> dict[str, float]:
     """Return what the dashboard shows of the queue: read once by the evaluator, not by each page."""
-    window = seen.windows.get(seen.work_seconds)
+    window = observation.windows.get(observation.work_seconds)
     gauges = window.gauges if window else {}
     return {
-        "waiting": seen.queue.waiting,
-        "live_workers": seen.queue.live_workers,
-        "lag_seconds": gauges.get("spms_queue_lag_seconds", 0.0),
-        "pdfs_last_day": gauges.get("spms_pdfs_last_24h", 0.0),
+        "waiting": observation.queue.waiting,
+        "live_workers": observation.queue.live_workers,
+        "lag_seconds": gauges.get(metric_names.QUEUE_LAG_SECONDS, 0.0),
+        "pdfs_last_day": gauges.get(metric_names.PDFS_LAST_24H, 0.0),
     }
 
 
 def _of_requests(window: Window, seconds: float) -> dict[str, float | None]:
     """Return times as they were seen by clients: also while the thresholds are judged by the shadow."""
-    requests = window.histograms.get(REQUESTS)
+    requests = window.histograms.get(metric_names.REQUEST_SECONDS)
     return {
         "request_p50_seconds": _quantile(requests, 0.5),
         "request_p95_seconds": _quantile(requests, 0.95),
         "request_p99_seconds": _quantile(requests, 0.99),
         "requests_per_minute": requests.count * 60 / seconds if requests else None,
-        "timeout_ratio": _ratio(window.counters.get(TIMED_OUT), window.counters.get(STARTED)),
+        "timeout_ratio": _ratio(
+            window.counters.get(metric_names.REQUESTS_TIMED_OUT),
+            window.counters.get(metric_names.REQUESTS_STARTED),
+        ),
     }
 
 
 def _of_renders(window: Window, seconds: float) -> dict[str, float | None]:
-    renders = window.histograms.get(RENDERS)
+    renders = window.histograms.get(metric_names.RENDER_SECONDS)
     return {
         "render_p95_seconds": _quantile(renders, 0.95),
         "render_mean_seconds": renders.sum_seconds / renders.count if renders and renders.count else None,

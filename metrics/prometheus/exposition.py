@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from django.conf import settings
@@ -14,22 +15,21 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from metrics import flag, instruments
 from metrics.collection import activity, snapshots
 from metrics.collection.feedback import complaints
+from metrics.decisions import metric_names
 from metrics.models import ModeState
 
 GAUGES = {
-    "spms_queue_depth": "Tasks that wait for a worker.",
-    "spms_queue_lag_seconds": "Age of the oldest task that waits.",
-    "spms_queue_workers": "Live workers of the queue.",
-    "spms_pdfs_last_24h": "PDFs rendered in the last 24 hours.",
-    "spms_users_waited_last_24h": "People who waited longer than ten seconds for a PDF in the last 24 hours.",
-    "spms_users_active": "People active in the last five minutes.",
-    "spms_complaints_last_30d": "Complaints of users in the last 30 days.",
-    "spms_evaluator_last_run_timestamp_seconds": "When the thresholds were last evaluated.",
-    "spms_thresholds_config_last_reload_successful": "0 while the limits file is invalid.",
-    "spms_http_requests_in_flight": "Requests of the API that are being served.",
+    metric_names.QUEUE_DEPTH: "Tasks that wait for a worker.",
+    metric_names.QUEUE_LAG_SECONDS: "Age of the oldest task that waits.",
+    metric_names.QUEUE_WORKERS: "Live workers of the queue.",
+    metric_names.PDFS_LAST_24H: "PDFs rendered in the last 24 hours.",
+    metric_names.USERS_WAITED_LAST_24H: "People who waited longer than ten seconds for a PDF in the last 24 hours.",
+    metric_names.USERS_ACTIVE: "People active in the last five minutes.",
+    metric_names.COMPLAINTS_LAST_30D: "Complaints of users in the last 30 days.",
+    metric_names.EVALUATOR_LAST_RUN: "When the thresholds were last evaluated.",
+    metric_names.LIMITS_LOADED: "0 while the limits file is invalid.",
+    metric_names.REQUESTS_IN_FLIGHT: "Requests of the API that are being served.",
 }
-
-ROUTING_MODE = "spms_routing_mode"
 
 
 class HostCollector:
@@ -56,7 +56,7 @@ class HostCollector:
 
 def _routing_mode(state: ModeState) -> Metric:
     """Return the mode in force as a state set: 1 for the one, 0 for the other."""
-    family = GaugeMetricFamily(ROUTING_MODE, "1 for the mode in force.", labels=("mode",))
+    family = GaugeMetricFamily(metric_names.ROUTING_MODE, "1 for the mode in force.", labels=("mode",))
     effective = flag.from_state(state).effective
     for mode in ("inline", "queue"):
         family.add_metric([mode], float(mode == effective))
@@ -64,29 +64,32 @@ def _routing_mode(state: ModeState) -> Metric:
 
 
 def _gauges(merged: Iterable[Metric], state: ModeState) -> dict[str, float]:
-    counters = {
-        family.name: sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
-        for family in merged
-        if family.name.startswith("spms_http_requests_")
-    }
-    started, *others = (
-        counters.get(f"spms_http_requests_{name}", 0.0) for name in ("started", "finished", "lost")
-    )
     values = {
         **instruments.provider().gauges(),
-        "spms_users_active": activity.active_users(),
-        "spms_complaints_last_30d": complaints(),
-        "spms_thresholds_config_last_reload_successful": float(not state.limits_error),
-        "spms_http_requests_in_flight": max(0.0, started - sum(others)),
+        metric_names.USERS_ACTIVE: activity.active_users(),
+        metric_names.COMPLAINTS_LAST_30D: complaints(),
+        metric_names.LIMITS_LOADED: float(not state.limits_error),
+        metric_names.REQUESTS_IN_FLIGHT: _requests_in_flight(merged),
     }
     if state.evaluated_at:
-        values["spms_evaluator_last_run_timestamp_seconds"] = state.evaluated_at.timestamp()
+        values[metric_names.EVALUATOR_LAST_RUN] = state.evaluated_at.timestamp()
     return {name: float(value) for name, value in values.items()}
+
+
+def _requests_in_flight(merged: Iterable[Metric]) -> float:
+    """Return how many requests have started and neither finished nor ended with their process."""
+    counters: dict[str, float] = defaultdict(float)
+    for family in merged:
+        for sample in family.samples:
+            if sample.name.startswith("spms_http_requests_"):
+                counters[sample.name] += sample.value
+    ended = counters[metric_names.REQUESTS_FINISHED] + counters[metric_names.REQUESTS_LOST]
+    return max(0.0, counters[metric_names.REQUESTS_STARTED] - ended)
 
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer in Prometheus' text format: to this machine, to staff, and to whoever has the token."""
+    """Answer in Prometheus' text format: to this machine, to staff, and to clients with the token."""
     if not _may_read(request):
         return HttpResponse("Metrics are for this machine, staff, or a bearer token.\n", status=403)
     registry = CollectorRegistry()
@@ -103,7 +106,7 @@ def _may_read(request: HttpRequest) -> bool:
 
 
 def _is_local(request: HttpRequest) -> bool:
-    """Say whether this machine asks, and not a proxy on it for somebody else."""
+    """Return True if the client runs on this machine and no proxy forwarded the request."""
     if "HTTP_X_FORWARDED_FOR" in request.META or "HTTP_FORWARDED" in request.META:
         return False
     try:

@@ -10,6 +10,7 @@ from metrics import flag
 from metrics.collection import sources
 from metrics.dashboard import context, history, presentation
 from metrics.evaluation import evaluator
+from metrics.evaluation.report import ThresholdEntry
 from metrics.flag import Flag
 from metrics.models import Evaluation, ModeChange, ModeState
 
@@ -103,6 +104,10 @@ def test_a_series_has_at_most_some_hundred_points(staff_pages):
 
 
 def entry(**values):
+    return ThresholdEntry.from_json(stored_entry(**values))
+
+
+def stored_entry(**values):
     usual = {
         "name": "p95_response_time",
         "unit": "s",
@@ -124,7 +129,7 @@ def test_the_sentence_says_why_and_when_it_ends():
         ", because p95 response time was 6.1 s, limit 5 s; it would be 7.4 s inline now; back to inline when it "
         "stays below 4 s for 10 minutes."
     )
-    doubled = presentation.explanation(queue, [entry(shadow=None, value=6.0)], {}, hold_factor=2.0)
+    doubled = presentation.explanation(queue, [entry(shadow=None, value=6.0)], {}, hold_multiplier=2.0)
     assert "is over its limit, limit 5 s; it is 6 s now; back to inline" in doubled
     assert doubled.endswith("for 20 minutes.")
     assert presentation.explanation(queue, [], {}) == ", until 9 are done."
@@ -240,16 +245,25 @@ def test_a_change_keeps_the_evidence_of_its_time(staff_pages):
     assert staff_pages.get("/dashboard/changes/99999/").status_code == 404
 
 
-def test_the_end_of_an_override_is_a_time_and_not_text():
-    told = presentation.split_reason("deadline (until 2026-11-24T04:47+00:00)")
-    assert told == {"reason": "deadline", "until": datetime(2026, 11, 24, 4, 47, tzinfo=UTC)}
-    for text in ("no end", "odd (until 2026-99-24T04:47+00:00)"):
-        assert presentation.split_reason(text) == {"reason": text, "until": None}
+def test_the_end_of_an_override_is_a_time_and_not_text(staff_pages):
+    staff_pages.post("/dashboard/mode/", {"setting": "queue", "seconds": 1800, "reason": "deadline"})
+    [shown] = context.changes(None)["changes"]
+    assert (shown["reason"], shown["until"]) == ("deadline", ModeState.objects.get().override_until)
+    staff_pages.post("/dashboard/mode/end/")
+    assert context.changes(None)["changes"][0]["until"] is None
+
+
+def test_a_threshold_without_data_is_called_so(staff_pages):
+    at = timezone.now()
+    report = {"thresholds": [stored_entry(state="no_data", value=None)]}
+    ModeState.objects.create(evaluated_at=at, report=report)
+    html, _ = context.live()
+    assert '<span class="state">no data</span>' in html
 
 
 def test_the_sentence_remembers_the_values_at_the_switch(staff_pages):
     at = timezone.now()
-    then = entry(shown="6.1 s", description="", headroom=None, since=None, reason="")
+    then = stored_entry(shown="6.1 s", description="", headroom=None, since=None, reason="")
     changed(1, at=at, evidence={"thresholds": [then]})
     report = {"thresholds": [then | {"value": 1.0}]}
     ModeState.objects.create(mode="queue", since=at, evaluated_at=at, report=report)

@@ -1,5 +1,6 @@
 """The tick: one evaluator at a time, from counts to the flag, with its evidence; and what stops it does no harm."""
 
+import dataclasses
 import shutil
 import time
 from datetime import timedelta
@@ -12,7 +13,9 @@ from django.utils import timezone
 from documents.models import Cluster, Task
 from metrics import flag
 from metrics.collection import snapshots
-from metrics.decisions.criteria import DURATION_BUCKETS, RENDERS, REQUESTS
+from metrics.decisions import metric_names
+from metrics.decisions.criteria import DURATION_BUCKETS
+from metrics.decisions.switch import SwitchState
 from metrics.decisions.windows import Histogram, Window
 from metrics.evaluation import evaluator
 from metrics.models import Evaluation, ModeChange, ModeState, Snapshot
@@ -33,7 +36,10 @@ class Told:
     def window(self, seconds, now):
         if self.requests is None:
             return None
-        histograms = {REQUESTS: histogram(self.requests), RENDERS: histogram(self.renders)}
+        histograms = {
+            metric_names.REQUEST_SECONDS: histogram(self.requests),
+            metric_names.RENDER_SECONDS: histogram(self.renders),
+        }
         counters = {"spms_http_requests_started_total": float(len(self.requests))}
         return Window(at=now, histograms=histograms, counters=counters)
 
@@ -182,7 +188,11 @@ def test_a_value_that_rises_steadily_says_when_it_reaches_its_limit(api):
 def counts(requests, started=0.0):
     buckets = {bound: float(sum(value <= bound for value in requests)) for bound in BOUNDS}
     counters = dict.fromkeys(snapshots.COUNTERS, 0.0) | {snapshots.COUNTERS[0]: started}
-    return snapshots.Counts(buckets={REQUESTS: buckets}, sums={REQUESTS: sum(requests)}, counters=counters)
+    return snapshots.Counts(
+        buckets={metric_names.REQUEST_SECONDS: buckets},
+        sums={metric_names.REQUEST_SECONDS: sum(requests)},
+        counters=counters,
+    )
 
 
 def keep(host, seconds_ago, found):
@@ -198,8 +208,8 @@ def test_a_window_is_what_all_hosts_counted_in_it():
     keep("b", 2, counts([2.0] * 4, 4))
     window = snapshots.window(300, time.time())
     assert window is not None
-    assert window.histograms[REQUESTS].count == 7
-    assert window.histograms[REQUESTS].sum_seconds == pytest.approx(2.0 + 9.0 + 8.0)
+    assert window.histograms[metric_names.REQUEST_SECONDS].count == 7
+    assert window.histograms[metric_names.REQUEST_SECONDS].sum_seconds == pytest.approx(2.0 + 9.0 + 8.0)
     assert window.counters[snapshots.COUNTERS[0]] == 7
     assert time.time() - window.at < 5
 
@@ -209,7 +219,10 @@ def test_a_counter_that_begins_anew_counts_from_there():
     keep("a", 5, counts([1.0] * 4, 4))
     window = snapshots.window(300, time.time())
     assert window is not None
-    assert (window.histograms[REQUESTS].count, window.counters[snapshots.COUNTERS[0]]) == (4, 4)
+    assert (
+        window.histograms[metric_names.REQUEST_SECONDS].count,
+        window.counters[snapshots.COUNTERS[0]],
+    ) == (4, 4)
 
 
 def test_no_snapshot_is_no_window():
@@ -222,3 +235,10 @@ def test_old_snapshots_are_thinned():
     keep("a", 40 * 86400, counts([]))
     snapshots.downsample(time.time())
     assert 12 + 8 <= Snapshot.objects.count() <= 12 + 10
+
+
+def test_the_state_of_an_older_version_stays_readable():
+    state = ModeState(course={"mode": "queue", "since": 5.0, "hold_factor": 4.0, "returned_at": None})
+    assert evaluator.switch_state_from(state) == SwitchState(mode="queue", since=5.0, hold_multiplier=4.0)
+    state.course = dataclasses.asdict(evaluator.switch_state_from(state))
+    assert evaluator.switch_state_from(state).hold_multiplier == 4.0

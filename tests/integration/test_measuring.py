@@ -15,18 +15,14 @@ from documents.models import Cluster, Task
 from documents.queue import routing
 from metrics import flag, instruments, middleware
 from metrics.collection import activity, feedback, snapshots
-from metrics.decisions.criteria import CRITERIA, REQUESTS, Statistic
+from metrics.decisions import metric_names
+from metrics.decisions.criteria import CRITERIA, Statistic
 from metrics.models import Feedback, ModeState, Presence
 from metrics.prometheus.exposition import GAUGES
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture(autouse=True)
-def _nobody_is_known(monkeypatch):
-    monkeypatch.setattr(activity, "_last_written", {})
 
 
 def total(text, start):
@@ -65,7 +61,7 @@ def test_requests_are_counted_by_template_and_never_by_address(api, client, plan
     api.get("/api/v1/documents/999999/")
     client.get("/nowhere/at/all")
     after = scraped(client)
-    count = f'{REQUESTS}_count{{method="GET",route="api/v1/documents/{{pk}}/",status='
+    count = f'{metric_names.REQUEST_SECONDS}_count{{method="GET",route="api/v1/documents/{{pk}}/",status='
     assert total(after, f'{count}"2xx"') - total(before, f'{count}"2xx"') == 1
     assert total(after, f'{count}"4xx"') - total(before, f'{count}"4xx"') == 1
     assert "documents/999999" not in after
@@ -85,7 +81,7 @@ def test_the_time_that_a_client_asked_to_wait_is_left_out(api, plan, settings, c
     before = scraped(client)
     api.get(f"/api/v1/tasks/{task['task_id']}/", {"wait": 2})
     after = scraped(client)
-    name = f'{REQUESTS}_sum{{method="GET",route="api/v1/tasks/{{pk}}/"'
+    name = f'{metric_names.REQUEST_SECONDS}_sum{{method="GET",route="api/v1/tasks/{{pk}}/"'
     assert total(after, name) - total(before, name) < 1
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from metrics.collection import snapshots, sources
-from metrics.decisions.criteria import REQUESTS
+from metrics.decisions import metric_names
 from tests.waiting import promised
 
 
@@ -87,5 +87,5 @@ def test_a_good_answer_is_read(server):
     server.answer = (200, said(vector("7.5", le="5.0"), vector("9", le="+Inf")), 0)
     window = source(server).window(300, time.time())
     assert window is not None
-    assert window.histograms[REQUESTS].buckets == {5.0: 7.5, math.inf: 9.0}
+    assert window.histograms[metric_names.REQUEST_SECONDS].buckets == {5.0: 7.5, math.inf: 9.0}
     assert window.counters[snapshots.COUNTERS[0]] == 7.5

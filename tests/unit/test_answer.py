@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from metrics.dashboard.recommendation import Situation, is_close, recommend
+from metrics.evaluation.report import ThresholdEntry
 from metrics.flag import Flag
 
 INLINE = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="")
@@ -14,8 +15,8 @@ USUAL = Situation(flag=INLINE, is_fresh=True, live_workers=2, waiting=0)
 
 
 def entry(**values):
-    usual = {"limit": 5.0, "value": 1.0, "state": "inactive", "routes_to_queue": True, "reason": ""}
-    return usual | values
+    usual = {"name": "p95_response_time", "unit": "s", "limit": 5.0, "value": 1.0, "state": "inactive"}
+    return ThresholdEntry.from_json(usual | {"routes_to_queue": True} | values)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ def entry(**values):
     [
         ({}, "No"),
         ({"value": 4.5}, "Not yet, but it gets close"),
-        ({"value": 4.5, "reason": "too few samples: 4.5 s"}, "No"),
+        ({"value": 4.5, "verdict": "too few samples"}, "No"),
         ({"value": 6.0, "state": "pending"}, "Not yet, but it gets close"),
         ({"forecast_seconds": 600.0}, "Not yet, but it gets close"),
         ({"forecast_seconds": 60_000.0}, "No"),
@@ -61,7 +62,7 @@ def test_what_to_do_when_a_queue_is_needed(situation, to_do):
 def test_what_to_do_when_none_is_needed():
     chosen = replace(QUEUE, setting="queue")
     assert recommend(USUAL, [entry()]).to_do == "Nothing to do."
-    assert "somebody chose so" in recommend(replace(USUAL, flag=chosen), [entry()]).to_do
+    assert "an operator chose it" in recommend(replace(USUAL, flag=chosen), [entry()]).to_do
     assert "qcluster" in recommend(replace(USUAL, live_workers=0, waiting=3), [entry()]).to_do
     assert "qcluster" in recommend(replace(USUAL, live_workers=0), [entry(value=4.5)]).to_do
 

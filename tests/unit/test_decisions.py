@@ -36,14 +36,14 @@ NOTHING = Reading(value=None)
 FIRING = AlertState(phase=State.FIRING, since=NOW - 1000, crossed_since=NOW - 1000, seen_at=NOW - 15)
 
 
-def course_of(readings, memory=None, threshold=P95, step=15.0):
+def evaluate_all(readings, alert_state=None, threshold=P95, step=15.0):
     """Judge one reading after the other, every 15 seconds, and return the last."""
-    found, memory = None, memory or AlertState(since=NOW)
+    found, alert_state = None, alert_state or AlertState(since=NOW)
     for number, reading in enumerate(readings):
         at = NOW + number * step
         taken = replace(reading, at=at) if reading.value is not None else reading
-        found = judge(threshold, taken, memory, at)
-        memory = found.memory
+        found = judge(threshold, taken, alert_state, at)
+        alert_state = found.alert_state
     return found
 
 
@@ -51,21 +51,21 @@ def course_of(readings, memory=None, threshold=P95, step=15.0):
     ("threshold", "reading", "verdict"),
     [
         (P95, CROSSED, ReadingVerdict.CROSSED),
-        (P95, NEAR, ReadingVerdict.NEAR),
-        (P95, GOOD, ReadingVerdict.GOOD),
+        (P95, NEAR, ReadingVerdict.BORDERLINE),
+        (P95, GOOD, ReadingVerdict.HEALTHY),
         (P95, THIN, ReadingVerdict.TOO_FEW_SAMPLES),
         (P95, NOTHING, ReadingVerdict.NO_DATA),
         (P95, replace(GOOD, at=NOW - 61), ReadingVerdict.STALE),
         (P95, replace(GOOD, at=NOW + 61), ReadingVerdict.STALE),
-        (P95, replace(CROSSED, samples=30, events_over=2), ReadingVerdict.NEAR),
-        (P95, replace(CROSSED, samples=100, events_over=7), ReadingVerdict.NEAR),
-        (MEAN, replace(CROSSED, value=2.1, deviation=4.0, events_over=30), ReadingVerdict.NEAR),
+        (P95, replace(CROSSED, samples=30, events_over=2), ReadingVerdict.BORDERLINE),
+        (P95, replace(CROSSED, samples=100, events_over=7), ReadingVerdict.BORDERLINE),
+        (MEAN, replace(CROSSED, value=2.1, deviation=4.0, events_over=30), ReadingVerdict.BORDERLINE),
         (MEAN, replace(CROSSED, value=4.0, deviation=4.0, events_over=30), ReadingVerdict.CROSSED),
-        (ERRORS, replace(CROSSED, value=0.02, samples=100, events_over=2), ReadingVerdict.NEAR),
+        (ERRORS, replace(CROSSED, value=0.02, samples=100, events_over=2), ReadingVerdict.BORDERLINE),
         (ERRORS, replace(CROSSED, value=0.1, samples=100, events_over=10), ReadingVerdict.CROSSED),
         (USERS, Reading(value=501, at=NOW), ReadingVerdict.CROSSED),
-        (USERS, Reading(value=500, at=NOW), ReadingVerdict.NEAR),
-        (USERS, Reading(value=400, at=NOW), ReadingVerdict.GOOD),
+        (USERS, Reading(value=500, at=NOW), ReadingVerdict.BORDERLINE),
+        (USERS, Reading(value=400, at=NOW), ReadingVerdict.HEALTHY),
     ],
 )
 def test_what_one_reading_says(threshold, reading, verdict):
@@ -73,31 +73,31 @@ def test_what_one_reading_says(threshold, reading, verdict):
 
 
 def test_a_limit_fires_when_it_was_crossed_for_long_enough():
-    states = [course_of([CROSSED] * count).state for count in (1, 4, 5)]
+    states = [evaluate_all([CROSSED] * count).state for count in (1, 4, 5)]
     assert states == [State.PENDING, State.PENDING, State.FIRING]
 
 
 def test_one_good_reading_ends_what_was_pending():
-    assert course_of([CROSSED, CROSSED, GOOD]).state == State.INACTIVE
-    assert course_of([CROSSED] * 3 + [GOOD] + [CROSSED] * 4).state == State.PENDING
+    assert evaluate_all([CROSSED, CROSSED, GOOD]).state == State.INACTIVE
+    assert evaluate_all([CROSSED] * 3 + [GOOD] + [CROSSED] * 4).state == State.PENDING
 
 
 def test_it_stops_firing_after_good_readings_for_long_enough():
-    assert course_of([GOOD] * 39, FIRING).is_firing
-    assert not course_of([GOOD] * 41, FIRING).is_firing
+    assert evaluate_all([GOOD] * 39, FIRING).is_firing
+    assert not evaluate_all([GOOD] * 41, FIRING).is_firing
 
 
 def test_near_the_limit_it_goes_on_firing():
-    assert course_of([NEAR] * 1000, FIRING).is_firing
-    assert course_of([GOOD] * 30 + [CROSSED] + [GOOD] * 30, FIRING).is_firing
+    assert evaluate_all([NEAR] * 1000, FIRING).is_firing
+    assert evaluate_all([GOOD] * 30 + [CROSSED] + [GOOD] * 30, FIRING).is_firing
 
 
 def test_a_return_that_was_regretted_takes_longer_the_next_time():
-    found, memory = None, FIRING
+    found, alert_state = None, FIRING
     for number in range(45):
         at = NOW + 15.0 * number
-        found = judge(P95, replace(GOOD, at=at), memory, at, hold_factor=2)
-        memory = found.memory
+        found = judge(P95, replace(GOOD, at=at), alert_state, at, hold_multiplier=2)
+        alert_state = found.alert_state
     assert found is not None
     assert found.is_firing
 
@@ -115,12 +115,12 @@ def test_what_is_not_known_holds_and_is_named(reading, shown):
 
 def test_what_is_not_known_holds_for_two_hours_at_most():
     steps = int(MAX_HOLD_SECONDS / 15)
-    assert course_of([NOTHING] * (steps - 1), FIRING).is_firing
-    assert not course_of([NOTHING] * (steps + 2), FIRING).is_firing
+    assert evaluate_all([NOTHING] * (steps - 1), FIRING).is_firing
+    assert not evaluate_all([NOTHING] * (steps + 2), FIRING).is_firing
 
 
 def test_a_gap_in_the_data_begins_the_good_time_anew():
-    assert course_of([GOOD] * 30 + [NOTHING] + [GOOD] * 30, FIRING).is_firing
+    assert evaluate_all([GOOD] * 30 + [NOTHING] + [GOOD] * 30, FIRING).is_firing
 
 
 READINGS = st.lists(st.sampled_from([CROSSED, NEAR, GOOD, THIN, NOTHING]), min_size=1, max_size=60)
@@ -129,13 +129,13 @@ READINGS = st.lists(st.sampled_from([CROSSED, NEAR, GOOD, THIN, NOTHING]), min_s
 @given(READINGS)
 def test_without_good_data_nothing_that_fires_ever_stops(readings):
     kept = [reading for reading in readings if reading is not GOOD]
-    found = course_of(kept, FIRING)
+    found = evaluate_all(kept, FIRING)
     assert found is None or found.is_firing
 
 
 @given(READINGS)
 def test_without_a_crossing_nothing_ever_fires(readings):
-    found = course_of([reading for reading in readings if reading is not CROSSED])
+    found = evaluate_all([reading for reading in readings if reading is not CROSSED])
     assert found is None or not found.is_firing
 
 
@@ -149,14 +149,14 @@ def calm(threshold=P95):
 
 def test_what_fires_moves_work_to_the_queue_and_says_why():
     found = decide([firing(), calm(MEAN)], SwitchState(), WORKERS, NOW)
-    assert (found.course.mode, found.course.since) == ("queue", NOW)
+    assert (found.switch_state.mode, found.switch_state.since) == ("queue", NOW)
     assert found.reason == "queue, because of p95 response time: 7 s, limit 5 s"
 
 
 def test_a_limit_that_moves_no_work_moves_none():
     high = judge(USERS, Reading(value=900, at=NOW), AlertState(phase=State.FIRING), NOW)
     assert high.is_firing
-    assert decide([high], SwitchState(), WORKERS, NOW).course.mode == "inline"
+    assert decide([high], SwitchState(), WORKERS, NOW).switch_state.mode == "inline"
 
 
 @pytest.mark.parametrize(
@@ -168,25 +168,25 @@ def test_a_limit_that_moves_no_work_moves_none():
 )
 def test_a_queue_that_does_not_work_is_not_used_and_that_is_an_alarm(queue, said):
     found = decide([firing()], SwitchState(), queue, NOW)
-    assert found.course.mode == "inline"
+    assert found.switch_state.mode == "inline"
     assert said in found.alarm
 
 
 def test_it_returns_when_nothing_fires_and_the_backlog_is_gone():
     queued = SwitchState(mode="queue", since=NOW - 999)
     busy = decide([calm()], queued, Queue(live_workers=2, waiting=3), NOW)
-    assert (busy.course.mode, "3 waiting" in busy.reason) == ("queue", True)
+    assert (busy.switch_state.mode, "3 waiting" in busy.reason) == ("queue", True)
     back = decide([calm()], queued, WORKERS, NOW)
-    assert (back.course.mode, back.course.returned_at) == ("inline", NOW)
-    assert decide([firing()], queued, WORKERS, NOW).course.mode == "queue"
+    assert (back.switch_state.mode, back.switch_state.returned_at) == ("inline", NOW)
+    assert decide([firing()], queued, WORKERS, NOW).switch_state.mode == "queue"
 
 
 def test_each_regretted_return_doubles_the_time_before_the_next_up_to_four_hours():
-    course, factors = SwitchState(), []
+    switch_state, factors = SwitchState(), []
     for _ in range(8):
-        course = decide([firing()], course, WORKERS, NOW).course
-        factors.append(course.hold_factor)
-        course = decide([calm()], course, WORKERS, NOW).course
+        switch_state = decide([firing()], switch_state, WORKERS, NOW).switch_state
+        factors.append(switch_state.hold_multiplier)
+        switch_state = decide([calm()], switch_state, WORKERS, NOW).switch_state
     assert factors == [1, 2, 4, 8, 16, 24, 24, 24]
-    later = decide([firing()], course, WORKERS, NOW + 8000).course
-    assert later.hold_factor == 1
+    later = decide([firing()], switch_state, WORKERS, NOW + 8000).switch_state
+    assert later.hold_multiplier == 1

@@ -1,0 +1,23 @@
+"""The names of the metrics, once: their declarations, the windows and the criteria take them from here."""
+
+REQUEST_SECONDS = "spms_http_request_duration_seconds"
+REQUEST_QUEUE_SECONDS = "spms_http_request_queue_duration_seconds"
+RENDER_SECONDS = "spms_render_duration_seconds"
+
+REQUESTS_STARTED = "spms_http_requests_started_total"
+REQUESTS_FINISHED = "spms_http_requests_finished_total"
+REQUESTS_LOST = "spms_http_requests_lost_total"
+REQUESTS_TIMED_OUT = "spms_http_requests_timed_out_total"
+REQUESTS_FAILED = "spms_http_requests_failed_total"
+
+REQUESTS_IN_FLIGHT = "spms_http_requests_in_flight"
+QUEUE_DEPTH = "spms_queue_depth"
+QUEUE_LAG_SECONDS = "spms_queue_lag_seconds"
+QUEUE_WORKERS = "spms_queue_workers"
+PDFS_LAST_24H = "spms_pdfs_last_24h"
+USERS_WAITED_LAST_24H = "spms_users_waited_last_24h"
+USERS_ACTIVE = "spms_users_active"
+COMPLAINTS_LAST_30D = "spms_complaints_last_30d"
+EVALUATOR_LAST_RUN = "spms_evaluator_last_run_timestamp_seconds"
+LIMITS_LOADED = "spms_thresholds_config_last_reload_successful"
+ROUTING_MODE = "spms_routing_mode"
