@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 HOST = "127.0.0.1"
 
@@ -19,6 +20,7 @@ class Inbox:
     def __init__(self, *, delay_seconds=0.0):
         self.delay_seconds = delay_seconds
         self.messages: list[email.message.EmailMessage] = []
+        self.receivers: list[str] = []
         self.at_rcpt: dict[str, list[str]] = {}
         self.at_data: dict[str, list[str]] = {}
         self.at_mail: list[str] = []
@@ -63,8 +65,22 @@ class Inbox:
             server.transport.abort()
             return "250 nobody hears this"
         self.messages.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        self.receivers.append(address)
         await asyncio.sleep(self.delay_seconds)  # it is there, and its sender does not know it yet
         return "250 OK"
+
+
+class Server(SMTP):
+    """Closes its end of a connection whose client left without QUIT; aiosmtpd leaves that to the collector."""
+
+    def eof_received(self):
+        super().eof_received()
+        return False
+
+
+class InboxController(Controller):
+    def factory(self):
+        return Server(self.handler, **self.SMTP_kwargs)
 
 
 @contextlib.contextmanager
@@ -74,7 +90,7 @@ def receiving(**options):
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         inbox.port = probe.getsockname()[1]
-    controller = Controller(inbox, hostname=HOST, port=inbox.port)
+    controller = InboxController(inbox, hostname=HOST, port=inbox.port)
     controller.start()
     yield inbox
     controller.stop()

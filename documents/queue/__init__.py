@@ -4,9 +4,9 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """Return what entries of the queue of an older version still name; imported only when one asks."""
-    if name == "run_task":
-        from documents.queue.hints import run_task
+    """Return what the queue and the schedules of an older version still name; imported only when one asks."""
+    if name in {"run_task", "begin_scheduled"}:
+        from documents.queue import hints
 
-        return run_task
+        return getattr(hints, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

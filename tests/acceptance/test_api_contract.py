@@ -35,8 +35,6 @@ print(*(Token.objects.create(user=person).key for person in (member, maintainer)
 """
 MEMBER, MAINTAINER = range(2)
 
-pytestmark = pytest.mark.xdist_group("api contract")
-
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
@@ -75,6 +73,7 @@ def number_after(words, report):
     return int(found[1])
 
 
+@pytest.mark.xdist_group("api contract")
 @pytest.mark.parametrize("person", [MEMBER, MAINTAINER], ids=["member", "maintainer"])
 def test_every_operation_answers_as_the_schema_says(attempt, person, pytestconfig):
     examples = pytestconfig.getoption("--contract-examples")
@@ -82,6 +81,7 @@ def test_every_operation_answers_as_the_schema_says(attempt, person, pytestconfi
     assert number_after("Tested:", report) == number_after("Selected:", report) > 20
 
 
+@pytest.mark.xdist_group("api links")
 @pytest.mark.parametrize("person", [MEMBER, MAINTAINER], ids=["member", "maintainer"])
 def test_what_an_answer_links_to_answers_so_too(attempt, person, pytestconfig):
     examples = 12 * pytestconfig.getoption("--contract-examples")

@@ -117,8 +117,10 @@ def test_both_sources_see_the_same_traffic_and_decide_the_same(system, prometheu
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(system.make, plans * 3))
     assert {answer.status_code for answer in answers} <= {200, 201, 202}
-    wait_for(lambda: prometheus.value("time() - max(timestamp(spms_http_requests_started_total))") < 2)
-    time.sleep(2.5)  # two more scrapes: an increase ends at the last one
+    answered_at = time.time()
+    # An increase ends at the last scrape: one that is later by more than the interval is the second since.
+    scraped_at = "max(timestamp(spms_http_requests_started_total))"
+    wait_for(lambda: (prometheus.value(scraped_at) or 0) > answered_at + 1)
     embedded = values(until_free(system))
     scraped = values(until_free(system, PROMETHEUS_URL=prometheus.url))
     assert time.time() - begun_at < 175, "the window of three minutes is over"

@@ -170,7 +170,9 @@ def test_a_password_and_unusual_packing_are_refused(read):
     assert "damaged" in said(read, stream.getvalue())
 
 
-@pytest.mark.parametrize("cut", [5, 100, 1000, len(BOOK) - 10])
+# A negative length leaves bytes off the end: the length of BOOK depends on the time written in it,
+# and a test's id must be the same in every process that collects it.
+@pytest.mark.parametrize("cut", [5, 100, 1000, -10])
 def test_half_a_workbook_is_damaged(read, cut):
     assert "damaged" in said(read, BOOK[:cut])
 
