@@ -19,6 +19,7 @@ from django.core.files import File
 from django.core.files.storage import Storage, storages
 
 from documents import exceptions
+from documents.infrastructure import files
 
 FULL_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -109,6 +110,19 @@ def save(finished: Path, *, suffix: str, is_lasting: bool = True) -> str:
     return name
 
 
+def store_upload(upload: IO[bytes] | File[bytes], *, suffix: str) -> tuple[str, str]:
+    """Save an uploaded file with the results; return its name there and its SHA-256.
+
+    Raises StorageFull, StorageUnavailable.
+    """
+    upload.seek(0)
+    with workspace() as folder, translate_storage_errors():
+        path = folder / "upload"
+        with files.write_durably(path) as target:
+            digest, _ = files.copy_hashed(upload, target)
+        return save(path, suffix=suffix), digest
+
+
 def put(storage: Storage, name: str, finished: Path, *, is_lasting: bool = True) -> None:
     """Put a finished file into a storage under exactly this name: whole or not at all."""
     try:
@@ -120,7 +134,7 @@ def put(storage: Storage, name: str, finished: Path, *, is_lasting: bool = True)
     target.parent.mkdir(parents=True, exist_ok=True)
     _move(finished, target)
     if is_lasting:
-        sync_folder(target.parent)
+        files.sync_folder(target.parent)
 
 
 def local_path(name: str) -> Path | None:
@@ -165,31 +179,20 @@ def _move(finished: Path, target: Path) -> None:
             raise
         partial = target.with_suffix(".part")
         try:
-            with finished.open("rb") as source, partial.open("wb") as copy:
+            with finished.open("rb") as source, files.write_durably(partial) as copy:
                 shutil.copyfileobj(source, copy)
-                copy.flush()
-                os.fsync(copy.fileno())
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def iter_names(storage: Storage, folder: str = "") -> Iterator[str]:
     """Yield the names of all files of a storage."""
     try:
-        folders, files = storage.listdir(folder)
+        folders, names = storage.listdir(folder)
     except FileNotFoundError:
         return
     prefix = f"{folder}/" if folder else ""
-    yield from (f"{prefix}{name}" for name in files)
+    yield from (f"{prefix}{name}" for name in names)
     for name in folders:
         yield from iter_names(storage, f"{prefix}{name}")

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from documents.infrastructure.storage import sync_folder
+from documents.infrastructure import files
 
 FORMAT = 1
 MANIFEST, KEY = "manifest.json", "secret_key"
@@ -21,7 +21,6 @@ DATABASES = {"sqlite": "database.sqlite3", "postgresql": "database.pgdump"}
 FOLDERS = ("media", "results")
 FOLDER_MEMBER = re.compile(rf"(?:{'|'.join(FOLDERS)})(?:/[^/\\\x00-\x1f]+)+")
 MAX_MANIFEST_BYTES = 1024**3
-PART_BYTES = 1024**2
 
 
 class BackupError(Exception):
@@ -95,10 +94,9 @@ def atomic_file(target: Path) -> Iterator[IO[bytes]]:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+            files.sync(stream)
         private.rename(target)
-        sync_folder(target.parent)
+        files.sync_folder(target.parent)
     finally:
         private.unlink(missing_ok=True)
 
@@ -112,7 +110,7 @@ def verify(stream: IO[bytes]) -> Manifest:
             if member.name == MANIFEST:
                 manifest = _parse(member, content)
             else:
-                found[member.name] = _digest(content)
+                found[member.name] = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
     if manifest is None:
         raise BackupError("This archive is cut off: it has no manifest at its end.")
     if different := set(found.items()) ^ set(manifest.sha256.items()):
@@ -127,20 +125,11 @@ def extract(stream: IO[bytes], manifest: Manifest, folder: Path) -> Iterator[tup
         for number, (member, content) in enumerate(_members(stream)):
             if member.name != MANIFEST:
                 path = folder / f"member-{number}"
-                if _copy(content, path) != manifest.sha256[member.name]:
+                with files.write_durably(path) as target:
+                    digest, _ = files.copy_hashed(content, target)
+                if digest != manifest.sha256[member.name]:
                     raise BackupError(f"{member.name} changed while it was restored.")
                 yield member.name, path
-
-
-def _copy(content: IO[bytes], path: Path) -> str:
-    """Write a synced file and return its hash."""
-    hashing = HashingReader(content)
-    with path.open("wb") as target:
-        while part := hashing.read(PART_BYTES):
-            target.write(part)
-        target.flush()
-        os.fsync(target.fileno())
-    return hashing.hexdigest()
 
 
 @contextlib.contextmanager
@@ -183,13 +172,6 @@ def _parse(member: tarfile.TarInfo, content: IO[bytes]) -> Manifest:
     if manifest.format != FORMAT:
         raise BackupError(f"This archive has format {manifest.format}; this version reads {FORMAT}.")
     return manifest
-
-
-def _digest(content: IO[bytes]) -> str:
-    hashing = HashingReader(content)
-    while hashing.read(PART_BYTES):
-        pass
-    return hashing.hexdigest()
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

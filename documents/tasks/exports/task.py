@@ -1,7 +1,5 @@
 """The kind of task that makes an export: what its person may see at that moment → a file → store."""
 
-import hashlib
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +8,7 @@ from pathlib import Path
 from django.utils import timezone
 
 from documents import exceptions
-from documents.infrastructure import storage
+from documents.infrastructure import files, storage
 from documents.models import Task, Viewer
 from documents.queue import lifecycle, registry
 from documents.queue.registry import TaskContext, TaskOutput
@@ -56,7 +54,7 @@ def run(attempt: TaskContext) -> TaskOutput:
         path = folder / f"export.{export.format}"
         with storage.translate_storage_errors():
             written = _write(path, export, user, attempt)
-            digest, size_bytes = _synced(path)
+            digest, size_bytes = files.sync_and_hash(path)
         attempt.report("store", written.rows)
         file = storage.save(path, suffix=path.suffix)
     facts = {
@@ -128,10 +126,3 @@ class OmittedCells:
         most = f"{writers.MAX_XLSX_CHARACTERS:,}"
         which = f"{', '.join(self._named)}{more}"
         return [f"Left out, as a cell of XLSX holds {most} characters: {which}. CSV has everything."]
-
-
-def _synced(path: Path) -> tuple[str, int]:
-    """Bring a file to the disk; return its SHA-256 and its size in bytes."""
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
-        return hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size

@@ -1,14 +1,12 @@
 """The PDFs of documents in one ZIP, with a list of those that are missing; on wish these are made first."""
 
-import hashlib
 from pathlib import Path
-from typing import IO
 from zipfile import ZIP_STORED, ZipFile
 
 from django.db import transaction
 
 from documents.content import chapters
-from documents.infrastructure import storage
+from documents.infrastructure import files, storage
 from documents.models import Document, Task, Viewer
 from documents.queue import hints, lifecycle
 from documents.queue.registry import Reschedule, TaskContext
@@ -19,7 +17,6 @@ from documents.tasks.pdf import task as pdf_task
 MAX_MISSING_LISTED = "MISSING.txt"
 BATCH = 20
 POLL_INTERVAL_SECONDS = 1.0
-CHUNK_BYTES = 1_000_000
 
 
 def render_missing(export: ExportSpec, user: Viewer, attempt: TaskContext) -> None:
@@ -67,22 +64,13 @@ def _add(archive: ZipFile, document: Document, copy: Path) -> str:
         return "there is no PDF of this document as it is now; generate it."
     try:
         with storage.open_file(task.file) as stream, copy.open("wb") as target:
-            digest = _copied(stream, target)
+            digest, _ = files.copy_hashed(stream, target)
     except FileNotFoundError:
         return "the file of its PDF is gone; generate it again."
     if digest != task.digest:
         return "the file of its PDF is damaged; generate it again with force=true."
     archive.write(copy, name_of(document))
     return ""
-
-
-def _copied(source: IO[bytes], target: IO[bytes]) -> str:
-    """Copy a file and return the SHA-256 of what was in it."""
-    sha256 = hashlib.sha256()
-    while chunk := source.read(CHUNK_BYTES):
-        sha256.update(chunk)
-        target.write(chunk)
-    return sha256.hexdigest()
 
 
 def _after(pk: int, export: ExportSpec, user: Viewer) -> list[Document]:

@@ -2,8 +2,6 @@
 
 import hashlib
 import logging
-import os
-import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 
 from documents import exceptions
-from documents.infrastructure import storage
+from documents.infrastructure import files, storage
 from documents.models import Task
 from documents.queue import leases, lifecycle, registry
 from documents.queue.registry import TaskContext, TaskOutput
@@ -23,7 +21,6 @@ from documents.tasks.imports.resources import RESOURCES
 from documents.tasks.imports.validation import ValidationReport
 
 KIND = "import"
-CHUNK_BYTES = 1_000_000
 # A tenth of what bench/imports.py measures: a web process that checks a large file has little time for others, so
 # that belongs in the queue. What is packed in XLSX counts for more.
 BYTES_PER_SECOND = 250_000
@@ -67,16 +64,7 @@ def register() -> None:
 
 def store_upload(upload: UploadedFile) -> tuple[str, str]:  # type: ignore[type-arg]
     """Keep an uploaded file with the results; return its name there and its digest."""
-    digest = hashlib.sha256()
-    with storage.workspace() as folder, storage.translate_storage_errors():
-        path = folder / "source"
-        with path.open("wb") as copy:
-            for chunk in upload.chunks(CHUNK_BYTES):
-                digest.update(chunk)
-                copy.write(chunk)
-            copy.flush()
-            os.fsync(copy.fileno())
-        return storage.save(path, suffix=".import"), digest.hexdigest()
+    return storage.store_upload(upload, suffix=".import")
 
 
 def estimate_seconds(size_bytes: int, *, is_zip: bool) -> float:
@@ -125,12 +113,10 @@ def _fetch(task: Task, order: ImportRequest, path: Path) -> Path:
     """Copy the file to this machine, and make sure that it is the one that was sent."""
     with storage.translate_storage_errors():
         try:
-            with storage.open_file(task.source) as kept, path.open("wb") as copy:
-                shutil.copyfileobj(kept, copy, CHUNK_BYTES)
+            with storage.open_file(task.source) as stored, path.open("wb") as copy:
+                digest, _ = files.copy_hashed(stored, copy)
         except FileNotFoundError as error:
             raise exceptions.ImportUnreadable("It was removed meanwhile; send it again.") from error
-        with path.open("rb") as copied:
-            digest = hashlib.file_digest(copied, "sha256").hexdigest()
     if digest != order.digest:
         raise exceptions.ImportUnreadable("It is not the file that was sent; send it again.")
     return path

@@ -2,12 +2,12 @@
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
+from documents.infrastructure import files
 from documents.infrastructure.spreadsheets import escape_formula
 from documents.tasks.imports import reader
 from documents.tasks.imports.resources import ImportResource
@@ -55,7 +55,7 @@ def validate(
     """
     judged = ValidationReport()
     with (
-        report.open("w", encoding="utf-8-sig", newline="") as table,
+        files.write_durably(report, "w", encoding="utf-8-sig", newline="") as table,
         plan.open("w", encoding="utf-8") as lines,
     ):
         note = _IssueLog(judged, table)
@@ -66,8 +66,6 @@ def validate(
             for verdict in _row_results(rows, subject, on_progress):
                 _count(judged, verdict, note, lines)
         note.end()
-        table.flush()
-        os.fsync(table.fileno())
     return judged
 
 
