@@ -192,6 +192,15 @@ TEMPLATES: list[dict[str, Any]] = [
 
 DATABASES = {"default": environment.database(SPMS_DATA_DIR)}
 
+# In each web process, for the counters of the API throttle. A full cache drops a third of its entries, and each person
+# has one: with the default of 300 entries, counters of active people would be lost.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
+
 TASKS = {
     "default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
     "queue": {
