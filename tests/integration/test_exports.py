@@ -105,7 +105,7 @@ def test_an_empty_result_is_a_file_with_the_names_only(client_of, stranger):
         ({"what": "people", "format": "csv"}, "people"),
         ({"what": "projects", "format": "pdf"}, "pdf"),
         ({"what": "projects", "format": "zip"}, "csv, xlsx, jsonl"),
-        ({"what": "projects", "format": "csv", "make": True}, "leave out make"),
+        ({"what": "projects", "format": "csv", "make": True}, "Leave out make"),
         ({"what": "projects", "format": "csv", "colour": "red"}, "known are"),
         ({"what": "projects", "format": "csv", "filters": {"colour": "red"}}, "filters are: kind, year"),
         ({"what": "projects", "format": "csv", "filters": {"year": "soon"}}, "Filter year"),
