@@ -1,15 +1,15 @@
-"""Django's entry for the site."""
+"""The app of the site."""
 
 from django.apps import AppConfig
 
 
 class SpmsConfig(AppConfig):
-    """The site: what all its apps share."""
+    """The parts that all apps of the site share."""
 
     name = "spms"
 
     def ready(self) -> None:
-        """Begin to report where an address is set for it, and let the schema know our serializers."""
+        """Start telemetry if it is configured."""
         from spms import telemetry
 
         telemetry.start()

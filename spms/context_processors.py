@@ -1,9 +1,9 @@
-"""What every page may know of the site."""
+"""Context for every page."""
 
 from django.conf import settings
 from django.http import HttpRequest
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """Say whether pages may ask for events."""
+    """Return ``has_events``: True if pages may subscribe to events."""
     return {"has_events": settings.SPMS_EVENTS}

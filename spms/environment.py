@@ -1,4 +1,4 @@
-"""Reading settings from the environment, so that a wrong value is a one-line error at start."""
+"""Read settings from the environment; a wrong value is a one-line error at start."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# How long a mail server may be silent: less than a task's lease, so that nobody else takes it over meanwhile.
+# How long a mail server may be silent: less than a task's lease, so that no other worker takes the task over.
 MAIL_TIMEOUT_SECONDS = 20
 env = environ.Env()
 if (BASE_DIR / ".env").is_file():
@@ -34,7 +34,7 @@ RENAMED = {
 
 
 def refuse_renamed() -> None:
-    """Raise ImproperlyConfigured for a setting that is still set by its old name: it would have no effect."""
+    """Raise ImproperlyConfigured for a setting with its old name, which would have no effect."""
     for old, new in RENAMED.items():
         if old in os.environ:
             raise ImproperlyConfigured(f"{old} is called {new} now. Rename it.")
@@ -57,15 +57,17 @@ def whole(name: str, *, default: int) -> int:
 
 
 def rate(name: str, default: str) -> str | None:
-    """Return how many in which time, as DRF writes it; None for no bound."""
+    """Return a rate in the notation of DRF, such as 3000/m; None for no limit."""
     text: str = env.str(name, default=default)
     if text != "off" and not re.fullmatch(r"[1-9]\d*/[smhd]", text, re.ASCII):
-        raise ImproperlyConfigured(f"{name}={text!r}: expected such as 3000/m (per s, m, h or d), or off")
+        raise ImproperlyConfigured(
+            f"{name}={text!r}: expected a rate such as 3000/m (per s, m, h or d), or off"
+        )
     return None if text == "off" else text
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """Return what is on or off."""
+    """Return a setting that is on or off."""
     text = env.str(name, default=str(default)).lower()
     if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
         raise ImproperlyConfigured(f"{name}={text!r}: expected true or false")
@@ -81,10 +83,10 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 
 
 def secret_key(folder: Path) -> str:
-    """Return this installation's own key, made at its first start."""
+    """Return this installation's key, which is created at its first start."""
     path = folder / "secret_key"
     if not path.exists():
-        # Linked when it is whole: two processes that start at the same moment must agree on one key.
+        # Linked when it is complete: two processes that start at the same moment must agree on one key.
         with tempfile.NamedTemporaryFile("w", dir=folder) as stream, contextlib.suppress(FileExistsError):
             stream.write(secrets.token_urlsafe(50))
             stream.flush()
@@ -93,7 +95,7 @@ def secret_key(folder: Path) -> str:
 
 
 def data_folder() -> Path:
-    """Return the folder of everything that is not code, made if need be."""
+    """Return the folder of everything that is not code; creates it if necessary."""
     folder = Path(env.str("SPMS_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,36 +109,36 @@ def data_folder() -> Path:
 
 
 def database(folder: Path) -> dict[str, Any]:
-    """Return the database of ``DATABASE_URL``; a file of SQLite in the data folder without one."""
-    found: dict[str, Any] = env.db("DATABASE_URL", default=f"sqlite:///{folder / 'spms.sqlite3'}")
-    # One cheap question before a connection is used again: it may have died with its server.
-    found |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
-    if found["ENGINE"].endswith("sqlite3"):
-        # Half a megabyte of cache a connection, and there is one a thread: the system caches the file anyway.
-        # Readers go on while one writes; a writer takes the lock at its start and waits for it, so none fails.
-        found["OPTIONS"] = {
+    """Return the database of ``DATABASE_URL``; by default an SQLite file in the data folder."""
+    settings: dict[str, Any] = env.db("DATABASE_URL", default=f"sqlite:///{folder / 'spms.sqlite3'}")
+    # One cheap query before a connection is reused, which may have died with its server.
+    settings |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+    if settings["ENGINE"].endswith("sqlite3"):
+        # Each thread has a connection with half a megabyte of cache; the operating system caches the file anyway.
+        # Readers are not blocked by a writer; a writer waits for the lock when its transaction begins.
+        settings["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512;",
         }
-    elif found["ENGINE"].endswith("postgresql"):
-        # A server or a network that is gone without a word is noticed in 15 s; the system itself takes 15 minutes.
-        noticed = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
-        noticed |= {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
-        found["OPTIONS"] = noticed | found.get("OPTIONS", {})
-    return found
+    elif settings["ENGINE"].endswith("postgresql"):
+        # An unreachable server is detected within 15 s; by default it takes 15 minutes.
+        timeouts = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
+        timeouts |= {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
+        settings["OPTIONS"] = timeouts | settings.get("OPTIONS", {})
+    return settings
 
 
 def files(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the storages of images and of results: in the data folder, or in a bucket."""
-    kept = {"default": "media", "results": "results"}
+    folders = {"default": "media", "results": "results"}
     text = env.str("SPMS_FILE_STORAGE", default="local")
     bucket = _bucket(text)
     if bucket is None:
         backend = "django.core.files.storage.FileSystemStorage"
         return {
             alias: {"BACKEND": backend, "OPTIONS": {"location": folder / name}}
-            for alias, name in kept.items()
+            for alias, name in folders.items()
         }
     options = {"bucket_name": bucket[1], **_bucket_options()}
     return {
@@ -144,22 +146,22 @@ def files(folder: Path) -> dict[str, dict[str, Any]]:
             "BACKEND": "documents.infrastructure.s3.BucketStorage",
             "OPTIONS": options | {"location": "/".join(filter(None, ((bucket[2] or "").rstrip("/"), name)))},
         }
-        for alias, name in kept.items()
+        for alias, name in folders.items()
     }
 
 
 def _bucket(text: str) -> re.Match[str] | None:
-    """Return the bucket and the prefix of an address of files; None for the data folder."""
+    """Return the match of an address with its bucket and prefix; None for the data folder."""
     if text == "local":
         return None
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/((?:[\w-][\w.-]*/?)*))?", text, re.ASCII
     )
-    if found is None:
+    if match is None:
         raise ImproperlyConfigured(
             f"SPMS_FILE_STORAGE={text!r}: expected local, or s3://bucket or s3://bucket/prefix"
         )
-    return found
+    return match
 
 
 def _bucket_options() -> dict[str, Any]:
@@ -177,7 +179,7 @@ def _bucket_options() -> dict[str, Any]:
 
 
 def mail_options(mail: dict[str, Any]) -> dict[str, Any]:
-    """Return what the SMTP backend needs of an address of mail; the console needs nothing."""
+    """Return the options of the SMTP backend from the URL of a mail server; none for the console."""
     if not mail["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
         return {}
     names = {"EMAIL_HOST": "host", "EMAIL_PORT": "port", "EMAIL_HOST_USER": "username"}

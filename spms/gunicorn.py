@@ -16,7 +16,7 @@ bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = 1
 worker_class = "gthread"
 threads = settings.SPMS_WEB_THREADS
-# Of a thread's request this says nothing (renders have deadlines of their own); it ends a stuck process.
+# It ends a stuck process and does not limit requests in threads; renders have their own deadlines.
 timeout = 60
 graceful_timeout = int(settings.SPMS_INLINE_DEADLINE) + 5
 keepalive = 5
@@ -25,14 +25,14 @@ logconfig_dict = settings.LOGGING
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Start the rendering processes, so that the first PDF need not wait for them."""
-    from documents.rendering import pool  # Django is not set up before
+    """Start the rendering processes, so that the first PDF does not wait for them."""
+    from documents.rendering import pool  # Django is set up now
 
     pool.get_pool().warm()
 
 
 def worker_exit(server: object, worker: Worker) -> None:
     """End the rendering processes."""
-    from documents.rendering import pool  # Django is not set up before
+    from documents.rendering import pool  # Django is set up now
 
     pool.close_pool()

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can do its work."""
+"""Health checks: whether the process is alive, and whether it can serve requests."""
 
 import functools
 import shutil
@@ -20,22 +20,22 @@ MIN_FREE_BYTES = 64 * 1024**2
 
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """Answer as long as the process can answer at all."""
+    """Return 200 while the process can respond at all."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when requests can be served, otherwise 503; each check is named with ``ok`` or what is wrong.
+    """Return 200 if requests can be served, otherwise 503, with ``ok`` or the fault of each check.
 
-    ``?skip=workers`` leaves that check out: without workers a server still has pages, and PDFs inline, to serve.
+    ``?skip=workers`` leaves that check out: without workers a server still serves pages and inline PDFs.
     """
     skipped = request.GET.getlist("skip")
-    found = {name: check() for name, check in CHECKS.items() if name not in skipped}
-    if wrong := [f"{name}: {fault}" for name, fault in found.items() if fault != "ok"]:
-        detail = f"Not usable: {'; '.join(wrong)}."
-        return problems.response(503, slug="not-ready", title="Not ready", detail=detail, checks=found)
-    return JsonResponse({"status": "ok", "checks": found})
+    checks = {name: check() for name, check in CHECKS.items() if name not in skipped}
+    if faults := [f"{name}: {fault}" for name, fault in checks.items() if fault != "ok"]:
+        detail = f"Not usable: {'; '.join(faults)}."
+        return problems.response(503, slug="not-ready", title="Not ready", detail=detail, checks=checks)
+    return JsonResponse({"status": "ok", "checks": checks})
 
 
 def _database() -> str:
@@ -48,7 +48,7 @@ def _database() -> str:
 
 
 def _migrations() -> str:
-    """Compare what this version needs with what the database has; a newer database is no fault."""
+    """Check that all migrations of this version are applied; a newer database is no fault."""
     try:
         missing = _needed() - set(MigrationRecorder(connection).applied_migrations())
     except DatabaseError:
@@ -73,7 +73,7 @@ def _disk() -> str:
 
 
 def _workers() -> str:
-    """Ask for a worker's heartbeat where the mode in force needs one; a paused queue rests on purpose."""
+    """Check for a live worker if the mode is queue and the queue is not paused."""
     try:
         is_needed = flag.mode() == "queue" and hints.paused() is None
         return (

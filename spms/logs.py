@@ -1,10 +1,10 @@
-"""How the log is written: a line for people, or JSON for machines."""
+"""The configuration of logging: lines for people, or JSON for machines."""
 
 from typing import Any
 
 
 def config(style: str) -> dict[str, Any]:
-    """Return what ``logging.config`` needs; ``style`` is ``lines`` or ``json``."""
+    """Return the dictionary for ``logging.config``; ``style`` is ``lines`` or ``json``."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -24,9 +24,9 @@ def config(style: str) -> dict[str, Any]:
         "loggers": {
             # For people the task's line is enough; machines get one for each request.
             "spms.requests": {"level": "INFO" if style == "json" else "WARNING"},
-            # Gunicorn's own handler gives way to ours.
+            # Ours replaces Gunicorn's handler.
             "gunicorn.error": {"level": "INFO", "propagate": True},
-            # Two lines for each message say nothing that the task row does not.
+            # Celery logs two lines for each message, which repeat the task row.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
         },

@@ -24,16 +24,16 @@ requests_log = logging.getLogger("spms.requests")
 
 @sync_only_middleware
 class RequestIdMiddleware:
-    """Names each request: by the ``X-Request-ID`` that a proxy gave it, or by a new one, which goes back with it.
+    """Gives each request an id: the ``X-Request-ID`` of a proxy, or a new one; the response carries it as well.
 
-    The id stands in every line of the log that the request causes, also in those of the worker that runs its task.
+    The id is in every log line of the request, and of the worker that runs its task.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass the request on under its name, and log it."""
+        """Pass the request on with its id, and log it."""
         given = request.headers.get("X-Request-ID", "")
         ident = given if re.fullmatch(r"[A-Za-z0-9._-]{8,64}", given) else uuid.uuid4().hex
         with log_context.request_scope(ident):
@@ -62,7 +62,7 @@ def _log(request: HttpRequest, status: int, seconds: float) -> None:
 
 
 def _user_id(request: HttpRequest) -> object:
-    """Return who asked, if that is known already: a log must not ask the database."""
+    """Return the user's id if the user is loaded already: a log must not query the database."""
     user = vars(request).get("user")
     if isinstance(user, SimpleLazyObject):
         user = vars(request).get("_cached_user")
@@ -70,14 +70,14 @@ def _user_id(request: HttpRequest) -> object:
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return who asks: the address that the outermost of our own proxies saw.
+    """Return the client's address, as seen by the outermost of our own proxies.
 
-    Always an address, since PostgreSQL stores nothing else: a header may hold anything, and a Unix socket has none.
+    It is always an address, as PostgreSQL stores nothing else: a header may hold anything, and a Unix socket has none.
     """
-    seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
-    known = [request.META.get("REMOTE_ADDR", ""), *reversed(seen)]
-    asked = known[min(settings.SPMS_TRUSTED_PROXIES, len(known) - 1)]
-    return next(filter(_is_address, (asked, known[0])), UNKNOWN_ADDRESS)
+    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    addresses = [request.META.get("REMOTE_ADDR", ""), *reversed(forwarded)]
+    client = addresses[min(settings.SPMS_TRUSTED_PROXIES, len(addresses) - 1)]
+    return next(filter(_is_address, (client, addresses[0])), UNKNOWN_ADDRESS)
 
 
 def _is_address(text: str) -> bool:
@@ -85,19 +85,19 @@ def _is_address(text: str) -> bool:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return "%" not in text  # a link-local address with its interface is none to PostgreSQL
+    return "%" not in text  # PostgreSQL takes no link-local address with its interface
 
 
 @sync_only_middleware
 class BodySizeLimitMiddleware:
-    """Refuse a body that is larger than anything we take, or of unknown length, before a byte of it is read."""
+    """Refuses a body that is too large, or of unknown length, before a byte of it is read."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer 411 or 413, or pass the request on."""
-        if "Transfer-Encoding" in request.headers:  # Django would take the body for an empty one
+        """Return 411 or 413, or pass the request on."""
+        if "Transfer-Encoding" in request.headers:  # Django would treat the body as empty
             return problems.response(
                 411,
                 slug="length-required",
@@ -106,20 +106,20 @@ class BodySizeLimitMiddleware:
             )
         is_upload = (request.content_type or "").startswith("multipart/")
         limit = settings.SPMS_MAX_UPLOAD_BYTES if is_upload else settings.SPMS_MAX_BODY_BYTES
-        sent = request.META.get("CONTENT_LENGTH") or "0"
-        if sent.isdecimal() and int(sent) > limit:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > limit:
             return problems.response(
                 413,
                 slug="body-too-large",
                 title="The request is too large",
-                detail=f"The body has {int(sent):,} bytes; at most {limit:,} are allowed here.",
+                detail=f"The body has {int(length):,} bytes; at most {limit:,} are allowed here.",
             )
         return self.get_response(request)
 
 
 @sync_only_middleware
 class NoStoreMiddleware:
-    """Lets no browser and no proxy keep an answer, unless its view says how: most speak of a person's work."""
+    """Forbids browsers and proxies to store responses, which are mostly private, unless a view sets its own policy."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -133,9 +133,9 @@ class NoStoreMiddleware:
 
 @sync_only_middleware
 class StaffOnlyMiddleware:
-    """Show everything under ``dashboard/`` to staff only: a page that is added there cannot forget it.
+    """Restricts all pages under ``dashboard/``, present and future, to staff.
 
-    For other people these pages do not exist; who is not signed in is asked to.
+    Other users get 404; anonymous users are asked to sign in.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -146,12 +146,12 @@ class StaffOnlyMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: object) -> HttpResponse | None:
-        """Refuse who is not staff before the view is called. Raises Http404."""
+        """Refuse users who are not staff before the view is called. Raises Http404."""
         match = request.resolver_match
         if match is None or not match.route.startswith("dashboard/") or request.user.is_staff:
             return None
         if request.user.is_authenticated:
             raise Http404
-        if "HX-Request" in request.headers:  # a part of a page whose session has ended: load the whole page
+        if "HX-Request" in request.headers:  # a partial of a page whose session has ended: reload the page
             return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         return redirect_to_login(request.get_full_path())

@@ -1,4 +1,4 @@
-"""Errors over HTTP: RFC 9457 problem details with a stable type, whatever goes wrong and wherever."""
+"""Errors over HTTP: RFC 9457 problem details with a stable type for every error."""
 
 import contextlib
 import json
@@ -38,7 +38,7 @@ def body(status: int, *, slug: str, title: str, detail: str, **extra: object) ->
 
 
 def response(status: int, *, slug: str, title: str, detail: str, **extra: object) -> HttpResponse:
-    """Return a problem as an answer, for use outside of DRF."""
+    """Return a problem as a response, for use outside of DRF."""
     members = body(status, slug=slug, title=title, detail=detail, **extra)
     return HttpResponse(json.dumps(members), status=status, content_type=CONTENT_TYPE)
 
@@ -65,26 +65,26 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a request that Django refused before any view (handler400)."""
+    """Respond to a request that Django refused before any view (handler400)."""
     return response(400, slug="bad-request", title="Bad request", detail=str(exception)[:200])
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer an unknown address (handler404): a page for people, a problem for programs."""
+    """Respond to an unknown address (handler404): a page for people, a problem for programs."""
     if _wants_page(request):
         return defaults.page_not_found(request, exception)
     return response(404, slug="not-found", title="Not found", detail=f"There is nothing at {request.path}.")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a refused request (handler403)."""
+    """Respond to a refused request (handler403)."""
     if _wants_page(request):
         return defaults.permission_denied(request, exception)
     return response(403, slug="permission-denied", title="Forbidden", detail="You may not do this.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer after an error that nobody caught (handler500)."""
+    """Respond after an unhandled error (handler500)."""
     if _wants_page(request):
         return defaults.server_error(request)
     kind = SpmsError
@@ -93,14 +93,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a form without its token (CSRF_FAILURE_VIEW)."""
+    """Respond to a form without its token (CSRF_FAILURE_VIEW)."""
     if _wants_page(request):
         return django_csrf_failure(request, reason)
     return response(403, slug="csrf-failed", title="Forbidden", detail=reason)
 
 
 def locked_out(request: HttpRequest, *_: object) -> HttpResponse:
-    """Answer somebody whose sign-in failed too often (AXES_LOCKOUT_CALLABLE)."""
+    """Respond to a user whose sign-in failed too often (AXES_LOCKOUT_CALLABLE)."""
     wait_seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
     detail = f"The sign-in failed too often. Try again in {wait_seconds // 60} minutes."
     if _wants_page(request):
@@ -144,12 +144,12 @@ def _from_api(error: exceptions.APIException) -> Response:
 
 def _invalid(error: exceptions.ValidationError) -> dict[str, object]:
     """Return a problem that names every invalid member by its JSON pointer."""
-    found = [{"pointer": pointer, "detail": detail} for pointer, detail in _flatten(error.detail)]
-    first = found[0] if found else {"pointer": "", "detail": "The request is not valid."}
+    errors = [{"pointer": pointer, "detail": detail} for pointer, detail in _flatten(error.detail)]
+    first = errors[0] if errors else {"pointer": "", "detail": "The request is not valid."}
     where = f"{first['pointer'].removeprefix('#/')}: " if first["pointer"] else ""
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     detail = f"{where}{first['detail']}{more}"
-    return body(400, slug="validation-error", title="The request is not valid", detail=detail, errors=found)
+    return body(400, slug="validation-error", title="The request is not valid", detail=detail, errors=errors)
 
 
 def _flatten(detail: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
@@ -173,14 +173,14 @@ def _messages(error: DjangoValidationError) -> Any:
 
 
 def _drop_uploads(request: HttpRequest) -> None:
-    """Close the file that was being received: Django closes only those that arrived whole."""
+    """Close the file that was being received: Django closes only those received in full."""
     for handler in request.upload_handlers:
         with contextlib.suppress(OSError):  # what it still holds in memory does not fit either
             handler.upload_interrupted()
 
 
 def _from_database(error: DatabaseError) -> Response:
-    logger.error("the database refused: %s", error)
+    logger.error("the database failed: %s", error)
     if "disk is full" in str(error):
         members = body(
             507,

@@ -1,4 +1,4 @@
-"""What the OpenAPI schema says beyond the views: the problems of every call, and which answer leads to which call."""
+"""Additions to the OpenAPI schema: the problems of every operation, and links from responses to operations."""
 
 from http import HTTPStatus
 from typing import Any
@@ -88,15 +88,15 @@ LINKS: dict[tuple[str, int], list[Link]] = {
 
 
 class Strict(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Says of what StrictSerializer reads that it takes no other members."""
+    """Declares that a StrictSerializer accepts no further members."""
 
     target_class = "documents.api.strict.StrictSerializer"
     match_subclasses = True
 
     def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         """Return the schema of a serializer."""
-        found: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        return found | ({"additionalProperties": False} if direction == "request" else {})
+        schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return schema | ({"additionalProperties": False} if direction == "request" else {})
 
 
 def complete(result: dict[str, Any], **_: object) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
 
 
 def _usual(path: str, method: str, operation: dict[str, Any]) -> set[int]:
-    """Return the problems that a call can have whatever its view says."""
+    """Return the statuses of problems that an operation can have whatever its view declares."""
     has_pages = any(parameter["name"] == "page" for parameter in operation.get("parameters", ()))
     statuses = {400, 401, 429, 503}
     statuses |= {404} if "{" in path or has_pages else set()
@@ -124,7 +124,7 @@ def _usual(path: str, method: str, operation: dict[str, Any]) -> set[int]:
 
 
 def _named(answers: dict[str, Any]) -> set[int]:
-    """Return the problems that a view names; what has no body is none."""
+    """Return the statuses of problems that a view declares; a response without a body is none."""
     return {int(status) for status, answer in answers.items() if int(status) >= 400 and "content" in answer}
 
 

@@ -1,4 +1,4 @@
-"""The settings, from the environment; a wrong value is a one-line error at start."""
+"""The settings, read from the environment; a wrong value is a one-line error at start."""
 
 import os
 import platform
@@ -20,27 +20,27 @@ django_stubs_ext.monkeypatch()  # admin classes take type parameters
 
 environment.refuse_renamed()
 
-# Where everything lives that is not code: the database by default, images, results, the key.
+# The folder of everything that is not code: the database by default, images, results, the key.
 SPMS_DATA_DIR = environment.data_folder()
 DEBUG = environment.flag("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or environment.secret_key(SPMS_DATA_DIR)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-# In production a proxy in front speaks TLS and says so: cookies, redirects and HSTS follow, and no sample data.
+# In production a proxy terminates TLS and says so: secure cookies, redirects and HSTS, and no sample data.
 SPMS_HTTPS = environment.flag("SPMS_HTTPS", default=False)
-# Proxies in front, each of which adds an address to X-Forwarded-For; what came before those is hearsay.
+# Proxies in front, each of which adds an address to X-Forwarded-For; earlier addresses cannot be trusted.
 SPMS_TRUSTED_PROXIES = environment.whole("SPMS_TRUSTED_PROXIES", default=int(SPMS_HTTPS))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SPMS_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SPMS_HTTPS else None
 SECURE_HSTS_SECONDS = 365 * 86_400 if SPMS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SPMS_HTTPS
-# What asks from inside, past the proxy.
+# Requests from inside that bypass the proxy.
 SECURE_REDIRECT_EXEMPT = [r"^healthz/", r"^metrics$"]
 # Preloading HSTS is for the owner of the whole domain to choose.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
-# Requests of one person to one web process, and failed sign-ins from one address under one name in 15 minutes.
+# Requests of one user to one web process, and failed sign-ins per address and username in 15 minutes.
 SPMS_API_THROTTLE_RATE = environment.rate("SPMS_API_THROTTLE_RATE", "3000/m")
 SPMS_LOGIN_FAILURES = environment.positive("SPMS_LOGIN_FAILURES", 10)
 AXES_FAILURE_LIMIT = SPMS_LOGIN_FAILURES
@@ -52,14 +52,14 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",  # first: it refuses who has failed too often
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses users who failed too often
     "django.contrib.auth.backends.ModelBackend",
 ]
 
-# Where each process of this host counts; the library wants it named before it is imported.
+# The folder of this host's counters; prometheus_client reads the variable when it is imported.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(SPMS_DATA_DIR / "metrics" / (platform.node() or "localhost"))
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
-# The limits that decide between inline and queue; a Prometheus server to read from, if there is one; who scrapes.
+# The limits that decide between inline and queue, an optional Prometheus server to read from, and the scraper's token.
 SPMS_THRESHOLDS = env.str("SPMS_THRESHOLDS", default=str(BASE_DIR / "thresholds.yaml"))
 PROMETHEUS_URL = env.str("PROMETHEUS_URL", default="")
 SPMS_METRICS_TOKEN = env.str("SPMS_METRICS_TOKEN", default="")
@@ -68,13 +68,13 @@ if PROMETHEUS_URL and not PROMETHEUS_URL.startswith(("http://", "https://")):
         f"PROMETHEUS_URL={PROMETHEUS_URL!r}: expected an address such as http://127.0.0.1:9090"
     )
 
-# How a PDF is served while no override is in force.
+# How PDFs are served unless an override is in force.
 SPMS_MODE = environment.choice("SPMS_MODE", "auto", ("auto", "inline", "queue"))
 # Requests that one web process serves at once.
 SPMS_WEB_THREADS = environment.positive("SPMS_WEB_THREADS", 8)
-# Requests that may render a PDF at once while the limits decide; what comes on top is queued.
+# Requests that may render a PDF at once while the limits decide; further ones are queued.
 SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_THREADS // 2))
-# Rendering processes that work at once on this machine, whoever asks; more than cores lose time.
+# Rendering processes that work at once on this machine; more than cores would slow each other down.
 SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
 # How long a request waits for its PDF, and how long any render may take at all.
 SPMS_INLINE_DEADLINE = durations.parse_seconds(
@@ -86,35 +86,35 @@ SPMS_RENDER_TIMEOUT = durations.parse_seconds(
 SPMS_RENDER_MEMORY_LIMIT = durations.parse_bytes(
     "SPMS_RENDER_MEMORY_LIMIT", env.str("SPMS_RENDER_MEMORY_LIMIT", default="1500M")
 )
-# A rendering process is replaced after so many renders, so that no leak can grow.
+# A rendering process is replaced after this many renders, so that no leak can grow.
 SPMS_RENDERS_PER_CHILD = environment.positive("SPMS_RENDERS_PER_CHILD", 100)
-# What a PDF is made for: pdf/ua-1 (accessible to everybody), or pdf/a-3a (the archive, with its source attached).
+# The PDF variant: pdf/ua-1 (accessible), or pdf/a-3a (for archiving, with its source attached).
 SPMS_PDF_VARIANT = environment.choice("SPMS_PDF_VARIANT", "pdf/ua-1", ("pdf/ua-1", "pdf/a-3a"))
-# The largest request body: an image as a camera makes it; everything else is far smaller.
+# The largest request bodies: an upload, such as a photograph, and any other.
 SPMS_MAX_UPLOAD_BYTES = durations.parse_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
 
-# Whether an ASGI server beside this one sends a task's events (docs/events.md), and how many streams it keeps open.
+# Whether a separate ASGI server sends a task's events (docs/events.md), and how many streams it keeps open.
 SPMS_EVENTS = environment.flag("SPMS_EVENTS", default=False)
 SPMS_EVENT_STREAMS = environment.positive("SPMS_EVENT_STREAMS", 1000)
 
-# Which engine carries the queue's entries.
+# The engine of the queue.
 SPMS_QUEUE_BACKEND = environment.choice("SPMS_QUEUE_BACKEND", "django-q", ("django-q", "celery"))
-# Tasks that one cluster runs at once; more than cores lose time.
+# Tasks that one cluster runs at once; more than cores would slow each other down.
 SPMS_QUEUE_WORKERS = environment.positive("SPMS_QUEUE_WORKERS", os.cpu_count() or 1)
-# How many tasks may wait, of all people and of one, before the next is refused (503, 429).
+# How many tasks may wait, in total and per user, before the next is refused (503, 429).
 SPMS_QUEUE_LIMIT = environment.positive("SPMS_QUEUE_LIMIT", 1000)
 SPMS_QUEUE_LIMIT_PER_USER = environment.positive("SPMS_QUEUE_LIMIT_PER_USER", 250)
-# A fault that can pass (a killed process, a locked database) is retried so often: after 60, 120, 240 s.
+# How often a transient fault (a killed process, a locked database) is retried: after 60, 120, 240 s.
 SPMS_MAX_RETRIES = environment.positive("SPMS_MAX_RETRIES", 3)
 SPMS_RETRY_BACKOFF = durations.parse_seconds(
     "SPMS_RETRY_BACKOFF", env.str("SPMS_RETRY_BACKOFF", default="60s")
 )
-# Task rows and their PDFs are removed so long after their end; a document's newest PDF stays.
+# How long finished tasks and their PDFs are kept; a document's newest PDF is not deleted.
 SPMS_TASK_RETENTION = durations.parse_seconds(
     "SPMS_TASK_RETENTION", env.str("SPMS_TASK_RETENTION", default="90d")
 )
-# What running tasks get to finish when the cluster is told to stop; Docker kills after 10 s.
+# How long running tasks may take to finish when the cluster is stopped; Docker kills after 10 s.
 SPMS_SHUTDOWN_GRACE = durations.parse_seconds(
     "SPMS_SHUTDOWN_GRACE", env.str("SPMS_SHUTDOWN_GRACE", default="8s")
 )
@@ -134,12 +134,12 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "spms",
     "metrics",
-    "documents",  # before django_q: its qcluster command takes the place of Django-Q2's
+    "documents",  # before django_q: its qcluster command replaces Django-Q2's
     "django_q",
 ]
 
 MIDDLEWARE = [
-    "metrics.middleware.MetricsMiddleware",  # first: it times all that follows
+    "metrics.middleware.MetricsMiddleware",  # first: it times all others
     "spms.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -156,7 +156,7 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
-# Pages take scripts, styles and pictures from this site only, and nothing inside the page.
+# Pages load scripts, styles and images from this site only; inline ones are blocked.
 SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.SELF],
     "img-src": [CSP.SELF, "data:"],
@@ -192,6 +192,15 @@ TEMPLATES: list[dict[str, Any]] = [
 
 DATABASES = {"default": environment.database(SPMS_DATA_DIR)}
 
+# In each web process, for the counters of the API throttle. A full cache drops a third of its entries, and each person
+# has one: with the default of 300 entries, counters of active people would be lost.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
+
 TASKS = {
     "default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
     "queue": {
@@ -202,7 +211,7 @@ TASKS = {
     },
 }
 
-# The task row counts attempts and knows leases; Django-Q2 only carries hints that a task may be run.
+# The task row holds attempts and leases; Django-Q2 only carries hints that a task may be run.
 Q_CLUSTER: dict[str, Any] = {
     "name": "spms",
     "orm": "default",
@@ -210,15 +219,15 @@ Q_CLUSTER: dict[str, Any] = {
     "workers": SPMS_QUEUE_WORKERS,
     # The backstop for a worker that hangs: renders end by themselves at SPMS_RENDER_TIMEOUT.
     "timeout": int(SPMS_RENDER_TIMEOUT) + 30,
-    # When an entry that nobody acknowledged is delivered again; below timeout it would run twice.
+    # When an unacknowledged entry is delivered again; below timeout it would run twice.
     "retry": 3 * int(SPMS_RENDER_TIMEOUT) + 120,
-    # One delivery is enough: what is lost with it, the recoverer enqueues again.
+    # One delivery is enough: the recoverer enqueues lost tasks again.
     "max_attempts": 1,
     "ack_failures": True,
     # A worker takes one entry at a time, so that none waits behind a long render while another is free.
     "queue_limit": 1,
     "bulk": 1,
-    # A worker process is replaced after so many tasks, so that no leak can grow.
+    # A worker process is replaced after this many tasks, so that no leak can grow.
     "recycle": 500,
     # Results live in the task rows. Keeping Django-Q2's as well slows the monitor until entries run twice.
     "save_limit": -1,
@@ -228,7 +237,7 @@ Q_CLUSTER: dict[str, Any] = {
     "label": "Queue",
 }
 
-# Celery, where SPMS_QUEUE_BACKEND is celery. An id is all that a message carries; results live in the task rows.
+# Celery, if SPMS_QUEUE_BACKEND is celery. A message carries only an id; results live in the task rows.
 CELERY_BROKER_URL = env.str("SPMS_CELERY_BROKER", default="redis://127.0.0.1:6379/0")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "spms"
@@ -244,13 +253,13 @@ CELERY_TASK_TIME_LIMIT = Q_CLUSTER["timeout"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 1
-# A connection that says nothing for so long was cut; only RabbitMQ asks.
+# A connection that is silent for this long is considered dead; only RabbitMQ uses it.
 CELERY_BROKER_HEARTBEAT = 20
-# RabbitMQ orders by priority only where the queue was made for it.
+# RabbitMQ orders by priority only if the queue was declared with it.
 CELERY_TASK_QUEUE_MAX_PRIORITY = 9
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-# Nobody waits long for a broker that is away: the row is stored, and the message is sent again later.
-# Redis delivers what nobody acknowledged once more after the visibility timeout: longer than any task may run.
+# Requests do not wait long for an unreachable broker: the row is stored, and the message is sent again later.
+# Redis redelivers unacknowledged messages after the visibility timeout, which exceeds the time of any task.
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {
         "visibility_timeout": Q_CLUSTER["retry"],
@@ -260,7 +269,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
         "priority_steps": [0, 3, 6, 9],
     }
     if CELERY_BROKER_URL.startswith("redis")
-    # Without read_timeout a request would wait for ever for a RabbitMQ that is there but says nothing.
+    # Without read_timeout a request would wait for ever for a RabbitMQ that does not respond.
     else {"confirm_publish": True, "read_timeout": 2, "write_timeout": 2}
 )
 
@@ -274,16 +283,16 @@ AUTH_PASSWORD_VALIDATORS = [
     }
 ]
 
-# Mail goes to the console until there is a server: smtp+tls://user:password@host:587
+# Mail goes to the console unless a server is set: smtp+tls://user:password@host:587
 _mail: dict[str, Any] = env.email("EMAIL_URL", default="consolemail://")
 MAILERS = {"default": {"BACKEND": _mail["EMAIL_BACKEND"], "OPTIONS": environment.mail_options(_mail)}}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="spms@localhost")
-# Letters of a new cycle that are sent in a minute; 0 for no limit.
+# Letters of a new cycle sent per minute; 0 for no limit.
 SPMS_MAILS_PER_MINUTE = environment.whole("SPMS_MAILS_PER_MINUTE", default=120)
 
-# Where people reach the site: the links in notices begin so.
+# The public URL of the site, for links in notifications.
 SPMS_URL = env.str("SPMS_URL", default="http://127.0.0.1:8000").rstrip("/")
-# Hosts to which webhooks may be sent, none by default, and the key that signs them.
+# Hosts that webhooks may be sent to, none by default, and the key that signs them.
 SPMS_WEBHOOK_HOSTS: list[str] = env.list("SPMS_WEBHOOK_HOSTS", default=[])
 SPMS_WEBHOOK_SECRET = env.str("SPMS_WEBHOOK_SECRET", default="")
 SPMS_WEBHOOK_ALLOW_PRIVATE = environment.flag("SPMS_WEBHOOK_ALLOW_PRIVATE", default=False)
@@ -292,7 +301,7 @@ if SPMS_WEBHOOK_HOSTS and not re.fullmatch(r"whsec_[A-Za-z0-9+/]{32,}=*", SPMS_W
         "SPMS_WEBHOOK_SECRET: SPMS_WEBHOOK_HOSTS needs it; expected whsec_ and at least 24 bytes in base64"
     )
 
-# Maintainers who are told of changes of the mode and of failed tasks, by mail and by webhook; nobody by default.
+# Recipients of alerts about mode changes and failed tasks, by mail and by webhook; none by default.
 SPMS_ALERT_MAIL: list[str] = env.list("SPMS_ALERT_MAIL", default=[])
 SPMS_ALERT_WEBHOOK = env.str("SPMS_ALERT_WEBHOOK", default="")
 
@@ -309,7 +318,7 @@ STORAGES = {
     **environment.files(SPMS_DATA_DIR),
     "staticfiles": {"BACKEND": "spms.staticfiles.OwnFilesCompressed"},
 }
-# Large uploads wait on the same disk as everything else: one place that can be full, one message.
+# Large uploads are received on the disk of everything else, so only one disk can be full.
 FILE_UPLOAD_TEMP_DIR = SPMS_DATA_DIR
 DATA_UPLOAD_MAX_MEMORY_SIZE = SPMS_MAX_BODY_BYTES
 
@@ -329,7 +338,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {"person": SPMS_API_THROTTLE_RATE},
     "EXCEPTION_HANDLER": "spms.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    # What ?version= of the schema may say: it goes into the name of the file.
+    # The allowed ?version= of the schema, which becomes a part of the file name.
     "ALLOWED_VERSIONS": ("1",),
 }
 
@@ -346,10 +355,10 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "spms.schema.complete"],
 }
 
-# For people a line, for machines JSON with the ids of request and task, and a line for each request.
+# Lines for people, or JSON for machines with the ids of request and task and an entry for each request.
 SPMS_LOGS = environment.choice("SPMS_LOGS", "json" if SPMS_HTTPS else "lines", ("lines", "json"))
 LOGGING = logs.config(SPMS_LOGS)
 
-# Errors to Sentry and traces to an OpenTelemetry collector, where an address is set (requirements/observe.txt).
+# Send errors to Sentry and traces to an OpenTelemetry collector if set (requirements/observe.txt).
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 OTEL_EXPORTER_OTLP_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")

@@ -1,4 +1,4 @@
-"""Static files with names that say their content, and our own ones compressed beside them."""
+"""Static files with content hashes in their names; our own are compressed as well."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,10 +8,10 @@ OWN = "spms/"
 
 
 class OwnFilesCompressed(CompressedManifestStaticFilesStorage):
-    """Compresses what our pages load.
+    """Compresses the files of our own pages.
 
     The admin's and the API documentation's files are 24 MB: compressing them takes half a minute at each
-    installation, for pages that few people open.
+    installation, for pages that few people use.
     """
 
     def compress_files(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:

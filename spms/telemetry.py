@@ -1,11 +1,11 @@
-"""Errors to Sentry and traces to OpenTelemetry: off until an address is set."""
+"""Send errors to Sentry and traces to OpenTelemetry, if their addresses are set."""
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 
 def start() -> None:
-    """Start what has an address. Raises ImproperlyConfigured when its packages are not installed."""
+    """Start what has an address; raises ImproperlyConfigured if its packages are not installed."""
     try:
         if settings.SENTRY_DSN:
             _start_sentry()
@@ -19,7 +19,7 @@ def start() -> None:
 
 
 def _start_sentry() -> None:
-    """Send what is logged as an error; no names, cookies or texts of people."""
+    """Send logged errors, without names, cookies or texts of users."""
     import sentry_sdk
 
     sentry_sdk.init(settings.SENTRY_DSN, send_default_pii=False, max_request_body_size="never")

@@ -1,4 +1,4 @@
-"""Every address of the site."""
+"""The URLs of the site."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -11,7 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from metrics.prometheus import exposition
 from spms import health
 
-# The page of documentation starts itself with a script inside the page.
+# The page of documentation has an inline script.
 INLINE: list[str] = [CSP.SELF, CSP.UNSAFE_INLINE]
 DOCS_CSP: dict[str, list[str]] = settings.SECURE_CSP | {"script-src": INLINE, "style-src": INLINE}
 

@@ -15,7 +15,7 @@ def reader(folder):
     def read(content):
         path = folder / "source"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        head, rows = import_reader.read_table(path, known=KNOWN, required=("tag",))
+        head, rows = import_reader.read_table(path, columns=KNOWN, required=("tag",))
         return head, [*rows]
 
     return read

@@ -1,1 +1,1 @@
-"""What touches the machine: storage, processes, locks, the ids of log lines."""
+"""Access to the machine: storage, files, processes, locks, the ids of log lines."""

@@ -1,4 +1,4 @@
-"""Which request and which task a line of the log speaks of, through web, queue and worker."""
+"""The ids of request and task for log records, through web, queue and worker."""
 
 import contextlib
 import logging
@@ -10,10 +10,10 @@ task_id: ContextVar[str] = ContextVar("task_id", default="")
 
 
 class CorrelationIdFilter(logging.Filter):
-    """Puts both ids on every record, empty where there is none."""
+    """Adds both ids to every record, empty without a request or task."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through."""
+        """Add the ids; return True, as no record is dropped."""
         record.request_id, record.task_id = request_id.get(), task_id.get()
         return True
 
@@ -30,7 +30,7 @@ def request_scope(ident: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def task_scope(ident: object, *, begun_by: str) -> Iterator[None]:
-    """Log under a task's id, and under that of the request that began it, until the end of the block."""
+    """Log under a task's id and the id of the request that created it, until the end of the block."""
     before = task_id.set(str(ident))
     try:
         with request_scope(begun_by):

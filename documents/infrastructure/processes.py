@@ -1,4 +1,4 @@
-"""What this process starts ends with it; free of Django, so that servers can use it before anything else."""
+"""Limits for this process and its children; free of Django, so that servers can use it before anything else."""
 
 import contextlib
 import ctypes
@@ -16,52 +16,54 @@ MAX_ARENAS = 2
 
 
 def set_parent_death_signal() -> None:
-    """Have the kernel end every process that this one forks as soon as its parent ends, killed or not."""
+    """Have the kernel kill every process that this one forks as soon as its parent ends, killed or not."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         os.register_at_fork(after_in_child=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
 
 
 def limit_malloc_arenas() -> None:
-    """Let all threads take memory from two pools: glibc's one for each thread keeps what the busiest ever needed.
+    """Make all threads share two malloc arenas: one per thread would each keep the most it ever needed.
 
-    To be called before the first thread starts; musl and macOS have no such pools.
+    Call it before the first thread starts; musl and macOS have no arenas.
     """
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, MAX_ARENAS)
 
 
 def freeze_gc_before_fork() -> None:
-    """Keep what is loaded out of the collector, whose marks would make each forked process copy all of it."""
+    """Exempt loaded objects from garbage collection, which would make each forked process copy them."""
     gc.collect()
     gc.freeze()
 
 
 def kill_children() -> None:
-    """Kill all that this process has started."""
-    family = psutil.Process().children(recursive=True)
-    for one in family:
-        one.kill()
-    psutil.wait_procs(family, timeout=5)
+    """Kill all child processes, and theirs."""
+    descendants = psutil.Process().children(recursive=True)
+    for process in descendants:
+        process.kill()
+    psutil.wait_procs(descendants, timeout=5)
 
 
 def worker_memory_bytes() -> dict[int, int]:
-    """Return the resident memory of each worker of this cluster with its rendering process, by process id."""
-    family = psutil.Process().children(recursive=True)
+    """Return the resident bytes of each worker of this cluster with its rendering process, by process id."""
+    descendants = psutil.Process().children(recursive=True)
     children: dict[int, list[psutil.Process]] = {}
-    for one in family:
+    for process in descendants:
         with contextlib.suppress(psutil.Error):
-            children.setdefault(one.ppid(), []).append(one)
-    # A worker is what has a rendering process, and nothing below that; helpers of the engine have no children.
+            children.setdefault(process.ppid(), []).append(process)
+    # A worker has a rendering process, which has no children; helpers of the engine have none at all.
     workers = [
-        one for one in family if one.pid in children and not any(c.pid in children for c in children[one.pid])
+        process
+        for process in descendants
+        if process.pid in children and not any(child.pid in children for child in children[process.pid])
     ]
-    return {one.pid: _resident([one, *children[one.pid]]) for one in workers}
+    return {worker.pid: _resident_bytes([worker, *children[worker.pid]]) for worker in workers}
 
 
-def _resident(family: Iterable[psutil.Process]) -> int:
+def _resident_bytes(processes: Iterable[psutil.Process]) -> int:
     total = 0
-    for one in family:
+    for process in processes:
         with contextlib.suppress(psutil.Error):
-            total += one.memory_info().rss
+            total += process.memory_info().rss
     return total

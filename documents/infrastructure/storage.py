@@ -1,4 +1,4 @@
-"""Save, open and delete the files of results: the only module that knows storage."""
+"""Save, open and delete the files of results: the only module that knows Django's storages."""
 
 import contextlib
 import errno
@@ -19,6 +19,7 @@ from django.core.files import File
 from django.core.files.storage import Storage, storages
 
 from documents import exceptions
+from documents.infrastructure import files
 
 FULL_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -26,15 +27,15 @@ logger = logging.getLogger(__name__)
 
 
 class StorageUnreachable(OSError):
-    """A storage that is no folder could not be used; its text says why, and what to do."""
+    """A storage other than a folder cannot be used; the text says why, and what to do."""
 
 
 @runtime_checkable
 class SupportsOffset(Protocol):
-    """A storage that can begin to read in the middle of a file without reading what is before."""
+    """A storage that can read from the middle of a file without reading its beginning."""
 
     def open_at(self, name: str, start: int) -> IO[bytes]:
-        """Open a file from byte ``start`` on."""
+        """Open a file for reading from byte ``start``."""
 
 
 def results() -> Storage:
@@ -44,7 +45,7 @@ def results() -> Storage:
 
 @contextlib.contextmanager
 def translate_storage_errors() -> Iterator[None]:
-    """Turn the system's errors about stored files into ones that say what to do."""
+    """Raise StorageFull or StorageUnavailable for any OSError in the block."""
     try:
         yield
     except OSError as error:
@@ -52,12 +53,12 @@ def translate_storage_errors() -> Iterator[None]:
 
 
 def is_storage_error(error: OSError) -> bool:
-    """Say whether an error of the system speaks of stored files, wherever it comes up."""
+    """Return True if an OSError is about stored files, wherever it occurs."""
     return isinstance(error, StorageUnreachable) or error.errno in FULL_DISK_ERRNOS
 
 
 def storage_error(error: OSError) -> exceptions.SpmsError:
-    """Return the error to show for one of the system's."""
+    """Return the error to show for an OSError."""
     if isinstance(error, StorageUnreachable):
         return exceptions.StorageUnavailable(str(error))
     if error.errno in FULL_DISK_ERRNOS:
@@ -74,7 +75,7 @@ def host() -> str:
 
 
 def work_folder() -> Path:
-    """Return where this machine's processes keep what is not finished."""
+    """Return the folder for unfinished files of this machine's processes."""
     return Path(settings.SPMS_DATA_DIR) / "work" / host()
 
 
@@ -88,7 +89,10 @@ def remove_stale_folders(parent: Path, prefix: str = "") -> None:
 
 @contextlib.contextmanager
 def workspace() -> Iterator[Path]:
-    """Give a private folder on the disk of the results, which is gone afterwards."""
+    """Yield a private folder on the disk of the results, which is removed afterwards.
+
+    Raises StorageFull, StorageUnavailable.
+    """
     with translate_storage_errors():
         parent = work_folder()
         parent.mkdir(parents=True, exist_ok=True)
@@ -98,10 +102,11 @@ def workspace() -> Iterator[Path]:
 
 
 def save(finished: Path, *, suffix: str, is_lasting: bool = True) -> str:
-    """Keep a finished file under a private new name and return that name.
+    """Save a finished file under a new private name and return that name.
 
-    The file must be complete and synced. On a local disk it is moved, so that it is there whole or not at
-    all; on other storage it is sent. What can be made again need not be ``is_lasting``: a power cut may damage it.
+    The file must be complete and synced. On a local disk it is moved, so that it appears whole or not at all; to
+    other storage it is sent. A file that can be made again need not be ``is_lasting``: a power cut may damage it.
+    Raises StorageFull, StorageUnavailable.
     """
     name = f"{datetime.now(UTC):%Y/%m}/{uuid.uuid4().hex}{suffix}"
     with translate_storage_errors():
@@ -109,22 +114,35 @@ def save(finished: Path, *, suffix: str, is_lasting: bool = True) -> str:
     return name
 
 
+def store_upload(upload: IO[bytes] | File[bytes], *, suffix: str) -> tuple[str, str]:
+    """Save an uploaded file with the results; return its name there and its SHA-256.
+
+    Raises StorageFull, StorageUnavailable.
+    """
+    upload.seek(0)
+    with workspace() as folder, translate_storage_errors():
+        path = folder / "upload"
+        with files.write_durably(path) as target:
+            digest, _ = files.copy_hashed(upload, target)
+        return save(path, suffix=suffix), digest
+
+
 def put(storage: Storage, name: str, finished: Path, *, is_lasting: bool = True) -> None:
-    """Put a finished file into a storage under exactly this name: whole or not at all."""
+    """Put a finished file into a storage under exactly this name: whole or not at all. Raises OSError."""
     try:
         target = Path(storage.path(name))
     except NotImplementedError:
         with finished.open("rb") as stream:
-            storage.save(name, File(stream))  # an object is there once all of it was received
+            storage.save(name, File(stream))  # an object appears once all of it was received
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     _move(finished, target)
     if is_lasting:
-        sync_folder(target.parent)
+        files.sync_folder(target.parent)
 
 
 def local_path(name: str) -> Path | None:
-    """Return the path of a kept file if it is on this machine's disk; there may be nothing at it."""
+    """Return the path of a stored file if it is on this machine's disk; the file may be missing."""
     try:
         return Path(results().path(name))
     except NotImplementedError:
@@ -132,7 +150,7 @@ def local_path(name: str) -> Path | None:
 
 
 def open_file(name: str, *, start: int = 0) -> IO[bytes]:
-    """Open a kept file for reading from byte ``start`` on; raises FileNotFoundError when it is gone."""
+    """Open a stored file for reading from byte ``start``; raises FileNotFoundError, StorageUnreachable."""
     storage = results()
     if isinstance(storage, SupportsOffset):
         return storage.open_at(name, start)
@@ -142,12 +160,12 @@ def open_file(name: str, *, start: int = 0) -> IO[bytes]:
 
 
 def exists(name: str) -> bool:
-    """Say whether a kept file is there."""
+    """Return True if a file is stored under this name."""
     return bool(name) and results().exists(name)
 
 
 def delete(name: str) -> None:
-    """Delete a kept file; one that is gone already is fine, and what stays now goes at the next clean-up."""
+    """Delete a stored file, if it exists; if the storage is unreachable, the next clean-up deletes it."""
     try:
         results().delete(name)
     except FileNotFoundError:
@@ -157,7 +175,7 @@ def delete(name: str) -> None:
 
 
 def _move(finished: Path, target: Path) -> None:
-    """Move a file; to another disk it goes under another name first, so that no half of it is seen."""
+    """Move a file; to another disk it is copied under another name first, so that no half of it is visible."""
     try:
         finished.replace(target)
     except OSError as error:
@@ -165,31 +183,20 @@ def _move(finished: Path, target: Path) -> None:
             raise
         partial = target.with_suffix(".part")
         try:
-            with finished.open("rb") as source, partial.open("wb") as copy:
+            with finished.open("rb") as source, files.write_durably(partial) as copy:
                 shutil.copyfileobj(source, copy)
-                copy.flush()
-                os.fsync(copy.fileno())
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def iter_names(storage: Storage, folder: str = "") -> Iterator[str]:
     """Yield the names of all files of a storage."""
     try:
-        folders, files = storage.listdir(folder)
+        folders, names = storage.listdir(folder)
     except FileNotFoundError:
         return
     prefix = f"{folder}/" if folder else ""
-    yield from (f"{prefix}{name}" for name in files)
+    yield from (f"{prefix}{name}" for name in names)
     for name in folders:
         yield from iter_names(storage, f"{prefix}{name}")

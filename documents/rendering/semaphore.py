@@ -1,48 +1,40 @@
-"""As many renders at once as the machine has cores, whichever processes ask: one lock file a slot."""
+"""As many renders at once as the machine has cores, whichever processes ask: a lock file for each slot."""
 
 import contextlib
-import fcntl
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from documents import exceptions
-from documents.infrastructure import storage
+from documents.infrastructure import locks, storage
 
 POLL_INTERVAL_SECONDS = 0.02
 
 
 @contextlib.contextmanager
 def acquire_slot(folder: Path, count: int, *, deadline: float, tick: Callable[[], None]) -> Iterator[int]:
-    """Hold one of ``count`` slots; the kernel frees it when this process dies.
+    """Hold one of ``count`` slots; the kernel releases it when this process dies.
 
-    Waits until ``deadline`` (``time.monotonic``), calling ``tick`` meanwhile; raises RenderBusy after that.
+    Waits until ``deadline`` (``time.monotonic``) and calls ``tick`` while it waits. Raises RenderBusy after that,
+    StorageFull and StorageUnavailable when the lock files cannot be written.
     """
-    with storage.translate_storage_errors():
-        folder.mkdir(parents=True, exist_ok=True)
-    while (held := _try_acquire(folder, count)) is None:
+    while (slot := _try_acquire(folder, count)) is None:
         if time.monotonic() > deadline:
-            raise exceptions.RenderBusy(
-                "Other PDFs are being made at the moment. Try again in a few seconds."
-            )
+            raise exceptions.RenderBusy("Other PDFs are being rendered. Try again in a few seconds.")
         tick()
         time.sleep(POLL_INTERVAL_SECONDS)
-    number, descriptor = held
+    number, lock = slot
     try:
         yield number
     finally:
-        os.close(descriptor)
+        locks.release(lock)
 
 
 def _try_acquire(folder: Path, count: int) -> tuple[int, int] | None:
+    """Return the number of a free slot and its lock, or None while all are taken."""
     for number in range(count):
         with storage.translate_storage_errors():
-            descriptor = os.open(folder / f"slot-{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-        else:
-            return number, descriptor
+            lock = locks.try_exclusive(folder / f"slot-{number}")
+        if lock is not None:
+            return number, lock
     return None

@@ -149,16 +149,16 @@ def test_a_system_that_has_something_is_only_replaced_on_request(archive, place)
 
 
 def test_a_system_that_runs_is_not_restored(system, archive, target):
-    assert "stop it first" in refused(system, "restore", str(archive), "--replace")
+    assert "Stop it first" in refused(system, "restore", str(archive), "--replace")
     target.manage("migrate", "-v", "0")
     target.start_workers(kept=False)
     beats = "from documents.models import Cluster; print(Cluster.objects.live().count())"
     wait_for(lambda: ask(target, beats).strip() == "1")
-    assert "stop it first" in refused(target, "restore", str(archive))
+    assert "Stop it first" in refused(target, "restore", str(archive))
     away = target.environment | {"SPMS_DATA_DIR": str(target.folder / "elsewhere")}
     if "DATABASE_URL" in away:  # another host of the same installation
         ended = warm.run(["restore", str(archive)], away)
-        assert "A cluster of workers runs" in ended.stderr
+        assert "A cluster of workers is running" in ended.stderr
 
 
 @ON_POSTGRESQL
@@ -167,7 +167,7 @@ def test_whoever_else_uses_the_database_is_noticed(archive, target):
     target.start(*MANAGE, "evaluate_thresholds", "--every", "1s")
     sessions = "from documents.operations.backup import database; print(database.other_sessions())"
     wait_for(lambda: ask(target, sessions).strip() == "1")
-    assert "1 other connection(s)" in refused(target, "restore", str(archive))
+    assert "1 other connection." in refused(target, "restore", str(archive))
     target.manage("restore", str(archive), "--force")
 
 
@@ -213,7 +213,7 @@ HOSTILE = {
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_archive_is_refused_and_nothing_is_written(what, archive, target, tmp_path):
     path = rewritten(archive, tmp_path / "hostile.tar", HOSTILE[what])
-    assert "not to be trusted" in refused(target, "restore", str(path))
+    assert "cannot be trusted" in refused(target, "restore", str(path))
     assert not list(target.folder.glob("**/*evil*"))
     assert not list(target.folder.glob("results/**/*"))
     assert not (target.folder / "spms.sqlite3").exists() or not tables_of(target)
@@ -230,7 +230,7 @@ def test_a_truncated_archive_is_refused(share, archive, target, tmp_path):
     data = archive.read_bytes().rstrip(b"\0")
     cut.write_bytes(data[: int(len(data) * share)])
     line = refused(target, "restore", str(cut))
-    assert "cut off" in line or "no whole archive" in line
+    assert "cut off" in line or "not a complete archive" in line
     assert not tables_of(target)
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_member_is_named(archive, target, tmp_path):
     data[member.offset_data + member.size // 2] ^= 1
     (tmp_path / "damaged.tar").write_bytes(data)
     line = refused(target, "restore", str(tmp_path / "damaged.tar"))
-    assert f"{member.name} is not what its manifest says" in line
+    assert f"{member.name} does not match the manifest" in line
     assert not tables_of(target)
 
 
@@ -261,7 +261,7 @@ def test_what_is_no_archive_is_one_line(content, target, tmp_path):
     [
         (lambda _, manifest: manifest.update(version="99.0"), "made by a newer version"),
         (lambda _, manifest: manifest["migrations"].append("documents.9999_future"), "9999_future"),
-        (lambda _, manifest: manifest.update(engine="postgresql"), "DATABASE_URL names one on sqlite"),
+        (lambda _, manifest: manifest.update(engine="postgresql"), "DATABASE_URL names sqlite"),
         (lambda _, manifest: manifest.update(format=2), "has format 2"),
         (lambda _, manifest: manifest.update(surprise=1), "manifest of this archive cannot be read"),
         (
@@ -292,7 +292,7 @@ def test_a_damaged_database_leaves_the_old_one_as_it_was(archive, place, tmp_pat
     there.prepare()
     before = counts(there)
     line = refused(there, "restore", str(rewritten(archive, tmp_path / "bad.tar", damage)), "--replace")
-    assert "damaged" in line or "as it was" in line
+    assert "damaged" in line or "unchanged" in line
     assert counts(there) == before
 
 

@@ -56,9 +56,9 @@ def test_a_document_that_changed_meanwhile_stops_the_whole_import(staff, project
 def test_a_project_that_changed_meanwhile_stops_it_too(staff, project, monkeypatch, content):
     write = writer.write_rows
 
-    def be_late(changes, subject):
+    def be_late(changes, resource):
         Project.objects.filter(pk=project.pk).update(status="active")
-        write(changes, subject)
+        write(changes, resource)
 
     monkeypatch.setattr(writer, "write_rows", be_late)
     assert send(staff, content, "projects", dry_run="false").status_code == 409
@@ -72,14 +72,14 @@ def test_members_that_changed_meanwhile_stop_the_whole_import(
     project = factories.project(owner, tag="SP-2026-012")
     write, memberships = writer.write_rows, project.memberships
 
-    def be_late(changes, subject):
+    def be_late(changes, resource):
         if change == "added":
             memberships.create(user=stranger)
         elif change == "removed":
             memberships.all().delete()
         else:
             memberships.update(user=stranger)
-        write(changes, subject)
+        write(changes, resource)
 
     monkeypatch.setattr(writer, "write_rows", be_late)
     monkeypatch.setattr(validation, "BATCH", 1)
@@ -99,9 +99,9 @@ def test_members_that_changed_meanwhile_stop_the_whole_import(
 def test_members_that_a_file_does_not_speak_of_may_change_meanwhile(staff, project, owner, monkeypatch):
     write = writer.write_rows
 
-    def be_late(changes, subject):
+    def be_late(changes, resource):
         Membership.objects.create(project=project, user=owner)
-        write(changes, subject)
+        write(changes, resource)
 
     monkeypatch.setattr(writer, "write_rows", be_late)
     content = "tag,title,members\nSP-2026-012,Corals,\n"
@@ -112,9 +112,9 @@ def test_members_that_a_file_does_not_speak_of_may_change_meanwhile(staff, proje
 def test_a_person_who_was_deleted_meanwhile_stops_it(staff, project, owner, monkeypatch):
     write = writer.write_rows
 
-    def be_late(changes, subject):
+    def be_late(changes, resource):
         owner.delete()
-        write(changes, subject)
+        write(changes, resource)
 
     monkeypatch.setattr(writer, "write_rows", be_late)
     answer = send(staff, "tag,title,members\nSP-2026-012,Corals,owner\n", "projects", dry_run="false")
@@ -129,9 +129,9 @@ def test_what_somebody_added_or_removed_meanwhile_stops_it(staff, project, monke
         lambda: Project.objects.filter(pk=project.pk).delete(),
     ]
 
-    def be_late(changes, subject):
+    def be_late(changes, resource):
         happens.pop(0)()
-        write(changes, subject)
+        write(changes, resource)
 
     monkeypatch.setattr(writer, "write_rows", be_late)
     content = HEAD + "SP-2026-012,concept_plan,2026,,,\n"
@@ -145,8 +145,8 @@ def test_an_import_that_was_taken_away_while_it_wrote_leaves_nothing(staff, proj
     settings.SPMS_INLINE_DEADLINE = 2
     write = writer.write_rows
 
-    def be_cancelled(changes, subject):
-        write(changes, subject)
+    def be_cancelled(changes, resource):
+        write(changes, resource)
         lifecycle.cancel(Task.objects.get().pk, by="somebody")
 
     monkeypatch.setattr(writer, "write_rows", be_cancelled)
@@ -168,9 +168,9 @@ def test_a_file_that_is_gone_or_another_one_is_not_applied(staff, project):
     name = Task.objects.get().source
     with storage.results().open(name, "ab") as stream:
         stream.write(b"SP-2026-012,project_plan,2026,,,\n")
-    assert "not the file that was sent" in apply(staff, checked).json()["detail"]
+    assert "not the one that was uploaded" in apply(staff, checked).json()["detail"]
     storage.delete(name)
-    assert "removed meanwhile" in apply(staff, checked).json()["detail"]
+    assert "was removed" in apply(staff, checked).json()["detail"]
     assert not Document.objects.exists()
 
 
@@ -215,10 +215,10 @@ def test_after_a_conflict_it_is_judged_anew_by_a_retry(staff, project, monkeypat
     document = factories.document(project=project)
     write = writer.write_rows
 
-    def be_late(changes, subject):
+    def be_late(changes, resource):
         monkeypatch.undo()
         document.bump_version()
-        write(changes, subject)
+        write(changes, resource)
 
     monkeypatch.setattr(writer, "write_rows", be_late)
     refused = send(staff, HEAD + "SP-2026-012,concept_plan,2026,,<p>New</p>,\n", dry_run="false")

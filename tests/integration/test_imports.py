@@ -148,7 +148,7 @@ def test_every_error_is_listed_by_row_and_column(staff, project):
     words = [problem for *_, problem in listed]
     assert "There is no project with this tag" in words[0]
     assert "It is none of: concept_plan, project_plan" in words[2]
-    assert words[6] == "Row 2 is about the same."
+    assert words[6] == "Row 2 has the same key."
     assert answer.data["result"]["first"][0] == {
         "row": 3,
         "column": "tag",
@@ -189,7 +189,7 @@ def test_unknown_columns_are_an_error_that_lists_the_known(staff):
     assert (counts(answer), answer.data["result"]["rows"]) == ((0, 0, 0, 1), 0)
     [(row, column, _, _, problem)] = report(staff, answer.data["task_id"])
     assert (row, column) == ("1", "colour")
-    assert "known are: tag, kind, year, status, background" in problem
+    assert "columns are: tag, kind, year, status, background" in problem
 
 
 def test_an_error_after_very_many_warnings_is_among_the_first(staff, project, monkeypatch):
@@ -278,13 +278,17 @@ def test_somebody_who_may_not_sign_in_any_more_can_be_a_member_as_in_the_admin(s
         ("<script>alert(1)</script>", "<script>alert(1)</script>"),
         ("=cmd|'/C-calc'!A0", "=cmd|'/C-calc'!A0"),
         ("ann@x p q,r s;t", "ann@x, p, q and 3 more"),
-        ("x" * 999_999, f"{'x' * 59}…"),
-        (" ".join(f"{n:x}!" for n in range(0x20000))[:999_999], "0!, 1!, 2! and 131,069 more"),
+        pytest.param("x" * 999_999, f"{'x' * 59}…", id="one long name"),
+        pytest.param(
+            " ".join(f"{n:x}!" for n in range(0x20000))[:999_999],
+            "0!, 1!, 2! and 131,069 more",
+            id="many names",
+        ),
     ],
 )
 def test_usernames_that_nobody_has_are_an_error_that_names_the_first(staff, maintainer, team, cell, named):
     answer = send(staff, of_members(cell), "projects", dry_run="false")
-    problem = f"Nobody has the username {named}. Correct the names, or add these people first."
+    problem = f"No user has the username {named}. Correct the names, or add these people first."
     [(row, column, value, severity, said)] = report(staff, answer.json()["task_id"])
     assert (row, column, severity, said) == ("2", "members", "error", problem)
     assert len(value) < 70

@@ -53,11 +53,11 @@ def test_an_empty_file_has_no_columns_and_no_rows(read):
 @pytest.mark.parametrize(
     ("first", "column", "words"),
     [
-        ("tag,titel", "titel", "known are: tag, title, year"),
+        ("tag,titel", "titel", "columns are: tag, title, year"),
         ("title,year", "tag", "missing"),
         ("tag,tag", "tag", "twice"),
         ("tag,,year", "", "Column 2 has no name"),
-        ("tag;tittle;x", "tittle", "known are"),
+        ("tag;tittle;x", "tittle", "columns are"),
     ],
 )
 def test_wrong_columns_are_named(read, first, column, words):
@@ -118,7 +118,7 @@ def test_whatever_is_written_as_csv_is_read_again(tmp_path_factory, rows, separa
     csv.writer(stream, delimiter=separator).writerows([KNOWN, *rows])
     path = tmp_path_factory.mktemp("csv") / "source"
     path.write_text(stream.getvalue(), newline="")
-    _, found = import_reader.read_table(path, known=KNOWN, required=())
+    _, found = import_reader.read_table(path, columns=KNOWN, required=())
     wanted = [
         {name: cell for name, cell in zip(KNOWN, row, strict=False) if cell.strip()}
         for row in rows
@@ -135,5 +135,5 @@ def test_any_bytes_are_rows_or_unreadable(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("bytes") / "source"
     path.write_bytes(content)
     with contextlib.suppress(exceptions.ImportUnreadable):
-        _, rows = import_reader.read_table(path, known=KNOWN, required=())
+        _, rows = import_reader.read_table(path, columns=KNOWN, required=())
         assert all(row.number for row in rows)

@@ -196,7 +196,7 @@ def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, 
     path = tmp_path_factory.mktemp("fuzz") / "source"
     path.write_bytes(package(BOOK, **parts))
     with contextlib.suppress(exceptions.ImportUnreadable):
-        _, rows = import_reader.read_table(path, known=KNOWN, required=())
+        _, rows = import_reader.read_table(path, columns=KNOWN, required=())
         assert all(row.number for row in rows)
 
 
@@ -204,13 +204,15 @@ def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, 
 
 MEASURE = """
 import pathlib, resource, sys, time
+import django
+django.setup()
 from documents import exceptions
 from documents.tasks.imports import reader
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 started = time.process_time()
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 try:
-    head, rows = reader.read_table(pathlib.Path(sys.argv[1]), known=("tag", "title", "year"), required=("tag",))
+    head, rows = reader.read_table(pathlib.Path(sys.argv[1]), columns=("tag", "title", "year"), required=("tag",))
     print(sum(1 for _ in rows), "rows")
 except exceptions.ImportUnreadable as error:
     print(error)

@@ -1,1 +1,1 @@
-"""Backup and restore: one archive with the database, the files, and what proves that it is whole."""
+"""Backup and restore: one archive with the database, the files and their SHA-256."""

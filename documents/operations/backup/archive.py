@@ -1,4 +1,4 @@
-"""The archive: a plain tar whose last member lists the SHA-256 of all others. Knows no database and no storage."""
+"""Write and read archives: a plain tar whose last member lists the SHA-256 of all others."""
 
 import contextlib
 import hashlib
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from documents.infrastructure.storage import sync_folder
+from documents.infrastructure import files
 
 FORMAT = 1
 MANIFEST, KEY = "manifest.json", "secret_key"
@@ -21,18 +21,17 @@ DATABASES = {"sqlite": "database.sqlite3", "postgresql": "database.pgdump"}
 FOLDERS = ("media", "results")
 FOLDER_MEMBER = re.compile(rf"(?:{'|'.join(FOLDERS)})(?:/[^/\\\x00-\x1f]+)+")
 MAX_MANIFEST_BYTES = 1024**3
-PART_BYTES = 1024**2
 
 
 class BackupError(Exception):
-    """A backup or a restore that cannot be done; its text says why and what to do."""
+    """A backup or a restore that is impossible; the text says why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What an archive holds. ``files`` says where images and PDFs are: ``archive``, or the bucket they stay in.
+    """The contents of an archive. ``files`` tells where images and PDFs are: ``archive``, or their bucket.
 
-    ``gone`` counts the files that rows name and that were not there; ``sha256`` has every other member.
+    ``gone`` counts missing files that rows name; ``sha256`` has every other member.
     """
 
     format: int
@@ -47,7 +46,7 @@ class Manifest:
 
 
 class HashingReader:
-    """Reads a stream to the end of what is asked, however little it gives at once, and hashes it."""
+    """Reads a stream in full pieces, however little it returns at once, and hashes it."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._sha256 = stream, hashlib.sha256()
@@ -63,12 +62,12 @@ class HashingReader:
         return data
 
     def hexdigest(self) -> str:
-        """Return the hash of what was read."""
+        """Return the SHA-256 of all that was read."""
         return self._sha256.hexdigest()
 
 
 class Writer:
-    """Writes members one after the other, and at the end the manifest."""
+    """Writes members one by one, and the manifest at the end."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._tar = tarfile.open(fileobj=stream, mode="w:", format=tarfile.PAX_FORMAT)  # noqa: SIM115
@@ -81,7 +80,7 @@ class Writer:
         self.sha256[name] = hashing.hexdigest()
 
     def finish(self, manifest: Manifest) -> None:
-        """Add the manifest, without which an archive is not whole."""
+        """Add the manifest, which completes the archive."""
         text = json.dumps(asdict(manifest), indent=1).encode()
         self._tar.addfile(_member(MANIFEST, len(text)), io.BytesIO(text))
         self._tar.close()
@@ -89,93 +88,83 @@ class Writer:
 
 @contextlib.contextmanager
 def atomic_file(target: Path) -> Iterator[IO[bytes]]:
-    """Give a private file that gets its name when it is whole, and is gone when anything fails."""
+    """Yield a private file that gets its name when it is complete, and is removed if anything fails."""
     private = target.with_name(f".{target.name}.{os.getpid()}.part")
     descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+            files.sync(stream)
         private.rename(target)
-        sync_folder(target.parent)
+        files.sync_folder(target.parent)
     finally:
         private.unlink(missing_ok=True)
 
 
 def verify(stream: IO[bytes]) -> Manifest:
-    """Read the whole archive and return its manifest; raises BackupError unless all of it is as it was made."""
+    """Read the whole archive and return its manifest; raises BackupError unless every SHA-256 matches."""
     manifest: Manifest | None = None
-    found: dict[str, str] = {}
-    with _plain_errors():
+    digests: dict[str, str] = {}
+    with _translate_errors():
         for member, content in _members(stream):
             if member.name == MANIFEST:
                 manifest = _parse(member, content)
             else:
-                found[member.name] = _digest(content)
+                digests[member.name] = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
     if manifest is None:
-        raise BackupError("This archive is cut off: it has no manifest at its end.")
-    if different := set(found.items()) ^ set(manifest.sha256.items()):
+        raise BackupError("This archive is cut off: the manifest at its end is missing.")
+    if different := set(digests.items()) ^ set(manifest.sha256.items()):
         name = min(different)[0]
-        raise BackupError(f"This archive is damaged: {name} is not what its manifest says.")
+        raise BackupError(f"This archive is damaged: {name} does not match the manifest.")
     return manifest
 
 
 def extract(stream: IO[bytes], manifest: Manifest, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield each member but the manifest as a whole, synced file in ``folder``, checked once more."""
-    with _plain_errors():
+    """Yield each member but the manifest as a synced file in ``folder``, checked again; raises BackupError."""
+    with _translate_errors():
         for number, (member, content) in enumerate(_members(stream)):
             if member.name != MANIFEST:
                 path = folder / f"member-{number}"
-                if _copy(content, path) != manifest.sha256[member.name]:
+                with files.write_durably(path) as target:
+                    digest, _ = files.copy_hashed(content, target)
+                if digest != manifest.sha256[member.name]:
                     raise BackupError(f"{member.name} changed while it was restored.")
                 yield member.name, path
 
 
-def _copy(content: IO[bytes], path: Path) -> str:
-    """Write a synced file and return its hash."""
-    hashing = HashingReader(content)
-    with path.open("wb") as target:
-        while part := hashing.read(PART_BYTES):
-            target.write(part)
-        target.flush()
-        os.fsync(target.fileno())
-    return hashing.hexdigest()
-
-
 @contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (tarfile.TarError, EOFError, OverflowError, ValueError) as error:
-        raise BackupError(f"This is no whole archive of SPMS ({error}).") from error
+        raise BackupError(f"This is not a complete archive of SPMS ({error}).") from error
 
 
 def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-    """Yield the members with their contents; refuses all but plain files with the names we give."""
+    """Yield the members with their contents; raises BackupError for any but plain files with our names."""
     stream.seek(0)
-    seen: set[str] = set()
+    names: set[str] = set()
     with tarfile.open(fileobj=stream, mode="r:") as tar:
         for member in tar:
-            _require_ours(member, seen)
-            seen.add(member.name)
+            _require_ours(member, names)
+            names.add(member.name)
             if (content := tar.extractfile(member)) is not None:
                 yield member, content
 
 
-def _require_ours(member: tarfile.TarInfo, seen: set[str]) -> None:
+def _require_ours(member: tarfile.TarInfo, earlier_names: set[str]) -> None:
     name = member.name
     is_known = name in {MANIFEST, KEY, *DATABASES.values()}
     is_inside = bool(FOLDER_MEMBER.fullmatch(name)) and not {".", ".."} & set(name.split("/"))
-    if not (is_known or is_inside) or name in seen:
-        raise BackupError(f"This archive is not to be trusted: it has a member {name!r}.")
+    if not (is_known or is_inside) or name in earlier_names:
+        raise BackupError(f"This archive cannot be trusted: it has a member {name!r}.")
     if member.type not in {tarfile.REGTYPE, tarfile.AREGTYPE} or member.issparse():
-        raise BackupError(f"This archive is not to be trusted: {name!r} is no plain file.")
+        raise BackupError(f"This archive cannot be trusted: {name!r} is not a plain file.")
 
 
 def _parse(member: tarfile.TarInfo, content: IO[bytes]) -> Manifest:
     if member.size > MAX_MANIFEST_BYTES:
-        raise BackupError("This archive is not to be trusted: its manifest is too large.")
+        raise BackupError("This archive cannot be trusted: its manifest is too large.")
     try:
         manifest = Manifest(**json.loads(content.read()))
     except (ValueError, TypeError) as error:
@@ -183,13 +172,6 @@ def _parse(member: tarfile.TarInfo, content: IO[bytes]) -> Manifest:
     if manifest.format != FORMAT:
         raise BackupError(f"This archive has format {manifest.format}; this version reads {FORMAT}.")
     return manifest
-
-
-def _digest(content: IO[bytes]) -> str:
-    hashing = HashingReader(content)
-    while hashing.read(PART_BYTES):
-        pass
-    return hashing.hexdigest()
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

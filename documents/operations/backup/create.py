@@ -1,8 +1,8 @@
 """Make a backup while the system runs.
 
-The database comes first, as of one moment, and the files after it. A file is written before the row that names
-it and never changed in place: all that the database of that moment names is already there when the copying of
-files begins. The other way round, a PDF published in between would be in a row and not in the archive.
+The snapshot of the database comes first and the files follow. A file is written before the row that names it and
+never changed in place, so every file that the snapshot names exists when the copying of files begins. In the other
+order, a PDF published in between would be named by a row and missing from the archive.
 """
 
 import contextlib
@@ -28,36 +28,36 @@ NAMING = {"media": DocumentImage, "results": Task}
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """What the database said of itself at the moment of its snapshot."""
+    """What the snapshot of the database contains."""
 
     migrations: list[str]
     counts: dict[str, int]
-    named: set[str]
+    file_names: set[str]
 
 
 def create(folder: Path, *, with_key: bool = False, with_bucket: bool = False) -> tuple[Path, Manifest]:
-    """Write an archive into a folder; return its path and what it holds."""
+    """Write an archive into a folder; return its path and its manifest. Raises BackupError."""
     made_at = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     target = folder / f"spms-{made_at:%Y%m%dT%H%M%SZ}.tar"
     with storage.workspace() as work, archive.atomic_file(target) as stream:
         writer = Writer(stream)
-        moment = _add_database(writer, work)
+        snapshot = _add_database(writer, work)
         if with_key:
             _add_path(writer, archive.KEY, Path(settings.SPMS_DATA_DIR) / "secret_key")
-        where = files_location()
-        takes_files = where == "archive" or with_bucket
-        if takes_files:
+        location = files_location()
+        has_files = location == "archive" or with_bucket
+        if has_files:
             _add_files(writer)
         manifest = Manifest(
             format=archive.FORMAT,
             version=version(),
             engine=database.engine(),
             made_at=made_at.isoformat(timespec="seconds"),
-            migrations=moment.migrations,
-            counts=moment.counts,
-            files="archive" if takes_files else where,
-            gone=len(moment.named - set(writer.sha256)) if takes_files else 0,
+            migrations=snapshot.migrations,
+            counts=snapshot.counts,
+            files="archive" if has_files else location,
+            gone=len(snapshot.file_names - set(writer.sha256)) if has_files else 0,
             sha256=writer.sha256,
         )
         writer.finish(manifest)
@@ -70,7 +70,7 @@ def version() -> str:
 
 
 def files_location() -> str:
-    """Return ``archive`` for files that belong into an archive, or the bucket in which they are."""
+    """Return ``archive`` if archives contain the files, or the bucket that holds them."""
     try:
         default_storage.path("any")
     except NotImplementedError:
@@ -79,7 +79,7 @@ def files_location() -> str:
 
 
 def storage_for(folder: str) -> Storage:
-    """Return the storage whose files are in a folder of the archive."""
+    """Return the storage of the files in a folder of the archive."""
     return storage.results() if folder == "results" else default_storage
 
 
@@ -87,30 +87,32 @@ def _add_database(writer: Writer, work: Path) -> Snapshot:
     name = archive.DATABASES[database.engine()]
     if "django_migrations" not in database.tables():
         raise archive.BackupError(
-            "There is nothing to save: the database has no tables (migrate makes them)."
+            "There is nothing to back up: the database has no tables (migrate creates them)."
         )
     with database.snapshot(work / name) as query:
-        moment = _snapshot(query)
+        contents = _snapshot(query)
     _add_path(writer, name, work / name)
     (work / name).unlink()
-    return moment
+    return contents
 
 
 def _snapshot(query: database.Query) -> Snapshot:
     applied = query("SELECT app, name FROM django_migrations ORDER BY app, name")
     counts = {name: query(COUNT.format(model._meta.db_table))[0][0] for name, model in COUNTED.items()}
-    named = {
+    file_names = {
         f"{folder}/{row[0]}"
         for folder, model in NAMING.items()
         for row in query(FILES.format(model._meta.db_table))
     }
-    return Snapshot(migrations=[f"{app}.{name}" for app, name in applied], counts=counts, named=named)
+    return Snapshot(
+        migrations=[f"{app}.{name}" for app, name in applied], counts=counts, file_names=file_names
+    )
 
 
 def _add_files(writer: Writer) -> None:
     for folder in archive.FOLDERS:
         for name in _whole_files(storage_for(folder)):
-            # One that the clean-up removed in this moment is missed only if a row names it; that is counted.
+            # The clean-up may remove a file at this moment; the manifest counts it if a row names it.
             with contextlib.suppress(FileNotFoundError), storage_for(folder).open(name) as source:
                 writer.add(f"{folder}/{name}", source, source.size)
 

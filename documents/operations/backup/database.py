@@ -1,4 +1,4 @@
-"""One moment of the database as a file, and back, on SQLite and on PostgreSQL."""
+"""Write a snapshot of the database to a file, and restore it, on SQLite and on PostgreSQL."""
 
 import contextlib
 import os
@@ -24,22 +24,22 @@ DEFINES_TABLES = re.compile(r"^\d+; \d+ \d+ TABLE (\S+) (\S+) ", re.MULTILINE)
 def engine() -> str:
     """Return ``sqlite`` or ``postgresql``; raises BackupError for others."""
     if connection.vendor not in {"sqlite", "postgresql"}:
-        raise BackupError(f"Backups are made of SQLite and PostgreSQL, not of {connection.display_name}.")
+        raise BackupError(f"Backups support SQLite and PostgreSQL, not {connection.display_name}.")
     return connection.vendor
 
 
 @contextlib.contextmanager
 def snapshot(path: Path) -> Iterator[Query]:
-    """Write what the database holds at one moment to a file, and give a way to ask about that moment.
+    """Write a consistent snapshot of the database to a file, and yield a function that queries the snapshot.
 
-    Readers and writers go on meanwhile.
+    Readers and writers are not blocked. Raises BackupError.
     """
     with _snapshot_sqlite(path) if engine() == "sqlite" else _snapshot_postgresql(path) as query:
         yield query
 
 
 def restore(path: Path, work: Path) -> None:
-    """Put a snapshot in place of what the database holds, in one transaction: all of it or nothing."""
+    """Replace the database with a snapshot, in one transaction; raises BackupError with nothing changed."""
     if engine() == "sqlite":
         _restore_sqlite(path)
     else:
@@ -47,13 +47,13 @@ def restore(path: Path, work: Path) -> None:
 
 
 def require_tools() -> None:
-    """Raise BackupError unless the programs of PostgreSQL that a restore needs are there."""
+    """Raise BackupError unless the programs of PostgreSQL that a restore needs are installed."""
     if engine() == "postgresql":
         _programs("pg_restore", "psql")
 
 
 def other_sessions() -> int:
-    """Return how many others are connected to a PostgreSQL database; SQLite does not know."""
+    """Return the number of other connections to a PostgreSQL database; 0 for SQLite, which cannot tell."""
     if engine() == "sqlite":
         return 0
     with connection.cursor() as cursor:
@@ -65,11 +65,11 @@ def other_sessions() -> int:
 
 
 def tables() -> list[str]:
-    """Return the tables of this application that are there."""
+    """Return the existing tables of this application."""
     introspection = connection.introspection
-    there = introspection.table_names()
+    existing = introspection.table_names()
     ours = introspection.django_table_names(only_existing=True)
-    return sorted({*ours, "django_migrations"} & set(there))
+    return sorted({*ours, "django_migrations"} & set(existing))
 
 
 @contextlib.contextmanager
@@ -78,9 +78,9 @@ def _snapshot_sqlite(path: Path) -> Iterator[Query]:
     with contextlib.closing(sqlite3.connect(path)) as copy:
         try:
             connection.connection.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a write-ahead log
         except sqlite3.Error as error:
-            raise BackupError(f"SQLite refused: {error}.") from error
+            raise BackupError(f"SQLite failed: {error}.") from error
         yield lambda sql: copy.execute(sql).fetchall()
 
 
@@ -90,8 +90,8 @@ def _snapshot_postgresql(path: Path) -> Iterator[Query]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("SELECT pg_export_snapshot()")
-        [moment] = cursor.fetchone()
-        options = ["--format=custom", f"--snapshot={moment}", "--no-owner", "--no-acl", f"--file={path}"]
+        [snapshot_id] = cursor.fetchone()
+        options = ["--format=custom", f"--snapshot={snapshot_id}", "--no-owner", "--no-acl", f"--file={path}"]
         _run(pg_dump, *options, *(f'--table="{table}"' for table in tables()))
 
         def query(sql: str) -> list[tuple[Any, ...]]:
@@ -114,7 +114,7 @@ def _restore_sqlite(path: Path) -> None:
                 raise BackupError(f"The database in this archive is damaged: {verdict}.")
             source.backup(target)
         except sqlite3.Error as error:
-            raise BackupError(f"SQLite refused ({error}); the database is as it was.") from error
+            raise BackupError(f"SQLite failed ({error}); the database is unchanged.") from error
 
 
 def _restore_postgresql(path: Path, work: Path) -> None:
@@ -136,32 +136,32 @@ def _restore_postgresql(path: Path, work: Path) -> None:
 
 
 def _run(program: Path, *options: str) -> None:
-    ended = subprocess.run(
+    completed = subprocess.run(
         [str(program), *options],
-        env=dict(os.environ) | _address(),
+        env=dict(os.environ) | _connection_variables(),
         capture_output=True,
         text=True,
         errors="replace",
         check=False,
     )
-    if ended.returncode:
-        reason = next(iter(ended.stderr.strip().splitlines()), f"exit status {ended.returncode}")
+    if completed.returncode:
+        reason = next(iter(completed.stderr.strip().splitlines()), f"exit status {completed.returncode}")
         raise BackupError(f"{program.name} failed, and nothing was changed: {reason}")
 
 
-def _address() -> dict[str, str]:
-    """Return the variables that lead libpq to our database: in arguments others could read the password."""
-    wanted = connection.get_connection_params()
-    known = {option.keyword.decode(): option.envvar for option in pq.Conninfo.get_defaults()}
+def _connection_variables() -> dict[str, str]:
+    """Return the environment variables of libpq for our database; arguments would expose the password."""
+    parameters = connection.get_connection_params()
+    variables = {option.keyword.decode(): option.envvar for option in pq.Conninfo.get_defaults()}
     return {
-        variable.decode(): str(wanted[keyword])
-        for keyword, variable in known.items()
-        if variable and wanted.get(keyword) is not None
+        variable.decode(): str(parameters[keyword])
+        for keyword, variable in variables.items()
+        if variable and parameters.get(keyword) is not None
     } | {"PGCLIENTENCODING": "UTF8"}
 
 
 def _programs(*names: str) -> list[Path]:
-    """Return programs of PostgreSQL, all from one folder and not older than the server."""
+    """Return programs of PostgreSQL, all from one folder and at least as new as the server."""
     server = connection.pg_version // 10_000  # type: ignore[attr-defined]
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     folders += [path / "bin" for path in INSTALL_HINT.glob("*")]
@@ -176,12 +176,12 @@ def _programs(*names: str) -> list[Path]:
             f"{' and '.join(names)} of PostgreSQL {server} or newer are needed and not in PATH; on Debian:"
             f" apt-get install postgresql-client-{server}"
         )
-    # The oldest that will do: a newer one may write what this server does not understand.
-    folder = min(fitting, key=lambda one: one[0])[1]
+    # The oldest that suffices: a newer one may write what this server does not understand.
+    folder = min(fitting, key=lambda version_and_folder: version_and_folder[0])[1]
     return [folder / name for name in names]
 
 
 def _version(program: Path) -> int:
-    ended = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
-    found = re.search(r"(\d+)(?:\.\d+|devel|beta|rc)", ended.stdout)
-    return int(found[1]) if found else 0
+    completed = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
+    match = re.search(r"(\d+)(?:\.\d+|devel|beta|rc)", completed.stdout)
+    return int(match[1]) if match else 0

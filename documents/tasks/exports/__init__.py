@@ -1,1 +1,1 @@
-"""Exports: projects and documents as tables, and the PDFs of documents in one ZIP; a kind of task."""
+"""Exports: projects and documents as tables, and the PDFs of documents in one ZIP; a task type."""

@@ -1,4 +1,4 @@
-"""The rows of an export in order, a few at a time, so that no export lies in memory as a whole."""
+"""Read the rows of an export in order and in batches, so that no export is held in memory as a whole."""
 
 import time
 from array import array
@@ -28,59 +28,65 @@ type Record = dict[str, Any]
 
 
 def iter_records(export: ExportSpec, user: Viewer) -> Iterator[Record]:
-    """Yield each row by the names of its columns; the texts of a document are an object ``sections``."""
+    """Yield each row by the names of its columns; a document's texts are an object ``sections``."""
     ids = _ids(export, user)
     if export.what == spec.PROJECTS:
-        for some in batched(ids, PROJECTS_AT_A_TIME):
-            members, projects = _members(some), Project.objects.select_related("business_area")
-            yield from (_project(one, members[one.pk]) for one in _rows(projects, some, PROJECTS_AT_A_TIME))
+        for batch in batched(ids, PROJECTS_AT_A_TIME):
+            members, projects = _members(batch), Project.objects.select_related("business_area")
+            yield from (
+                _project(project, members[project.pk])
+                for project in _rows(projects, batch, PROJECTS_AT_A_TIME)
+            )
     else:
         documents = Document.objects.select_related("project")
         yield from map(_document, _rows(documents, ids, DOCUMENTS_AT_A_TIME))
 
 
 def iter_documents(export: ExportSpec, user: Viewer) -> Iterator[Document]:
-    """Yield the documents with all that they print."""
-    everything = chapters.prefetch_for_print(Document.objects.all())
-    return _rows(everything, _ids(export, user), chapters.BATCH)
+    """Yield the documents, with all that their PDFs contain prefetched."""
+    documents = chapters.prefetch_for_print(Document.objects.all())
+    return _rows(documents, _ids(export, user), chapters.BATCH)
 
 
 def with_progress[Row](rows: Iterable[Row], attempt: TaskContext, *, every: int = 1) -> Iterator[Row]:
-    """Yield rows, and say after ``every`` few how many there were; raises ExportTooLarge when the time is over."""
+    """Yield rows and report their number after each ``every`` rows.
+
+    Raises ExportTooLarge once the attempt's deadline (``time.monotonic``) has passed.
+    """
     for number, row in enumerate(rows):
         if number % every == 0:
             attempt.report("write", number)
             if time.monotonic() > attempt.deadline:
                 raise exceptions.ExportTooLarge(
-                    f"Only {number:,} rows fitted into the time. Narrow the filter."
+                    f"Only {number:,} rows could be exported within the time limit. Narrow the filter."
                 )
         yield row
 
 
 def _rows[Row: Model](rows: QuerySet[Row], ids: Iterable[int], at_a_time: int) -> Iterator[Row]:
-    """Yield the rows with these ids in their order; a filter beside the ids would lead SQLite to another index."""
-    for some in batched(ids, at_a_time):
-        by_id = rows.in_bulk(some)
-        yield from (by_id[pk] for pk in some if pk in by_id)
+    """Yield the rows with these ids in their order; a further filter would make SQLite choose another index."""
+    for batch in batched(ids, at_a_time):
+        by_id = rows.in_bulk(batch)
+        yield from (by_id[pk] for pk in batch if pk in by_id)
 
 
 def _ids(export: ExportSpec, user: Viewer) -> "array[int]":
-    """Return the ids of what somebody may see, in order, at 8 bytes each.
+    """Return the ids of the rows that a user may see, in order, at 8 bytes each.
 
-    A cursor that stays open through an export would keep SQLite from writing the task's progress, and sorting
-    whole rows would lay all their texts in the database's memory.
+    A cursor that stays open during an export would keep SQLite from writing the task's progress, and sorting
+    whole rows would load all their texts into the database's memory.
     """
     ordered = spec.queryset_for(export, user).order_by(*ORDER[export.what]).values_list("pk", flat=True)
     return array("q", ordered.iterator(chunk_size=IDS_AT_A_TIME))
 
 
 def _members(project_ids: Sequence[int]) -> dict[int, list[str]]:
-    """Return who belongs to some projects; as objects, people would take most of the time of an export."""
-    found: dict[int, list[str]] = defaultdict(list)
+    """Return the usernames of each project's members; creating user objects would take most of an export's time."""
+    usernames: dict[int, list[str]] = defaultdict(list)
     rows = Membership.objects.filter(project__in=project_ids).order_by()
     for project_id, username in rows.values_list("project_id", "user__username"):
-        found[project_id].append(username)
-    return found
+        usernames[project_id].append(username)
+    return usernames
 
 
 def _project(project: Project, members: list[str]) -> Record:
@@ -91,7 +97,7 @@ def _project(project: Project, members: list[str]) -> Record:
         "kind": project.kind,
         "status": project.status,
         "business_area": project.business_area.name,
-        "members": sorted(members),  # not by the database, of which each has an order of its own
+        "members": sorted(members),  # databases sort text differently
     }
 
 

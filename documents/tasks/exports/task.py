@@ -1,16 +1,15 @@
-"""The kind of task that makes an export: what its person may see at that moment → a file → store."""
+"""The task type that makes an export: the rows its user may see → a file → the storage."""
 
-import hashlib
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from documents import exceptions
-from documents.infrastructure import storage
+from documents.infrastructure import files, storage
 from documents.models import Task, Viewer
 from documents.queue import lifecycle, registry
 from documents.queue.registry import TaskContext, TaskOutput
@@ -25,38 +24,39 @@ XLSX_SHARE = 0.7
 
 @dataclass(frozen=True, kw_only=True)
 class WriteResult:
-    """What was written: how many rows (or PDFs), and what somebody should know about it."""
+    """How many rows (or PDFs) were written, and warnings for people."""
 
     rows: int
     warnings: list[str] = field(default_factory=list)
 
 
 def register() -> None:
-    """Let tasks of this kind be run."""
+    """Register the task type."""
     registry.register(KIND, "export", run)
 
 
-def find_existing(export: ExportSpec, state: spec.ExportVersion) -> Task | None:
-    """Return the task that made this already; never for a ZIP, as a PDF changes with more than its document."""
-    return None if export.is_zip else lifecycle.latest_result(KIND, state.fingerprint)
+def find_existing(export: ExportSpec, version: spec.ExportVersion) -> Task | None:
+    """Return the task that made this file already; never for a ZIP, whose PDFs depend on more than documents."""
+    return None if export.is_zip else lifecycle.latest_result(KIND, version.fingerprint)
 
 
 def run(attempt: TaskContext) -> TaskOutput:
     """Make the file of an export.
 
-    Its fingerprint is taken before the first row is read: what changes meanwhile makes the next export a new one.
+    The fingerprint is taken before the first row is read, so a later change makes the next export a new one.
+    Raises ExportTooLarge, Reschedule, StorageFull, StorageUnavailable.
     """
     started = time.monotonic()
     export, user = spec.from_arguments(attempt.task.arguments), spec.requesting_user(attempt.task)
     if export.make:
         zip_file.render_missing(export, user, attempt)
-    state = spec.current_version(export, user)
-    _check_size(export, state)
+    version = spec.current_version(export, user)
+    _check_size(export, version)
     with storage.workspace() as folder:
         path = folder / f"export.{export.format}"
         with storage.translate_storage_errors():
             written = _write(path, export, user, attempt)
-            digest, size_bytes = _synced(path)
+            digest, size_bytes = files.sync_and_hash(path)
         attempt.report("store", written.rows)
         file = storage.save(path, suffix=path.suffix)
     facts = {
@@ -68,70 +68,64 @@ def run(attempt: TaskContext) -> TaskOutput:
         "warnings": written.warnings,
     }
     unit = "PDF" if export.is_zip else "row"
-    counted = f"{written.rows:,} {unit}{'' if written.rows == 1 else 's'}."
+    counted = f"{written.rows:,} {unit}{pluralize(written.rows)}."
     message = " ".join([counted, *written.warnings])[:500]
-    return TaskOutput(file=file, digest=digest, fingerprint=state.fingerprint, facts=facts, message=message)
+    return TaskOutput(file=file, digest=digest, fingerprint=version.fingerprint, facts=facts, message=message)
 
 
-def _check_size(export: ExportSpec, state: spec.ExportVersion) -> None:
-    if export.format == "xlsx" and state.rows > writers.MAX_XLSX_ROWS:
-        most = f"{writers.MAX_XLSX_ROWS:,}"
-        raise exceptions.ExportTooLarge(f"A sheet of XLSX holds {most} rows. Narrow the filter, or take CSV.")
+def _check_size(export: ExportSpec, version: spec.ExportVersion) -> None:
+    if export.format == "xlsx" and version.rows > writers.MAX_XLSX_ROWS:
+        raise exceptions.ExportTooLarge(
+            f"A sheet of XLSX holds {writers.MAX_XLSX_ROWS:,} rows. Narrow the filter, or take CSV."
+        )
 
 
 def _write(path: Path, export: ExportSpec, user: Viewer, attempt: TaskContext) -> WriteResult:
     if not export.is_zip:
         return _write_table(path, export, user, attempt)
     packed, missing = zip_file.write(path, export, user, attempt)
-    said = "1 PDF is" if missing == 1 else f"{missing:,} PDFs are"
-    warnings = [f"{said} missing; {zip_file.MAX_MISSING_LISTED} in the ZIP says why."] if missing else []
+    counted = f"{missing:,} PDF{pluralize(missing, ' is,s are')}"
+    warnings = [f"{counted} missing; {zip_file.MISSING_LIST} in the ZIP says why."] if missing else []
     return WriteResult(rows=packed, warnings=warnings)
 
 
 def _write_table(path: Path, export: ExportSpec, user: Viewer, attempt: TaskContext) -> WriteResult:
-    row_count, left_out = 0, OmittedCells()
+    row_count, omitted = 0, OmittedCells()
     writer, names = writers.WRITERS[export.format], spec.columns_of(export)
     paced = rows.with_progress(
-        rows.iter_records(export, user), _with_less_time(export, attempt), every=ROWS_PER_CHECK
+        rows.iter_records(export, user), _with_write_deadline(export, attempt), every=ROWS_PER_CHECK
     )
     with writer(path, names, lambda: attempt.report("write", row_count)) as write:
         for record in paced:
             row_count += 1
-            left_out.note(record, write(record))
-    return WriteResult(rows=row_count, warnings=left_out.warnings())
+            omitted.note(record, write(record))
+    return WriteResult(rows=row_count, warnings=omitted.warnings())
 
 
-def _with_less_time(export: ExportSpec, attempt: TaskContext) -> TaskContext:
-    """Return the attempt with less time for rows where putting the file together takes time as well."""
+def _with_write_deadline(export: ExportSpec, attempt: TaskContext) -> TaskContext:
+    """Return the attempt with an earlier deadline for the rows of XLSX, which takes time to finish as well."""
     now, share = time.monotonic(), XLSX_SHARE if export.format == "xlsx" else 1.0
     return replace(attempt, deadline=now + share * (attempt.deadline - now))
 
 
 class OmittedCells:
-    """Counts the texts that were too long for their cell, and keeps where the first ones are."""
+    """Counts the texts that were too long for their cell, and names the first ones."""
 
     def __init__(self) -> None:
         self._count = 0
         self._named: list[str] = []
 
     def note(self, record: rows.Record, columns: Sequence[str]) -> None:
-        """Note the columns of a record that were left out."""
+        """Count the columns of a record that were left out."""
         self._count += len(columns)
         for column in columns[: MAX_NAMED - len(self._named)]:
             self._named.append(f"{record['tag']} {record['kind']} {record['year']} {column}")
 
     def warnings(self) -> list[str]:
-        """Return what to tell, if there is anything."""
+        """Return a warning if any text was left out."""
         if not self._count:
             return []
         more = f" and {self._count - len(self._named):,} more" if self._count > len(self._named) else ""
-        most = f"{writers.MAX_XLSX_CHARACTERS:,}"
-        which = f"{', '.join(self._named)}{more}"
-        return [f"Left out, as a cell of XLSX holds {most} characters: {which}. CSV has everything."]
-
-
-def _synced(path: Path) -> tuple[str, int]:
-    """Bring a file to the disk; return its SHA-256 and its size in bytes."""
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
-        return hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size
+        limit = f"{writers.MAX_XLSX_CHARACTERS:,}"
+        omitted = f"{', '.join(self._named)}{more}"
+        return [f"Left out, as a cell of XLSX holds {limit} characters: {omitted}. CSV has everything."]

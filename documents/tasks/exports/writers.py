@@ -1,4 +1,4 @@
-"""Write records into a file, one after the other: CSV, XLSX and JSON Lines."""
+"""Write records one by one into a file: CSV, XLSX or JSON Lines."""
 
 import contextlib
 import csv
@@ -16,20 +16,20 @@ from xlsxwriter.worksheet import Worksheet
 from documents.infrastructure import spreadsheets
 from documents.tasks.exports.rows import Record
 
-MAX_XLSX_ROWS = 1_048_575  # beside the one with the names
+MAX_XLSX_ROWS = 1_048_575  # besides the header
 MAX_XLSX_CHARACTERS = 32_767
 CHECK_INTERVAL_SECONDS = 0.2
 XLSX = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
-# Writes a record, and returns the columns that the format could not hold.
+# Writes a record and returns the columns that the format cannot hold.
 type Write = Callable[[Record], Sequence[str]]
-# Gets the file, the names of the columns, and what to call now and then while the file is finished.
+# Takes the file, the names of the columns, and a function to call from time to time while it finishes the file.
 type Writer = Callable[[Path, Sequence[str], Callable[[], None]], AbstractContextManager[Write]]
 
 
 @contextlib.contextmanager
 def open_csv(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> Iterator[Write]:
-    """Write RFC 4180 in UTF-8, with the mark by which Excel knows it, and no text that could be a formula."""
+    """Write RFC 4180 in UTF-8, with a byte order mark for Excel and with formulas escaped."""
     with path.open("w", encoding="utf-8-sig", newline="", errors="replace") as stream:
         table = csv.writer(stream)
         table.writerow(columns)
@@ -44,7 +44,7 @@ def open_csv(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> I
 
 @contextlib.contextmanager
 def open_xlsx(path: Path, columns: Sequence[str], tick: Callable[[], None]) -> Iterator[Write]:
-    """Write one sheet row by row; a text is a text, whatever it looks like."""
+    """Write one sheet row by row; text stays text even if it looks like a number, a link or a formula."""
     book = Workbook(path, XLSX | {"tmpdir": str(path.parent)})
     sheet = book.add_worksheet()
     with _closed(book, sheet, tick):
@@ -67,7 +67,7 @@ def open_xlsx(path: Path, columns: Sequence[str], tick: Callable[[], None]) -> I
 
 @contextlib.contextmanager
 def open_jsonl(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> Iterator[Write]:
-    """Write an object a line, with the sections as an object of their own."""
+    """Write one object per line, with the sections as a nested object."""
     with path.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
 
         def write(record: Record) -> Sequence[str]:
@@ -91,7 +91,7 @@ def _escaped(value: object) -> object:
 
 
 def _write_cell(sheet: Worksheet, row: int, column: int, value: str | int) -> bool:
-    """Write a number or a text; a text that is too long for a cell is left out, rather than cut in its middle."""
+    """Write a number or a text and return True; return False for a text that is too long for a cell."""
     if isinstance(value, int):
         sheet.write_number(row, column, value)
     elif len(text := _plain(value)) > MAX_XLSX_CHARACTERS:
@@ -102,7 +102,7 @@ def _write_cell(sheet: Worksheet, row: int, column: int, value: str | int) -> bo
 
 
 def _plain(text: str) -> str:
-    """Return a text for ``write_string``, which takes <r>…</r> for XML of its own in constant memory."""
+    """Return a text for ``write_string``, which in constant-memory mode treats <r>…</r> as its own XML."""
     if not (text.startswith("<r>") and text.endswith("</r>")):
         return text
     return f'<r><t xml:space="preserve">{html.escape(text, quote=False)}</t></r>'
@@ -110,7 +110,7 @@ def _plain(text: str) -> str:
 
 @contextlib.contextmanager
 def _closed(book: Workbook, sheet: Worksheet, tick: Callable[[], None]) -> Iterator[None]:
-    """Put the book together at the end, which takes a while, or leave no open file behind."""
+    """Finish the workbook at the end, which takes a while; leave no file open on failure."""
     try:
         yield
         with ThreadPoolExecutor(1) as threads:

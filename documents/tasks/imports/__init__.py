@@ -1,1 +1,1 @@
-"""Imports: projects and documents from CSV or XLSX, checked row by row, then all or nothing."""
+"""Imports: projects and documents from CSV or XLSX, validated row by row, then written all or nothing."""

@@ -1,4 +1,4 @@
-"""Rows of a CSV file: UTF-8, or UTF-16 with its mark; commas, semicolons or tabs between the cells."""
+"""Read the rows of a CSV file: UTF-8, or UTF-16 with a byte order mark; comma, semicolon or tab separated."""
 
 import codecs
 import csv
@@ -14,12 +14,12 @@ DELIMITERS = ",;\t"
 HEAD_CHARACTERS = 65_536
 SAVE_AS_HINT = "Save it as “CSV UTF-8” (in Excel: Save as, CSV UTF-8), or as .xlsx."
 
-# For the whole process, and generous: what is longer than a cell may be is said with its row and column.
+# For the whole process, and generous: a cell that is too long is reported with its row and column.
 csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_CELL_CHARACTERS))
 
 
-def iter_rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
-    """Yield each row with the number of the row; ``known`` column names tell which separator is used.
+def iter_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Cells]]:
+    """Yield each row with its number, from 1; ``columns`` are the names that tell which delimiter is used.
 
     Raises ImportUnreadable.
     """
@@ -31,7 +31,7 @@ def iter_rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
     with path.open("rb") as binary:
         text = io.TextIOWrapper(binary, encoding=_encoding(binary), newline="")
         try:
-            delimiter = _delimiter(text.read(HEAD_CHARACTERS), known)
+            delimiter = _delimiter(text.read(HEAD_CHARACTERS), columns)
             text.seek(0)
             for number, cells in enumerate(
                 csv.reader(_lines(text, budget), delimiter=delimiter, strict=True), start=1
@@ -40,12 +40,10 @@ def iter_rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
                 yield number, [unescape_formula(cell) for cell in cells]
         except UnicodeDecodeError as error:
             where = f" after row {number}" if number else ""
-            raise exceptions.ImportUnreadable(
-                f"Something in it{where} is not UTF-8. {SAVE_AS_HINT}"
-            ) from error
+            raise exceptions.ImportUnreadable(f"The text{where} is not UTF-8. {SAVE_AS_HINT}") from error
         except csv.Error as error:
             raise exceptions.ImportUnreadable(
-                f"Row {number + 1} cannot be read: {error}. Each quotation mark inside a cell is written twice."
+                f"Row {number + 1} cannot be read: {error}. Write each quotation mark inside a cell twice."
             ) from error
 
 
@@ -54,21 +52,21 @@ def _encoding(stream: io.BufferedReader) -> str:
     return "utf-16" if begin[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} else "utf-8-sig"
 
 
-def _delimiter(begin: str, known: Sequence[str]) -> str:
-    """Return what separates the most known names in the first line."""
+def _delimiter(begin: str, columns: Sequence[str]) -> str:
+    """Return the delimiter that separates most names of columns in the first line."""
     line = begin.lstrip().partition("\n")[0]
 
     def score(delimiter: str) -> int:
         names = {name.strip().strip('"').lower() for name in line.split(delimiter)}
-        return len(names.intersection(known))
+        return len(names.intersection(columns))
 
     return max(DELIMITERS, key=score)
 
 
 def _lines(text: io.TextIOWrapper, budget: ReadBudget) -> Iterator[str]:
-    """Yield lines, never more of one than the budget allows."""
+    """Yield lines. Raises ImportUnreadable for one longer than the budget allows."""
     while line := text.readline(MAX_ROW_CHARACTERS + 1):
         budget.spend(len(line))
         if "\0" in line:
-            raise exceptions.ImportUnreadable(f"It has bytes that are no text (NUL). {SAVE_AS_HINT}")
+            raise exceptions.ImportUnreadable(f"It has NUL bytes, which are not text. {SAVE_AS_HINT}")
         yield line

@@ -1,4 +1,4 @@
-"""Rows of documents against the documents that there are. Tag, kind and year tell a document from all others."""
+"""Validate rows of documents against the stored ones; tag, kind and year identify a document."""
 
 import re
 from collections import Counter
@@ -24,91 +24,89 @@ type Key = tuple[object, ...]
 
 
 def validate(rows: Sequence[ParsedRow]) -> Iterator[RowResult]:
-    """Yield what each row changes, or what is wrong with it."""
-    verdicts = [start(row) for row in rows]
-    projects = _projects({verdict.text("tag") for verdict in verdicts})
-    for verdict in verdicts:
-        verdict.identity = _identity(verdict, projects)
-    stored = _stored([verdict.identity for verdict in verdicts if verdict.identity])
-    for verdict in verdicts:
-        _validate_row(verdict, stored.get(verdict.identity) if verdict.identity else None)
-        yield verdict
+    """Yield the result of each row: its change or its issues."""
+    results = [start(row) for row in rows]
+    projects = _projects({result.text("tag") for result in results})
+    for result in results:
+        result.identity = _identity(result, projects)
+    stored = _stored([result.identity for result in results if result.identity])
+    for result in results:
+        _validate_row(result, stored.get(result.identity) if result.identity else None)
+        yield result
 
 
 def _projects(tags: set[str]) -> dict[str, int]:
     return dict(Project.objects.filter(tag__in=tags).values_list("tag", "pk"))
 
 
-def _identity(verdict: RowResult, projects: dict[str, int]) -> Key | None:
-    """Return the project's id, the kind and the year, or None after noting what is wrong with them."""
-    tag, project_id = verdict.text("tag"), projects.get(verdict.text("tag"))
+def _identity(result: RowResult, projects: dict[str, int]) -> Key | None:
+    """Return the project's id, the kind and the year, or None after adding an issue for what is wrong."""
+    tag, project_id = result.text("tag"), projects.get(result.text("tag"))
     is_known = project_id is not None or not tag
     if not is_known:
-        verdict.add_issue("tag", "There is no project with this tag; import it first.")
-    kind, year = verdict.clean(field_of(Document, "kind")), verdict.clean(field_of(Document, "year"))
+        result.add_issue("tag", "There is no project with this tag; import it first.")
+    kind, year = result.clean(field_of(Document, "kind")), result.clean(field_of(Document, "year"))
     if is_known and kind and year:
         try:
             Document(project_id=project_id, kind=kind, year=year).clean()
         except ValidationError as error:
-            verdict.add_issue("tag", " ".join(error.messages))
+            result.add_issue("tag", " ".join(error.messages))
         else:
             return project_id, kind, year
     return None
 
 
 def _stored(keys: Sequence[Key]) -> dict[Key, Document]:
-    projects, found_kinds, years = (set(part) for part in zip(*keys, strict=True)) if keys else ((), (), ())
-    of_these = Q(project__in=[one for one in projects if one]) | Q(project=None)
-    found = Document.objects.filter(of_these, kind__in=found_kinds, year__in=years)
-    return {(one.project_id, one.kind, one.year): one for one in found}
+    projects, kinds, years = (set(part) for part in zip(*keys, strict=True)) if keys else ((), (), ())
+    in_projects = Q(project__in=[project_id for project_id in projects if project_id]) | Q(project=None)
+    documents = Document.objects.filter(in_projects, kind__in=kinds, year__in=years)
+    return {(document.project_id, document.kind, document.year): document for document in documents}
 
 
-def _validate_row(verdict: RowResult, stored: Document | None) -> None:
-    status = verdict.clean(field_of(Document, "status")) if verdict.text("status") else None
-    kind = document_types.DOCUMENT_TYPES.get(verdict.text("kind"))
+def _validate_row(result: RowResult, stored: Document | None) -> None:
+    status = result.clean(field_of(Document, "status")) if result.text("status") else None
+    kind = document_types.DOCUMENT_TYPES.get(result.text("kind"))
     before = stored.sections if stored else {}
-    sections = before | _sections(verdict, kind, before) if kind else {}
-    if verdict.has_errors or verdict.identity is None:
+    sections = before | _sections(result, kind, before) if kind else {}
+    if result.has_errors or result.identity is None:
         return
     status = status or (stored.status if stored else Document.Status.NEW.value)
     if stored and (stored.status, before) == (status, sections):
         return
-    values = dict(zip(("project_id", "kind", "year"), verdict.identity, strict=True))
+    values = dict(zip(("project_id", "kind", "year"), result.identity, strict=True))
     values |= {"status": status, "sections": sections, "version": stored.version + 1 if stored else 1}
-    verdict.change = Change(
-        row=verdict.row.number,
+    result.change = Change(
+        row=result.row.number,
         pk=stored.pk if stored else None,
         seen={"version": stored.version} if stored else {},
         values=values,
     )
 
 
-def _sections(
-    verdict: RowResult, kind: document_types.DocumentType, before: dict[str, str]
-) -> dict[str, str]:
-    """Return the sections that the row says something new about, sanitised."""
-    said = {key: verdict.row.cells[key] for key in SECTIONS if key in verdict.row.cells}
-    for key, message in document_types.section_errors(kind, said).items():
-        verdict.add_issue(key, message)
+def _sections(result: RowResult, kind: document_types.DocumentType, before: dict[str, str]) -> dict[str, str]:
+    """Return the sections that the row changes, sanitised."""
+    given = {key: result.row.cells[key] for key in SECTIONS if key in result.row.cells}
+    for key, message in document_types.section_errors(kind, given).items():
+        result.add_issue(key, message)
     sections = {}
-    for key, html in said.items():
+    for key, html in given.items():
         if before.get(key) == html:
             continue
         try:
             sections[key] = richtext.clean_html(html)
         except ValidationError as error:
-            verdict.add_issue(key, f"It {error.messages[0]}")
+            result.add_issue(key, f"It {error.messages[0]}")
         else:
-            _warn_of_loss(verdict, key, html, sections[key])
+            _warn_of_loss(result, key, html, sections[key])
     return sections
 
 
-def _warn_of_loss(verdict: RowResult, key: str, html: str, clean: str) -> None:
+def _warn_of_loss(result: RowResult, key: str, html: str, clean: str) -> None:
     if clean == html:
         return
     lost = _names(html) - _names(clean)
     if lost:
-        verdict.add_issue(
+        result.add_issue(
             key, f"This will be left out of the HTML: {', '.join(sorted(lost))}.", is_error=False
         )
 

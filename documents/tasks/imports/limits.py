@@ -1,4 +1,4 @@
-"""How large a file may be in each direction, and what guards that while it is read."""
+"""The limits of a file in each direction, and the budget that enforces them while it is read."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from documents.models import richtext
 MAX_ROWS = 50_000
 MAX_COLUMNS = 200
 MAX_CELL_CHARACTERS = richtext.MAX_SECTION_CHARACTERS
-# Of all cells of a row together, with the marks between them: a reader holds one row in memory.
+# All cells of a row together, with their separators: a reader holds one row in memory.
 MAX_ROW_CHARACTERS = 4_000_000
-# Of the whole file: a workbook may name one long text in a million cells.
+# The whole file: a workbook may repeat one long text in a million cells.
 MAX_CHARACTERS = 256_000_000
 
 
 @dataclass(frozen=True)
 class InvalidCell:
-    """A cell that cannot be used: what was there, and why not."""
+    """A cell that cannot be imported: its value, and the reason."""
 
     value: str
     reason: str
@@ -26,18 +26,18 @@ type Cells = list[str | InvalidCell]
 
 
 class ReadBudget:
-    """What may be read until the next row is complete: refilled with each row, an error when it is used up."""
+    """How much may be read until the next row is complete; refilled with each row."""
 
-    def __init__(self, most: int, message: str) -> None:
-        self._most = self._left = most
+    def __init__(self, amount: int, message: str) -> None:
+        self._full = self._left = amount
         self._message = message
 
     def spend(self, amount: int) -> None:
-        """Take from it. Raises ImportUnreadable when so much is not left."""
+        """Deduct an amount. Raises ImportUnreadable when less than that is left."""
         self._left -= amount
         if self._left < 0:
             raise exceptions.ImportUnreadable(self._message)
 
     def refill(self) -> None:
-        """Begin anew."""
-        self._left = self._most
+        """Restore the full amount."""
+        self._left = self._full

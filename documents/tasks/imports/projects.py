@@ -1,4 +1,4 @@
-"""Rows of projects against the projects that there are. A project is known by its tag."""
+"""Validate rows of projects against the stored ones; the tag identifies a project."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ STORED = (*PLAIN, "business_area_id")
 
 @dataclass(frozen=True, kw_only=True)
 class Lookups:
-    """What is stored of all that some rows are about: by tag, name, username and the id of the project."""
+    """What is stored about a batch of rows, by tag, name of the area, username and id of the project."""
 
     projects: Mapping[str, dict[str, Any]]
     areas: Mapping[str, int]
@@ -27,57 +27,57 @@ class Lookups:
 
 
 def validate(rows: Sequence[ParsedRow]) -> Iterator[RowResult]:
-    """Yield what each row changes, or what is wrong with it."""
-    verdicts = [start(row) for row in rows]
-    for verdict in verdicts:
-        if (tag := verdict.clean(field_of(Project, "tag"))) is not None:
-            verdict.identity = (tag,)
-    known = _lookups(verdicts)
-    for verdict in verdicts:
-        _validate_row(verdict, known)
-        yield verdict
+    """Yield the result of each row: its change or its issues."""
+    results = [start(row) for row in rows]
+    for result in results:
+        if (tag := result.clean(field_of(Project, "tag"))) is not None:
+            result.identity = (tag,)
+    lookups = _lookups(results)
+    for result in results:
+        _validate_row(result, lookups)
+        yield result
 
 
-def _lookups(verdicts: Sequence[RowResult]) -> Lookups:
-    tags = [verdict.identity[0] for verdict in verdicts if verdict.identity]
-    projects = {one["tag"]: one for one in Project.objects.filter(tag__in=tags).values("pk", *STORED)}
+def _lookups(results: Sequence[RowResult]) -> Lookups:
+    tags = [result.identity[0] for result in results if result.identity]
+    projects = {row["tag"]: row for row in Project.objects.filter(tag__in=tags).values("pk", *STORED)}
     return Lookups(
         projects=projects,
         areas=dict(BusinessArea.objects.values_list("name", "pk")),
-        people=members.people(verdicts),
-        teams=members.teams(one["pk"] for one in projects.values()),
+        people=members.people(results),
+        teams=members.teams(row["pk"] for row in projects.values()),
     )
 
 
-def _validate_row(verdict: RowResult, known: Lookups) -> None:
-    stored = known.projects.get(verdict.text("tag"))
+def _validate_row(result: RowResult, lookups: Lookups) -> None:
+    stored = lookups.projects.get(result.text("tag"))
     values = {
-        name: verdict.clean(field_of(Project, name)) for name in PLAIN[1:] if _is_said(verdict, name, stored)
+        name: result.clean(field_of(Project, name)) for name in PLAIN[1:] if _sets_field(result, name, stored)
     }
-    if _is_said(verdict, "business_area", stored):
-        values["business_area_id"] = _area(verdict, known.areas)
-    pk, seen = (stored["pk"], {name: stored[name] for name in STORED}) if stored else (None, {})
-    links = members.links(verdict, known.people, known.teams.get(pk, ()) if pk else ())
-    if verdict.has_errors:
+    if _sets_field(result, "business_area", stored):
+        values["business_area_id"] = _area(result, lookups.areas)
+    pk, before = (stored["pk"], {name: stored[name] for name in STORED}) if stored else (None, {})
+    links = members.links(result, lookups.people, lookups.teams.get(pk, ()) if pk else ())
+    if result.has_errors:
         return
-    after = seen | values
-    if after != seen or (links and (links["gone"] or links["new"])):
-        after["tag"] = verdict.text("tag")
-        verdict.change = Change(row=verdict.row.number, pk=pk, seen=seen, values=after, links=links)
+    after = before | values
+    if after != before or (links and (links["gone"] or links["new"])):
+        after["tag"] = result.text("tag")
+        result.change = Change(row=result.row.number, pk=pk, seen=before, values=after, links=links)
 
 
-def _is_said(verdict: RowResult, name: str, stored: dict[str, Any] | None) -> bool:
-    """Say whether a cell matters: an empty one leaves what is stored, and the default of what is new."""
-    is_new = stored is None and verdict.identity is not None
-    return bool(verdict.text(name)) or (is_new and not field_of(Project, name).has_default())
+def _sets_field(result: RowResult, name: str, stored: dict[str, Any] | None) -> bool:
+    """Return True if a cell sets its field: an empty one leaves the stored value, or a new row's default."""
+    is_new = stored is None and result.identity is not None
+    return bool(result.text(name)) or (is_new and not field_of(Project, name).has_default())
 
 
-def _area(verdict: RowResult, areas: Mapping[str, int]) -> int | None:
-    name = verdict.text("business_area")
+def _area(result: RowResult, areas: Mapping[str, int]) -> int | None:
+    name = result.text("business_area")
     if name not in areas:
-        verdict.add_issue(
+        result.add_issue(
             "business_area",
-            "There is no business area of this name; add it first."
+            "There is no business area with this name; add it first."
             if name
             else "This field cannot be blank.",
         )

@@ -1,4 +1,4 @@
-"""Rows from an uploaded file, CSV or XLSX by its content, one after the other and in bounded memory."""
+"""Read the rows of an uploaded file, CSV or XLSX by its content, one by one and in bounded memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedRow:
-    """A row of the file: its number as spreadsheets count, from 1, and what is in it by the column's name.
+    """A row of the file: its number as spreadsheets count, from 1, and its cells by column name.
 
     Empty cells are left out. ``bad`` holds the cells that cannot be read, as column and reason.
     """
@@ -42,20 +42,20 @@ class Header:
 
 
 def read_table(
-    path: Path, *, known: Sequence[str], required: Sequence[str]
+    path: Path, *, columns: Sequence[str], required: Sequence[str]
 ) -> tuple[Header, Iterator[ParsedRow]]:
-    """Return the head of a file and its rows, which are read while they are taken.
+    """Return the header of a file and its rows, which are read while they are iterated.
 
-    ``known`` are the names that columns may have, ``required`` those that must be there. Raises
-    ImportUnreadable, also while rows are taken.
+    ``columns`` are the allowed names, ``required`` those that must be present. Raises
+    ImportUnreadable, also during the iteration.
     """
-    rows = _rows(path, known)
+    rows = _rows(path, columns)
     number, names = next(((number, _names(cells)) for number, cells in rows), (1, ()))
-    head = Header(number=number, names=names, problems=tuple(_problems(names, known, required)))
+    head = Header(number=number, names=names, problems=tuple(_problems(names, columns, required)))
     return head, (_row(number, names, cells) for number, cells in rows)
 
 
-def _rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Cells]]:
     """Yield the rows that are not empty, each with its number."""
     with path.open("rb") as stream:
         begin = stream.read(len(OLE))
@@ -63,18 +63,18 @@ def _rows(path: Path, known: Sequence[str]) -> Iterator[tuple[int, Cells]]:
         raise exceptions.ImportUnreadable(
             "This is an old .xls file, or a workbook with a password. Save it as .xlsx without a password."
         )
-    found = xlsx_reader.iter_rows(path) if begin.startswith(ZIP) else csv_reader.iter_rows(path, known)
-    whole = ReadBudget(
+    rows = xlsx_reader.iter_rows(path) if begin.startswith(ZIP) else csv_reader.iter_rows(path, columns)
+    budget = ReadBudget(
         MAX_CHARACTERS, f"It has more than {MAX_CHARACTERS:,} characters. Split it into several files."
     )
-    last = None
-    for number, cells in found:
-        last = last or number + MAX_ROWS
-        if number > last:
+    last_number = None
+    for number, cells in rows:
+        last_number = last_number or number + MAX_ROWS
+        if number > last_number:
             raise exceptions.ImportUnreadable(
                 f"It has more than {MAX_ROWS:,} rows. Split it into several files."
             )
-        whole.spend(_require_bounded(number, cells))
+        budget.spend(_require_bounded(number, cells))
         if any(isinstance(cell, InvalidCell) or cell.strip() for cell in cells):
             yield number, cells
 
@@ -99,13 +99,13 @@ def _names(cells: Cells) -> tuple[str, ...]:
 
 
 def _problems(
-    names: Sequence[str], known: Sequence[str], required: Sequence[str]
+    names: Sequence[str], columns: Sequence[str], required: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     for position, name in enumerate(names, start=1):
         if not name:
             yield "", f"Column {position} has no name, but others after it have."
-        elif name not in known:
-            yield name, f"There is no such column; known are: {', '.join(known)}."
+        elif name not in columns:
+            yield name, f"There is no such column. The columns are: {', '.join(columns)}."
         elif name in names[: position - 1]:
             yield name, "This column is there twice."
     for name in required:

@@ -1,4 +1,4 @@
-"""What can be imported: its columns, who judges its rows, where they are written."""
+"""What can be imported: its columns, the validation of its rows, and the table they are written to."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from documents.tasks.imports.row_results import RowResult
 
 @dataclass(frozen=True, kw_only=True)
 class LinkTable:
-    """A table between the rows of a subject and others, with the columns that hold the ids of both."""
+    """A table that links rows of a resource to others, with the columns that hold the ids of both."""
 
     model: type[models.Model]
     row: str
@@ -22,13 +22,13 @@ class LinkTable:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportResource:
-    """A table that rows go to; ``written`` are the fields that an import may change in a row that is there."""
+    """A table that rows are imported into; ``written`` are the fields that an import may change in a stored row."""
 
     model: type[models.Model]
     columns: tuple[str, ...]
     required: tuple[str, ...]
     written: tuple[str, ...]
-    judge: Callable[[Sequence[ParsedRow]], Iterator[RowResult]]
+    validate: Callable[[Sequence[ParsedRow]], Iterator[RowResult]]
     links: LinkTable | None = None
 
 
@@ -38,7 +38,7 @@ RESOURCES = {
         columns=projects.COLUMNS,
         required=projects.REQUIRED,
         written=projects.WRITTEN,
-        judge=projects.validate,
+        validate=projects.validate,
         links=LinkTable(model=Membership, row="project_id", other="user_id"),
     ),
     "documents": ImportResource(
@@ -46,6 +46,6 @@ RESOURCES = {
         columns=documents.COLUMNS,
         required=documents.REQUIRED,
         written=documents.WRITTEN,
-        judge=documents.validate,
+        validate=documents.validate,
     ),
 }

@@ -1,4 +1,4 @@
-"""What is found out about a row of a file: what is wrong with it, or what it changes."""
+"""The result of validating a row: its issues, or the change it makes."""
 
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, cast
@@ -13,7 +13,7 @@ SHOWN_CHARACTERS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Issue:
-    """Something that is wrong in a cell (an error), or that somebody may want to know (a warning)."""
+    """An error in a cell, or a warning about it."""
 
     row: int
     column: str
@@ -23,7 +23,7 @@ class Issue:
 
 
 class Links(TypedDict):
-    """What ties a row to others, in a table between them: which links go and come.
+    """The links of a row to remove and to add in the table that ties it to others.
 
     ``seen`` are pairs of a link's id and the id at its other end, ``gone`` ids of links, ``new`` their columns.
     """
@@ -50,29 +50,29 @@ class Change:
 
 @dataclass(kw_only=True)
 class RowResult:
-    """What was found out about one row; without errors and without a change it is there already."""
+    """The result of one row; without errors and without a change the row is stored already."""
 
     row: ParsedRow
     identity: tuple[object, ...] | None = None
     change: Change | None = None
-    findings: list[Issue] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
 
     @property
     def has_errors(self) -> bool:
         """Whether the row cannot be written."""
-        return any(one.is_error for one in self.findings)
+        return any(issue.is_error for issue in self.issues)
 
     def text(self, column: str) -> str:
-        """Return a cell without the blanks around it."""
+        """Return the text of a cell, stripped."""
         return self.row.cells.get(column, "").strip()
 
     def add_issue(self, column: str, problem: str, *, is_error: bool = True) -> None:
-        """Note something about a cell."""
+        """Add an issue about a cell."""
         value = self.row.cells.get(column, "")
-        self.findings.append(issue(self.row.number, column, value, problem, is_error=is_error))
+        self.issues.append(issue(self.row.number, column, value, problem, is_error=is_error))
 
     def clean(self, field: models.Field[Any, Any], column: str = "") -> Any:
-        """Return a cell as the model's field takes it, or None after noting what the field says against it."""
+        """Return a cell as the model's field takes it, or None after adding its error as an issue."""
         column = column or field.name
         try:
             return field.clean(self.text(column), None)
@@ -82,24 +82,24 @@ class RowResult:
 
 
 def issue(row: int, column: str, value: str, problem: str, *, is_error: bool = True) -> Issue:
-    """Return a finding, its value shortened to what a table can show."""
+    """Return an issue, its value shortened to what a table can show."""
     return Issue(row=row, column=column, value=shortened(value), problem=problem, is_error=is_error)
 
 
 def shortened(text: str) -> str:
-    """Return as much of a text as fits into a line."""
+    """Return a text, cut to ``SHOWN_CHARACTERS``."""
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
 
 
 def field_of(model: type[models.Model], name: str) -> models.Field[Any, Any]:
-    """Return a column of a model, which knows what may stand in it."""
+    """Return a field of a model."""
     return cast("models.Field[Any, Any]", model._meta.get_field(name))
 
 
 def start(row: ParsedRow) -> RowResult:
-    """Return a verdict that holds so far what could not be read of the row."""
-    found = [issue(row.number, column, bad.value, bad.reason) for column, bad in row.bad]
-    return RowResult(row=row, findings=found)
+    """Return a result with an issue for each cell that could not be read."""
+    issues = [issue(row.number, column, cell.value, cell.reason) for column, cell in row.bad]
+    return RowResult(row=row, issues=issues)
 
 
 def _message(field: models.Field[Any, Any], error: ValidationError) -> str:

@@ -1,9 +1,7 @@
-"""The kind of task that imports a file: fetch it, judge it, and write it unless this is a dry run."""
+"""The task type that imports a file: fetch it, validate it, and write it unless this is a dry run."""
 
 import hashlib
 import logging
-import os
-import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 
 from documents import exceptions
-from documents.infrastructure import storage
+from documents.infrastructure import files, storage
 from documents.models import Task
 from documents.queue import leases, lifecycle, registry
 from documents.queue.registry import TaskContext, TaskOutput
@@ -23,9 +21,8 @@ from documents.tasks.imports.resources import RESOURCES
 from documents.tasks.imports.validation import ValidationReport
 
 KIND = "import"
-CHUNK_BYTES = 1_000_000
-# A tenth of what bench/imports.py measures: a web process that checks a large file has little time for others, so
-# that belongs in the queue. What is packed in XLSX counts for more.
+# A tenth of what bench/imports.py measures: a web process that validates a large file slows other requests down, so
+# large files go to the queue. XLSX is compressed and counts for more.
 BYTES_PER_SECOND = 250_000
 ZIP_FACTOR = 4
 
@@ -34,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ImportRequest:
-    """What is to be imported: a file by its digest, as what, and whether to write it or only to look.
+    """A file to import, by its SHA-256, the resource it holds, and whether only to validate it.
 
     ``dry_run_task`` is the id of the dry run whose file this is, if there was one.
     """
@@ -46,127 +43,123 @@ class ImportRequest:
     dry_run_task: str = ""
 
     def as_arguments(self) -> dict[str, Any]:
-        """Return it as a task keeps it."""
+        """Return the arguments of the task."""
         return asdict(self)
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of what goes in: two at once would do the same work."""
+        """Return the SHA-256 of the input; a second task with the same one would repeat the work."""
         text = f"{self.what} {self.is_dry_run} {self.digest}"
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def request_from(task: Task) -> ImportRequest:
-    """Return what a task was asked for."""
+    """Return the request that a task was created for."""
     return ImportRequest(**task.arguments)
 
 
 def register() -> None:
-    """Let tasks of this kind be run."""
+    """Register the task type."""
     registry.register(KIND, "import", run)
 
 
 def store_upload(upload: UploadedFile) -> tuple[str, str]:  # type: ignore[type-arg]
-    """Keep an uploaded file with the results; return its name there and its digest."""
-    digest = hashlib.sha256()
-    with storage.workspace() as folder, storage.translate_storage_errors():
-        path = folder / "source"
-        with path.open("wb") as copy:
-            for chunk in upload.chunks(CHUNK_BYTES):
-                digest.update(chunk)
-                copy.write(chunk)
-            copy.flush()
-            os.fsync(copy.fileno())
-        return storage.save(path, suffix=".import"), digest.hexdigest()
+    """Save an uploaded file with the results; return its name there and its SHA-256."""
+    return storage.store_upload(upload, suffix=".import")
 
 
 def estimate_seconds(size_bytes: int, *, is_zip: bool) -> float:
-    """Return what judging a file of this size probably takes."""
+    """Return how many seconds validating a file of this size probably takes."""
     return size_bytes * (ZIP_FACTOR if is_zip else 1) / BYTES_PER_SECOND
 
 
 def apply_request(checked: Task) -> ImportRequest:
-    """Return the order to import the file of a dry run. Raises TaskState unless that was clean."""
-    order, facts = request_from(checked), checked.result or {}
-    if not order.is_dry_run:
+    """Return the request to import the file of a dry run. Raises TaskStateConflict unless it had no errors."""
+    request, facts = request_from(checked), checked.result or {}
+    if not request.is_dry_run:
         raise exceptions.TaskStateConflict("This was an import, not a dry run: send the file again.")
     if checked.status != Task.Status.SUCCEEDED or facts.get("error_count"):
         raise exceptions.TaskStateConflict(
-            "The file has errors, or was not checked to its end: correct it, and send it again."
+            "The file has errors, or was not validated to its end. Correct it and send it again."
         )
-    return replace(order, is_dry_run=False, dry_run_task=str(checked.pk))
+    return replace(request, is_dry_run=False, dry_run_task=str(checked.pk))
 
 
 def run(attempt: TaskContext) -> TaskOutput:
-    """Judge the file of a task, and write what it says if that is wanted and nothing is wrong."""
+    """Validate the file of a task, and write its rows if it has no errors and this is no dry run.
+
+    Raises ImportRefused, ImportUnreadable, ImportTooSlow, ImportConflict, StorageFull, StorageUnavailable.
+    """
     started, task = time.monotonic(), attempt.task
-    order = request_from(task)
-    user = _require_staff(task)
+    request = request_from(task)
+    staff_user = _require_staff(task)
     with storage.workspace() as folder:
-        source = _fetch(task, order, folder / "source")
-        judged = _validate(attempt, order, source)
-        outcome = _outcome(task, order, judged, folder / "report.csv", time.monotonic() - started)
-        if not order.is_dry_run:
-            if judged.error_count:
-                _refuse(task, outcome, judged)
-            _write(attempt, order, folder / "plan.jsonl", outcome)
-    logger.info("import %s by %s: %s, file %s, %s", task.pk, user, order.what, order.digest, outcome.message)
-    return outcome
+        source = _fetch(task, request, folder / "source")
+        summary = _validate(attempt, request, source)
+        output = _output(task, request, summary, folder / "report.csv", time.monotonic() - started)
+        if not request.is_dry_run:
+            if summary.error_count:
+                _refuse(task, output, summary)
+            _write(attempt, request, folder / "plan.jsonl", output)
+    logger.info(
+        "import %s by %s: %s, file %s, %s", task.pk, staff_user, request.what, request.digest, output.message
+    )
+    return output
 
 
 def _require_staff(task: Task) -> User:
-    """Return who asked for it, who must still be one of the staff."""
-    user = User.objects.filter(pk=task.requested_by_id or 0, is_staff=True, is_active=True).first()
-    if user is None:
-        raise exceptions.ImportRefused("Only staff may import, and who asked for this is not staff any more.")
-    return user
+    """Return the user who requested the import. Raises ImportRefused unless they are still staff."""
+    staff_user = User.objects.filter(pk=task.requested_by_id or 0, is_staff=True, is_active=True).first()
+    if staff_user is None:
+        raise exceptions.ImportRefused(
+            "Only staff may import, and the person who requested this is no longer staff."
+        )
+    return staff_user
 
 
-def _fetch(task: Task, order: ImportRequest, path: Path) -> Path:
-    """Copy the file to this machine, and make sure that it is the one that was sent."""
+def _fetch(task: Task, request: ImportRequest, path: Path) -> Path:
+    """Copy the file to this machine. Raises ImportUnreadable unless it is the one that was uploaded."""
     with storage.translate_storage_errors():
         try:
-            with storage.open_file(task.source) as kept, path.open("wb") as copy:
-                shutil.copyfileobj(kept, copy, CHUNK_BYTES)
+            with storage.open_file(task.source) as stored, path.open("wb") as copy:
+                digest, _ = files.copy_hashed(stored, copy)
         except FileNotFoundError as error:
-            raise exceptions.ImportUnreadable("It was removed meanwhile; send it again.") from error
-        with path.open("rb") as copied:
-            digest = hashlib.file_digest(copied, "sha256").hexdigest()
-    if digest != order.digest:
-        raise exceptions.ImportUnreadable("It is not the file that was sent; send it again.")
+            raise exceptions.ImportUnreadable("The uploaded file was removed. Send it again.") from error
+    if digest != request.digest:
+        raise exceptions.ImportUnreadable("The stored file is not the one that was uploaded. Send it again.")
     return path
 
 
-def _validate(attempt: TaskContext, order: ImportRequest, source: Path) -> ValidationReport:
+def _validate(attempt: TaskContext, request: ImportRequest, source: Path) -> ValidationReport:
     def on_progress(rows: int) -> None:
         attempt.report("check", rows)
         if time.monotonic() > attempt.deadline:
             raise exceptions.ImportTooSlow(
-                "Split the file, or have it done by the queue with a longer time limit."
+                "Split the file, or import it through the queue with a longer time limit."
             )
 
     attempt.report("check", 0)
     return validation.validate(
         source,
-        RESOURCES[order.what],
+        RESOURCES[request.what],
         report=source.with_name("report.csv"),
         plan=source.with_name("plan.jsonl"),
         on_progress=on_progress,
     )
 
 
-def _outcome(
-    task: Task, order: ImportRequest, judged: ValidationReport, report: Path, seconds: float
+def _output(
+    task: Task, request: ImportRequest, summary: ValidationReport, report: Path, seconds: float
 ) -> TaskOutput:
-    """Keep the report and return the outcome that names it."""
+    """Save the report and return the task's output, which names it."""
     content = report.read_bytes()
-    facts = judged.as_metadata() | {
-        "what": order.what,
-        "dry_run": order.is_dry_run,
-        "source": order.filename,
-        "source_digest": order.digest,
+    facts = summary.as_metadata() | {
+        "what": request.what,
+        "dry_run": request.is_dry_run,
+        "source": request.filename,
+        "source_digest": request.digest,
         "seconds": round(seconds, 3),
         "bytes": len(content),
-        "filename": f"{Path(order.filename).stem} report.csv",
+        "filename": f"{Path(request.filename).stem} report.csv",
         "media_type": "text/csv; charset=utf-8",
     }
     return TaskOutput(
@@ -174,34 +167,34 @@ def _outcome(
         digest=hashlib.sha256(content).hexdigest(),
         fingerprint=task.fingerprint,
         facts=facts,
-        message=f"{judged} Nothing was written: a dry run." if order.is_dry_run else str(judged),
+        message=f"{summary} Nothing was written: a dry run." if request.is_dry_run else str(summary),
     )
 
 
-def _refuse(task: Task, outcome: TaskOutput, judged: ValidationReport) -> None:
-    """Leave the report with the task, which fails. Raises ImportRefused."""
-    leases.held_by(task).update(file=outcome.file, digest=outcome.digest, result=outcome.facts)
-    first = next(one for one in judged.first if one.is_error)
+def _refuse(task: Task, output: TaskOutput, summary: ValidationReport) -> None:
+    """Store the report with the task, and raise ImportRefused."""
+    leases.held_by(task).update(file=output.file, digest=output.digest, result=output.facts)
+    first = next(issue for issue in summary.first if issue.is_error)
     where = f"the first in row {first.row}, column {first.column}: {first.problem}"
     raise exceptions.ImportRefused(
-        f"{validation.count_noun(judged.error_count, 'error')}, {where} The task's file lists them."
+        f"{validation.count_noun(summary.error_count, 'error')}, {where} The task's file lists them."
     )
 
 
-def _write(attempt: TaskContext, order: ImportRequest, plan: Path, outcome: TaskOutput) -> None:
-    """Write and publish in one transaction: what was written and the task's success are there together.
+def _write(attempt: TaskContext, request: ImportRequest, plan: Path, output: TaskOutput) -> None:
+    """Write and publish in one transaction, so that the rows and the task's success become visible together.
 
-    Nothing is reported meanwhile: it could not be seen, and on SQLite nobody else can write. So it must take
-    less than a lease, which was just renewed.
+    No progress is reported: nobody could see it inside the transaction, and SQLite allows no second writer. So
+    writing must take less time than a lease, which was just renewed. Raises ImportConflict.
     """
     attempt.report("write", 0)
     started = time.monotonic()
     try:
         with transaction.atomic():
-            writer.write_rows(validation.changes(plan), RESOURCES[order.what])
-            outcome.facts["write_seconds"] = round(time.monotonic() - started, 3)
-            lifecycle.publish(attempt.task, outcome)
+            writer.write_rows(validation.changes(plan), RESOURCES[request.what])
+            output.facts["write_seconds"] = round(time.monotonic() - started, 3)
+            lifecycle.publish(attempt.task, output)
     except IntegrityError as error:
         raise exceptions.ImportConflict(
-            f"Something was removed by somebody else meanwhile. {writer.RECHECK_HINT}"
+            f"Another user removed a row that the file refers to. {writer.RECHECK_HINT}"
         ) from error

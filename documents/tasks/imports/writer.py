@@ -1,4 +1,4 @@
-"""Write a plan into the database, inside one transaction of the caller: all of it or nothing."""
+"""Write a plan into the database, in the transaction of the caller: all of it or nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,77 +11,85 @@ from documents.tasks.imports.resources import ImportResource, LinkTable
 from documents.tasks.imports.row_results import Change
 
 RECHECK_HINT = "Nothing was written. Check the file again, then import it."
-DELETED_AT_ONCE = 5_000  # a database takes only so many parameters
+DELETED_AT_ONCE = 5_000  # databases limit the parameters of a statement
 
 
-def write_rows(batches: Iterable[Sequence[Change]], subject: ImportResource) -> None:
-    """Store every change; rows that are there must still be as they were when the file was judged.
+def write_rows(batches: Iterable[Sequence[Change]], resource: ImportResource) -> None:
+    """Store every change; stored rows must still be as they were when the file was validated.
 
-    To be called in a transaction. Raises ImportConflict.
+    Call it in a transaction. Raises ImportConflict.
     """
     for batch in batches:
-        changed = [one for one in batch if one.pk is not None]
-        new = [one for one in batch if one.pk is None]
-        _require_unchanged(changed, subject)
-        added = _insert(new, subject)
-        _update(changed, subject)
-        if subject.links:
-            _link(zip([*(one.pk for one in changed), *added], [*changed, *new], strict=True), subject.links)
-
-
-def _require_unchanged(changed: Sequence[Change], subject: ImportResource) -> None:
-    """Lock the rows and compare them. Raises ImportConflict."""
-    if not changed:
-        return
-    rows = subject.model._default_manager.select_for_update().filter(pk__in=[one.pk for one in changed])
-    now = {row.pop("pk"): row for row in rows.order_by("pk").values("pk", *changed[0].seen)}
-    links = _links_now(changed, subject.links) if subject.links else {}
-    for one in changed:
-        if now.get(one.pk) != one.seen or (one.links and links.get(one.pk, []) != one.links["seen"]):
-            raise exceptions.ImportConflict(
-                f"What row {one.row} is about was changed by somebody else meanwhile. {RECHECK_HINT}"
+        changed = [change for change in batch if change.pk is not None]
+        new = [change for change in batch if change.pk is None]
+        _require_unchanged(changed, resource)
+        added = _insert(new, resource)
+        _update(changed, resource)
+        if resource.links:
+            _link(
+                zip([*(change.pk for change in changed), *added], [*changed, *new], strict=True),
+                resource.links,
             )
 
 
-def _links_now(changed: Sequence[Change], table: LinkTable) -> dict[int | None, list[list[int]]]:
-    """Lock the links that a file speaks of, and return them as a plan has seen them."""
-    found: dict[int | None, list[list[int]]] = defaultdict(list)
-    if pks := [one.pk for one in changed if one.links]:
+def _require_unchanged(changed: Sequence[Change], resource: ImportResource) -> None:
+    """Lock the rows and compare them. Raises ImportConflict."""
+    if not changed:
+        return
+    rows = resource.model._default_manager.select_for_update().filter(
+        pk__in=[change.pk for change in changed]
+    )
+    current = {row.pop("pk"): row for row in rows.order_by("pk").values("pk", *changed[0].seen)}
+    links = _current_links(changed, resource.links) if resource.links else {}
+    for change in changed:
+        has_other_links = change.links and links.get(change.pk, []) != change.links["seen"]
+        if current.get(change.pk) != change.seen or has_other_links:
+            raise exceptions.ImportConflict(
+                f"Another user changed the record of row {change.row} during the import. {RECHECK_HINT}"
+            )
+
+
+def _current_links(changed: Sequence[Change], table: LinkTable) -> dict[int | None, list[list[int]]]:
+    """Lock the links that the changes touch, and return them in the form of ``Links["seen"]``."""
+    links: dict[int | None, list[list[int]]] = defaultdict(list)
+    if pks := [change.pk for change in changed if change.links]:
         rows = table.model._default_manager.select_for_update().filter(**{f"{table.row}__in": pks})
         for pk, *link in rows.order_by("pk").values_list(table.row, "pk", table.other):
-            found[pk].append(link)
-    return found
+            links[pk].append(link)
+    return links
 
 
-def _insert(new: Sequence[Change], subject: ImportResource) -> list[int]:
+def _insert(new: Sequence[Change], resource: ImportResource) -> list[int]:
     """Add rows and return their ids."""
     try:
-        rows = subject.model._default_manager.bulk_create([subject.model(**one.values) for one in new])
+        rows = resource.model._default_manager.bulk_create(
+            [resource.model(**change.values) for change in new]
+        )
     except IntegrityError as error:
         numbers = f"rows {new[0].row} to {new[-1].row}"
         raise exceptions.ImportConflict(
-            f"Something in {numbers} was added or removed by somebody else meanwhile. {RECHECK_HINT}"
+            f"Another user added or removed a record of {numbers} during the import. {RECHECK_HINT}"
         ) from error
     return [row.pk for row in rows]
 
 
-def _update(changed: Sequence[Change], subject: ImportResource) -> None:
-    """Update as INSERT … ON CONFLICT does it: many times faster than bulk_update with its long CASE."""
+def _update(changed: Sequence[Change], resource: ImportResource) -> None:
+    """Update by INSERT … ON CONFLICT: many times faster than bulk_update with its long CASE."""
     if not changed:
         return
-    subject.model._default_manager.bulk_create(
-        [subject.model(pk=one.pk, **one.values) for one in changed],
+    resource.model._default_manager.bulk_create(
+        [resource.model(pk=change.pk, **change.values) for change in changed],
         update_conflicts=True,
         unique_fields=["pk"],
-        update_fields=[*subject.written, "updated_at"],
+        update_fields=[*resource.written, "updated_at"],
     )
 
 
 def _link(changes: Iterable[tuple[int | None, Change]], table: LinkTable) -> None:
-    """Remove and add the links of rows with these ids, whatever number of rows with few statements."""
-    said = [(pk, one.links) for pk, one in changes if one.links]
-    for some in batched((pk for _, links in said for pk in links["gone"]), DELETED_AT_ONCE):
-        table.model._default_manager.filter(pk__in=some).delete()
+    """Remove and add the links of rows with these ids, with few statements however many rows there are."""
+    linked = [(pk, change.links) for pk, change in changes if change.links]
+    for batch in batched((pk for _, links in linked for pk in links["gone"]), DELETED_AT_ONCE):
+        table.model._default_manager.filter(pk__in=batch).delete()
     table.model._default_manager.bulk_create(
-        table.model(**{table.row: pk}, **link) for pk, links in said for link in links["new"]
+        table.model(**{table.row: pk}, **link) for pk, links in linked for link in links["new"]
     )

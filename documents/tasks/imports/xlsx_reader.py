@@ -1,7 +1,7 @@
-"""Rows of the first visible sheet of an XLSX workbook, read by openpyxl behind bounds of our own.
+"""Read the rows of the first visible sheet of an XLSX workbook with openpyxl, within limits of our own.
 
-openpyxl trusts what it reads: here the size of each part is checked before it is opened, and how much is read
-between two rows while it is. Formulas are never computed, links never followed, macros refused.
+openpyxl trusts what it reads. This module checks the size of each part before opening it, and limits how much is
+read between two rows. Formulas are never computed, links never followed, macros refused.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ MAX_PART_BYTES = 8 * MEGABYTE
 MAX_STRINGS_BYTES = 64 * MEGABYTE
 MAX_SHEET_BYTES = 256 * MEGABYTE
 MAX_ROW_BYTES = 4 * MAX_ROW_CHARACTERS
-MAX_RATIO = 200  # of what is packed
+MAX_RATIO = 200  # unpacked to packed
 # Elements and attributes of XML: each may become an object in memory.
 MAX_MARKS = 200_000
 MAX_STRINGS_MARKS = 2_000_000
@@ -41,13 +41,13 @@ MACROS = re.compile(r"(?:^|/)vbaProject\.bin$|/macrosheets/", re.IGNORECASE)
 LINKS = re.compile(r"(?:^|/)externalLinks/", re.IGNORECASE)
 TOO_LARGE = "Unpacked, a part of this workbook is larger than a table can be. Save the sheet as CSV UTF-8."
 DAMAGED = "This workbook is damaged. Open it and save it again as .xlsx, or as CSV UTF-8."
-# What openpyxl, expat and zipfile raise for files that are not what they should be.
+# What openpyxl, expat and zipfile raise for damaged files.
 DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, SyntaxError, ValueError, LookupError),
     *(TypeError, AttributeError, NotImplementedError, RuntimeError, OverflowError, AssertionError),
 )
 
-warnings.filterwarnings("ignore", category=UserWarning, module=r"openpyxl\.")  # of what it drops
+warnings.filterwarnings("ignore", category=UserWarning, module=r"openpyxl\.")  # about features it drops
 if not openpyxl.DEFUSEDXML:  # pragma: no cover
     raise ImportError("defusedxml is missing: without it openpyxl expands entities.")
 
@@ -94,14 +94,14 @@ def _first_visible(reader: ExcelReader) -> str:
     raise exceptions.ImportUnreadable("This workbook has no visible sheet.")
 
 
-def _cells(number: int, found: list[dict[str, Any]]) -> Cells:
-    width = max((cell["column"] for cell in found), default=0)
+def _cells(number: int, parsed: list[dict[str, Any]]) -> Cells:
+    width = max((cell["column"] for cell in parsed), default=0)
     if width > MAX_COLUMNS:
         raise exceptions.ImportUnreadable(
             f"Row {number} has something in column {width:,}; at most {MAX_COLUMNS} columns are allowed."
         )
     cells: Cells = [""] * width
-    for cell in found:
+    for cell in parsed:
         cells[cell["column"] - 1] = _text(cell["value"], cell["data_type"])
     return cells
 
@@ -121,10 +121,10 @@ def _text(value: object, data_type: str) -> str | InvalidCell:
 
 
 class _Parser(WorkSheetParser):
-    """The parser of openpyxl, which here leaves formulas alone: translating a shared one takes time without end."""
+    """The parser of openpyxl without formulas: translating a shared formula takes unbounded time."""
 
     def parse_formula(self, element: Any) -> str:
-        """Return no more than that it is one."""
+        """Return a mark instead of the formula."""
         return "="
 
 
@@ -136,9 +136,7 @@ def _check_archive(archive: zipfile.ZipFile, *, packed_bytes: int) -> None:
         if info.flag_bits & 0x1:
             raise exceptions.ImportUnreadable("This workbook has a password. Save it without one.")
         if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise exceptions.ImportUnreadable(
-                DAMAGED
-            )  # no spreadsheet packs so, and only these unpack in bounds
+            raise exceptions.ImportUnreadable(DAMAGED)  # spreadsheets use no other, and others have no bounds
         if MACROS.search(info.filename):
             raise exceptions.ImportUnreadable("This workbook has macros. Save it as .xlsx, without them.")
         if LINKS.search(info.filename):
@@ -148,7 +146,7 @@ def _check_archive(archive: zipfile.ZipFile, *, packed_bytes: int) -> None:
 
 
 class _Archive(zipfile.ZipFile):
-    """A ZIP file whose parts are bounded: before they are opened by size, then by the marks of XML in them."""
+    """A ZIP file with limits for its parts: their size before they are opened, then their elements of XML."""
 
     def open(
         self,
@@ -161,7 +159,7 @@ class _Archive(zipfile.ZipFile):
         """Open a part for reading. Raises ImportUnreadable for one that is too large."""
         info = name if isinstance(name, zipfile.ZipInfo) else self.getinfo(name)
         limits = _limits(info.filename)
-        if info.file_size > limits.part_bytes:  # no more is ever unpacked, whatever the part holds
+        if info.file_size > limits.part_bytes:  # no more than that is ever unpacked
             raise exceptions.ImportUnreadable(TOO_LARGE)
         self._marks = ReadBudget(limits.marks, TOO_LARGE)
         self._bytes = ReadBudget(limits.row_bytes, TOO_LARGE)
@@ -175,7 +173,7 @@ class _Archive(zipfile.ZipFile):
 
 @dataclass(frozen=True, kw_only=True)
 class _PartLimits:
-    """The most bytes of a part, and what may be read of it at once: of a sheet between two rows."""
+    """The largest size of a part, and how much of it may be read at once; of a sheet, between two rows."""
 
     part_bytes: int
     row_bytes: int
@@ -197,14 +195,14 @@ class _Metered(io.BufferedIOBase):
         self._stream, self._marks, self._size = stream, marks, size
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read as usual. Raises ImportUnreadable when it becomes too much."""
+        """Read at most ``size`` bytes. Raises ImportUnreadable when the budget is used up."""
         chunk = self._stream.read(-1 if size is None else size)
         self._marks.spend(chunk.count(b"<") + chunk.count(b"="))
         self._size.spend(len(chunk))
         return chunk
 
     def readable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def close(self) -> None:
