@@ -82,12 +82,8 @@ def _work(cycle: Cycle, estimate_seconds: float, on_begin: Callable[[Task], None
 
 
 def get_with_counts(pk: int) -> Cycle | None:
-    """Return a cycle with its counts; what nobody sends any more counts as perhaps sent."""
-    found = Cycle.objects.counted().filter(pk=pk).first()
-    if found and not found.is_sending and found.counts[Letter.State.SENDING]:
-        letter_task.mark_orphans_unknown(found, None)
-        found = Cycle.objects.counted().get(pk=pk)
-    return found
+    """Return a cycle with its task and its counts."""
+    return Cycle.objects.counted().filter(pk=pk).first()
 
 
 def stop(cycle: Cycle, by: User) -> None:
@@ -98,6 +94,7 @@ def stop(cycle: Cycle, by: User) -> None:
         lifecycle.cancel(cycle.task.pk, by=by.get_username())
     except exceptions.TaskStateConflict as error:
         raise exceptions.CycleStateConflict("Nothing is being sent, so there is nothing to stop.") from error
+    letter_task.settle_orphans()
 
 
 def resend(letters: QuerySet[Letter]) -> int:
@@ -105,6 +102,7 @@ def resend(letters: QuerySet[Letter]) -> int:
 
     Returns how many. Left alone is who has no address, and what somebody may be sending at this moment.
     """
+    letter_task.settle_orphans()
     quiet = letters.filter(state__in=AGAIN).exclude(
         state=Letter.State.PERHAPS_SENT, tried_at__gt=timezone.now() - QUIET
     )
@@ -131,6 +129,7 @@ def resend_or_raise(letters: QuerySet[Letter]) -> int:
 
 def mark_bounced(letter: Letter, reason: str) -> None:
     """Note that a letter came back. Raises CycleState for one that was not sent."""
+    letter_task.settle_orphans()
     gone = Letter.objects.filter(pk=letter.pk, state__in=(Letter.State.SENT, Letter.State.PERHAPS_SENT))
     if not gone.update(state=Letter.State.FAILED, error=f"It came back: {reason}"[:300]):
         raise exceptions.CycleStateConflict("Only a letter that was sent can come back.")
