@@ -99,7 +99,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         require_no_body(request)
         wish = prefer_header.parse_prefer(request)
         failed = self.get_object()
-        task = routing.resubmit(failed, wish=wish, user=request.user)
+        task = routing.resubmit(failed, preferences=wish, user=request.user)
         notification_task.reset(task)
         return task_responses.task_response(task, 200, prefer_header.preference_applied(wish, task))
 

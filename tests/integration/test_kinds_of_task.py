@@ -9,6 +9,7 @@ from django.utils import timezone
 from documents.infrastructure import storage
 from documents.models import Cluster, Task
 from documents.queue import clusters, hints, lifecycle, registry, routing
+from documents.queue.requests import TaskRequest
 from documents.tasks import maintenance
 from tests import factories
 from tests.working import run_entries
@@ -41,16 +42,8 @@ def count(attempt):
 
 
 def make(owner, **arguments):
-    return routing.submit(
-        kind="count",
-        fingerprint=str(arguments),
-        document=None,
-        user=owner,
-        wish=routing.Preferences(),
-        estimate_seconds=0,
-        on_begin=lambda _: None,
-        arguments=arguments,
-    )[0]
+    request = TaskRequest(kind="count", fingerprint=str(arguments), arguments=arguments)
+    return routing.submit(request, user=owner, preferences=routing.Preferences())[0]
 
 
 def test_steps_of_an_inline_task_are_taken_in_the_request(owner, api):
@@ -122,7 +115,7 @@ def test_the_nightly_removal_keeps_files_that_go_into_a_task(owner, settings, tm
     for word in ("kept", "lost"):
         (tmp_path / word).write_text(word)
         names.append(storage.save(tmp_path / word, suffix=".csv"))
-    lifecycle.get_or_create(kind="count", fingerprint="y", document=None, user=owner, source=names[0])
+    lifecycle.get_or_create(TaskRequest(kind="count", fingerprint="y", source=names[0]), user=owner)
     maintenance.remove_files(storage.results(), ((Task, "file"), (Task, "source")))
     assert [storage.exists(name) for name in names] == [True, False]
 

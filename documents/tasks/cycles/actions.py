@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypedDict
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
@@ -13,21 +12,12 @@ from documents import exceptions
 from documents.models import Task
 from documents.models.cycles import Cycle, Letter
 from documents.queue import lifecycle
+from documents.queue.requests import TaskRequest
 from documents.tasks.cycles import preparation, task as letter_task
 
 # Whoever was sending a letter may still hear of it for so long: twice what a silent server may take, and more.
 QUIET = timedelta(minutes=1)
 AGAIN = (Letter.State.FAILED, Letter.State.PERHAPS_SENT)
-
-
-class Work(TypedDict):
-    """What ``dispatch.make`` and ``answers.make`` must be told to have the work of a cycle done."""
-
-    kind: str
-    fingerprint: str
-    arguments: dict[str, Any]
-    estimate_seconds: float
-    on_begin: Callable[[Task], None]
 
 
 def check_new(year: int) -> None:
@@ -38,8 +28,8 @@ def check_new(year: int) -> None:
         )
 
 
-def open_request(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) -> Work:
-    """Return the work that opens a new cycle, which is stored with its task or not at all.
+def open_request(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) -> TaskRequest:
+    """Return the request that opens a new cycle, which is stored with its task or not at all.
 
     Raises CycleExists, now or when the task is begun.
     """
@@ -56,11 +46,11 @@ def open_request(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) ->
         also(task)
 
     plan = preparation.preview(cycle)
-    return _work(cycle, plan.seconds + plan.reports * 0.002, on_begin)
+    return _request(cycle, plan.seconds + plan.reports * 0.002, on_begin)
 
 
-def resume_request(cycle: Cycle) -> Work:
-    """Return the work that goes on with what is left. Raises CycleState when nothing is."""
+def resume_request(cycle: Cycle) -> TaskRequest:
+    """Return the request that goes on with what is left. Raises CycleState when nothing is."""
     waiting = cycle.letters.waiting().count()
     if cycle.prepared_at is not None and not waiting:
         raise exceptions.CycleStateConflict("Nothing is left to be sent.")
@@ -68,11 +58,11 @@ def resume_request(cycle: Cycle) -> Work:
     def on_begin(task: Task) -> None:
         Cycle.objects.filter(pk=cycle.pk).update(task=task)
 
-    return _work(cycle, preparation.estimated_send_seconds(waiting), on_begin)
+    return _request(cycle, preparation.estimated_send_seconds(waiting), on_begin)
 
 
-def _work(cycle: Cycle, estimate_seconds: float, on_begin: Callable[[Task], None]) -> Work:
-    return Work(
+def _request(cycle: Cycle, estimate_seconds: float, on_begin: Callable[[Task], None]) -> TaskRequest:
+    return TaskRequest(
         kind=letter_task.KIND,
         fingerprint=f"cycle {cycle.year}",
         arguments={"year": cycle.year},

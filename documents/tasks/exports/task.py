@@ -14,6 +14,7 @@ from documents.infrastructure import storage
 from documents.models import Task, Viewer
 from documents.queue import lifecycle, registry
 from documents.queue.registry import TaskContext, TaskOutput
+from documents.queue.requests import TaskRequest
 from documents.tasks.exports import rows, spec, writers, zip_file
 from documents.tasks.exports.spec import ExportSpec
 
@@ -34,6 +35,16 @@ class WriteResult:
 def register() -> None:
     """Let tasks of this kind be run."""
     registry.register(KIND, "export", run)
+
+
+def request_for(export: ExportSpec, state: spec.ExportVersion) -> TaskRequest:
+    """Return the request for a file of these rows."""
+    return TaskRequest(
+        kind=KIND,
+        fingerprint=state.fingerprint,
+        arguments=export.as_arguments(),
+        estimate_seconds=spec.estimate_seconds(export, state.rows),
+    )
 
 
 def find_existing(export: ExportSpec, state: spec.ExportVersion) -> Task | None:

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZIP_STORED, ZipFile
 
-from django.db import transaction
-
 from documents.content import chapters
 from documents.infrastructure import storage
 from documents.models import Document, Task, Viewer
@@ -92,23 +90,14 @@ def _after(pk: int, export: ExportSpec, user: Viewer) -> list[Document]:
 
 def _is_on_its_way(document: Document, user: Viewer, export: Task) -> bool:
     """Say whether the PDF of a document is being made, after having begun it where that makes sense."""
-    fingerprint = pdf_task.fingerprint(document)
-    if lifecycle.latest_result(pdf_task.KIND, fingerprint):
+    request = pdf_task.request_for(document)
+    if lifecycle.latest_result(request.kind, request.fingerprint):
         return False
-    newest = Task.objects.filter(kind=pdf_task.KIND, fingerprint=fingerprint).order_by("-created_at").first()
+    same_input = Task.objects.filter(kind=request.kind, fingerprint=request.fingerprint)
+    newest = same_input.order_by("-created_at").first()
     if newest and newest.has_ended and newest.created_at >= export.created_at:
         return False
-    with transaction.atomic():
-        begun, is_new = lifecycle.get_or_create(
-            kind=pdf_task.KIND,
-            fingerprint=fingerprint,
-            document=document,
-            user=user,
-            mode=Task.Mode.QUEUE,
-            rule="export",
-        )
-        if is_new:
-            hints.enqueue(begun)
+    hints.submit_in_background(request, user=user, rule="export")
     return True
 
 

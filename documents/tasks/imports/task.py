@@ -18,6 +18,7 @@ from documents.infrastructure import storage
 from documents.models import Task
 from documents.queue import leases, lifecycle, registry
 from documents.queue.registry import TaskContext, TaskOutput
+from documents.queue.requests import TaskRequest
 from documents.tasks.imports import validation, writer
 from documents.tasks.imports.resources import RESOURCES
 from documents.tasks.imports.validation import ValidationReport
@@ -48,6 +49,16 @@ class ImportRequest:
     def as_arguments(self) -> dict[str, Any]:
         """Return it as a task keeps it."""
         return asdict(self)
+
+    def as_task_request(self, source: str, *, estimate_seconds: float) -> TaskRequest:
+        """Return the request for a task that imports the file named ``source`` in the result storage."""
+        return TaskRequest(
+            kind=KIND,
+            fingerprint=self.fingerprint(),
+            arguments=self.as_arguments(),
+            source=source,
+            estimate_seconds=estimate_seconds,
+        )
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of what goes in: two at once would do the same work."""

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.checks import CheckMessage, Error
 from django.core.mail import EmailMessage
-from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
@@ -20,6 +19,7 @@ from documents import exceptions
 from documents.models import Task
 from documents.queue import failure_groups, hints, lifecycle, registry
 from documents.queue.registry import TaskContext, TaskOutput
+from documents.queue.requests import TaskRequest
 from documents.tasks.notifications import webhooks
 from metrics import flag
 
@@ -66,12 +66,8 @@ def enqueue(about: str) -> None:
         fingerprint = f"{channel} {about}"
         if Task.objects.filter(kind=KIND, fingerprint=fingerprint).exists():
             continue
-        with transaction.atomic():
-            begun, is_new = lifecycle.get_or_create(
-                kind=KIND, fingerprint=fingerprint, document=None, user=AnonymousUser(), mode=Task.Mode.QUEUE
-            )
-            if is_new:
-                hints.enqueue(begun)
+        request = TaskRequest(kind=KIND, fingerprint=fingerprint)
+        begun, is_new = hints.submit_in_background(request, user=AnonymousUser())
         if is_new and not hints.has_live_workers():
             lifecycle.start(begun.pk, deadline=time.monotonic() + MAX_ALERT_AGE_SECONDS)
 

@@ -9,13 +9,13 @@ import time
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.mail import EmailMessage
-from django.db import transaction
 
 from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Delivery, Subscription, Task
-from documents.queue import hints, lifecycle, registry
+from documents.queue import hints, registry
 from documents.queue.registry import TaskContext, TaskOutput
+from documents.queue.requests import TaskRequest
 from documents.tasks.notifications import webhooks
 
 KIND = "notice"
@@ -59,17 +59,12 @@ def enqueue_due() -> None:
 
 def resend(notice: Subscription) -> Task:
     """Begin to send a notice, for the first time or again; return the task that does so."""
-    with transaction.atomic():
-        sender, is_new = lifecycle.get_or_create(
-            kind=KIND,
-            fingerprint=f"notice {notice.pk}",
-            document=None,
-            user=AnonymousUser(),
-            mode=Task.Mode.QUEUE,
-        )
+
+    def on_begin(sender: Task) -> None:
         Subscription.objects.filter(pk=notice.pk).update(sender=sender)
-        if is_new:
-            hints.enqueue(sender)
+
+    request = TaskRequest(kind=KIND, fingerprint=f"notice {notice.pk}", on_begin=on_begin)
+    sender, _ = hints.submit_in_background(request, user=AnonymousUser())
     return sender
 
 

@@ -20,6 +20,7 @@ from documents.infrastructure import storage
 from documents.models import Document, Task, document_types
 from documents.queue import lifecycle, registry
 from documents.queue.registry import ReportProgress, TaskContext, TaskOutput
+from documents.queue.requests import TaskRequest
 from documents.rendering import html, pool
 from documents.rendering.protocol import RenderedPdf, RenderJob
 from documents.tasks.pdf import annual_report, pending_images
@@ -75,6 +76,16 @@ def fingerprint(document: Document, edition: Edition = editions.DEFAULT) -> str:
     for block in blocks.iter_blocks(document, edition):
         recorder.record(block)
     return recorder.fingerprint()
+
+
+def request_for(document: Document, edition: Edition = editions.DEFAULT) -> TaskRequest:
+    """Return the request for the PDF of a document as it is now; without an estimate, which costs a query."""
+    return TaskRequest(
+        kind=KIND,
+        fingerprint=fingerprint(document, edition),
+        document=document,
+        arguments=edition.as_arguments(),
+    )
 
 
 def current_task(document: Document, edition: Edition = editions.DEFAULT) -> Task | None:
