@@ -10,7 +10,7 @@ from django.core.checks import run_checks
 from django.utils import timezone
 
 from documents.models import Cluster, Task
-from documents.tasks.notifications import alerts
+from documents.tasks import alerts
 from metrics import flag
 from metrics.models import ModeChange
 from tests.waiting import wait_for

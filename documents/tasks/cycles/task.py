@@ -30,11 +30,6 @@ FAILURE_PAUSE_SECONDS = 10.0
 DEACTIVATED = "This person's account is not active any more."
 
 
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "cycle", run)
-
-
 def run(attempt: TaskContext) -> TaskOutput:
     """Prepare the cycle, and send what is due; raises NotYet while something is left."""
     cycle = Cycle.objects.filter(year=attempt.task.arguments["year"]).first()
@@ -191,3 +186,6 @@ def _outcome(cycle: Cycle) -> TaskOutput:
 
 def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+registry.register(registry.TaskType(name=KIND, title="cycle", run=run))

@@ -10,9 +10,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.mail import EmailMessage
 from django.db.models import QuerySet
+from django.dispatch import receiver
 from django.urls import reverse
 
 from documents import exceptions
@@ -31,12 +33,7 @@ MAX_ALERT_AGE_SECONDS = 30.0
 MAX_LISTED = 500
 
 
-def register() -> None:
-    """Let tasks of this kind be run, and hear of changes of the mode."""
-    registry.register(KIND, "alert", run)
-    flag.changed.connect(_on_change, dispatch_uid="documents.tasks.notifications.alerts")
-
-
+@checks.register()
 def check(**_: Any) -> list[CheckMessage]:
     """Refuse a webhook to which nothing would ever be sent."""
     url = settings.SPMS_ALERT_WEBHOOK
@@ -49,6 +46,7 @@ def configured_channels() -> list[str]:
     return [MAIL] * bool(settings.SPMS_ALERT_MAIL) + [WEBHOOK] * bool(settings.SPMS_ALERT_WEBHOOK)
 
 
+@receiver(flag.changed)
 def _on_change(change_id: int, **_: Any) -> None:
     enqueue(f"{MODE} {change_id}")
 
@@ -122,3 +120,6 @@ def _mail(subject: str, text: str) -> None:
         EmailMessage(subject, text, to=settings.SPMS_ALERT_MAIL).send()
     except (OSError, smtplib.SMTPException) as error:
         raise exceptions.NotificationFailed(f"The mail server did not take it: {error}"[:250]) from error
+
+
+registry.register(registry.TaskType(name=KIND, title="alert", run=run))
