@@ -21,7 +21,6 @@ from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.api.strict import require_no_body
 from documents.models import Task
 from documents.queue import lifecycle, routing
-from documents.tasks.notifications import task as notification_task
 from metrics import instruments
 
 MAX_WAIT_SECONDS = 60
@@ -100,7 +99,6 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         wish = prefer_header.parse_prefer(request)
         failed = self.get_object()
         task = routing.resubmit(failed, preferences=wish, user=request.user)
-        notification_task.reset(task)
         return task_responses.task_response(task, 200, prefer_header.preference_applied(wish, task))
 
 

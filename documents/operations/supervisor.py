@@ -9,8 +9,9 @@ from django.db import DatabaseError, InterfaceError, connection
 from documents.infrastructure import processes
 from documents.operations import periodic, scheduled_reports
 from documents.queue import clusters, hints
+from documents.tasks import alerts
 from documents.tasks.cycles import task as cycle_task
-from documents.tasks.notifications import alerts, task as notification_task
+from documents.tasks.notifications import task as notification_task
 
 TICK_INTERVAL_SECONDS = 1.0
 TICKS_PER_HEARTBEAT = 3

@@ -159,4 +159,4 @@ def _possibly_lost() -> list[Task]:
 
 
 def _due() -> QuerySet[Task]:
-    return leases.claimable().filter(mode=Task.Mode.QUEUE, status__in=Task.WAITING).order_by("claimable_at")
+    return Task.objects.due().order_by("claimable_at")

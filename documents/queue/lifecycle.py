@@ -18,6 +18,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from documents import exceptions
@@ -39,6 +40,9 @@ LEASE_CHECK_SECONDS = 0.7
 POLL_INTERVAL_SECONDS = 0.1
 MAX_CREATE_ATTEMPTS = 5
 MAX_WRITE_RETRY_SECONDS = 20.0
+
+# Sends ``task_id`` in the transaction in which an ended task is made to run again.
+task_retried = Signal()
 
 logger = logging.getLogger(__name__)
 
@@ -183,6 +187,8 @@ def retry(task_id: uuid.UUID, *, mode: str) -> None:
                 started_at=None,
                 finished_at=None,
             )
+            if changed:
+                task_retried.send(Task, task_id=task_id)
     except IntegrityError as error:
         raise exceptions.TaskStateConflict(
             "Another task makes the same at this moment; wait for that one."

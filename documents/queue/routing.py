@@ -4,6 +4,7 @@ Inline and queue differ only in who calls ``tasks.run``: a thread of the web pro
 """
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +20,11 @@ from metrics import flag, instruments
 
 SPILL_SECONDS = 60.0
 
-_inline_slots = threading.BoundedSemaphore(settings.SPMS_INLINE_SLOTS)
+
+@functools.cache
+def inline_slots() -> threading.BoundedSemaphore:
+    """Return the slots of this process for tasks that run inline."""
+    return threading.BoundedSemaphore(settings.SPMS_INLINE_SLOTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +76,18 @@ def resubmit(task: Task, *, preferences: Preferences, user: Viewer) -> Task:
 @contextlib.contextmanager
 def _routed(preferences: Preferences, estimate_seconds: float) -> Iterator[Route]:
     """Give the route of a task; who renders inline holds one of the inline slots meanwhile, if one was free."""
-    has_slot = _inline_slots.acquire(blocking=False)
+    slots = inline_slots()
+    has_slot = slots.acquire(blocking=False)
     try:
         route = _route(preferences, estimate_seconds, has_slot=has_slot)
         if has_slot and route.mode == Task.Mode.QUEUE:
-            _inline_slots.release()
+            slots.release()
             has_slot = False
         instruments.count_routed(route.mode, route.rule)
         yield route
     finally:
         if has_slot:
-            _inline_slots.release()
+            slots.release()
 
 
 def _route(preferences: Preferences, estimate_seconds: float, *, has_slot: bool) -> Route:

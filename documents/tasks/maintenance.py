@@ -25,12 +25,6 @@ BATCH = 500
 WEEK = timedelta(days=7)
 
 
-def register() -> None:
-    """Let tasks of these kinds be run."""
-    registry.register(CLEANUP, "clean-up", clean_up, is_low_priority=True)
-    registry.register(SUMMARY, "weekly summary", send_summary, is_low_priority=True)
-
-
 def clean_up(attempt: TaskContext) -> TaskOutput:
     """Remove old task rows and unused parts of reports, and then every file that no row names."""
     rows = remove_rows()
@@ -109,3 +103,10 @@ def summary() -> str:
 
 def _nothing_to_keep(message: str, **facts: object) -> TaskOutput:
     return TaskOutput(file="", digest="", fingerprint="", facts=facts, message=message)
+
+
+for _task_type in (
+    registry.TaskType(name=CLEANUP, title="clean-up", run=clean_up, is_low_priority=True),
+    registry.TaskType(name=SUMMARY, title="weekly summary", run=send_summary, is_low_priority=True),
+):
+    registry.register(_task_type)

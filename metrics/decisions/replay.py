@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from metrics.decisions import routing
 from metrics.decisions.assessment import EXTENDED_WINDOW_FACTOR, Observation, assess
 from metrics.decisions.criteria import DURATION_BUCKETS, RENDERS, REQUESTS
 from metrics.decisions.inline_model import Arrival, ServerModel, SimulatedLatencies
@@ -19,7 +20,6 @@ from metrics.decisions.windows import Histogram, Window
 
 TICK_SECONDS = 15.0
 ENQUEUE_SECONDS = 0.02
-SPILL_SECONDS = 60.0
 STARTED, TIMED_OUT = "spms_http_requests_started_total", "spms_http_requests_timed_out_total"
 COLUMNS = ("arrived_at", "kind", "service_seconds")
 BOUNDS = (*DURATION_BUCKETS, float("inf"))
@@ -180,15 +180,20 @@ class _Day:
         return start + ENQUEUE_SECONDS, begun + work.service_seconds
 
     def _is_inline(self, now: float, work: Arrival) -> bool:
-        """Route a PDF as the API does: the bulkhead in inline mode, the spill in queue mode."""
-        if work.service_seconds > self.site.deadline_seconds or self.site.queue_workers < 1:
-            return self.site.queue_workers < 1
+        """Return True if a PDF is rendered by the web process, by the rules that the API follows."""
         while self.inline_ends and self.inline_ends[0] <= now:
             heapq.heappop(self.inline_ends)
-        is_free = len(self.inline_ends) < self.site.inline_slots
-        if self.course.mode == "inline":
-            return is_free
-        return is_free and self.workers[0] - now > SPILL_SECONDS
+        route = routing.choose(
+            mode=self.course.mode,
+            is_auto=True,
+            prefers_queue=False,
+            estimate_seconds=work.service_seconds,
+            deadline_seconds=self.site.deadline_seconds,
+            has_slot=len(self.inline_ends) < self.site.inline_slots,
+            has_workers=self.site.queue_workers > 0,
+            estimated_wait_seconds=lambda: self.workers[0] - now,
+        )
+        return route.mode == "inline"
 
     def waiting(self, now: float) -> int:
         """Return how many tasks wait for a worker."""

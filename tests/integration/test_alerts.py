@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from documents.models import Cluster, Task
 from documents.queue import lifecycle
-from documents.tasks.notifications import alerts
+from documents.tasks import alerts
 from metrics import flag
 from metrics.models import ModeChange
 from tests.waiting import wait_for

@@ -32,11 +32,6 @@ DEACTIVATED = "This person's account is no longer active."
 ORPHANED = "Its sender ended before the mail server had answered."
 
 
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "cycle", run)
-
-
 def run(attempt: TaskContext) -> TaskOutput:
     """Prepare the cycle, and send what is due; raises NotYet while something is left."""
     cycle = Cycle.objects.filter(year=attempt.task.arguments["year"]).first()
@@ -199,3 +194,6 @@ def _outcome(cycle: Cycle) -> TaskOutput:
 
 def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+registry.register(registry.TaskType(name=KIND, title="cycle", run=run))

@@ -32,11 +32,6 @@ class WriteResult:
     warnings: list[str] = field(default_factory=list)
 
 
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "export", run)
-
-
 def request_for(export: ExportSpec, state: spec.ExportVersion) -> TaskRequest:
     """Return the request for a file of these rows."""
     return TaskRequest(
@@ -146,3 +141,6 @@ def _synced(path: Path) -> tuple[str, int]:
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
         return hashlib.file_digest(stream, "sha256").hexdigest(), path.stat().st_size
+
+
+registry.register(registry.TaskType(name=KIND, title="export", run=run))

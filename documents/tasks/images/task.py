@@ -26,11 +26,6 @@ MAX_INLINE_SECONDS = math.inf
 _turn = threading.Lock()
 
 
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "image", run)
-
-
 def fingerprint(document: Document, upload_digest: str) -> str:
     """Return what is equal for the same file sent to the same document: such tasks are joined."""
     return hashlib.sha256(f"{KIND} {document.pk} {upload_digest}".encode()).hexdigest()
@@ -117,3 +112,6 @@ def _publish(attempt: registry.TaskContext, image: DocumentImage, prepared: Prep
             raise registry.LeaseLost
         DocumentImage.objects.filter(pk=image.pk).update(**values)
     attachments.restore_if_pruned(prepared, values)
+
+
+registry.register(registry.TaskType(name=KIND, title="image", run=run))

@@ -71,11 +71,6 @@ def request_from(task: Task) -> ImportRequest:
     return ImportRequest(**task.arguments)
 
 
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "import", run)
-
-
 def store_upload(upload: UploadedFile) -> tuple[str, str]:  # type: ignore[type-arg]
     """Keep an uploaded file with the results; return its name there and its digest."""
     digest = hashlib.sha256()
@@ -216,3 +211,6 @@ def _write(attempt: TaskContext, order: ImportRequest, plan: Path, outcome: Task
         raise exceptions.ImportConflict(
             f"Something was removed by somebody else meanwhile. {writer.RECHECK_HINT}"
         ) from error
+
+
+registry.register(registry.TaskType(name=KIND, title="import", run=run))

@@ -5,15 +5,18 @@ So it is retried, seen and cancelled like any other, and its failure never touch
 
 import smtplib
 import time
+import uuid
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.mail import EmailMessage
+from django.dispatch import receiver
 
 from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Delivery, Subscription, Task
-from documents.queue import hints, registry
+from documents.queue import hints, lifecycle, registry
 from documents.queue.registry import TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
 from documents.tasks.notifications import webhooks
@@ -22,11 +25,6 @@ KIND = "notice"
 MAX_PER_ROUND = 50
 # Mail servers refuse letters of more than 10 to 25 MB, and base64 adds a third.
 MAX_ATTACHMENT_BYTES = 7 * 1024**2
-
-
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "notice", run)
 
 
 def subscribe(task: Task, user: User, *, notify: bool, webhook: str) -> None:
@@ -68,9 +66,10 @@ def resend(notice: Subscription) -> Task:
     return sender
 
 
-def reset(task: Task) -> None:
-    """Have everybody told again when a task that is retried by hand has ended."""
-    Subscription.objects.filter(task=task).update(sender=None)
+@receiver(lifecycle.task_retried)
+def reset(task_id: uuid.UUID, **_: Any) -> None:
+    """Notify all subscribers again when a task that is being retried has ended."""
+    Subscription.objects.filter(task_id=task_id).update(sender=None)
 
 
 def run(attempt: TaskContext) -> TaskOutput:
@@ -111,7 +110,7 @@ def payload(task: Task) -> dict[str, object]:
 
 def _url(task: Task) -> str:
     """Return the address of what was made when there is a file, and of the task otherwise."""
-    return f"{settings.SPMS_URL}{task.result_url or task.get_absolute_url()}"
+    return f"{settings.SPMS_URL}{registry.result_url(task) or task.get_absolute_url()}"
 
 
 def _mail(notice: Subscription) -> None:
@@ -134,7 +133,7 @@ def _mail(notice: Subscription) -> None:
 def _attach(letter: EmailMessage, task: Task) -> None:
     """Add the file that a task made, unless it is too large for a letter: then its address must do."""
     facts = task.result or {}
-    if not task.result_url or facts["bytes"] > MAX_ATTACHMENT_BYTES:
+    if not registry.result_url(task) or facts["bytes"] > MAX_ATTACHMENT_BYTES:
         return
     try:
         with storage.open_file(task.file) as stream:
@@ -143,3 +142,6 @@ def _attach(letter: EmailMessage, task: Task) -> None:
             )
     except FileNotFoundError as error:
         raise exceptions.NotificationRefused("The file was removed meanwhile.") from error
+
+
+registry.register(registry.TaskType(name=KIND, title="notice", run=run))

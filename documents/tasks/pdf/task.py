@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from documents import exceptions
@@ -57,11 +58,6 @@ class PdfResult:
     fingerprint: str
     warnings: tuple[str, ...]
     facts: dict[str, object] = field(default_factory=dict)
-
-
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "PDF", render)
 
 
 def warm_up() -> None:
@@ -259,3 +255,15 @@ def _render(draft: HtmlDocument, pdf_path: Path, *, deadline: float, report: Rep
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
     return pool.get_pool().render(job, deadline=deadline, report=report)
+
+
+def result_url(task: Task) -> str | None:
+    """Return the address of a PDF, below the one of its document; None when the document was deleted."""
+    if not task.document_id:
+        return None
+    return f"{reverse('document-pdf', args=[task.document_id])}?task={task.pk}"
+
+
+registry.register(
+    registry.TaskType(name=KIND, title="PDF", run=render, progress_unit="pages", result_url=result_url)
+)

@@ -11,9 +11,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core import checks
 from django.core.checks import CheckMessage, Error
 from django.core.mail import EmailMessage
 from django.db.models import QuerySet
+from django.dispatch import receiver
 from django.urls import reverse
 
 from documents import exceptions
@@ -42,12 +44,7 @@ class Alert:
     data: dict[str, Any]
 
 
-def register() -> None:
-    """Let tasks of this kind be run, and hear of changes of the mode."""
-    registry.register(KIND, "alert", run)
-    flag.changed.connect(_on_change, dispatch_uid="documents.tasks.notifications.alerts")
-
-
+@checks.register()
 def check(**_: Any) -> list[CheckMessage]:
     """Report an alert webhook whose address is not allowed."""
     url = settings.SPMS_ALERT_WEBHOOK
@@ -60,6 +57,7 @@ def configured_channels() -> list[str]:
     return [MAIL] * bool(settings.SPMS_ALERT_MAIL) + [WEBHOOK] * bool(settings.SPMS_ALERT_WEBHOOK)
 
 
+@receiver(flag.changed)
 def _on_change(change_id: int, **_: Any) -> None:
     enqueue(MODE, change_id)
 
@@ -146,3 +144,6 @@ def _mail(alert: Alert) -> None:
         EmailMessage(alert.subject, alert.text, to=settings.SPMS_ALERT_MAIL).send()
     except (OSError, smtplib.SMTPException) as error:
         raise exceptions.NotificationFailed(f"The mail server did not accept it: {error}"[:250]) from error
+
+
+registry.register(registry.TaskType(name=KIND, title="alert", run=run))
