@@ -114,15 +114,9 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         )
         if task is None:
             raise exceptions.PdfMissing(f"Make it with POST {request.path} first.")
-        facts = task.result or {}
+        filename = document.filename_of(editions.from_arguments(task.arguments).title)
         try:
-            return downloads.send_file(
-                request,
-                task.file,
-                size_bytes=facts["bytes"],
-                digest=task.digest,
-                filename=document.filename_of(editions.from_arguments(task.arguments).title),
-            )
+            return downloads.send_result(request, task, filename=filename)
         except FileNotFoundError as error:
             raise exceptions.PdfMissing(
                 f"Its file is gone. Make it with POST {request.path} again."

@@ -65,16 +65,8 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         task = self.get_object()
         if not task.has_ended or not task.file:
             raise exceptions.FileMissing("This task has no file: look at its status and message.")
-        facts = task.result or {}
         try:
-            return downloads.send_file(
-                request,
-                task.file,
-                size_bytes=facts["bytes"],
-                digest=task.digest,
-                filename=task.filename,
-                media_type=facts.get("media_type", downloads.PDF),
-            )
+            return downloads.send_result(request, task)
         except FileNotFoundError as error:
             raise exceptions.FileMissing("It was removed meanwhile; have it made again.") from error
 

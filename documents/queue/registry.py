@@ -5,10 +5,14 @@ Independent of particular kinds; each registers itself when ``documents.tasks.au
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any, Self
 
 from django.urls import reverse
 
 from documents.models import Task
+
+PDF = "application/pdf"  # the type of a file whose task names none
 
 type ReportProgress = Callable[[str, int], None]
 
@@ -55,6 +59,31 @@ class TaskOutput:
     fingerprint: str
     facts: dict[str, object] = field(default_factory=dict)
     message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredFile:
+    """The file of a task: its name in the result storage, SHA-256 and size, and what a client is told of it."""
+
+    name: str
+    digest: str
+    size_bytes: int
+    filename: str
+    media_type: str
+
+    @classmethod
+    def of(cls, task: Task) -> Self:
+        """Return the file of a task. Raises FileNotFoundError if the task has none."""
+        metadata: dict[str, Any] = task.result or {}
+        if not task.file or "bytes" not in metadata:
+            raise FileNotFoundError(f"task {task.pk} has no file")
+        return cls(
+            name=task.file,
+            digest=task.digest,
+            size_bytes=metadata["bytes"],
+            filename=metadata.get("filename") or PurePath(task.file).name,
+            media_type=metadata.get("media_type", PDF),
+        )
 
 
 type TaskFunction = Callable[[TaskContext], TaskOutput]
