@@ -110,9 +110,7 @@ def _make(report: Document) -> Made:
     begun = sum(map(cpu_seconds, children)) + time.process_time()
     waited = {child.pid: _waited_seconds(child) for child in children}
     user = User.objects.get(username="bench")
-    task, _ = lifecycle.get_or_create(
-        kind="pdf", fingerprint=pdf_task.fingerprint(report), document=report, user=user
-    )
+    task, _ = lifecycle.get_or_create(pdf_task.request_for(report), user=user)
     taken = seconds(lambda: lifecycle.run(task.pk, deadline=time.monotonic() + DEADLINE_SECONDS))
     task.refresh_from_db()
     assert task.status == Task.Status.SUCCEEDED, task.error

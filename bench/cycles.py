@@ -14,6 +14,7 @@ from bench.clients import Bench
 from bench.report import Row
 from documents.models import BusinessArea, Cycle, Membership, Project, Task
 from documents.queue import lifecycle
+from documents.queue.requests import TaskRequest
 from documents.tasks.cycles import letter_template, preparation
 
 PROJECTS, PEOPLE = 2_000, 3_000
@@ -87,9 +88,8 @@ def _fill(projects: int, people: int) -> None:
 
 def _send_all() -> tuple[float, int]:
     """Send every letter, turn by turn; return the seconds, and the bytes by which this process grew meanwhile."""
-    task, _ = lifecycle.get_or_create(
-        kind="cycle", fingerprint="bench", document=None, user=AnonymousUser(), arguments={"year": 2035}
-    )
+    request = TaskRequest(kind="cycle", fingerprint="bench", arguments={"year": 2035})
+    task, _ = lifecycle.get_or_create(request, user=AnonymousUser())
     process, before, started = psutil.Process(), 0, time.perf_counter()
     while not (found := Task.objects.get(pk=task.pk)).has_ended:
         lifecycle.run(task.pk, deadline=time.monotonic() + 60)

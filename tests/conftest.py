@@ -6,7 +6,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from documents.pages import task_tables
-from documents.queue import statistics
+from documents.queue import routing, statistics
 from documents.rendering import pool
 from metrics import caches
 from tests import factories
@@ -21,6 +21,7 @@ def _end_children():
 @pytest.fixture(autouse=True)
 def _forget_what_was_known():
     statistics.mean_service_seconds.cache_clear()
+    routing.inline_slots.cache_clear()
     task_tables._groups.cache_clear()
     caches.clear_all()
 

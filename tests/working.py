@@ -1,5 +1,7 @@
 """What a worker does, in the process of the test."""
 
+from dataclasses import replace
+
 from django_q.models import OrmQ
 
 from documents.models import Letter
@@ -16,7 +18,7 @@ def run_entries():
 
 def replace_handler(monkeypatch, run, kind="pdf"):
     """Have tasks of a kind run by another function."""
-    monkeypatch.setitem(registry._task_types, kind, registry.TaskType(name=kind, title=kind, run=run))
+    monkeypatch.setitem(registry._task_types, kind, replace(registry.get_task_type(kind), run=run))
 
 
 def turn():

@@ -73,7 +73,7 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
             notify=asked["notify"],
             webhook=asked["webhook"],
         )
-        return task_responses.respond_with_task(request, **actions.open_request(cycle, subscribe))
+        return task_responses.respond_with_task(request, actions.open_request(cycle, subscribe))
 
     @extend_schema(request=None, responses={200: CycleSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
@@ -88,7 +88,7 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
     def resume(self, request: Request, pk: str) -> Response:
         """Go on with what is left, in a new task."""
         require_no_body(request)
-        return task_responses.respond_with_task(request, **actions.resume_request(self.get_object()))
+        return task_responses.respond_with_task(request, actions.resume_request(self.get_object()))
 
     @extend_schema(request=ResendSerializer, responses=TASK_RESPONSES | PROBLEMS)
     @action(detail=True, methods=["post"])
@@ -150,4 +150,4 @@ def _cycle(pk: Any) -> Cycle:
 
 def _again(request: Request, cycle: Cycle, chosen: dict[str, Any]) -> Response:
     actions.resend_or_raise(cycle.letters.filter(**chosen))
-    return task_responses.respond_with_task(request, **actions.resume_request(cycle))
+    return task_responses.respond_with_task(request, actions.resume_request(cycle))

@@ -1,6 +1,7 @@
 """The endpoints: who may, what is asked, which status; the work is done elsewhere."""
 
 import uuid
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -85,18 +86,18 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         )
         document = self._printable()
         edition = _edition(request, document)
-        fingerprint, is_forced = pdf_task.fingerprint(document, edition), _bool_parameter(request, "force")
-        if not is_forced and (done := lifecycle.latest_result(pdf_task.KIND, fingerprint)) is not None:
+        task_request, is_forced = pdf_task.request_for(document, edition), _bool_parameter(request, "force")
+        done = None if is_forced else lifecycle.latest_result(pdf_task.KIND, task_request.fingerprint)
+        if done is not None:
             subscribe(done)
             return task_responses.task_response(done, 200)
         return task_responses.respond_with_task(
             request,
-            kind=pdf_task.KIND,
-            fingerprint=fingerprint,
-            document=document,
-            arguments=edition.as_arguments(),
-            estimate_seconds=pdf_task.estimate_seconds(document, edition),
-            on_begin=subscribe,
+            replace(
+                task_request,
+                estimate_seconds=pdf_task.estimate_seconds(document, edition),
+                on_begin=subscribe,
+            ),
         )
 
     @extend_schema(
@@ -113,15 +114,9 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         )
         if task is None:
             raise exceptions.PdfMissing(f"Make it with POST {request.path} first.")
-        facts = task.result or {}
+        filename = document.filename_of(editions.from_arguments(task.arguments).title)
         try:
-            return downloads.send_file(
-                request,
-                task.file,
-                size_bytes=facts["bytes"],
-                digest=task.digest,
-                filename=document.filename_of(editions.from_arguments(task.arguments).title),
-            )
+            return downloads.send_result(request, task, filename=filename)
         except FileNotFoundError as error:
             raise exceptions.PdfMissing(
                 f"Its file is gone. Make it with POST {request.path} again."

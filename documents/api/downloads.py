@@ -12,9 +12,12 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from documents.infrastructure import storage
+from documents.models import Task
+from documents.queue import registry
+from documents.queue.registry import StoredFile
 
 CHUNK_BYTES = 65_536
-PDF = "application/pdf"
+PDF = registry.PDF
 SAME_ORIGIN_FRAME = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 PARAMETERS = [
@@ -45,6 +48,19 @@ def send_file(
     if disposition := content_disposition_header(as_attachment=media_type != PDF, filename=filename):
         response.headers["Content-Disposition"] = disposition
     return _for_own_pages(response)
+
+
+def send_result(request: HttpRequest, task: Task, *, filename: str = "") -> HttpResponseBase:
+    """Return the answer for the file of a task, under ``filename`` or its own. Raises FileNotFoundError."""
+    file = StoredFile.of(task)
+    return send_file(
+        request,
+        file.name,
+        size_bytes=file.size_bytes,
+        digest=file.digest,
+        filename=filename or file.filename,
+        media_type=file.media_type,
+    )
 
 
 def _for_own_pages(response: HttpResponseBase) -> HttpResponseBase:

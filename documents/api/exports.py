@@ -1,5 +1,6 @@
 """The endpoint that begins exports; what it answers is a task like any other."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -72,10 +73,5 @@ class ExportsView(APIView):
             subscribe(done)
             return task_responses.task_response(done, 200)
         return task_responses.respond_with_task(
-            request,
-            kind=export_task.KIND,
-            fingerprint=state.fingerprint,
-            arguments=export.as_arguments(),
-            estimate_seconds=spec.estimate_seconds(export, state.rows),
-            on_begin=subscribe,
+            request, replace(export_task.request_for(export, state), on_begin=subscribe)
         )

@@ -1,6 +1,7 @@
 """Images as they come and go: prepared in the request when that is quick, as a task when it is not."""
 
 import uuid
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -87,12 +88,10 @@ def _as_task(request: Request, document: Document, values: dict[str, Any], sent:
     try:
         answer = task_responses.respond_with_task(
             request,
-            kind=image_task.KIND,
-            fingerprint=image_task.fingerprint(document, sent),
-            document=document,
-            source=source,
-            estimate_seconds=image_task.MAX_INLINE_SECONDS,
-            on_begin=partial(_expect, request, document, values, sent),
+            replace(
+                image_task.request_for(document, sent, source),
+                on_begin=partial(_expect, request, document, values, sent),
+            ),
         )
     finally:
         if not Task.objects.filter(source=source).exists():  # refused, or joined to a task that has its own

@@ -20,7 +20,7 @@ from documents.models import (
     document_types,
     richtext,
 )
-from documents.queue import statistics
+from documents.queue import registry, statistics
 from documents.tasks.notifications import webhooks
 
 APPROVALS = {
@@ -309,7 +309,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
         """Return the facts of the result and where it is, or None before it is there."""
         if task.result is None:
             return None
-        return {"url": task.result_url, **task.result, "fingerprint": task.fingerprint}
+        return {"url": registry.result_url(task), **task.result, "fingerprint": task.fingerprint}
 
     @extend_schema_field(ProblemSerializer(allow_null=True))
     def get_error(self, task: Task) -> dict[str, object] | None:

@@ -1,8 +1,6 @@
 """From a request for work to its answer, whatever the kind of task: begun or joined, and told as HTTP tells it."""
 
 import time
-from collections.abc import Callable
-from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,48 +8,29 @@ from rest_framework.response import Response
 from documents import exceptions
 from documents.api import prefer_header
 from documents.api.serializers import TaskSerializer
-from documents.models import Document, Task
+from documents.models import Task
 from documents.queue import lifecycle, routing
+from documents.queue.requests import TaskRequest
 from metrics import instruments
 
 JOINED_RETRY_AFTER_SECONDS = 2
 MAX_RETRY_AFTER_SECONDS = 30
 
 
-def respond_with_task(
-    request: Request,
-    *,
-    kind: str,
-    fingerprint: str,
-    document: Document | None = None,
-    arguments: dict[str, Any] | None = None,
-    source: str = "",
-    estimate_seconds: float = 0.0,
-    on_begin: Callable[[Task], None] = lambda _: None,
-) -> Response:
+def respond_with_task(http_request: Request, task_request: TaskRequest) -> Response:
     """Have a task made as the request prefers: 201 when it is done now, 200 when joined and done, 202 otherwise.
 
     Raises what ended the task, when it ended badly while the request waited.
     """
-    wish, begun_at = prefer_header.parse_prefer(request), time.monotonic()
-    task, is_new = routing.submit(
-        kind=kind,
-        fingerprint=fingerprint,
-        document=document,
-        user=request.user,
-        wish=wish,
-        arguments=arguments,
-        source=source,
-        estimate_seconds=estimate_seconds,
-        on_begin=on_begin,
-    )
-    if wish.wait_seconds and task.mode == Task.Mode.QUEUE:
-        instruments.exclude_client_wait(request._request, time.monotonic() - begun_at)
+    preferences, begun_at = prefer_header.parse_prefer(http_request), time.monotonic()
+    task, is_new = routing.submit(task_request, user=http_request.user, preferences=preferences)
+    if preferences.wait_seconds and task.mode == Task.Mode.QUEUE:
+        instruments.exclude_client_wait(http_request._request, time.monotonic() - begun_at)
     if task.status == Task.Status.FAILED:
         raise lifecycle.exception_from(task)
     if task.status == Task.Status.CANCELLED:
         raise exceptions.TaskCancelled(task.message, task_id=str(task.pk))
-    return task_response(task, 201 if is_new else 200, prefer_header.preference_applied(wish, task))
+    return task_response(task, 201 if is_new else 200, prefer_header.preference_applied(preferences, task))
 
 
 def task_response(task: Task, status: int, headers: dict[str, str] | None = None) -> Response:

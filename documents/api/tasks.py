@@ -21,7 +21,6 @@ from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.api.strict import require_no_body
 from documents.models import Task
 from documents.queue import lifecycle, routing
-from documents.tasks.notifications import task as notification_task
 from metrics import instruments
 
 MAX_WAIT_SECONDS = 60
@@ -66,16 +65,8 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         task = self.get_object()
         if not task.has_ended or not task.file:
             raise exceptions.FileMissing("This task has no file: look at its status and message.")
-        facts = task.result or {}
         try:
-            return downloads.send_file(
-                request,
-                task.file,
-                size_bytes=facts["bytes"],
-                digest=task.digest,
-                filename=task.filename,
-                media_type=facts.get("media_type", downloads.PDF),
-            )
+            return downloads.send_result(request, task)
         except FileNotFoundError as error:
             raise exceptions.FileMissing("It was removed meanwhile; have it made again.") from error
 
@@ -99,8 +90,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         require_no_body(request)
         wish = prefer_header.parse_prefer(request)
         failed = self.get_object()
-        task = routing.resubmit(failed, wish=wish, user=request.user)
-        notification_task.reset(task)
+        task = routing.resubmit(failed, preferences=wish, user=request.user)
         return task_responses.task_response(task, 200, prefer_header.preference_applied(wish, task))
 
 

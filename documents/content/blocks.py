@@ -1,6 +1,6 @@
-"""Gather what one document prints, in the order of its pages, and the fingerprint of it.
+"""Gather what one document prints, in the order of its pages, and its fingerprint.
 
-Everything is yielded block by block, so that an annual report of 400 pages never lies in memory as a whole.
+Blocks are yielded one at a time, so an annual report of 400 pages is never in memory as a whole.
 """
 
 import hashlib
@@ -86,7 +86,6 @@ class SectionBlock:
     title: str
     html: str
     images: tuple[Image, ...] = ()
-    template: str = "pdf/section.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +96,6 @@ class AreaBlock:
     title: str
     leader: str
     images: tuple[Image, ...] = ()
-    template: str = "pdf/area.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +108,6 @@ class ChapterBlock:
     sections: tuple[SectionBlock, ...]
     image: Image | None
     images: tuple[Image, ...]
-    template: str = "pdf/chapter.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +118,6 @@ class ProjectListBlock:
     title: str
     projects: tuple[ProjectHead, ...]
     images: tuple[Image, ...] = ()
-    template: str = "pdf/projects.html"
 
 
 type Block = SectionBlock | AreaBlock | ChapterBlock | ProjectListBlock
@@ -178,10 +174,10 @@ def table_of_contents(document: Document, edition: Edition = editions.DEFAULT) -
 
 
 class ContentFingerprint:
-    """Notes the fingerprint and the images of the parts that pass by.
+    """Computes the fingerprint of the parts it records, and collects their images.
 
-    Equal parts in equal order give equal fingerprints; ``salt`` is what else shapes the result. ``copy``, when there
-    is one, gets the parts too, as items of a JSON array.
+    Equal parts in equal order give equal fingerprints; ``salt`` stands for all other input of the result. The
+    parts are also written to ``copy``, if it is set, as items of a JSON array.
     """
 
     def __init__(self, salt: str) -> None:
@@ -190,18 +186,17 @@ class ContentFingerprint:
         self.images: dict[str, Image] = {}
 
     def record[Part: Cover | Block](self, part: Part) -> Part:
-        """Note a part and return it."""
+        """Record a part and return it."""
         values = asdict(part)
         self._sha256.update(json.dumps(values, sort_keys=True).encode() + b"\n")
         if self.copy:
-            values.pop("template", None)
             json.dump(values, self.copy, ensure_ascii=False)
             self.copy.write(",\n")
         self.images.update((image.url, image) for image in images_of(part))
         return part
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of what was noted so far, as hexadecimal."""
+        """Return the SHA-256 of the parts recorded so far, in hexadecimal."""
         return self._sha256.hexdigest()
 
 
@@ -248,9 +243,9 @@ def _image(image: DocumentImage) -> Image:
 
 def _images_in(html: str, document: Document) -> tuple[Image, ...]:
     """Return the images that a text shows: only this document's own, whatever address the text names."""
-    if not (wanted := set(IMAGE_IN_HTML.findall(html))):
+    if not (ids := set(IMAGE_IN_HTML.findall(html))):
         return ()
-    return tuple(_image(image) for image in document.images.all() if str(image.pk) in wanted)
+    return tuple(_image(image) for image in document.images.all() if str(image.pk) in ids)
 
 
 def _section(document: Document, section: document_types.Section, anchor: str) -> SectionBlock:

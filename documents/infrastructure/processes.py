@@ -13,13 +13,18 @@ import psutil
 PR_SET_PDEATHSIG = 1
 M_ARENA_MAX = -8
 MAX_ARENAS = 2
+_LIBC = ctypes.CDLL(None, use_errno=True)  # loaded here: a forked child must not load anything
 
 
 def set_parent_death_signal() -> None:
     """Have the kernel kill every process that this one forks as soon as its parent ends, killed or not."""
+    os.register_at_fork(after_in_child=end_with_parent)
+
+
+def end_with_parent() -> None:
+    """Ask the kernel to kill this process when the thread that started it ends; does nothing except on Linux."""
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        os.register_at_fork(after_in_child=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def limit_malloc_arenas() -> None:

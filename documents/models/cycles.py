@@ -60,8 +60,15 @@ class Cycle(models.Model):
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of letters in each state; only of a cycle from ``counted``."""
-        return {state: getattr(self, f"{state}_count") for state in Letter.State.values}
+        """The number of letters in each state; only of a cycle from ``counted``.
+
+        Without a task that sends, a letter whose sender died counts as perhaps sent, even before it is marked.
+        """
+        counts = {state: getattr(self, f"{state}_count") for state in Letter.State.values}
+        if not self.is_sending:
+            counts[Letter.State.PERHAPS_SENT] += counts[Letter.State.SENDING]
+            counts[Letter.State.SENDING] = 0
+        return counts
 
     @property
     def state(self) -> str:

@@ -1,6 +1,7 @@
 """The task row: one piece of background work, its state and its result."""
 
 import uuid
+from datetime import timedelta
 from pathlib import PurePath
 from typing import Any, Self
 
@@ -12,6 +13,23 @@ from django.utils import timezone
 
 from documents.models.documents import Document
 from documents.models.projects import Viewer
+
+
+def max_backoff() -> timedelta:
+    """Return the longest wait between two attempts."""
+    return timedelta(seconds=settings.SPMS_RETRY_BACKOFF * 2**settings.SPMS_MAX_RETRIES)
+
+
+def due() -> Q:
+    """Return the condition for tasks that may be claimed now, whatever their mode.
+
+    A task that has never run does not wait, as the clocks of two hosts may differ. A longer wait than the
+    longest backoff means that a clock was set back, and is over.
+    """
+    now = timezone.now()
+    is_new = Q(status=Task.Status.QUEUED, started_at=None)
+    has_waited = Q(claimable_at__lte=now) | Q(claimable_at__gt=now + max_backoff())
+    return is_new | (Q(status__in=Task.WAITING) & has_waited)
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -33,8 +51,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(status__in=Task.WAITING, mode=Task.Mode.QUEUE, finished_at=None)
 
     def due(self) -> Self:
-        """Return the waiting tasks that may run now."""
-        return self.waiting().filter(Q(status=Task.Status.QUEUED) | Q(claimable_at__lte=timezone.now()))
+        """Return the waiting tasks that a worker may claim now."""
+        return self.waiting().filter(due())
 
     def running(self) -> Self:
         """Return the tasks that somebody runs, or ran until its process died."""
@@ -135,18 +153,6 @@ class Task(models.Model):
     def filename(self) -> str:
         """The name under which the file that it made is downloaded or sent."""
         return str((self.result or {}).get("filename") or PurePath(self.file).name)
-
-    @property
-    def result_url(self) -> str | None:
-        """The address of the file that it made, if it made one: a document's PDF has an address of its own.
-
-        One that failed may have a file too: a report of what was wrong.
-        """
-        if not self.has_ended or not self.file:
-            return None
-        if self.kind == "pdf" and self.document_id:
-            return f"{reverse('document-pdf', args=[self.document_id])}?task={self.pk}"
-        return reverse("task-file", args=[self.pk])
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert only: a whole-row save would undo what happened meanwhile; changes are compare-and-set."""

@@ -1,8 +1,8 @@
 """Begin what is due, once however many look, and have its receivers told when it has ended."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -13,6 +13,7 @@ from documents.content import blocks, editions
 from documents.models import ScheduledReport, Task
 from documents.operations import cron
 from documents.queue import hints, lifecycle
+from documents.queue.requests import TaskRequest
 from documents.tasks.exports import spec, task as export_task
 from documents.tasks.notifications import task as notification_task
 from documents.tasks.pdf import task as pdf_task
@@ -61,39 +62,28 @@ def _enqueue(report: ScheduledReport) -> Task:
         raise exceptions.ReportRefused(
             f"{owner} may not schedule reports any more; somebody else must own it."
         )
-    wish = _request_for(report, owner)
-    with transaction.atomic():
-        task = lifecycle.latest_result(wish["kind"], wish["fingerprint"])
-        if task is None:
-            task, is_new = lifecycle.get_or_create(**wish, user=owner, mode=Task.Mode.QUEUE, rule="schedule")
-            if is_new:
-                hints.enqueue(task)
+
+    def subscribe(task: Task) -> None:
         for address in report.receivers:
             notification_task.subscribe_with_file(task, owner, address)
-    return task
+
+    request = replace(_request_for(report, owner), on_begin=subscribe)
+    if (task := lifecycle.latest_result(request.kind, request.fingerprint)) is not None:
+        with transaction.atomic():
+            subscribe(task)
+        return task
+    return hints.submit_in_background(request, user=owner, rule="schedule")[0]
 
 
-def _request_for(report: ScheduledReport, owner: User) -> dict[str, Any]:
-    """Return what the task is to be begun with."""
+def _request_for(report: ScheduledReport, owner: User) -> TaskRequest:
+    """Return the request for what a report shows now. Raises ReportRefused when its document is gone."""
     if report.kind == ScheduledReport.Kind.EXPORT:
         export = spec.parse(**report.arguments)
-        fingerprint = spec.current_version(export, owner).fingerprint
-        return {
-            "kind": export_task.KIND,
-            "fingerprint": fingerprint,
-            "document": None,
-            "arguments": export.as_arguments(),
-        }
+        return export_task.request_for(export, spec.current_version(export, owner))
     document = blocks.get_document(report.document_id) if report.document_id else None
     if document is None:
         raise exceptions.ReportRefused("Its document is gone.")
-    edition = editions.from_arguments(report.arguments)
-    return {
-        "kind": pdf_task.KIND,
-        "fingerprint": pdf_task.fingerprint(document, edition),
-        "document": document,
-        "arguments": edition.as_arguments(),
-    }
+    return pdf_task.request_for(document, editions.from_arguments(report.arguments))
 
 
 def _record_run(report: ScheduledReport, **values: object) -> None:

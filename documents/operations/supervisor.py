@@ -9,7 +9,9 @@ from django.db import DatabaseError, InterfaceError, connection
 from documents.infrastructure import processes
 from documents.operations import periodic, scheduled_reports
 from documents.queue import clusters, hints
-from documents.tasks.notifications import alerts, task as notification_task
+from documents.tasks import alerts
+from documents.tasks.cycles import task as cycle_task
+from documents.tasks.notifications import task as notification_task
 
 TICK_INTERVAL_SECONDS = 1.0
 TICKS_PER_HEARTBEAT = 3
@@ -61,5 +63,6 @@ class Supervisor:
         if self._runs_schedules:
             periodic.enqueue_due()
         scheduled_reports.enqueue_due()
+        cycle_task.settle_orphans()
         notification_task.enqueue_due()
         alerts.enqueue_due()

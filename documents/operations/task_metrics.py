@@ -13,7 +13,6 @@ from documents.queue import statistics
 from documents.tasks.pdf import task as pdf_task
 from metrics import instruments
 
-DEFAULT_RENDER_SECONDS = 2.0
 DAY = timedelta(days=1)
 LONG_WAIT = timedelta(seconds=10)
 
@@ -40,7 +39,7 @@ def arrivals(since: float) -> Sequence[instruments.Arrival]:
         _requested(since).order_by("created_at").values("created_at", "result", "started_at", "finished_at")
     )
     known = [seconds for row in rows if (seconds := _seconds(row)) is not None]
-    usual = mean(known) if known else DEFAULT_RENDER_SECONDS
+    usual = mean(known) if known else statistics.DEFAULT_SERVICE_SECONDS
     return [
         instruments.Arrival(
             row["created_at"].timestamp(), usual if (taken := _seconds(row)) is None else taken, True

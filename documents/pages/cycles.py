@@ -18,6 +18,7 @@ from documents import exceptions
 from documents.models import Cycle, Letter
 from documents.models.projects import YEAR_VALIDATORS
 from documents.queue import routing
+from documents.queue.requests import TaskRequest
 from documents.tasks.cycles import actions, letter_template, preparation
 
 MAX_LISTED = 200
@@ -152,9 +153,8 @@ def _letter(request: HttpRequest, found: Cycle) -> Letter:
     return letter
 
 
-def _begin(request: HttpRequest, work: actions.Work) -> None:
-    user = cast("User", request.user)
-    routing.submit(**work, document=None, user=user, wish=ASYNC)
+def _begin(request: HttpRequest, task_request: TaskRequest) -> None:
+    routing.submit(task_request, user=cast("User", request.user), preferences=ASYNC)
 
 
 def _plain(text: str, *, is_subject: bool) -> str:

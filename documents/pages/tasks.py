@@ -20,7 +20,6 @@ from documents import exceptions
 from documents.models import Task
 from documents.pages import task_tables
 from documents.queue import hints, leases, lifecycle, statistics
-from documents.tasks.notifications import task as notification_task
 
 MAX_AT_ONCE = 500
 
@@ -67,7 +66,7 @@ def task_live_partial(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def perform_action(request: HttpRequest) -> HttpResponse:
     """Retry or cancel the tasks that were chosen."""
-    action = {"retry": retry, "cancel": tasks_cancelled_by(request)}.get(request.POST.get("action", ""))
+    action = {"retry": hints.retry, "cancel": tasks_cancelled_by(request)}.get(request.POST.get("action", ""))
     if action is None:
         messages.error(request, "Choose retry or cancel.")
     else:
@@ -83,7 +82,7 @@ def retry_group(request: HttpRequest, key: str) -> HttpResponse:
         messages.error(request, "Nothing failed in this way any more.")
     else:
         _flash_result(
-            request, *_apply_to_each(Task.objects.filter(pk__in=group.task_ids[:MAX_AT_ONCE]), retry)
+            request, *_apply_to_each(Task.objects.filter(pk__in=group.task_ids[:MAX_AT_ONCE]), hints.retry)
         )
     return redirect("task-pages")
 
@@ -109,12 +108,6 @@ def run_schedule(request: HttpRequest, name: str) -> HttpResponse:
     hints.begin_scheduled(str(schedule.name))
     messages.success(request, f"“{name}” was begun.")
     return redirect("task-pages")
-
-
-def retry(failed: Task) -> None:
-    """Let a task run again, and have everybody told again. Raises TaskState and QueueFull."""
-    hints.retry(failed)
-    notification_task.reset(failed)
 
 
 def tasks_cancelled_by(request: HttpRequest) -> Callable[[Task], None]:

@@ -85,7 +85,7 @@ class Watchdog:
         self._well_at = self._clock()
 
     def _is_work_waiting(self) -> bool:
-        return leases.claimable().filter(mode=Task.Mode.QUEUE, status__in=Task.WAITING).exists()
+        return Task.objects.due().exists()
 
     def _is_working(self) -> bool:
         own, lately = Q(worker__startswith=f"{self._name}/"), timezone.now() - STALLED

@@ -19,6 +19,7 @@ from django.utils import timezone
 from documents import exceptions
 from documents.models import Cluster, Pause, Task, Viewer
 from documents.queue import clusters, leases, lifecycle, registry, statistics
+from documents.queue.requests import TaskRequest
 
 MAX_HINTS_PER_ROUND = 50
 LOST_HINT_AGE = timedelta(seconds=5)
@@ -43,14 +44,27 @@ def enqueue(waiting: Task) -> None:
         _hint(waiting)
 
 
-def begin_scheduled(kind: str) -> None:
-    """Begin a task that nobody asked for, unless one of its kind is in flight: what a schedule calls."""
+def submit_in_background(
+    request: TaskRequest, *, user: Viewer, rule: str = "", is_limited: bool = False
+) -> tuple[Task, bool]:
+    """Begin or join a task of the queue, tell the workers if it is new, and return it and whether it is new.
+
+    Only a task that is limited counts against the limits of the queue. Raises QueueFull and TooManyTasks for
+    such a one, and whatever ``request.on_begin`` raises; nothing is stored then.
+    """
     with transaction.atomic():
-        begun, is_new = lifecycle.get_or_create(
-            kind=kind, fingerprint=kind, document=None, user=AnonymousUser(), mode=Task.Mode.QUEUE
-        )
+        submitted, is_new = lifecycle.get_or_create(request, user=user, mode=Task.Mode.QUEUE, rule=rule)
         if is_new:
-            enqueue(begun)
+            if is_limited:
+                check_capacity(user)
+            enqueue(submitted)
+        request.on_begin(submitted)
+    return submitted, is_new
+
+
+def begin_scheduled(kind: str) -> None:
+    """Begin a scheduled task, unless one of its kind is in flight."""
+    submit_in_background(TaskRequest(kind=kind, fingerprint=kind), user=AnonymousUser())
 
 
 def check_capacity(user: Viewer) -> None:
@@ -145,4 +159,4 @@ def _possibly_lost() -> list[Task]:
 
 
 def _due() -> QuerySet[Task]:
-    return leases.claimable().filter(mode=Task.Mode.QUEUE, status__in=Task.WAITING).order_by("claimable_at")
+    return Task.objects.due().order_by("claimable_at")

@@ -15,6 +15,7 @@ from django.utils import timezone
 from documents import exceptions
 from documents.models import Failure, Task
 from documents.models.failures import MAX_TRACEBACK_CHARACTERS
+from documents.models.tasks import due
 
 LEASE = timedelta(seconds=30)
 
@@ -26,13 +27,9 @@ def expired() -> Q:
 
 
 def claimable() -> QuerySet[Task]:
-    """Return the tasks that may be claimed now; a wait that is impossibly long is over (the clock jumped)."""
-    now = timezone.now()
-    due = Q(claimable_at__lte=now) | Q(claimable_at__gt=now + max_backoff())
-    # Whose first time it is never waits, however far apart the clocks of two hosts are.
-    is_new = Q(status=Task.Status.QUEUED, started_at=None)
+    """Return the tasks of either mode that may be claimed now, those with an expired lease included."""
     taken_over = expired() & Q(attempts__lt=max_attempts())
-    return Task.objects.in_flight().filter(is_new | (Q(status__in=Task.WAITING) & due) | taken_over)
+    return Task.objects.in_flight().filter(due() | taken_over)
 
 
 def claim(task_id: uuid.UUID, worker: str) -> Task | None:
@@ -118,8 +115,3 @@ def record_failure(task: Task, error: exceptions.SpmsError, traceback: str = "")
 def max_attempts() -> int:
     """Return how often a task may be run before it fails for good."""
     return int(settings.SPMS_MAX_RETRIES) + 1
-
-
-def max_backoff() -> timedelta:
-    """Return the longest wait between two attempts."""
-    return timedelta(seconds=settings.SPMS_RETRY_BACKOFF * 2**settings.SPMS_MAX_RETRIES)

@@ -15,15 +15,15 @@ from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from documents import exceptions
 from documents.infrastructure import log_context, storage
-from documents.models import Document, Task, Viewer
+from documents.models import Task, Viewer
 from documents.queue import leases, registry
 from documents.queue.registry import (
     LeaseLost,
@@ -31,6 +31,7 @@ from documents.queue.registry import (
     TaskContext,
     TaskOutput,
 )
+from documents.queue.requests import TaskRequest
 from metrics import instruments
 
 LEASE_RENEWAL_SECONDS = leases.LEASE.total_seconds() / 3
@@ -39,6 +40,9 @@ LEASE_CHECK_SECONDS = 0.7
 POLL_INTERVAL_SECONDS = 0.1
 MAX_CREATE_ATTEMPTS = 5
 MAX_WRITE_RETRY_SECONDS = 20.0
+
+# Sends ``task_id`` in the transaction in which an ended task is made to run again.
+task_retried = Signal()
 
 logger = logging.getLogger(__name__)
 
@@ -51,40 +55,33 @@ def latest_result(kind: str, fingerprint: str) -> Task | None:
 
 
 def get_or_create(
-    *,
-    kind: str,
-    fingerprint: str,
-    document: Document | None,
-    user: Viewer,
-    mode: str = Task.Mode.INLINE,
-    rule: str = "",
-    arguments: dict[str, Any] | None = None,
-    source: str = "",
+    request: TaskRequest, *, user: Viewer, mode: str = Task.Mode.INLINE, rule: str = ""
 ) -> tuple[Task, bool]:
-    """Return the task in flight for this input, or a new one, and whether it is new.
+    """Return the task in flight for this request, or a new one, and whether it is new.
 
-    There are never two at once for the same input: a unique constraint sees to it. A new one of the queue
-    counts as hinted: enqueue it in the same transaction. ``arguments`` is what its handler should know and
-    ``source`` the name of a file in the result storage that goes in; both must be part of ``fingerprint``.
+    A unique constraint ensures that two tasks with the same input are never in flight at once. A new task of
+    the queue counts as hinted: enqueue it in the same transaction. Does not call ``request.on_begin``.
+    Raises SpmsError when five attempts have failed.
     """
     for _ in range(MAX_CREATE_ATTEMPTS):
         hinted_at = timezone.now() if mode == Task.Mode.QUEUE else None
         try:
             with transaction.atomic():
                 task = Task.objects.create(
-                    kind=kind,
-                    fingerprint=fingerprint,
-                    document=document,
+                    kind=request.kind,
+                    fingerprint=request.fingerprint,
+                    document=request.document,
                     requested_by_id=user.pk,
                     mode=mode,
                     routed_by=rule,
                     hinted_at=hinted_at,
                     request_id=log_context.request_id.get(),
-                    arguments=arguments or {},
-                    source=source,
+                    arguments=request.arguments,
+                    source=request.source,
                 )
         except IntegrityError:
-            joined = Task.objects.in_flight().filter(kind=kind, fingerprint=fingerprint).first()
+            same_input = Task.objects.filter(kind=request.kind, fingerprint=request.fingerprint)
+            joined = same_input.in_flight().first()
             if joined is not None:
                 return joined, False
         else:
@@ -190,6 +187,8 @@ def retry(task_id: uuid.UUID, *, mode: str) -> None:
                 started_at=None,
                 finished_at=None,
             )
+            if changed:
+                task_retried.send(Task, task_id=task_id)
     except IntegrityError as error:
         raise exceptions.TaskStateConflict(
             "Another task makes the same at this moment; wait for that one."

@@ -1,24 +1,31 @@
 """What a kind of task is: a name, a title, and the function that does its work.
 
-Free of any knowledge about particular kinds; each registers itself when the app is ready.
+Independent of particular kinds; each registers itself when ``documents.tasks.autodiscover`` imports it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any, Self
+
+from django.urls import reverse
 
 from documents.models import Task
+
+PDF = "application/pdf"  # the type of a file whose task names none
 
 type ReportProgress = Callable[[str, int], None]
 
 
 class LeaseLost(Exception):
-    """The task was taken away (lapsed lease, cancelled) while it ran."""
+    """Raised in a running task that was cancelled, or whose lease expired and was taken over."""
 
 
 class Reschedule(Exception):
-    """Raised by a handler that has done a part of its work, or waits for something: call it again later.
+    """Raised by a task function that has done part of its work, or waits for something: run it again later.
 
-    What is done must be stored: the next call may happen in another process. It counts as no attempt.
+    It must have stored its progress, as the next run may happen in another process. The run does not count as
+    an attempt. ``again_in_seconds`` is the shortest pause.
     """
 
     def __init__(self, again_in_seconds: float = 0.0) -> None:
@@ -28,10 +35,11 @@ class Reschedule(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskContext:
-    """One run of a task: what its handler gets.
+    """One run of a task: the argument of its function.
 
-    ``deadline`` is in seconds of ``time.monotonic``; ``report`` takes the phase and the pages (rows, mails) done
-    so far, is to be called several times a second, and raises ClaimLost when the work is no longer wanted.
+    ``deadline`` is in seconds of ``time.monotonic``; ``report`` takes the phase and the number of pages
+    (rows, mails) done so far; call it several times a second. It raises LeaseLost when the task was cancelled
+    or taken away.
     """
 
     task: Task
@@ -41,9 +49,9 @@ class TaskContext:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOutput:
-    """What a handler made: a file in the result storage and the facts about it.
+    """The result of a task: a file in the result storage and the facts about it.
 
-    A file that is sent by ``tasks/{task_id}/file/`` has ``bytes``, ``filename`` and ``media_type`` among its facts.
+    A file that is served at ``tasks/{task_id}/file/`` has ``bytes``, ``filename`` and ``media_type`` among its facts.
     """
 
     file: str = ""
@@ -53,40 +61,88 @@ class TaskOutput:
     message: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoredFile:
+    """The file of a task: its name in the result storage, SHA-256 and size, and what a client is told of it."""
+
+    name: str
+    digest: str
+    size_bytes: int
+    filename: str
+    media_type: str
+
+    @classmethod
+    def of(cls, task: Task) -> Self:
+        """Return the file of a task. Raises FileNotFoundError if the task has none."""
+        metadata: dict[str, Any] = task.result or {}
+        if not task.file or "bytes" not in metadata:
+            raise FileNotFoundError(f"task {task.pk} has no file")
+        return cls(
+            name=task.file,
+            digest=task.digest,
+            size_bytes=metadata["bytes"],
+            filename=metadata.get("filename") or PurePath(task.file).name,
+            media_type=metadata.get("media_type", PDF),
+        )
+
+
 type TaskFunction = Callable[[TaskContext], TaskOutput]
+
+
+type ResultUrl = Callable[[Task], str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskType:
-    """A kind of task. ``title`` is what people read, as in the middle of a sentence: “PDF”, “export”.
+    """A kind of task.
 
-    Nobody waits for one that ``is_low_priority``: workers take it when no other task waits.
+    ``title`` is its name in the middle of a sentence: “PDF”, “export”. ``progress_unit`` is the plural of what
+    ``TaskContext.report`` counts. ``result_url`` returns the address of a task's file, or None for the usual
+    address. Workers take a task that ``is_low_priority`` when no other task waits.
     """
 
     name: str
     title: str
     run: TaskFunction
     is_low_priority: bool = False
+    progress_unit: str = "done"
+    result_url: ResultUrl = lambda _: None
 
 
 _task_types: dict[str, TaskType] = {}
 
 
-def register(name: str, title: str, run: TaskFunction, *, is_low_priority: bool = False) -> None:
-    """Let tasks of a kind be run."""
-    _task_types[name] = TaskType(name=name, title=title, run=run, is_low_priority=is_low_priority)
+def register(task_type: TaskType) -> None:
+    """Register a kind of task under its name, in place of any other of that name."""
+    _task_types[task_type.name] = task_type
 
 
 def get_task_type(name: str) -> TaskType:
-    """Return a kind by its name; raises KeyError for one that nobody registered."""
+    """Return a kind by its name. Raises KeyError for one that is not registered."""
     return _task_types[name]
 
 
 def is_low_priority(name: str) -> bool:
-    """Say whether tasks of a kind come after all others; an unknown one does not."""
+    """Return True if tasks of a kind come after all others; False for an unknown kind."""
     return name in _task_types and _task_types[name].is_low_priority
 
 
 def title_of(name: str) -> str:
-    """Return what people read for a kind; an unknown one is its own title."""
+    """Return the title of a kind, or the name itself for an unknown kind."""
     return _task_types[name].title if name in _task_types else name
+
+
+def progress_unit_of(name: str) -> str:
+    """Return the plural of what a kind counts while it runs."""
+    return _task_types[name].progress_unit if name in _task_types else "done"
+
+
+def result_url(task: Task) -> str | None:
+    """Return the address of a task's file, or None while it has none.
+
+    A failed task may have a file too: a report of what was wrong.
+    """
+    if not task.has_ended or not task.file:
+        return None
+    own_url = _task_types[task.kind].result_url(task) if task.kind in _task_types else None
+    return own_url or reverse("task-file", args=[task.pk])

@@ -4,22 +4,27 @@ Inline and queue differ only in who calls ``tasks.run``: a thread of the web pro
 """
 
 import contextlib
+import functools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
-from documents.models import Document, Task, Viewer
+from documents.models import Task, Viewer
 from documents.queue import hints, lifecycle, statistics
+from documents.queue.requests import TaskRequest
 from metrics import flag, instruments
 
 SPILL_SECONDS = 60.0
 
-_inline_slots = threading.BoundedSemaphore(settings.SPMS_INLINE_SLOTS)
+
+@functools.cache
+def inline_slots() -> threading.BoundedSemaphore:
+    """Return the slots of this process for tasks that run inline."""
+    return threading.BoundedSemaphore(settings.SPMS_INLINE_SLOTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,72 +43,56 @@ class Route:
     rule: str
 
 
-def submit(
-    *,
-    kind: str,
-    fingerprint: str,
-    document: Document | None,
-    user: Viewer,
-    wish: Preferences,
-    estimate_seconds: float,
-    on_begin: Callable[[Task], None],
-    arguments: dict[str, Any] | None = None,
-    source: str = "",
-) -> tuple[Task, bool]:
+def submit(request: TaskRequest, *, user: Viewer, preferences: Preferences) -> tuple[Task, bool]:
     """Return the task for this input, ended if it could be in the time, and whether it is new.
 
-    ``on_begin`` gets the task, new or joined, before anybody can have ended it.
-    Raises QueueFull and TooManyTasks.
+    Raises QueueFull, TooManyTasks and whatever ``request.on_begin`` raises; nothing is stored then.
     """
-    with _routed(wish, estimate_seconds) as route:
-        with transaction.atomic():
-            task, is_new = lifecycle.get_or_create(
-                kind=kind,
-                fingerprint=fingerprint,
-                document=document,
-                user=user,
-                mode=route.mode,
-                rule=route.rule,
-                arguments=arguments,
-                source=source,
-            )
-            if is_new and route.mode == Task.Mode.QUEUE:
-                hints.check_capacity(user)
-                hints.enqueue(task)
-            on_begin(task)
-        return _follow(task, route, wish=wish, is_owner=is_new), is_new
+    with _routed(preferences, request.estimate_seconds) as route:
+        task, is_new = _begin(request, user, route)
+        return _follow(task, route, preferences=preferences, is_owner=is_new), is_new
 
 
-def resubmit(task: Task, *, wish: Preferences, user: Viewer) -> Task:
+def _begin(request: TaskRequest, user: Viewer, route: Route) -> tuple[Task, bool]:
+    if route.mode == Task.Mode.QUEUE:
+        return hints.submit_in_background(request, user=user, rule=route.rule, is_limited=True)
+    with transaction.atomic():
+        task, is_new = lifecycle.get_or_create(request, user=user, mode=route.mode, rule=route.rule)
+        request.on_begin(task)
+    return task, is_new
+
+
+def resubmit(task: Task, *, preferences: Preferences, user: Viewer) -> Task:
     """Let a failed or cancelled task run again. Raises TaskState, QueueFull and TooManyTasks."""
-    with _routed(wish, 0.0) as route:
+    with _routed(preferences, 0.0) as route:
         with transaction.atomic():
             lifecycle.retry(task.pk, mode=route.mode)
             if route.mode == Task.Mode.QUEUE:
                 hints.check_capacity(user)
                 hints.enqueue(Task.objects.get(pk=task.pk))
-        return _follow(Task.objects.get(pk=task.pk), route, wish=wish, is_owner=True)
+        return _follow(Task.objects.get(pk=task.pk), route, preferences=preferences, is_owner=True)
 
 
 @contextlib.contextmanager
-def _routed(wish: Preferences, estimate_seconds: float) -> Iterator[Route]:
+def _routed(preferences: Preferences, estimate_seconds: float) -> Iterator[Route]:
     """Give the route of a task; who renders inline holds one of the inline slots meanwhile, if one was free."""
-    has_slot = _inline_slots.acquire(blocking=False)
+    slots = inline_slots()
+    has_slot = slots.acquire(blocking=False)
     try:
-        route = _route(wish, estimate_seconds, has_slot=has_slot)
+        route = _route(preferences, estimate_seconds, has_slot=has_slot)
         if has_slot and route.mode == Task.Mode.QUEUE:
-            _inline_slots.release()
+            slots.release()
             has_slot = False
         instruments.count_routed(route.mode, route.rule)
         yield route
     finally:
         if has_slot:
-            _inline_slots.release()
+            slots.release()
 
 
-def _route(wish: Preferences, estimate_seconds: float, *, has_slot: bool) -> Route:
+def _route(preferences: Preferences, estimate_seconds: float, *, has_slot: bool) -> Route:
     """Return who is to run a task. The rules for a single request hold only while the limits decide (auto)."""
-    if wish.respond_async and hints.has_live_workers():
+    if preferences.respond_async and hints.has_live_workers():
         return Route(mode=Task.Mode.QUEUE, rule="client")
     if flag.mode() == "queue":
         return _route_in_queue_mode(estimate_seconds, has_slot=has_slot)
@@ -126,25 +115,25 @@ def _route_in_queue_mode(estimate_seconds: float, *, has_slot: bool) -> Route:
     return Route(mode=Task.Mode.QUEUE, rule="mode")
 
 
-def _follow(task: Task, route: Route, *, wish: Preferences, is_owner: bool) -> Task:
-    """Run or wait for a task as its route and the wish say, and return it as it is then."""
+def _follow(task: Task, route: Route, *, preferences: Preferences, is_owner: bool) -> Task:
+    """Run or wait for a task as its route and the preferences say, and return it as it is then."""
     if route.mode == Task.Mode.QUEUE:
-        if task.mode == Task.Mode.QUEUE and not wish.wait_seconds:
+        if task.mode == Task.Mode.QUEUE and not preferences.wait_seconds:
             return task
-        return lifecycle.wait(task.pk, deadline=time.monotonic() + (wish.wait_seconds or 0))
-    deadline = time.monotonic() + _max_inline_wait_seconds(wish)
+        return lifecycle.wait(task.pk, deadline=time.monotonic() + (preferences.wait_seconds or 0))
+    deadline = time.monotonic() + _max_inline_wait_seconds(preferences)
     task = lifecycle.run_or_wait(task.pk, deadline=deadline)
     if task.has_ended or not is_owner:
         return task
     return _move_to_queue_or_fail(task)
 
 
-def _max_inline_wait_seconds(wish: Preferences) -> float:
+def _max_inline_wait_seconds(preferences: Preferences) -> float:
     """Return how long an inline request waits; less than the deadline only when workers can take over."""
     deadline_seconds = float(settings.SPMS_INLINE_DEADLINE)
-    if wish.wait_seconds is None or not hints.has_live_workers():
+    if preferences.wait_seconds is None or not hints.has_live_workers():
         return deadline_seconds
-    return min(wish.wait_seconds, deadline_seconds)
+    return min(preferences.wait_seconds, deadline_seconds)
 
 
 def _move_to_queue_or_fail(task: Task) -> Task:

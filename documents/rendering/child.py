@@ -1,15 +1,13 @@
 """The rendering process: warm, one render at a time, and never alive without its parent.
 
 Started as ``python -m documents.rendering.child PARENT_PID MEMORY_BYTES`` in a private folder. It knows
-neither Django nor the database; see ``messages`` for what it reads and writes.
+neither Django nor the database; see ``protocol`` for the messages it reads and writes.
 """
 
-import ctypes
 import gc
 import json
 import os
 import resource
-import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,12 +16,12 @@ from typing import Any, TextIO
 
 from weasyprint import Attachment
 
+from documents.infrastructure import processes
 from documents.rendering import assembly, layout, parts, weasyprint_internals
 from documents.rendering.layout import LayoutEngine
 from documents.rendering.protocol import AssemblyJob, Job, PartsJob, RenderedPdf, RenderJob, decode
 from documents.rendering.render_log import RenderLog, Say
 
-PR_SET_PDEATHSIG = 1
 NICENESS = 5
 # An archive wants pictures as they are: no smoothing by the reader's program.
 ARCHIVE_CSS = "img { image-rendering: crisp-edges }"
@@ -133,8 +131,7 @@ def _reason(error: Exception) -> str:
 
 def _die_with(parent_pid: int) -> None:
     """Ask the kernel to end this process with the thread that started it, at once."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    processes.end_with_parent()
     if os.getppid() != parent_pid:
         sys.exit("the parent is gone")
 

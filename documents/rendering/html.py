@@ -12,11 +12,18 @@ from django.template.loader import render_to_string
 
 HERE = Path(__file__).parent
 NOT_READY = HERE / "not-ready.png"  # drawn in the place of an image that is still being prepared
+# By the names of the blocks in ``documents.content.blocks``, which this package does not import.
+TEMPLATES = {
+    "SectionBlock": "pdf/section.html",
+    "AreaBlock": "pdf/area.html",
+    "ChapterBlock": "pdf/chapter.html",
+    "ProjectListBlock": "pdf/projects.html",
+}
 
 
 @functools.cache
 def design_version() -> str:
-    """Return the SHA-256 of all that shapes the pages: templates, stylesheet, fonts, WeasyPrint's version."""
+    """Return the SHA-256 of everything that shapes the pages: templates, stylesheet, fonts, WeasyPrint's version."""
     sha256 = hashlib.sha256(version("weasyprint").encode())
     for path in sorted((*HERE.glob("*.css"), *HERE.glob("fonts/*"), *HERE.parent.glob("templates/pdf/*"))):
         sha256.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -28,18 +35,18 @@ def write_document(
 ) -> None:
     """Write one document's HTML to a text stream, block by block.
 
-    ``cover``, ``contents`` and ``blocks`` are values of ``documents.content.blocks``; a block names its template.
+    ``cover``, ``contents`` and ``blocks`` are values of ``documents.content.blocks``.
     """
     context = {"cover": cover, "generated_at": generated_at}
     stream.write(render_to_string("pdf/head.html", {**context, "contents": contents}))
     for block in blocks:
-        stream.write(render_to_string(block.template, {**context, "block": block}))
+        stream.write(render_to_string(TEMPLATES[type(block).__name__], {**context, "block": block}))
     stream.write(render_to_string("pdf/foot.html", context))
 
 
 def write_part(stream: IO[str], *, title: str, cover: Any, blocks: Iterable[Any]) -> None:
-    """Write the HTML of a part of a report: its blocks alone, which look as in the whole."""
+    """Write the HTML of a part of a report: its blocks, which look the same as in the whole report."""
     stream.write(render_to_string("pdf/part_head.html", {"title": title}))
     for block in blocks:
-        stream.write(render_to_string(block.template, {"cover": cover, "block": block}))
+        stream.write(render_to_string(TEMPLATES[type(block).__name__], {"cover": cover, "block": block}))
     stream.write(render_to_string("pdf/foot.html"))

@@ -1,4 +1,4 @@
-"""Kinds of task that run by the clock: nightly removal of what nobody needs, the weekly summary."""
+"""Scheduled kinds of task: the nightly clean-up and the weekly summary."""
 
 import math
 from collections.abc import Iterable
@@ -19,16 +19,10 @@ from documents.queue.registry import TaskContext, TaskOutput
 from documents.tasks.pdf import part_cache, task as pdf_task
 
 CLEANUP, SUMMARY = "cleanup", "summary"
-# A file is written before the row that names it: what is younger may still get one.
+# A file is written before the row that names it, so a younger file may still get one.
 UNFINISHED = timedelta(hours=1)
 BATCH = 500
 WEEK = timedelta(days=7)
-
-
-def register() -> None:
-    """Let tasks of these kinds be run."""
-    registry.register(CLEANUP, "clean-up", clean_up, is_low_priority=True)
-    registry.register(SUMMARY, "weekly summary", send_summary, is_low_priority=True)
 
 
 def clean_up(attempt: TaskContext) -> TaskOutput:
@@ -40,13 +34,13 @@ def clean_up(attempt: TaskContext) -> TaskOutput:
         files = remove_files(storage.results(), ((Task, "file"), (Task, "source"), (DrawnPart, "file")))
         files += remove_files(default_storage, ((DocumentImage, "file"), (DocumentImage, "thumbnail")))
     message = f"{rows} task rows, {parts} drawn parts and {files} files were removed."
-    return _nothing_to_keep(message, rows=rows, parts=parts, files=files)
+    return TaskOutput(fingerprint="", facts={"rows": rows, "parts": parts, "files": files}, message=message)
 
 
 def remove_rows() -> int:
     """Delete tasks that ended longer ago than ``SPMS_TASK_RETENTION``, but never a document's newest PDF.
 
-    PDFs of deleted documents go at once, images that could not be prepared with their tasks.
+    PDFs of deleted documents are deleted at once, and images that could not be prepared with their tasks.
     """
     ended = Task.objects.exclude(status__in=Task.IN_FLIGHT)
     newer = Task.objects.filter(
@@ -59,7 +53,7 @@ def remove_rows() -> int:
     old = ended.filter(finished_at__lt=timezone.now() - timedelta(seconds=settings.SPMS_TASK_RETENTION))
     orphaned = ended.filter(kind=pdf_task.KIND, document=None)
     removed = old.exclude(newest).delete()[0] + orphaned.delete()[0]
-    # Images that came to nothing stay as long as the task that says why.
+    # An image that failed stays as long as the task that says why.
     return removed + DocumentImage.objects.filter(file="", task=None).delete()[0]
 
 
@@ -68,12 +62,12 @@ def remove_files(files: Storage, named_in: Iterable[tuple[type[Model], str]]) ->
     removed = 0
     before = timezone.now() - UNFINISHED
     for names in batched(storage.iter_names(files), BATCH):
-        kept: set[str] = set()
+        named: set[str] = set()
         for model, column in named_in:
             rows = model._default_manager.filter(**{f"{column}__in": names})
-            kept.update(rows.values_list(column, flat=True))
+            named.update(rows.values_list(column, flat=True))
         for name in names:
-            if name not in kept and files.get_modified_time(name) < before:
+            if name not in named and files.get_modified_time(name) < before:
                 files.delete(name)
                 removed += 1
     return removed
@@ -85,20 +79,21 @@ def send_summary(attempt: TaskContext) -> TaskOutput:
     receivers = list(maintainers.values_list("email", flat=True))
     if receivers:
         EmailMessage("SPMS: the last seven days", summary(), bcc=receivers).send()
-    return _nothing_to_keep(f"Sent to {len(receivers)} maintainers.", receivers=len(receivers))
+    count = len(receivers)
+    return TaskOutput(fingerprint="", facts={"receivers": count}, message=f"Sent to {count} maintainers.")
 
 
 def summary() -> str:
-    """Return the week's renders, failures and times in plain words."""
+    """Return the renders, failures and times of the last seven days as text."""
     week = Task.objects.filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - WEEK)
     counts = dict(week.values_list("status").annotate(Count("pk")))
     modes = dict(week.filter(status=Task.Status.SUCCEEDED).values_list("mode").annotate(Count("pk")))
-    seconds = sorted(week.filter(status=Task.Status.SUCCEEDED).values_list("result__seconds", flat=True))
-    p95 = f"{seconds[math.ceil(0.95 * len(seconds)) - 1]:.1f} s" if seconds else "none rendered"
-    made = counts.get(Task.Status.SUCCEEDED, 0)
+    seconds = list(week.filter(status=Task.Status.SUCCEEDED).values_list("result__seconds", flat=True))
+    p95 = f"{_p95(seconds):.1f} s" if seconds else "none rendered"
+    rendered = counts.get(Task.Status.SUCCEEDED, 0)
     inline, queued = modes.get(Task.Mode.INLINE, 0), modes.get(Task.Mode.QUEUE, 0)
     lines = (
-        f"PDFs rendered: {made} ({inline} inline, {queued} through the queue)",
+        f"PDFs rendered: {rendered} ({inline} inline, {queued} through the queue)",
         f"Failed: {counts.get(Task.Status.FAILED, 0)}",
         f"Cancelled: {counts.get(Task.Status.CANCELLED, 0)}",
         f"Rendering time, p95: {p95}",
@@ -107,5 +102,13 @@ def summary() -> str:
     return "\n".join(lines)
 
 
-def _nothing_to_keep(message: str, **facts: object) -> TaskOutput:
-    return TaskOutput(file="", digest="", fingerprint="", facts=facts, message=message)
+def _p95(seconds: list[float]) -> float:
+    """Return the 95th percentile by nearest rank, which is one of the values."""
+    return sorted(seconds)[math.ceil(0.95 * len(seconds)) - 1]
+
+
+for _task_type in (
+    registry.TaskType(name=CLEANUP, title="clean-up", run=clean_up, is_low_priority=True),
+    registry.TaskType(name=SUMMARY, title="weekly summary", run=send_summary, is_low_priority=True),
+):
+    registry.register(_task_type)

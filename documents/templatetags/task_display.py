@@ -24,7 +24,13 @@ def subject(task: Task) -> str:
 @register.filter
 def progress(task: Task) -> str:
     """Return how far a task is: its phase, and how many pages (or rows, or mails) are done."""
-    unit = "pages" if task.kind == "pdf" else "done"
+    phase = task.phase or "begins"
     return (
-        f"{task.phase or 'begins'}, {task.pages_done:,} {unit}" if task.pages_done else task.phase or "begins"
+        f"{phase}, {task.pages_done:,} {registry.progress_unit_of(task.kind)}" if task.pages_done else phase
     )
+
+
+@register.filter
+def result_url(task: Task) -> str | None:
+    """Return the address of the file that a task made, or None while it has none."""
+    return registry.result_url(task)

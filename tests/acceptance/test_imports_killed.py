@@ -29,8 +29,8 @@ file = SimpleUploadedFile("reports.csv", pathlib.Path(sys.argv[1]).read_bytes())
 source, digest = import_task.store_upload(file)
 order = import_task.ImportRequest(what="documents", is_dry_run=False, digest=digest, filename=file.name)
 task, _ = lifecycle.get_or_create(
-    kind=import_task.KIND, fingerprint=order.fingerprint(), document=None, mode="queue", source=source,
-    user=User.objects.get(username="maintainer"), arguments=order.as_arguments(),
+    order.as_task_request(source, estimate_seconds=0),
+    user=User.objects.get(username="maintainer"), mode="queue",
 )
 print(task.pk, flush=True)
 lifecycle.run(task.pk, deadline=time.monotonic() + 100)

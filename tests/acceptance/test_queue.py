@@ -22,13 +22,13 @@ RABBITMQ = pytest.param("rabbitmq", marks=pytest.mark.xdist_group("queue-rabbitm
 LATER_FIRST = """
 from django.contrib.auth.models import User
 from documents.models import Document, Task
-from documents.queue import hints, lifecycle
+from documents.queue import hints
+from documents.queue.requests import TaskRequest
 hints.begin_scheduled("cleanup")
 print(Task.objects.get(kind="cleanup", status="queued").pk)
 for document in Document.objects.filter(kind="concept_plan")[:4]:
-    asked_for, _ = lifecycle.get_or_create(kind="pdf", fingerprint=f"asked for {document.pk}", document=document,
-                               user=User.objects.get(username="maintainer"), mode="queue")
-    hints.enqueue(asked_for)
+    request = TaskRequest(kind="pdf", fingerprint=f"asked for {document.pk}", document=document)
+    asked_for, _ = hints.submit_in_background(request, user=User.objects.get(username="maintainer"))
     print(asked_for.pk)
 """
 AS_FLOWER_DOES = """

@@ -10,7 +10,8 @@ from django.core.checks import run_checks
 from django.utils import timezone
 
 from documents.models import Cluster, Task
-from documents.tasks.notifications import alerts
+from documents.queue import lifecycle
+from documents.tasks import alerts
 from metrics import flag
 from metrics.models import ModeChange
 from tests.waiting import wait_for
@@ -108,7 +109,7 @@ def test_without_workers_the_message_is_sent_from_where_it_arose(settings):
 
 
 def test_a_fault_in_telling_does_not_undo_the_change(by_mail, monkeypatch):
-    def broken(about):
+    def broken(about, number):
         raise RuntimeError("the queue is on fire")
 
     monkeypatch.setattr(alerts, "enqueue", broken)
@@ -121,6 +122,24 @@ def test_a_message_that_fails_is_not_told_of_itself(by_mail):
     Task.objects.update(kind="alert")
     alerts.enqueue_due()
     assert Task.objects.count() == 1
+
+
+def test_an_alert_that_an_older_version_stored_is_sent(by_mail):
+    """Its channel, subject and number are only in its fingerprint."""
+    change_id = ModeChange.objects.create(before="inline", after="queue", setting="auto", actor="kim").pk
+    old = Task.objects.create(kind="alert", fingerprint=f"mail mode {change_id}", mode="queue")
+    lifecycle.run(old.pk, deadline=time.monotonic() + 30)
+    old.refresh_from_db()
+    assert (old.status, old.message) == ("succeeded", "Sent by mail: SPMS: inline → queue")
+    [letter] = mail.outbox
+    assert letter.subject == "SPMS: inline → queue"
+
+
+def test_an_alert_has_arguments(by_mail):
+    alerts.enqueue(alerts.MODE, 7)
+    task = Task.objects.get(kind="alert")
+    assert task.fingerprint == "mail mode 7"
+    assert task.arguments == {"channel": "mail", "about": "mode", "number": 7}
 
 
 def test_a_webhook_that_is_not_allowed_is_refused_at_start(settings):

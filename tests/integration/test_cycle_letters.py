@@ -5,9 +5,12 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail as outbox
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from documents.models import Cluster, Cycle, Letter, Task
+from documents.operations.supervisor import Supervisor
 from documents.queue import lifecycle
 from documents.tasks.cycles import preparation, task as letter_task
 from tests import factories
@@ -136,6 +139,41 @@ def test_what_a_dead_worker_was_sending_is_listed_and_not_sent_again(staff, proj
         "sent",
         ["member@example.org", "owner@example.org"],
     )
+
+
+@pytest.fixture
+def orphan(projects, owner):
+    """A letter whose sender died, of a cycle that no task sends."""
+    cycle = factories.cycle()
+    preparation.prepare(cycle, lambda *_: None)
+    before = timezone.now() - timedelta(minutes=2)
+    Letter.objects.filter(person=owner).update(state="sending", claim=uuid.uuid4(), tried_at=before)
+    return Letter.objects.get(person=owner)
+
+
+@pytest.mark.parametrize("url", ["/api/v1/cycles/{}/", "/dashboard/cycles/{}/", "/dashboard/cycles/{}/now/"])
+def test_reading_a_cycle_writes_nothing(client, maintainer, orphan, url):
+    client.force_login(maintainer)
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(url.format(orphan.cycle_id))
+    assert answer.status_code == 200
+    assert not [query for query in queries if "documents_letter" in query["sql"] and "UPDATE" in query["sql"]]
+    orphan.refresh_from_db()
+    assert orphan.state == "sending"
+
+
+def test_the_supervisor_settles_the_letters_of_dead_senders(orphan):
+    Supervisor("host:1:a", 2).tick()
+    orphan.refresh_from_db()
+    assert (orphan.state, orphan.error) == ("perhaps_sent", letter_task.ORPHANED)
+
+
+def test_the_supervisor_leaves_a_cycle_that_a_task_sends(orphan):
+    task = Task.objects.create(kind="cycle", fingerprint="cycle 2026", status="running")
+    Cycle.objects.update(task=task)
+    Supervisor("host:1:a", 2).tick()
+    orphan.refresh_from_db()
+    assert orphan.state == "sending"
 
 
 def test_a_sender_that_was_given_up_still_notes_what_came_of_its_letter(projects, owner, inbox):

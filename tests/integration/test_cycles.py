@@ -7,6 +7,7 @@ from django.core import mail as outbox
 
 from documents.models import Cycle, Document, Project, Task
 from documents.queue import lifecycle
+from documents.queue.requests import TaskRequest
 from documents.tasks.cycles import letter_template, preparation
 from tests import factories
 from tests.working import letter_states, open_cycle, turn
@@ -142,9 +143,8 @@ def test_cancelling_and_retrying_its_task_is_the_same(staff, settings, queued, p
 def test_a_cycle_that_finds_no_room_in_the_queue_is_not_opened(staff, settings, queued, projects, maintainer):
     settings.SPMS_QUEUE_LIMIT = 1
     for number in range(1):
-        lifecycle.get_or_create(
-            kind="pdf", fingerprint=str(number), document=None, user=maintainer, mode="queue"
-        )
+        request = TaskRequest(kind="pdf", fingerprint=str(number))
+        lifecycle.get_or_create(request, user=maintainer, mode="queue")
     answer = open_cycle(staff)
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:spms:problem:queue-full")
     assert not Cycle.objects.exists()

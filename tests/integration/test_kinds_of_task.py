@@ -1,14 +1,17 @@
 """A further kind of task: its handler, its arguments, its file, and work that goes on in several steps."""
 
 import hashlib
+import sys
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from documents import tasks
 from documents.infrastructure import storage
 from documents.models import Cluster, Task
 from documents.queue import clusters, hints, lifecycle, registry, routing
+from documents.queue.requests import TaskRequest
 from documents.tasks import maintenance
 from tests import factories
 from tests.working import run_entries
@@ -20,9 +23,8 @@ STEPS = 3
 @pytest.fixture(autouse=True)
 def _counting(monkeypatch):
     """Register a kind that counts to three, one a step, and then writes down what it was asked for."""
-    monkeypatch.setitem(
-        registry._task_types, "count", registry.TaskType(name="count", title="Count", run=count)
-    )
+    monkeypatch.setattr(registry, "_task_types", dict(registry._task_types))
+    registry.register(registry.TaskType(name="count", title="Count", run=count))
 
 
 def count(attempt):
@@ -41,16 +43,8 @@ def count(attempt):
 
 
 def make(owner, **arguments):
-    return routing.submit(
-        kind="count",
-        fingerprint=str(arguments),
-        document=None,
-        user=owner,
-        wish=routing.Preferences(),
-        estimate_seconds=0,
-        on_begin=lambda _: None,
-        arguments=arguments,
-    )[0]
+    request = TaskRequest(kind="count", fingerprint=str(arguments), arguments=arguments)
+    return routing.submit(request, user=owner, preferences=routing.Preferences())[0]
 
 
 def test_steps_of_an_inline_task_are_taken_in_the_request(owner, api):
@@ -122,13 +116,37 @@ def test_the_nightly_removal_keeps_files_that_go_into_a_task(owner, settings, tm
     for word in ("kept", "lost"):
         (tmp_path / word).write_text(word)
         names.append(storage.save(tmp_path / word, suffix=".csv"))
-    lifecycle.get_or_create(kind="count", fingerprint="y", document=None, user=owner, source=names[0])
+    lifecycle.get_or_create(TaskRequest(kind="count", fingerprint="y", source=names[0]), user=owner)
     maintenance.remove_files(storage.results(), ((Task, "file"), (Task, "source")))
     assert [storage.exists(name) for name in names] == [True, False]
 
 
 def test_a_kind_that_nobody_registered_is_its_own_title():
     assert (registry.title_of("count"), registry.title_of("other")) == ("Count", "other")
+
+
+KIND_MODULE = """
+from documents.queue import registry
+registry.register(registry.TaskType(name="survey", title="survey", run=print, progress_unit="answers"))
+"""
+
+
+def test_a_new_folder_is_a_new_kind(tmp_path, monkeypatch):
+    (tmp_path / "surveys").mkdir()
+    (tmp_path / "surveys" / "__init__.py").write_text("")
+    (tmp_path / "surveys" / "task.py").write_text(KIND_MODULE)
+    monkeypatch.setattr(tasks, "__path__", [str(tmp_path)])
+    assert registry.progress_unit_of("survey") == "done"
+    tasks.autodiscover()
+    assert registry.progress_unit_of("survey") == "answers"
+    for name in ("documents.tasks.surveys", "documents.tasks.surveys.task"):
+        del sys.modules[name]
+
+
+def test_the_kinds_are_found_when_the_app_is_ready():
+    assert {*registry._task_types} == {
+        *("pdf", "image", "import", "export", "cycle", "notice", "alert", "cleanup", "summary", "count")
+    }
 
 
 def test_editions_of_an_annual_report_are_files_of_their_own(maintainer, client_of):

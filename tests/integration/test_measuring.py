@@ -246,21 +246,21 @@ class TestRoutes:
         assert self.post(api, plan) == (201, "inline", "mode")
 
     def test_what_comes_on_top_of_the_inline_slots_is_queued(self, api, plan, cluster, monkeypatch):
-        slots = [routing._inline_slots.acquire(blocking=False) for _ in range(4)]
+        slots = [routing.inline_slots().acquire(blocking=False) for _ in range(4)]
         try:
             assert all(slots)
             assert self.post(api, plan) == (202, "queue", "bulkhead")
         finally:
             for _ in slots:
-                routing._inline_slots.release()
+                routing.inline_slots().release()
 
     def test_without_workers_it_is_rendered_all_the_same(self, api, plan):
-        slots = [routing._inline_slots.acquire(blocking=False) for _ in range(4)]
+        slots = [routing.inline_slots().acquire(blocking=False) for _ in range(4)]
         try:
             assert self.post(api, plan) == (201, "inline", "mode")
         finally:
             for _ in slots:
-                routing._inline_slots.release()
+                routing.inline_slots().release()
 
     def test_what_took_longer_than_the_deadline_goes_straight_to_the_queue(self, api, plan, cluster):
         Task.objects.create(

@@ -3,6 +3,7 @@
 import io
 import threading
 import uuid
+from typing import get_args
 
 import pikepdf
 import pypdfium2
@@ -10,8 +11,10 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
+from documents.content import blocks
 from documents.models import Document, Task
 from documents.queue import lifecycle
+from documents.rendering import html
 from documents.rendering.pool import Pool
 from tests import factories
 from tests.asking import address
@@ -255,3 +258,7 @@ def test_an_annual_report_takes_in_the_years_approved_reports(maintainer, client
         assert printed in text
     assert "Result 3." not in text
     assert "Old." not in text
+
+
+def test_every_block_has_a_template():
+    assert {block.__name__ for block in get_args(blocks.Block.__value__)} == set(html.TEMPLATES)

@@ -26,9 +26,7 @@ def test_every_sample_document_renders_without_a_warning(capsys):
     )
     maintainer = User.objects.get(username="maintainer")
     for document in Document.objects.all():
-        task, _ = lifecycle.get_or_create(
-            kind=pdf_task.KIND, fingerprint=pdf_task.fingerprint(document), document=document, user=maintainer
-        )
+        task, _ = lifecycle.get_or_create(pdf_task.request_for(document), user=maintainer)
         lifecycle.run(task.pk, deadline=time.monotonic() + 60)
         ended = Task.objects.get(pk=task.pk)
         assert (ended.status, ended.error, ended.message) == ("succeeded", None, ""), document

@@ -43,4 +43,6 @@ class Command(BaseCommand):
                 f"Its files are not in the archive; they are in {manifest.files} (SPMS_FILE_STORAGE)."
             )
         if KEY not in manifest.sha256:
-            self.stdout.write("It came without its secret key: put that back, or everyone must sign in again.")
+            self.stdout.write(
+                "It came without its secret key: put that back, or everyone must sign in again."
+            )

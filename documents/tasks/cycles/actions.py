@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypedDict
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
@@ -13,21 +12,12 @@ from documents import exceptions
 from documents.models import Task
 from documents.models.cycles import Cycle, Letter
 from documents.queue import lifecycle
+from documents.queue.requests import TaskRequest
 from documents.tasks.cycles import preparation, task as letter_task
 
 # Whoever was sending a letter may still hear of it for so long: twice what a silent server may take, and more.
 QUIET = timedelta(minutes=1)
 AGAIN = (Letter.State.FAILED, Letter.State.PERHAPS_SENT)
-
-
-class Work(TypedDict):
-    """What ``dispatch.make`` and ``answers.make`` must be told to have the work of a cycle done."""
-
-    kind: str
-    fingerprint: str
-    arguments: dict[str, Any]
-    estimate_seconds: float
-    on_begin: Callable[[Task], None]
 
 
 def check_new(year: int) -> None:
@@ -38,8 +28,8 @@ def check_new(year: int) -> None:
         )
 
 
-def open_request(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) -> Work:
-    """Return the work that opens a new cycle, which is stored with its task or not at all.
+def open_request(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) -> TaskRequest:
+    """Return the request that opens a new cycle, which is stored with its task or not at all.
 
     Raises CycleExists, now or when the task is begun.
     """
@@ -56,11 +46,11 @@ def open_request(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) ->
         also(task)
 
     plan = preparation.preview(cycle)
-    return _work(cycle, plan.seconds + plan.reports * 0.002, on_begin)
+    return _request(cycle, plan.seconds + plan.reports * 0.002, on_begin)
 
 
-def resume_request(cycle: Cycle) -> Work:
-    """Return the work that goes on with what is left. Raises CycleState when nothing is."""
+def resume_request(cycle: Cycle) -> TaskRequest:
+    """Return the request that goes on with what is left. Raises CycleState when nothing is."""
     waiting = cycle.letters.waiting().count()
     if cycle.prepared_at is not None and not waiting:
         raise exceptions.CycleStateConflict("Nothing is left to be sent.")
@@ -68,11 +58,11 @@ def resume_request(cycle: Cycle) -> Work:
     def on_begin(task: Task) -> None:
         Cycle.objects.filter(pk=cycle.pk).update(task=task)
 
-    return _work(cycle, preparation.estimated_send_seconds(waiting), on_begin)
+    return _request(cycle, preparation.estimated_send_seconds(waiting), on_begin)
 
 
-def _work(cycle: Cycle, estimate_seconds: float, on_begin: Callable[[Task], None]) -> Work:
-    return Work(
+def _request(cycle: Cycle, estimate_seconds: float, on_begin: Callable[[Task], None]) -> TaskRequest:
+    return TaskRequest(
         kind=letter_task.KIND,
         fingerprint=f"cycle {cycle.year}",
         arguments={"year": cycle.year},
@@ -82,12 +72,8 @@ def _work(cycle: Cycle, estimate_seconds: float, on_begin: Callable[[Task], None
 
 
 def get_with_counts(pk: int) -> Cycle | None:
-    """Return a cycle with its counts; what nobody sends any more counts as perhaps sent."""
-    found = Cycle.objects.counted().filter(pk=pk).first()
-    if found and not found.is_sending and found.counts[Letter.State.SENDING]:
-        letter_task.mark_orphans_unknown(found, None)
-        found = Cycle.objects.counted().get(pk=pk)
-    return found
+    """Return a cycle with its task and its counts."""
+    return Cycle.objects.counted().filter(pk=pk).first()
 
 
 def stop(cycle: Cycle, by: User) -> None:
@@ -98,6 +84,7 @@ def stop(cycle: Cycle, by: User) -> None:
         lifecycle.cancel(cycle.task.pk, by=by.get_username())
     except exceptions.TaskStateConflict as error:
         raise exceptions.CycleStateConflict("Nothing is being sent, so there is nothing to stop.") from error
+    letter_task.settle_orphans()
 
 
 def resend(letters: QuerySet[Letter]) -> int:
@@ -105,6 +92,7 @@ def resend(letters: QuerySet[Letter]) -> int:
 
     Returns how many. Left alone is who has no address, and what somebody may be sending at this moment.
     """
+    letter_task.settle_orphans()
     quiet = letters.filter(state__in=AGAIN).exclude(
         state=Letter.State.PERHAPS_SENT, tried_at__gt=timezone.now() - QUIET
     )
@@ -131,6 +119,7 @@ def resend_or_raise(letters: QuerySet[Letter]) -> int:
 
 def mark_bounced(letter: Letter, reason: str) -> None:
     """Note that a letter came back. Raises CycleState for one that was not sent."""
+    letter_task.settle_orphans()
     gone = Letter.objects.filter(pk=letter.pk, state__in=(Letter.State.SENT, Letter.State.PERHAPS_SENT))
     if not gone.update(state=Letter.State.FAILED, error=f"It came back: {reason}"[:300]):
         raise exceptions.CycleStateConflict("Only a letter that was sent can come back.")

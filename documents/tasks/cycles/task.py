@@ -16,6 +16,7 @@ from django.db.models import Count, F, Min, Q
 from django.utils import timezone
 
 from documents import exceptions
+from documents.models import Task
 from documents.models.cycles import Cycle, Letter
 from documents.queue import leases, registry
 from documents.queue.registry import Reschedule, TaskContext, TaskOutput
@@ -27,12 +28,8 @@ CHUNK = 100
 MAX_TURN_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 30.0
 FAILURE_PAUSE_SECONDS = 10.0
-DEACTIVATED = "This person's account is not active any more."
-
-
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "cycle", run)
+DEACTIVATED = "This person's account is no longer active."
+ORPHANED = "Its sender ended before the mail server had answered."
 
 
 def run(attempt: TaskContext) -> TaskOutput:
@@ -52,12 +49,18 @@ def run(attempt: TaskContext) -> TaskOutput:
 
 
 def mark_orphans_unknown(cycle: Cycle, token: uuid.UUID | None) -> int:
-    """Note that the letters that another claim was sending were perhaps sent; return how many.
+    """Mark the letters that another claim was sending as perhaps sent; return how many.
 
-    If that one lives after all, it still notes what came of its letter.
+    A sender that is still alive records the outcome of its letter all the same.
     """
-    lost = "Its sender ended before the mail server had answered."
-    return cycle.letters.all().orphaned(token).update(state=Letter.State.PERHAPS_SENT, error=lost)
+    return cycle.letters.all().orphaned(token).update(state=Letter.State.PERHAPS_SENT, error=ORPHANED)
+
+
+def settle_orphans() -> None:
+    """Mark the letters of dead senders as perhaps sent where no task sends the cycle; safe to run anywhere."""
+    idle = Cycle.objects.exclude(task__status__in=Task.IN_FLIGHT)
+    orphans = Letter.objects.filter(cycle__in=idle, state=Letter.State.SENDING)
+    orphans.update(state=Letter.State.PERHAPS_SENT, error=ORPHANED)
 
 
 @dataclass(kw_only=True)
@@ -191,3 +194,6 @@ def _outcome(cycle: Cycle) -> TaskOutput:
 
 def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+registry.register(registry.TaskType(name=KIND, title="cycle", run=run))

@@ -13,6 +13,7 @@ from documents.infrastructure import files, storage
 from documents.models import Task, Viewer
 from documents.queue import lifecycle, registry
 from documents.queue.registry import TaskContext, TaskOutput
+from documents.queue.requests import TaskRequest
 from documents.tasks.exports import rows, spec, writers, zip_file
 from documents.tasks.exports.spec import ExportSpec
 
@@ -30,9 +31,14 @@ class WriteResult:
     warnings: list[str] = field(default_factory=list)
 
 
-def register() -> None:
-    """Register the task type."""
-    registry.register(KIND, "export", run)
+def request_for(export: ExportSpec, state: spec.ExportVersion) -> TaskRequest:
+    """Return the request for a file of these rows."""
+    return TaskRequest(
+        kind=KIND,
+        fingerprint=state.fingerprint,
+        arguments=export.as_arguments(),
+        estimate_seconds=spec.estimate_seconds(export, state.rows),
+    )
 
 
 def find_existing(export: ExportSpec, version: spec.ExportVersion) -> Task | None:
@@ -129,3 +135,6 @@ class OmittedCells:
         limit = f"{writers.MAX_XLSX_CHARACTERS:,}"
         omitted = f"{', '.join(self._named)}{more}"
         return [f"Left out, as a cell of XLSX holds {limit} characters: {omitted}. CSV has everything."]
+
+
+registry.register(registry.TaskType(name=KIND, title="export", run=run))

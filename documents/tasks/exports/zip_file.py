@@ -3,8 +3,6 @@
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
-from django.db import transaction
-
 from documents.content import chapters
 from documents.infrastructure import files, storage
 from documents.models import Document, Task, Viewer
@@ -80,23 +78,14 @@ def _next_batch(last_pk: int, export: ExportSpec, user: Viewer) -> list[Document
 
 def _ensure_rendering(document: Document, user: Viewer, export: Task) -> bool:
     """Return True if the PDF of a document is being rendered; submits it unless it exists or has failed."""
-    fingerprint = pdf_task.fingerprint(document)
-    if lifecycle.latest_result(pdf_task.KIND, fingerprint):
+    request = pdf_task.request_for(document)
+    if lifecycle.latest_result(request.kind, request.fingerprint):
         return False
-    newest = Task.objects.filter(kind=pdf_task.KIND, fingerprint=fingerprint).order_by("-created_at").first()
+    same_input = Task.objects.filter(kind=request.kind, fingerprint=request.fingerprint)
+    newest = same_input.order_by("-created_at").first()
     if newest and newest.has_ended and newest.created_at >= export.created_at:
         return False
-    with transaction.atomic():
-        task, is_new = lifecycle.get_or_create(
-            kind=pdf_task.KIND,
-            fingerprint=fingerprint,
-            document=document,
-            user=user,
-            mode=Task.Mode.QUEUE,
-            rule="export",
-        )
-        if is_new:
-            hints.enqueue(task)
+    hints.submit_in_background(request, user=user, rule="export")
     return True
 
 

@@ -15,6 +15,7 @@ from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Document, DocumentImage
 from documents.queue import leases, registry
+from documents.queue.requests import TaskRequest
 from documents.tasks.images import attachments, processing
 from documents.tasks.images.processing import PreparedImage, Upload
 
@@ -25,14 +26,20 @@ MAX_INLINE_SECONDS = math.inf
 _turn = threading.Lock()
 
 
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "image", run)
-
-
 def fingerprint(document: Document, upload_digest: str) -> str:
     """Return what is equal for the same file sent to the same document: such tasks are joined."""
     return hashlib.sha256(f"{KIND} {document.pk} {upload_digest}".encode()).hexdigest()
+
+
+def request_for(document: Document, upload_digest: str, source: str) -> TaskRequest:
+    """Return the request to prepare an upload that ``store_upload`` named ``source``."""
+    return TaskRequest(
+        kind=KIND,
+        fingerprint=fingerprint(document, upload_digest),
+        document=document,
+        source=source,
+        estimate_seconds=MAX_INLINE_SECONDS,
+    )
 
 
 def store_upload(upload: Upload) -> str:
@@ -105,3 +112,6 @@ def _publish(attempt: registry.TaskContext, image: DocumentImage, prepared: Prep
             raise registry.LeaseLost
         DocumentImage.objects.filter(pk=image.pk).update(**values)
     attachments.restore_if_pruned(prepared, values)
+
+
+registry.register(registry.TaskType(name=KIND, title="image", run=run))

@@ -16,6 +16,7 @@ from documents.infrastructure import files, storage
 from documents.models import Task
 from documents.queue import leases, lifecycle, registry
 from documents.queue.registry import TaskContext, TaskOutput
+from documents.queue.requests import TaskRequest
 from documents.tasks.imports import validation, writer
 from documents.tasks.imports.resources import RESOURCES
 from documents.tasks.imports.validation import ValidationReport
@@ -46,6 +47,16 @@ class ImportRequest:
         """Return the arguments of the task."""
         return asdict(self)
 
+    def as_task_request(self, source: str, *, estimate_seconds: float) -> TaskRequest:
+        """Return the request for a task that imports the file named ``source`` in the result storage."""
+        return TaskRequest(
+            kind=KIND,
+            fingerprint=self.fingerprint(),
+            arguments=self.as_arguments(),
+            source=source,
+            estimate_seconds=estimate_seconds,
+        )
+
     def fingerprint(self) -> str:
         """Return the SHA-256 of the input; a second task with the same one would repeat the work."""
         text = f"{self.what} {self.is_dry_run} {self.digest}"
@@ -55,11 +66,6 @@ class ImportRequest:
 def request_from(task: Task) -> ImportRequest:
     """Return the request that a task was created for."""
     return ImportRequest(**task.arguments)
-
-
-def register() -> None:
-    """Register the task type."""
-    registry.register(KIND, "import", run)
 
 
 def store_upload(upload: UploadedFile) -> tuple[str, str]:  # type: ignore[type-arg]
@@ -198,3 +204,6 @@ def _write(attempt: TaskContext, request: ImportRequest, plan: Path, output: Tas
         raise exceptions.ImportConflict(
             f"Another user removed a row that the file refers to. {writer.RECHECK_HINT}"
         ) from error
+
+
+registry.register(registry.TaskType(name=KIND, title="import", run=run))

@@ -1,21 +1,24 @@
-"""Tell people and systems of a task's end: a kind of task of its own, begun when the other has ended.
+"""Notify people and systems when a task ends, by a second task.
 
-So it is retried, seen and cancelled like any other, and its failure never touches the task it speaks of.
+It is listed, retried and cancelled like any other, and its failure never affects the task it reports.
 """
 
 import smtplib
 import time
+import uuid
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.mail import EmailMessage
-from django.db import transaction
+from django.dispatch import receiver
 
 from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Delivery, Subscription, Task
 from documents.queue import hints, lifecycle, registry
-from documents.queue.registry import TaskContext, TaskOutput
+from documents.queue.registry import StoredFile, TaskContext, TaskOutput
+from documents.queue.requests import TaskRequest
 from documents.tasks.notifications import webhooks
 
 KIND = "notice"
@@ -24,23 +27,18 @@ MAX_PER_ROUND = 50
 MAX_ATTACHMENT_BYTES = 7 * 1024**2
 
 
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "notice", run)
-
-
 def subscribe(task: Task, user: User, *, notify: bool, webhook: str) -> None:
-    """Have ``user`` told by mail, and an address by webhook, when the task has ended; at once if it has."""
-    wanted = [(Subscription.Channel.MAIL, user.email)] if notify else []
-    wanted += [(Subscription.Channel.WEBHOOK, webhook)] if webhook else []
-    for channel, target in wanted:
+    """Notify ``user`` by mail, and an address by webhook, when the task ends; at once if it has ended."""
+    targets = [(Subscription.Channel.MAIL, user.email)] if notify else []
+    targets += [(Subscription.Channel.WEBHOOK, webhook)] if webhook else []
+    for channel, target in targets:
         Subscription.objects.update_or_create(
             task=task, channel=channel, target=target, requested_by=user, defaults={"sender": None}
         )
 
 
 def subscribe_with_file(task: Task, user: User, address: str) -> None:
-    """Have an address sent what the task made, when it has ended; at once if it has."""
+    """Mail the file of the task to an address when it ends; at once if it has ended."""
     Subscription.objects.update_or_create(
         task=task,
         channel=Subscription.Channel.FILE,
@@ -51,40 +49,36 @@ def subscribe_with_file(task: Task, user: User, address: str) -> None:
 
 
 def enqueue_due() -> None:
-    """Begin the sending of what is due; safe to run anywhere, at any time."""
+    """Begin a task for each notification that is due; safe to run anywhere, at any time."""
     due = Subscription.objects.filter(sender=None).exclude(task__status__in=Task.IN_FLIGHT)
     for notice in due[:MAX_PER_ROUND]:
         resend(notice)
 
 
 def resend(notice: Subscription) -> Task:
-    """Begin to send a notice, for the first time or again; return the task that does so."""
-    with transaction.atomic():
-        sender, is_new = lifecycle.get_or_create(
-            kind=KIND,
-            fingerprint=f"notice {notice.pk}",
-            document=None,
-            user=AnonymousUser(),
-            mode=Task.Mode.QUEUE,
-        )
+    """Begin to send a notification, for the first time or again; return the task that sends it."""
+
+    def on_begin(sender: Task) -> None:
         Subscription.objects.filter(pk=notice.pk).update(sender=sender)
-        if is_new:
-            hints.enqueue(sender)
+
+    request = TaskRequest(kind=KIND, fingerprint=f"notice {notice.pk}", on_begin=on_begin)
+    sender, _ = hints.submit_in_background(request, user=AnonymousUser())
     return sender
 
 
-def reset(task: Task) -> None:
-    """Have everybody told again when a task that is retried by hand has ended."""
-    Subscription.objects.filter(task=task).update(sender=None)
+@receiver(lifecycle.task_retried)
+def reset(task_id: uuid.UUID, **_: Any) -> None:
+    """Notify all subscribers again when a task that is being retried has ended."""
+    Subscription.objects.filter(task_id=task_id).update(sender=None)
 
 
 def run(attempt: TaskContext) -> TaskOutput:
-    """Send one notice and log the try."""
+    """Send one notification and record the delivery. Raises NotificationRefused or NotificationFailed."""
     notice = (
         Subscription.objects.select_related("task__document__project").filter(sender=attempt.task).first()
     )
     if notice is None:
-        raise exceptions.NotificationRefused("Its task was removed meanwhile.")
+        raise exceptions.NotificationRefused("Its task has been removed.")
     started, status, error = time.monotonic(), None, ""
     try:
         if notice.channel == Subscription.Channel.WEBHOOK:
@@ -97,11 +91,11 @@ def run(attempt: TaskContext) -> TaskOutput:
     finally:
         seconds = round(time.monotonic() - started, 3)
         Delivery.objects.create(notice=notice, status_code=status, error=error[:300], seconds=seconds)
-    return TaskOutput(file="", digest="", fingerprint=attempt.task.fingerprint, message=f"Sent: {notice}.")
+    return TaskOutput(fingerprint=attempt.task.fingerprint, message=f"Sent: {notice}.")
 
 
 def payload(task: Task) -> dict[str, object]:
-    """Return what a webhook is told."""
+    """Return the payload of a webhook."""
     finished_at = task.finished_at.isoformat() if task.finished_at else None
     data = {
         "task_id": str(task.pk),
@@ -115,8 +109,8 @@ def payload(task: Task) -> dict[str, object]:
 
 
 def _url(task: Task) -> str:
-    """Return the address of what was made when there is a file, and of the task otherwise."""
-    return f"{settings.SPMS_URL}{task.result_url or task.get_absolute_url()}"
+    """Return the address of the task's file, or of the task if it has none."""
+    return f"{settings.SPMS_URL}{registry.result_url(task) or task.get_absolute_url()}"
 
 
 def _mail(notice: Subscription) -> None:
@@ -133,18 +127,24 @@ def _mail(notice: Subscription) -> None:
     try:
         letter.send()
     except (OSError, smtplib.SMTPException) as error:
-        raise exceptions.NotificationFailed(f"The mail server did not take it: {error}"[:250]) from error
+        raise exceptions.NotificationFailed(f"The mail server did not accept it: {error}"[:250]) from error
 
 
 def _attach(letter: EmailMessage, task: Task) -> None:
-    """Add the file that a task made, unless it is too large for a letter: then its address must do."""
-    facts = task.result or {}
-    if not task.result_url or facts["bytes"] > MAX_ATTACHMENT_BYTES:
+    """Attach the file of a task unless it is too large for a mail, whose text has its address.
+
+    Raises NotificationRefused if the file is gone.
+    """
+    if not registry.result_url(task):
         return
     try:
-        with storage.open_file(task.file) as stream:
-            letter.attach(
-                task.filename, stream.read(), facts.get("media_type", "application/pdf").partition(";")[0]
-            )
+        file = StoredFile.of(task)
+        if file.size_bytes > MAX_ATTACHMENT_BYTES:
+            return
+        with storage.open_file(file.name) as stream:
+            letter.attach(file.filename, stream.read(), file.media_type.partition(";")[0])
     except FileNotFoundError as error:
-        raise exceptions.NotificationRefused("The file was removed meanwhile.") from error
+        raise exceptions.NotificationRefused("The file has been removed.") from error
+
+
+registry.register(registry.TaskType(name=KIND, title="notice", run=run))

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from documents import exceptions
@@ -20,6 +21,7 @@ from documents.infrastructure import storage
 from documents.models import Document, Task, document_types
 from documents.queue import lifecycle, registry
 from documents.queue.registry import ReportProgress, TaskContext, TaskOutput
+from documents.queue.requests import TaskRequest
 from documents.rendering import html, pool
 from documents.rendering.protocol import RenderedPdf, RenderJob
 from documents.tasks.pdf import annual_report, pending_images
@@ -58,11 +60,6 @@ class PdfResult:
     facts: dict[str, object] = field(default_factory=dict)
 
 
-def register() -> None:
-    """Let tasks of this kind be run."""
-    registry.register(KIND, "PDF", render)
-
-
 def warm_up() -> None:
     """Start a rendering process of this worker, so that its first PDF need not wait for it."""
     pool.get_pool().warm(1)
@@ -75,6 +72,16 @@ def fingerprint(document: Document, edition: Edition = editions.DEFAULT) -> str:
     for block in blocks.iter_blocks(document, edition):
         recorder.record(block)
     return recorder.fingerprint()
+
+
+def request_for(document: Document, edition: Edition = editions.DEFAULT) -> TaskRequest:
+    """Return the request for the PDF of a document as it is now; without an estimate, which costs a query."""
+    return TaskRequest(
+        kind=KIND,
+        fingerprint=fingerprint(document, edition),
+        document=document,
+        arguments=edition.as_arguments(),
+    )
 
 
 def current_task(document: Document, edition: Edition = editions.DEFAULT) -> Task | None:
@@ -248,3 +255,15 @@ def _render(draft: HtmlDocument, pdf_path: Path, *, deadline: float, report: Rep
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
     return pool.get_pool().render(job, deadline=deadline, report=report)
+
+
+def result_url(task: Task) -> str | None:
+    """Return the address of a PDF, below the one of its document; None when the document was deleted."""
+    if not task.document_id:
+        return None
+    return f"{reverse('document-pdf', args=[task.document_id])}?task={task.pk}"
+
+
+registry.register(
+    registry.TaskType(name=KIND, title="PDF", run=render, progress_unit="pages", result_url=result_url)
+)

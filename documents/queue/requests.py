@@ -1,0 +1,30 @@
+"""What is asked of the queue: one piece of work, described by whichever kind of task offers it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from documents.models import Document, Task
+
+
+def _ignore(task: Task) -> None:
+    """Do nothing with a task that has begun."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRequest:
+    """A piece of work of one kind.
+
+    Two requests of a kind with the same ``fingerprint`` share one task while it is in flight, so ``arguments``
+    and ``source`` (the name of an input file in the result storage) must be part of the fingerprint.
+    ``estimate_seconds`` is the expected running time. ``on_begin`` receives the task, new or joined, in the
+    transaction that begins it; whatever it raises undoes the task.
+    """
+
+    kind: str
+    fingerprint: str
+    document: Document | None = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    estimate_seconds: float = 0.0
+    on_begin: Callable[[Task], None] = _ignore
