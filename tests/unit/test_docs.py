@@ -86,8 +86,8 @@ def test_slugs_are_unique_and_found_again():
 def test_the_bounds_of_rich_text_are_documented():
     text = (ROOT / "docs" / "api.md").read_text()
     assert (
-        f"A section may have {richtext.MAX_SECTION_CHARACTERS:,} characters, {richtext.MAX_DEPTH} levels of nesting, "
-        f"{richtext.MAX_TABLE_ROWS:,} rows in a table and spans of {richtext.MAX_SPAN};"
+        f"to {richtext.MAX_SECTION_CHARACTERS:,} characters, {richtext.MAX_DEPTH} levels of nesting, "
+        f"{richtext.MAX_TABLE_ROWS:,} rows per table and spans of {richtext.MAX_SPAN};"
     ) in " ".join(text.split())
     assert richtext.MAX_DATA_URI_CHARACTERS <= fetcher.MAX_DATA_URI_CHARACTERS
 
