@@ -56,10 +56,16 @@ def cycles(bench: Bench) -> Iterator[Row]:
     )
     rate = people / seconds
     yield Row(
-        criterion=f"sending {people:,} letters to a server on this machine, no limit; growth of the sender's memory",
-        goal="≥ 50 letters/s; ≤ 5 MB",
-        measured=f"{rate:,.0f} letters/s; {growth_bytes / MEGABYTE:+.1f} MB",
-        is_met=rate >= 50 and growth_bytes <= 5 * MEGABYTE,
+        criterion=f"sending {people:,} letters, no limit",
+        goal="≥ 50 letters/s",
+        measured=f"{rate:,.0f} letters/s",
+        is_met=rate >= 50,
+    )
+    yield Row(
+        criterion="memory growth of the sender",
+        goal="≤ 5 MB",
+        measured=f"{growth_bytes / MEGABYTE:+.1f} MB",
+        is_met=growth_bytes <= 5 * MEGABYTE,
     )
 
 

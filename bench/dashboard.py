@@ -149,7 +149,7 @@ def _times(client: requests.Session, url: str, times: int) -> Iterator[Row]:
     )
     taken = [seconds(lambda: _get(client, f"{url}/dashboard/live/")) for _ in range(times * 5)]
     yield Row(
-        criterion="the same, its living part, asked for every 2 s: p50 and p95",
+        criterion="its live part, requested every 2 s: p50 and p95",
         goal="≤ 20 ms",
         measured=f"{milliseconds(median(taken))} and {milliseconds(_p95(taken))}",
         is_met=_p95(taken) <= 0.02,
@@ -158,7 +158,7 @@ def _times(client: requests.Session, url: str, times: int) -> Iterator[Row]:
     month = seconds(lambda: _get(client, f"{url}/dashboard/series/?range=30d"))
     hour = seconds(lambda: _get(client, f"{url}/dashboard/series/?range=1h"))
     yield Row(
-        criterion="the same, the points of its charts: 30 days and one hour, nothing kept yet",
+        criterion="the points of its charts: 30 days and one hour, nothing cached",
         goal="≤ 200 ms",
         measured=f"{milliseconds(month)} and {milliseconds(hour)}",
         is_met=max(month, hour) <= 0.2,
@@ -173,7 +173,7 @@ def _tasks(client: requests.Session, url: str, times: int) -> Row:
         for path in paths
     ]
     return Row(
-        criterion="the task pages, medians: the whole page, its living part, a search without result, failed tasks",
+        criterion="the task pages, medians: whole, live part, a search without results, failed tasks",
         goal="≤ 200 ms",
         measured=", ".join(milliseconds(one) for one in medians),
         is_met=max(medians) <= 0.2,
@@ -192,7 +192,7 @@ def _weight(client: requests.Session, url: str) -> Row:
     files = {urljoin(url, path) for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', text)}
     sizes = [_transferred(client, one) for one in [*files, f"{url}/dashboard/", f"{url}/dashboard/series/"]]
     return Row(
-        criterion=f"what a first visit transfers: the page, {len(files)} files, the points of its charts",
+        criterion=f"a first visit's transfer: the page, {len(files)} files, the points of its charts",
         goal="≤ 150 kB",
         measured=f"{sum(sizes) / 1000:.0f} kB",
         is_met=sum(sizes) <= 150_000,

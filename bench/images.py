@@ -32,7 +32,7 @@ def images(bench: Bench) -> Iterator[Row]:
         taken = {megapixels: _preparing(megapixels, image_format) for megapixels in MEGAPIXELS}
         text = ", ".join(f"{megapixels} Mpx {milliseconds(took)}" for megapixels, took in taken.items())
         yield Row(
-            criterion=f"preparing a {image_format} for print, computing time",
+            criterion=f"preparing a {image_format} for print, CPU time",
             goal=f"what stays in the request (up to {MAX_INLINE[image_format]} Mpx) ≤ 300 ms",
             measured=text,
             is_met=taken[MAX_INLINE[image_format]] <= GOAL_SECONDS,

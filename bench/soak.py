@@ -55,7 +55,7 @@ def _errors(running: Site, report: Report, seconds: float) -> Row:
     failed = statuses[5] + statuses[0] + len(report.faults)
     said = "; ".join([*report.faults[:2], *logged[:2]])
     return Row(
-        criterion=f"soak of {seconds / 60:g} minutes, {PEOPLE} people, {len(report.calls):,} requests: "
+        criterion=f"{seconds / 60:g} minutes, {PEOPLE} users, {len(report.calls):,} requests: "
         "5xx, unanswered, unexpected; errors in the logs",
         goal="0; 0",
         measured=f"{statuses[5]}, {statuses[0]}, {len(report.faults)}; {len(logged)}"
@@ -67,7 +67,7 @@ def _errors(running: Site, report: Report, seconds: float) -> Row:
 def _tasks(running: Site, report: Report) -> Row:
     found = tally(running, report)
     return Row(
-        criterion="the same: tasks accepted and rows ended; lost, stored twice, not succeeded",
+        criterion="tasks accepted and rows ended; lost, stored twice, not succeeded",
         goal="0, 0, 0",
         measured=f"{found.accepted:,} and {found.statuses.total():,} ({found.modes['inline']} inline, "
         f"{found.modes['queue']} in the queue); {found.lost}, {found.twice}, "
@@ -80,10 +80,14 @@ def _memory(samples: list[Sample], role: str) -> Row:
     """Judge a role by the larger of its two slopes; PostgreSQL's is only said: its cache fills by design."""
     grown = growth(samples, role)
     return Row(
-        criterion=f"the same, after {WARM_UP:.0%} of it: memory of {role} (private, all its processes), a minute",
+        criterion=(
+            "growth of private memory per minute after the warm-up: " if role == "web" else "the same: "
+        )
+        + role,
         goal="" if role == "PostgreSQL" else f"< {MAX_MB_A_MINUTE:.0f} MB",
         measured=f"{grown.typical:+.2f} MB (least squares {grown.fitted:+.2f}; {grown.first:.0f} to "
-        f"{grown.last:.0f} MB; {grown.processes} processes, steepest that lived on {grown.steepest:+.2f})",
+        f"{grown.last:.0f} MB; {grown.processes} process{'es' * (grown.processes != 1)}, "
+        f"steepest survivor {grown.steepest:+.2f})",
         is_met=None if role == "PostgreSQL" else max(grown.typical, grown.fitted) < MAX_MB_A_MINUTE,
     )
 
@@ -95,7 +99,7 @@ def _metrics_cost(samples: list[Sample]) -> Row:
     merges = [median(one.merge_seconds for one in part) for part in ends]
     sizes = [median(one.metrics_bytes for one in part) / 1000 for part in ends]
     return Row(
-        criterion="the same: `/metrics`, computing time of its merge, its size, a client's wait; first fifth, last",
+        criterion="`/metrics`, first fifth and last: CPU time of its merge; size; client wait",
         goal="≤ 1.25 ×",
         measured=f"{milliseconds(merges[0])}, {milliseconds(merges[1])} ({merges[1] / merges[0]:.2f} ×); "
         f"{sizes[0]:.0f}, {sizes[1]:.0f} kB; {waits[0]}, {waits[1]}",
@@ -106,8 +110,8 @@ def _metrics_cost(samples: list[Sample]) -> Row:
 def _connections(samples: list[Sample]) -> Row:
     first, last = (max(one.connections for one in part) for part in _ends(samples))
     return Row(
-        criterion="the same: connections to PostgreSQL, most at once, first fifth and last",
-        goal="no more",
+        criterion="peak connections to PostgreSQL, first fifth and last",
+        goal="no increase",
         measured=f"{first} to {last}",
         is_met=last <= first + 2,
     )

@@ -75,9 +75,8 @@ def _timeouts(bench: Bench, seen: Seen) -> Row:
     polls = sum(name == POLL for name, _, _, _ in calls)
     share, own = late / len(calls), seen.timed_out / max(1, seen.started)
     return Row(
-        criterion=f"{seen.name}: {bench.users} people for {bench.users_seconds:.0f} s, {len(calls) - polls:,} requests "
-        f"and {polls:,} questions after a task: "
-        "timed out, as clients saw it and as the server counts; other 5xx, unexpected",
+        criterion=f"{seen.name}, {bench.users_seconds:.0f} s, {len(calls) - polls:,} requests "
+        f"and {polls:,} polls: timeouts seen by clients and by the server; other 5xx, unexpected",
         goal="< 1 %; 0" if seen.name == "auto" else "",
         measured=f"{share:.2%} and {own:.2%}; {failed}, {len(seen.report.faults)}"
         + (f" ({seen.report.faults[0]})" if seen.report.faults else ""),
@@ -104,7 +103,7 @@ def _browsing(seen: Seen) -> Row:
 def _rendering(seen: Seen) -> Row:
     posts = [taken for name, _, taken, _ in seen.report.calls if name == "POST pdf"]
     return Row(
-        criterion=f"{seen.name}: `POST …/pdf/`, p50, p95, p99; until the PDF is in hand",
+        criterion=f"{seen.name}: `POST …/pdf/`, p50, p95, p99; until the PDF arrives",
         measured=f"{percentiles(posts)}; {percentiles(seen.report.ready_seconds)}",
     )
 
