@@ -1,4 +1,4 @@
-"""A recorded day of traffic, served in simulated time: the real evaluation decides, only the clock is not real."""
+"""Replay a recorded day of traffic in simulated time, with the real evaluation and the real routing rules."""
 
 import csv
 import heapq
@@ -114,8 +114,8 @@ class _Counts:
         return Histogram(buckets=buckets, sum_seconds=self._sum_seconds)
 
 
-class _Past:
-    """What ended in the last seconds: durations of requests and of renders."""
+class _RecentDurations:
+    """The durations of the requests and renders that ended in the last ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -125,7 +125,7 @@ class _Past:
         self._late = 0
 
     def will_end(self, at: float, name: str, seconds: float, *, is_late: bool = False) -> None:
-        """Note something that ends at a time to come."""
+        """Record something that ends at ``at``, in seconds of the trace."""
         heapq.heappush(self._coming, (at, name, seconds, is_late))
 
     def window(self, now: float) -> Window:
@@ -212,77 +212,79 @@ def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
     day.switch_state = SwitchState(since=work[0].arrived_at)
     day.web = [work[0].arrived_at] * site.web_threads
     window_seconds = _window_seconds(limits)
-    past = [_Past(window_seconds), _Past(EXTENDED_WINDOW_FACTOR * window_seconds)]
+    past = [_RecentDurations(window_seconds), _RecentDurations(EXTENDED_WINDOW_FACTOR * window_seconds)]
     recent: deque[Arrival] = deque()
     tick = work[0].arrived_at + TICK_SECONDS
-    answered: list[float] = []
-    made: list[float] = []
+    latencies: list[float] = []
+    pdf_seconds: list[float] = []
     late_in_queue_mode = 0
-    for one in work:
-        while tick <= one.arrived_at:
+    for arrival in work:
+        while tick <= arrival.arrived_at:
             _tick(day, past, recent, tick, window_seconds)
             tick += TICK_SECONDS
         mode = day.switch_state.mode
-        answered_at, made_at = day.serve(one)
-        taken = answered_at - one.arrived_at
-        is_late = taken > site.deadline_seconds
+        answered_at, pdf_ready_at = day.serve(arrival)
+        latency = answered_at - arrival.arrived_at
+        is_late = latency > site.deadline_seconds
         late_in_queue_mode += is_late and mode == "queue"
-        answered.append(taken)
-        if made_at is not None:
-            made.append(made_at - one.arrived_at)
-        for each in past:
-            each.will_end(answered_at, metric_names.REQUEST_SECONDS, taken, is_late=is_late)
-            if made_at is not None:
-                each.will_end(made_at, metric_names.RENDER_SECONDS, one.service_seconds)
-        recent.append(one)
+        latencies.append(latency)
+        if pdf_ready_at is not None:
+            pdf_seconds.append(pdf_ready_at - arrival.arrived_at)
+        for recorder in past:
+            recorder.will_end(answered_at, metric_names.REQUEST_SECONDS, latency, is_late=is_late)
+            if pdf_ready_at is not None:
+                recorder.will_end(pdf_ready_at, metric_names.RENDER_SECONDS, arrival.service_seconds)
+        recent.append(arrival)
     return Report(
         requests=len(work),
         switches=len(day.changes),
-        p95_seconds=quantile_of(answered, 0.95) or 0.0,
-        p99_seconds=quantile_of(answered, 0.99) or 0.0,
-        timeouts=sum(taken > site.deadline_seconds for taken in answered),
+        p95_seconds=quantile_of(latencies, 0.95) or 0.0,
+        p99_seconds=quantile_of(latencies, 0.99) or 0.0,
+        timeouts=sum(latency > site.deadline_seconds for latency in latencies),
         timeouts_in_queue_mode=late_in_queue_mode,
         queue_hours=day.queue_seconds / 3600,
         needless_queue_hours=day.needless_seconds / 3600,
-        pdf_p95_seconds=quantile_of(made, 0.95) or 0.0,
+        pdf_p95_seconds=quantile_of(pdf_seconds, 0.95) or 0.0,
         changes=tuple(day.changes),
     )
 
 
 def _window_seconds(limits: LimitsFile) -> float:
-    """Return the window of what moves work; a replay reads nothing over more than an hour."""
-    routing = [one.window_seconds for one in limits.thresholds if one.routes_to_queue]
-    return min(3600.0, max(routing, default=300.0))
+    """Return the longest window of the limits that move work, at most an hour."""
+    window_seconds = [
+        threshold.window_seconds for threshold in limits.thresholds if threshold.routes_to_queue
+    ]
+    return min(3600.0, max(window_seconds, default=300.0))
 
 
 def _tick(
-    day: _Day, past: Sequence[_Past], recent: deque[Arrival], now: float, window_seconds: float
+    day: _Day, past: Sequence[_RecentDurations], recent: deque[Arrival], now: float, window_seconds: float
 ) -> None:
     while recent and recent[0].arrived_at <= now - EXTENDED_WINDOW_FACTOR * window_seconds:
         recent.popleft()
     while day.queued_at and day.queued_at[0] <= now - window_seconds:
         day.queued_at.popleft()
-    known = [one for one in recent if one.arrived_at + one.service_seconds <= now]
-    window, longer = (each.window(now) for each in past)
-    lengths = {one.window_seconds for one in day.limits.thresholds}
-    seen = Observation(
+    finished = [arrival for arrival in recent if arrival.arrived_at + arrival.service_seconds <= now]
+    window, longer = (recorder.window(now) for recorder in past)
+    lengths = {threshold.window_seconds for threshold in day.limits.thresholds}
+    observation = Observation(
         now=now,
         windows=dict.fromkeys((length * EXTENDED_WINDOW_FACTOR for length in lengths), longer)
         | dict.fromkeys(lengths, window),
-        work=known,
+        work=finished,
         work_seconds=window_seconds,
         is_queued=day.switch_state.mode == "queue" or bool(day.queued_at),
         machine=day.site.machine,
         queue=Queue(live_workers=day.site.queue_workers, waiting=day.waiting(now)),
     )
-    found = assess(day.limits, seen, day.alert_states, day.switch_state)
-    day.alert_states = {one.threshold.name: one.alert_state for one in found.judged}
+    assessment = assess(day.limits, observation, day.alert_states, day.switch_state)
+    day.alert_states = {evaluation.threshold.name: evaluation.alert_state for evaluation in assessment.judged}
     if day.switch_state.mode == "queue":
         day.queue_seconds += TICK_SECONDS
-        day.needless_seconds += TICK_SECONDS * _is_needless(found.shadow, day.limits)
-    if found.decision.switch_state.mode != day.switch_state.mode:
-        day.changes.append((now, found.decision.switch_state.mode, found.decision.reason))
-    day.switch_state = found.decision.switch_state
+        day.needless_seconds += TICK_SECONDS * _is_needless(assessment.shadow, day.limits)
+    if assessment.decision.switch_state.mode != day.switch_state.mode:
+        day.changes.append((now, assessment.decision.switch_state.mode, assessment.decision.reason))
+    day.switch_state = assessment.decision.switch_state
 
 
 def _is_needless(simulated: SimulatedLatencies | None, limits: LimitsFile) -> bool:

@@ -157,7 +157,7 @@ function choose(button) {
   load();
 }
 
-// Open details stay open when their part is reloaded.
+// Keeps details open that the viewer has opened, when their part is replaced.
 let open = [];
 document.body.addEventListener("htmx:beforeSwap", (event) => {
   open = [...event.detail.target.querySelectorAll("details[open][id]")].map((one) => one.id);
@@ -172,7 +172,7 @@ document.body.addEventListener("htmx:afterSettle", () => {
   document.querySelectorAll("#changes details[open]:has(.evidence:empty)").forEach((one) => one.dispatchEvent(new Event("toggle")));
 });
 
-// Fetches the changes of the mode when there is a new one, and says aloud that the answer is another.
+// Fetches the changes of the mode after a new one, and announces a new answer to screen readers.
 let known = {};
 function notice() {
   const hero = document.querySelector(".hero");
