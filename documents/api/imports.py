@@ -36,7 +36,7 @@ class IsStaff(BasePermission):
     message = "Only staff may import."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Say whether the sender is one of the staff."""
+        """Return True if the sender is a member of staff."""
         return bool(request.user.is_staff)
 
 
@@ -95,7 +95,7 @@ class ApplyView(APIView):
         responses={**RESPONSES, 404: ProblemSerializer},
     )
     def post(self, request: Request, task_id: uuid.UUID) -> Response:
-        """Import the very file of a dry run that found no errors; what changed meanwhile is judged anew."""
+        """Import the file of a dry run that found no errors; its rows are validated again."""
         form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         checked = get_object_or_404(Task.objects.filter(kind=KIND), pk=task_id)
