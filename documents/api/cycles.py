@@ -143,9 +143,9 @@ class BounceView(APIView):
 
 
 def _cycle(pk: Any) -> Cycle:
-    if (found := actions.get_with_counts(int(pk))) is None:
+    if (cycle := actions.get_with_counts(int(pk))) is None:
         raise Http404
-    return found
+    return cycle
 
 
 def _again(request: Request, cycle: Cycle, chosen: dict[str, Any]) -> Response:

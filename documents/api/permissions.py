@@ -1,4 +1,4 @@
-"""Who may call: beside the querysets, which decide what somebody sees."""
+"""Permissions of the endpoints; querysets restrict the visible rows."""
 
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
@@ -6,10 +6,10 @@ from rest_framework.views import APIView
 
 
 class IsStaffOrReadOnly(BasePermission):
-    """Everybody may read what they can see; only staff may change it."""
+    """Allow reading to all users and changes to staff only."""
 
     message = "Only staff may change this."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Say whether the method is allowed."""
+        """Return True if the sender may use the method."""
         return request.method in SAFE_METHODS or bool(request.user.is_staff)

@@ -21,7 +21,7 @@ class UserWindowThrottle(UserRateThrottle):
     _left_seconds = 0.0
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        """Count the request and say whether it may pass; who is not signed in is refused elsewhere."""
+        """Count the request and return True if it may pass; permissions refuse anonymous users."""
         limit, window_seconds = self.parse_rate(self.rate)
         if limit is None or window_seconds is None or not request.user.is_authenticated:
             return True

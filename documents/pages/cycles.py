@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from documents import exceptions
@@ -123,7 +124,7 @@ def _again(request: HttpRequest, found: Cycle) -> str:
         letters = letters.filter(pk=_letter(request, found).pk)
     count = actions.resend_or_raise(letters)
     _begin(request, actions.resume_request(found))
-    return f"{count} letter{'s are' if count != 1 else ' is'} sent again."
+    return ngettext("%d letter is sent again.", "%d letters are sent again.", count) % count
 
 
 def _bounce(request: HttpRequest, found: Cycle) -> str:

@@ -76,7 +76,7 @@ def tasks() -> TaskQuerySet:
 
 
 def running() -> list[RunningTask]:
-    """Return what runs now, longest first."""
+    """Return the running tasks, longest first."""
     same = Task.objects.filter(
         document=OuterRef("document"), kind=OuterRef("kind"), status=Task.Status.SUCCEEDED
     )
@@ -119,7 +119,7 @@ def clusters() -> list[tuple[Cluster, list[WorkerRow]]]:
     """Return the live clusters with their workers."""
     busy = {task.worker: task for task in tasks().running().filter(mode=Task.Mode.QUEUE)[:PAGE_SIZE]}
     return [
-        (cluster, [WorkerRow(**one, task=busy.get(one["name"])) for one in cluster.processes])
+        (cluster, [WorkerRow(**process, task=busy.get(process["name"])) for process in cluster.processes])
         for cluster in Cluster.objects.live()
     ]
 
@@ -154,10 +154,15 @@ def counts() -> dict[str, int]:
 
 
 def schedules() -> list[tuple[Schedule, Task | None]]:
-    """Return the schedules, each with the last task that it started."""
+    """Return the schedules, each with the last task it began."""
     return [
-        (one, Task.objects.filter(kind=one.name, fingerprint=one.name).order_by("-created_at").first())
-        for one in Schedule.objects.order_by("next_run")
+        (
+            schedule,
+            Task.objects.filter(kind=schedule.name, fingerprint=schedule.name)
+            .order_by("-created_at")
+            .first(),
+        )
+        for schedule in Schedule.objects.order_by("next_run")
     ]
 
 

@@ -1,4 +1,4 @@
-"""The task pages (for staff only: ``spms.middleware.StaffOnlyMiddleware``): what runs, what waits, what went wrong."""
+"""The task pages (for staff only: ``spms.middleware.StaffOnlyMiddleware``): running, waiting and failed tasks."""
 
 import uuid
 from collections.abc import Callable, Iterable
@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_q.models import Schedule
 
@@ -20,6 +21,7 @@ from documents import exceptions
 from documents.models import Task
 from documents.pages import task_tables
 from documents.queue import hints, leases, lifecycle, statistics
+from documents.tasks.notifications import task as notification_task
 
 MAX_AT_ONCE = 500
 
@@ -41,7 +43,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def live_partial(request: HttpRequest) -> HttpResponse:
-    """Return the part about this moment, which is asked for every few seconds."""
+    """Return the live part of the page, which the browser polls every few seconds."""
     return render(request, "tasks/_live.html", _live_context())
 
 
@@ -66,7 +68,7 @@ def task_live_partial(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def perform_action(request: HttpRequest) -> HttpResponse:
     """Retry or cancel the tasks that were chosen."""
-    action = {"retry": hints.retry, "cancel": tasks_cancelled_by(request)}.get(request.POST.get("action", ""))
+    action = {"retry": retry, "cancel": tasks_cancelled_by(request)}.get(request.POST.get("action", ""))
     if action is None:
         messages.error(request, "Choose retry or cancel.")
     else:
@@ -76,13 +78,13 @@ def perform_action(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def retry_group(request: HttpRequest, key: str) -> HttpResponse:
-    """Retry all failed tasks with the same fault."""
-    group = next((one for one in task_tables.failed_groups() if one.key == key), None)
+    """Retry all failed tasks of one group, up to MAX_AT_ONCE."""
+    group = next((group for group in task_tables.failed_groups() if group.key == key), None)
     if group is None:
         messages.error(request, "Nothing failed in this way any more.")
     else:
         _flash_result(
-            request, *_apply_to_each(Task.objects.filter(pk__in=group.task_ids[:MAX_AT_ONCE]), hints.retry)
+            request, *_apply_to_each(Task.objects.filter(pk__in=group.task_ids[:MAX_AT_ONCE]), retry)
         )
     return redirect("task-pages")
 
@@ -96,28 +98,34 @@ def pause(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def resume(request: HttpRequest) -> HttpResponse:
-    """Let the queue go on."""
+    """Resume the queue."""
     hints.resume(by=request.user.get_username())
     return redirect("task-pages")
 
 
 @require_POST
 def run_schedule(request: HttpRequest, name: str) -> HttpResponse:
-    """Run a scheduled task now."""
+    """Begin a scheduled task at once."""
     schedule = get_object_or_404(Schedule, name=name)
     hints.begin_scheduled(str(schedule.name))
     messages.success(request, f"“{name}” was begun.")
     return redirect("task-pages")
 
 
+def retry(failed: Task) -> None:
+    """Retry a task and reset its notifications. Raises TaskState and QueueFull."""
+    hints.retry(failed)
+    notification_task.reset(failed)
+
+
 def tasks_cancelled_by(request: HttpRequest) -> Callable[[Task], None]:
-    """Return what cancels a task in the name of who asks."""
+    """Return a function that cancels a task in the name of the request's user."""
     by = request.user.get_username()
     return lambda chosen: lifecycle.cancel(chosen.pk, by=by)
 
 
 def _apply_to_each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tuple[int, list[str]]:
-    """Return how many it was done with, and why not with the others."""
+    """Apply an action to each task; return the number of successes and the reasons of the refusals."""
     done, refused = 0, []
     for one in chosen:
         try:
@@ -131,7 +139,7 @@ def _apply_to_each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tu
 
 def _flash_result(request: HttpRequest, done: int, refused: list[str]) -> None:
     if done:
-        messages.success(request, f"Done with {done} task{'s' if done != 1 else ''}.")
+        messages.success(request, ngettext("Done with %d task.", "Done with %d tasks.", done) % done)
     for reason in sorted(set(refused)):
         messages.warning(request, f"Not with {refused.count(reason)}: {reason}")
     if not (done or refused):
@@ -146,7 +154,7 @@ def _chosen(ids: list[str]) -> QuerySet[Task]:
 
 
 def _next(request: HttpRequest) -> str:
-    """Return the page to go back to: one of this site, so that no form sends anybody elsewhere."""
+    """Return the path to go back to; a path outside this site is replaced, so no form redirects elsewhere."""
     path = request.POST.get("next", "")
     return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else reverse("task-pages")
 
