@@ -24,9 +24,8 @@ def execute(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
 class DjangoQBackend(BaseTaskBackend):
     """Enqueues at once, in order.
 
-    Of priorities there are two: below zero is taken when nothing else waits. Django-Q2 knows no time to start,
-    and results live in our own rows: a task that asks for these is refused with InvalidTask, as Django's base
-    class does for what is not supported.
+    There are two priorities: a task below zero is taken when no other waits. Django-Q2 has no ``run_after``, and
+    results live in our own rows; Django's base class refuses both with InvalidTask.
     """
 
     supports_priority = True
@@ -34,7 +33,7 @@ class DjangoQBackend(BaseTaskBackend):
     def enqueue[**P, R](
         self, task: Task[P, R], args: Sequence[Any], kwargs: dict[str, Any]
     ) -> TaskResult[P, R]:
-        """Write the entry; it is there when the caller's transaction commits, and not before."""
+        """Write the entry in the caller's transaction."""
         self.validate_task(task)
         name = str(settings.Q_CLUSTER["name"])
         options = {"task_name": task.name, "cluster": f"{name}{LOW_PRIORITY}" if task.priority < 0 else name}
@@ -71,6 +70,6 @@ class DjangoQBackend(BaseTaskBackend):
         )  # fmt: skip
         return [
             Error(f"Q_CLUSTER: {message}.", hint="See docs/operations.md.", id=f"spms.{number}")
-            for is_kept, number, message in rules
-            if not is_kept
+            for is_satisfied, number, message in rules
+            if not is_satisfied
         ]
