@@ -18,20 +18,18 @@ from celery.exceptions import CeleryError
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import connection, transaction
-from django.tasks import Task, TaskResult, TaskResultStatus, task_backends
-from django.tasks.backends.base import BaseTaskBackend
-from django.utils import timezone
+from django.tasks import Task, TaskResult, task_backends
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
 from kombu.exceptions import KombuError
+
+from spms.task_backends.base import EntryBackend
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spms.settings")
 
 REDIS = ("redis", "rediss")
 SCHEMES = (*REDIS, "amqp", "amqps")
-RABBITMQ_CONSUMER_TIMEOUT_SECONDS = (
-    30 * 60
-)  # its default; later, it delivers the message again
+RABBITMQ_CONSUMER_TIMEOUT_SECONDS = 30 * 60  # its default; later, it delivers the message again
 BROKER_CONFIRM_TIMEOUT_SECONDS = 2.0  # for a broker that accepts connections but does not answer
 
 logger = logging.getLogger(__name__)
@@ -47,14 +45,12 @@ def execute(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     import_string(path).call(*args, **kwargs)
 
 
-class CeleryBackend(BaseTaskBackend):
+class CeleryBackend(EntryBackend):
     """Publishes a message when the caller's transaction commits.
 
     A message that the broker does not take is a warning: the supervisor enqueues it again. ``run_after``
     is refused: Redis would deliver the message again and again while it waits.
     """
-
-    supports_priority = True
 
     def enqueue[**P, R](
         self, task: Task[P, R], args: Sequence[Any], kwargs: dict[str, Any]
@@ -63,20 +59,7 @@ class CeleryBackend(BaseTaskBackend):
         self.validate_task(task)
         message_id = get_random_string(32)
         transaction.on_commit(lambda: _publish(task, message_id, list(args), dict(kwargs)))
-        return TaskResult(
-            task=task,
-            id=message_id,
-            status=TaskResultStatus.READY,
-            enqueued_at=timezone.now(),
-            started_at=None,
-            finished_at=None,
-            last_attempted_at=None,
-            args=list(args),
-            kwargs=dict(kwargs),
-            backend=self.alias,
-            errors=[],
-            worker_ids=[],
-        )
+        return self._enqueued(task, message_id, args, kwargs)
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         """Refuse settings of Celery that lose tasks or run them again and again."""
