@@ -59,7 +59,7 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
     list_select_related = ("project",)
 
     def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
-        """Save, and count the version when something was changed."""
+        """Save, and increment the version if a field was changed."""
         super().save_model(request, obj, form, change)
         if change and form.changed_data:
             obj.bump_version()
@@ -76,17 +76,17 @@ class DocumentImageAdmin(admin.ModelAdmin[DocumentImage]):
 
     @admin.display(description="file")
     def kept_as(self, image: DocumentImage) -> str:
-        """Return a link that asks who may read it: the storage has no public addresses."""
+        """Return a link to the view that checks permissions, as the storage has no public addresses."""
         return format_html('<a href="{}">{}</a>', image.url, image.file.name)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: an image that was not prepared could be anything."""
+        """Return False: an image must be prepared and checked by the API."""
         return False
 
 
 @admin.register(Task)
 class TaskAdmin(admin.ModelAdmin[Task]):
-    """Tasks, to look at: their state changes by what happens, not by hand."""
+    """Tasks, read-only."""
 
     list_display = ("id", "kind", "document", "status", "mode", "attempts", "created_at", "finished_at")
     list_filter = ("status", "kind", "mode")
@@ -94,16 +94,16 @@ class TaskAdmin(admin.ModelAdmin[Task]):
     list_select_related = ("document__project",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: tasks are begun through the API."""
+        """Return False: tasks are begun through the API."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Task | None = None) -> bool:
-        """Refuse: a change by hand would undo what happens meanwhile."""
+        """Return False: saving the form would overwrite concurrent changes of the task."""
         return False
 
 
 class DeliveryInline(admin.TabularInline[Delivery, Subscription]):
-    """Every try to send a notice, to look at."""
+    """Deliveries of a notification, read-only."""
 
     model = Delivery
     extra = 0
@@ -111,13 +111,13 @@ class DeliveryInline(admin.TabularInline[Delivery, Subscription]):
     readonly_fields = ("at", "status_code", "error", "seconds")
 
     def has_add_permission(self, request: HttpRequest, obj: Subscription | None = None) -> bool:
-        """Refuse: what was not sent cannot be logged."""
+        """Return False: deliveries are recorded when they happen."""
         return False
 
 
 @admin.register(Subscription)
 class NoticeAdmin(admin.ModelAdmin[Subscription]):
-    """Who is told of a task's end; sent again through the API."""
+    """Subscriptions to a task's end; they are sent again through the API."""
 
     list_display = ("id", "channel", "target", "task", "requested_by", "created_at")
     list_filter = ("channel",)
@@ -125,18 +125,18 @@ class NoticeAdmin(admin.ModelAdmin[Subscription]):
     inlines = (DeliveryInline,)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: notices are asked for through the API."""
+        """Return False: subscriptions are created through the API."""
         return False
 
 
 @admin.register(Cycle)
 class CycleAdmin(admin.ModelAdmin[Cycle]):
-    """Cycles, to look at; they are opened on their page or through the API."""
+    """Cycles, read-only; they are opened on their page or through the API."""
 
     list_display = ("year", "due", "reports", "opened_by", "opened_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: opening a cycle is more than its row."""
+        """Return False: opening a cycle also begins a task."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Cycle | None = None) -> bool:

@@ -1,11 +1,11 @@
-"""The exception tree: what can go wrong, each with the title and HTTP status that people see."""
+"""The exception tree: each error has the title and the HTTP status that clients get."""
 
 from http import HTTPStatus
 from typing import ClassVar
 
 
 class SpmsError(Exception):
-    """Base of every error that is part of the product.
+    """Base class of the errors of this project.
 
     ``str(error)`` is the detail for people; ``slug`` names the problem type (RFC 9457) and stays stable;
     ``extra`` are further members of the problem.
@@ -15,7 +15,7 @@ class SpmsError(Exception):
     title: ClassVar[str] = "Something went wrong on the server"
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     retry_after_seconds: ClassVar[int | None] = None
-    # Whether the same may well succeed when it is tried again later: the queue does so by itself.
+    # Whether the queue tries again later, as the next attempt may succeed.
     is_transient: ClassVar[bool] = False
 
     def __init__(self, detail: str = "", **extra: object) -> None:
@@ -23,7 +23,7 @@ class SpmsError(Exception):
         self.extra = extra
 
     def to_json(self) -> dict[str, object]:
-        """Return the members of this error as a task keeps them."""
+        """Return the problem details that a task's ``error`` column stores."""
         return {"type": self.slug, "title": self.title, "status": int(self.status), "detail": str(self)}
 
     @classmethod
@@ -31,8 +31,8 @@ class SpmsError(Exception):
         """Return the error class with this slug, or the base class for an unknown one."""
         if cls.slug == slug:
             return cls
-        found = (child.by_slug(slug) for child in cls.__subclasses__())
-        return next((error for error in found if error.slug == slug), SpmsError)
+        candidates = (child.by_slug(slug) for child in cls.__subclasses__())
+        return next((error for error in candidates if error.slug == slug), SpmsError)
 
 
 class RenderError(SpmsError):
@@ -43,7 +43,7 @@ class RenderError(SpmsError):
 
 
 class DocumentUnrenderable(RenderError):
-    """The document itself is the reason: trying again without changing it is useless."""
+    """The document cannot be laid out; only changing it helps."""
 
     slug = "document-unrenderable"
     title = "This document cannot be laid out"
@@ -51,7 +51,7 @@ class DocumentUnrenderable(RenderError):
 
 
 class AssemblyUnsupported(RenderError):
-    """This WeasyPrint does not let parts be drawn and bound; the report is rendered as a whole instead."""
+    """This version of WeasyPrint cannot bind separately drawn parts; the report is rendered as a whole."""
 
     slug = "binding-unsupported"
     title = "The report cannot be bound from parts"
@@ -66,7 +66,7 @@ class RenderTimeout(RenderError):
 
 
 class RenderCpuLimit(RenderError):
-    """The render used up the CPU time it may take."""
+    """The render used up its CPU time."""
 
     slug = "render-cpu-limit"
     title = "The PDF took too much computing time"
@@ -82,7 +82,7 @@ class RenderOutOfMemory(RenderError):
 
 
 class RenderKilled(RenderError):
-    """The rendering process died from outside; the same render may well succeed next time."""
+    """The rendering process was killed; the next attempt may succeed."""
 
     slug = "render-killed"
     title = "The rendering process was ended"
@@ -102,7 +102,7 @@ class RenderBusy(RenderError):
 
 
 class StorageFull(SpmsError):
-    """The disk under the data folder has no room left."""
+    """The disk of the data folder is full."""
 
     slug = "storage-full"
     title = "The disk is full"
@@ -136,7 +136,7 @@ class PdfMissing(SpmsError):
 
 
 class InvalidImage(SpmsError):
-    """What was sent is no image, is damaged, or is beyond the limits."""
+    """The upload is not an image, is damaged, or exceeds the limits."""
 
     slug = "image-unusable"
     title = "This image cannot be used"
@@ -153,7 +153,7 @@ class ImageNotReady(SpmsError):
 
 
 class UnknownEdition(SpmsError):
-    """A client named an edition that there is not."""
+    """A client named an unknown edition."""
 
     slug = "edition-unknown"
     title = "There is no such edition"
@@ -161,7 +161,7 @@ class UnknownEdition(SpmsError):
 
 
 class InvalidExport(SpmsError):
-    """A client named rows, a format or a filter that there is not."""
+    """A client named an unknown resource, format or filter."""
 
     slug = "export-unknown"
     title = "There is no such export"
@@ -177,7 +177,7 @@ class ExportTooLarge(SpmsError):
 
 
 class FileMissing(SpmsError):
-    """A task has no file: it has not ended well, makes none, or the file was removed."""
+    """The task has no file: it did not succeed, its kind makes none, or the file was removed."""
 
     slug = "file-missing"
     title = "There is no file"
@@ -193,7 +193,7 @@ class EventsUnavailable(SpmsError):
 
 
 class EventsBusy(SpmsError):
-    """As many streams are open as this server keeps."""
+    """The limit of open event streams is reached."""
 
     slug = "events-busy"
     title = "Too many streams are open"
@@ -202,7 +202,7 @@ class EventsBusy(SpmsError):
 
 
 class ImportUnreadable(SpmsError):
-    """An uploaded file is no table that can be read."""
+    """The uploaded file cannot be read as a table."""
 
     slug = "import-unreadable"
     title = "The file cannot be read"
@@ -210,7 +210,7 @@ class ImportUnreadable(SpmsError):
 
 
 class ImportRefused(SpmsError):
-    """Rows of an uploaded file have errors, so none was written."""
+    """Rows of the uploaded file have errors, so none was written."""
 
     slug = "import-refused"
     title = "The file has errors, and nothing was written"
@@ -218,7 +218,7 @@ class ImportRefused(SpmsError):
 
 
 class ImportConflict(SpmsError):
-    """What an import was about to change was changed by somebody else meanwhile, so nothing was written."""
+    """A row that the import would change was changed after it was checked, so nothing was written."""
 
     slug = "import-conflict"
     title = "Something changed meanwhile, and nothing was written"
@@ -226,7 +226,7 @@ class ImportConflict(SpmsError):
 
 
 class ImportTooSlow(SpmsError):
-    """An import was not done in the time that a task may run."""
+    """The import exceeded the time limit of a task."""
 
     slug = "import-too-slow"
     title = "The import took too long, and nothing was written"
@@ -234,7 +234,7 @@ class ImportTooSlow(SpmsError):
 
 
 class InvalidCronExpression(SpmsError):
-    """A cron expression that is none, never comes, or comes too often."""
+    """The cron expression is malformed, never matches, or matches too often."""
 
     slug = "cron-refused"
     title = "This time cannot be used"
@@ -242,7 +242,7 @@ class InvalidCronExpression(SpmsError):
 
 
 class ReportRefused(SpmsError):
-    """A scheduled report that cannot be begun."""
+    """A scheduled report cannot be begun."""
 
     slug = "report-refused"
     title = "The report cannot be made"
@@ -268,7 +268,7 @@ class WorkerLost(SpmsError):
 
 
 class TaskCancelled(SpmsError):
-    """Somebody cancelled the task while others waited for it."""
+    """The task was cancelled while a request waited for it."""
 
     slug = "task-cancelled"
     title = "The task was cancelled"
@@ -276,7 +276,7 @@ class TaskCancelled(SpmsError):
 
 
 class TaskStateConflict(SpmsError):
-    """What was asked does not go with the state that the task is in."""
+    """The action is not possible in the task's current state."""
 
     slug = "task-state"
     title = "The task is in another state"
@@ -284,7 +284,7 @@ class TaskStateConflict(SpmsError):
 
 
 class QueueFull(SpmsError):
-    """So many tasks wait that a further one would wait too long."""
+    """The limit of waiting tasks is reached."""
 
     slug = "queue-full"
     title = "The queue is full"
@@ -293,7 +293,7 @@ class QueueFull(SpmsError):
 
 
 class TooManyTasks(SpmsError):
-    """One person's tasks would fill the queue."""
+    """The limit of one person's waiting tasks is reached."""
 
     slug = "too-many-tasks"
     title = "Too many of your tasks are waiting"
@@ -302,21 +302,21 @@ class TooManyTasks(SpmsError):
 
 
 class NotificationError(SpmsError):
-    """A notice that did not reach its receiver."""
+    """A notification did not reach its receiver."""
 
     slug = "notice-error"
     title = "The notice was not sent"
 
 
 class NotificationRefused(NotificationError):
-    """The receiver or the rules refuse it: trying again is useless."""
+    """The receiver or our own rules refuse the notification permanently."""
 
     slug = "notice-refused"
     title = "The notice was refused"
 
 
 class NotificationFailed(NotificationError):
-    """The receiver could not be reached or had a fault of its own."""
+    """The receiver could not be reached, or answered with an error."""
 
     slug = "notice-failed"
     title = "The notice did not arrive"
@@ -325,7 +325,7 @@ class NotificationFailed(NotificationError):
 
 
 class MailServerUnavailable(SpmsError):
-    """The mail server cannot be reached, or takes nothing from us at the moment."""
+    """The mail server cannot be reached, or refuses mail temporarily."""
 
     slug = "mail-server-away"
     title = "The mail server takes no mail"
@@ -334,7 +334,7 @@ class MailServerUnavailable(SpmsError):
 
 
 class CycleExists(SpmsError):
-    """There is a cycle for this year already."""
+    """A cycle for this year exists already."""
 
     slug = "cycle-exists"
     title = "This cycle was opened before"
@@ -342,7 +342,7 @@ class CycleExists(SpmsError):
 
 
 class CycleStateConflict(SpmsError):
-    """What was asked does not go with the state that the cycle or the letter is in."""
+    """The action is not possible in the current state of the cycle or the letter."""
 
     slug = "cycle-state"
     title = "The cycle or its letter is in another state"

@@ -1,4 +1,4 @@
-"""What lists and exports can be filtered by."""
+"""The filters of lists and exports."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ MAX_ID = 2**63 - 1
 
 @extend_schema_field({"type": "integer", "format": "int64", "minimum": 0})
 class NonNegativeIntegerFilter(filters.NumberFilter):
-    """An id or a year; what is not there, or not for the sender to see, finds nothing."""
+    """Filter by an id or a year; one that does not exist, or is not visible to the user, matches nothing."""
 
     field_class = forms.IntegerField
 

@@ -1,6 +1,7 @@
 """The endpoints of imports, for staff: check a file, or import it; import the file of a check that was clean."""
 
 import uuid
+from dataclasses import replace
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -18,6 +19,7 @@ from documents.api.images import YES_OR_NO
 from documents.api.serializers import ProblemSerializer, SubscriptionRequestSerializer, TaskSerializer
 from documents.infrastructure import storage
 from documents.models import Task
+from documents.queue.requests import TaskRequest
 from documents.tasks.imports import reader, task as imports
 from documents.tasks.imports.resources import RESOURCES
 from documents.tasks.imports.task import KIND, ImportRequest
@@ -36,7 +38,7 @@ class IsStaff(BasePermission):
     message = "Only staff may import."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Return True if the sender is a member of staff."""
+        """Say whether the sender is one of the staff."""
         return bool(request.user.is_staff)
 
 
@@ -77,7 +79,7 @@ class ImportsView(APIView):
         seconds = imports.estimate_seconds(upload.size, is_zip=is_zip)
         taken: list[str] = []
         try:
-            return _submit(request, order, source, seconds, wanted, taken)
+            return _submit(request, order.as_task_request(source, estimate_seconds=seconds), wanted, taken)
         finally:
             if source not in taken:  # another task has the same file, or there was no room for one
                 storage.delete(source)
@@ -101,16 +103,12 @@ class ApplyView(APIView):
         checked = get_object_or_404(Task.objects.filter(kind=KIND), pk=task_id)
         order = imports.apply_request(checked)
         seconds = float((checked.result or {})["seconds"])
-        return _submit(request, order, checked.source, seconds, form.validated_data, [])
+        task_request = order.as_task_request(checked.source, estimate_seconds=seconds)
+        return _submit(request, task_request, form.validated_data, [])
 
 
 def _submit(
-    request: Request,
-    order: ImportRequest,
-    source: str,
-    estimate_seconds: float,
-    wanted: dict[str, Any],
-    taken: list[str],
+    request: Request, task_request: TaskRequest, wanted: dict[str, Any], taken: list[str]
 ) -> Response:
     """Have a file imported; the file that the task has is added to ``taken``."""
 
@@ -119,12 +117,4 @@ def _submit(
         user = cast("User", request.user)
         notification_task.subscribe(task, user, notify=wanted["notify"], webhook=wanted["webhook"])
 
-    return task_responses.respond_with_task(
-        request,
-        kind=KIND,
-        fingerprint=order.fingerprint(),
-        arguments=order.as_arguments(),
-        source=source,
-        estimate_seconds=estimate_seconds,
-        on_begin=on_begin,
-    )
+    return task_responses.respond_with_task(request, replace(task_request, on_begin=on_begin))

@@ -1,4 +1,4 @@
-"""What is stored: projects, their documents and images, the task row, and what belongs to them."""
+"""The database models: projects, documents, images, tasks, and their companions."""
 
 from documents.models.clusters import Cluster, Pause
 from documents.models.cycles import Cycle, Letter

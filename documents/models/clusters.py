@@ -1,4 +1,4 @@
-"""The clusters of workers that run: a row each, with a heartbeat."""
+"""The running clusters of workers: one row each, with a heartbeat."""
 
 from datetime import timedelta
 from typing import Any, Self
@@ -11,19 +11,19 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
     """Clusters of workers."""
 
     def live(self) -> Self:
-        """Return those whose heartbeat is fresh; one from the future says nothing (a clock that jumped)."""
+        """Return the clusters with a fresh heartbeat; one in the future means a clock was set back."""
         now = timezone.now()
         return self.filter(seen_at__range=(now - Cluster.FRESH, now + Cluster.FRESH))
 
     def accepting(self) -> Self:
-        """Return those that take tasks: alive, and none while the queue is paused."""
+        """Return the live clusters, or none while the queue is paused."""
         return self.live().filter(~models.Exists(Pause.objects.all()))
 
 
 class Cluster(models.Model):
-    """A running ``qcluster``: its heartbeat, the number of its workers, and what each of these takes of memory.
+    """A running cluster: its heartbeat, the number of its workers, and the memory of each.
 
-    ``processes`` lists ``{"name": of the worker, "memory_bytes": with its rendering process}``.
+    ``processes`` lists ``{"name": of the worker, "memory_bytes": including its rendering process}``.
     """
 
     FRESH = timedelta(seconds=10)
@@ -44,7 +44,7 @@ class Cluster(models.Model):
 
 
 class Pause(models.Model):
-    """The row that is there while the queue is paused: who paused it, when and why."""
+    """The one row that exists while the queue is paused: by whom, when and why."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     at = models.DateTimeField(default=timezone.now)

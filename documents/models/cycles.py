@@ -1,4 +1,4 @@
-"""Reporting cycles, and the letter that each person gets when one opens."""
+"""Reporting cycles, and the letters that announce them."""
 
 from typing import Any, Self
 
@@ -19,14 +19,14 @@ class CycleQuerySet(models.QuerySet["Cycle"]):
             f"{state}_count": Count("letters", filter=Q(letters__state=state))
             for state in Letter.State.values
         }
-        found = self.select_related("task", "opened_by").annotate(**counts)
-        return found.order_by("-year")  # Meta.ordering does not hold for what is counted
+        cycles = self.select_related("task", "opened_by").annotate(**counts)
+        return cycles.order_by("-year")  # Meta.ordering does not apply to an aggregation
 
 
 class Cycle(models.Model):
-    """One year's round of reports: every active project gets a report, its people a letter.
+    """One year's round of reports: every active project gets a report, and its people a letter.
 
-    ``prepared_at`` is when all reports and letters were there; until then a task makes what is missing.
+    ``prepared_at`` is when all reports and letters existed; until then a task creates the missing ones.
     """
 
     year = models.PositiveSmallIntegerField(
@@ -72,7 +72,7 @@ class Cycle(models.Model):
 
     @property
     def state(self) -> str:
-        """``sending``; ``stopped`` while something is left to do and nobody does it; ``done``."""
+        """``sending``; ``stopped`` while letters are left but no task sends them; ``done``."""
         if self.is_sending:
             return "sending"
         return "stopped" if self.prepared_at is None or self.counts[Letter.State.WAITING] else "done"
@@ -82,11 +82,11 @@ class LetterQuerySet(models.QuerySet["Letter"]):
     """Letters."""
 
     def waiting(self) -> Self:
-        """Return what is still to be sent."""
+        """Return the letters that are still to be sent."""
         return self.filter(state=Letter.State.WAITING)
 
     def orphaned(self, claim: Any) -> Self:
-        """Return what somebody else than this claim was sending."""
+        """Return the letters in state ``sending`` that belong to another claim than this one."""
         return self.filter(state=Letter.State.SENDING).exclude(claim=claim)
 
 
@@ -94,7 +94,7 @@ class Letter(models.Model):
     """The mail to one person about all of their projects.
 
     It is ``sending`` from the moment before its text goes to the mail server until the server's answer is known.
-    Who dies in between leaves it so, and it becomes ``perhaps_sent``: only a person may have it sent again.
+    If the worker dies in between, it becomes ``perhaps_sent``: only a person may have it sent again.
     ``claim`` is the token of the task's claim that sends it.
     """
 

@@ -128,7 +128,7 @@ def choices() -> list[tuple[str, str]]:
 
 
 def section_errors(kind: DocumentType, sections: Iterable[object]) -> dict[str, str]:
-    """Return a message for each key that is no section of this kind."""
-    known = kind.section_keys()
-    message = f"is no section of a {kind.title.lower()}; its sections are: {', '.join(known)}."
-    return {str(key): f"“{key}” {message}" for key in sections if key not in known}
+    """Return a message for each key that is not a section of this kind."""
+    valid_keys = kind.section_keys()
+    message = f"is no section of a {kind.title.lower()}; its sections are: {', '.join(valid_keys)}."
+    return {str(key): f"“{key}” {message}" for key in sections if key not in valid_keys}

@@ -11,7 +11,7 @@ from documents.models.projects import YEAR_VALIDATORS, Project, Viewer, projects
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):
-    """Documents, as somebody may see them."""
+    """A queryset of documents."""
 
     def for_user(self, user: Viewer) -> Self:
         """Return the documents that this person may read, change and render."""
@@ -23,7 +23,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 class Document(models.Model):
     """A project's document, or one year's annual report.
 
-    ``sections`` maps a section's key to sanitised HTML. ``version`` counts the changes of what is printed.
+    ``sections`` maps a section's key to sanitised HTML. ``version`` counts the changes of its printed content.
     """
 
     class Status(models.TextChoices):
@@ -89,11 +89,11 @@ class Document(models.Model):
         return f"{self}.pdf"
 
     def filename_of(self, edition: str) -> str:
-        """Return the name under which an edition is downloaded; an empty text is the usual one."""
+        """Return the name under which an edition is downloaded; an empty text names the default edition."""
         return f"{self} ({edition}).pdf" if edition else self.filename
 
     def clean(self) -> None:
-        """Sanitise the sections, and refuse what the kind or the limits of rich text do not allow."""
+        """Sanitise the sections. Raises ValidationError if the kind or the limits of rich text do not allow them."""
         kind = document_types.DOCUMENT_TYPES.get(self.kind)
         if kind is None:
             return
@@ -103,6 +103,6 @@ class Document(models.Model):
         self.sections = richtext.clean_sections(kind, self.sections)
 
     def bump_version(self) -> None:
-        """Count a change of what is printed, safe against a change at the same moment."""
+        """Increment the version atomically."""
         Document.objects.filter(pk=self.pk).update(version=F("version") + 1)
         self.refresh_from_db(fields=["version"])

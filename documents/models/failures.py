@@ -1,4 +1,4 @@
-"""What went wrong in each attempt of a task, kept for the maintainer."""
+"""The failed attempts of tasks, for the maintainer."""
 
 from django.db import models
 from django.utils import timezone
@@ -7,7 +7,7 @@ MAX_TRACEBACK_CHARACTERS = 20_000
 
 
 class Failure(models.Model):
-    """One attempt of a task that ended badly; ``error`` is the problem that people see, ``traceback`` is for staff."""
+    """A failed attempt of a task; ``error`` is the problem that clients get, ``traceback`` is for staff."""
 
     task = models.ForeignKey("documents.Task", on_delete=models.CASCADE, related_name="failures")
     attempt = models.PositiveSmallIntegerField()

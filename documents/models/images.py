@@ -12,12 +12,12 @@ from documents.models.tasks import Task
 
 
 def image_path(image: "DocumentImage", filename: str) -> str:
-    """Return where an image was kept before files were named by their digests."""
+    """Return the name of an image's file from before files were named by their digests."""
     return f"images/{image.pk.hex[:2]}/{image.pk.hex}{PurePath(filename).suffix}"
 
 
 class DocumentImageQuerySet(models.QuerySet["DocumentImage"]):
-    """Images, by how far they are."""
+    """A queryset of images."""
 
     def ready(self) -> Self:
         """Return the images that can be shown."""
@@ -73,12 +73,12 @@ class DocumentImage(models.Model):
 
     @property
     def thumbnail_url(self) -> str:
-        """The address of the small one, for lists."""
+        """The address of the thumbnail."""
         return f"{self.url}?size=thumbnail"
 
     @property
     def state(self) -> str:
-        """How far it is: told by its file and its task, so nothing has to keep a column in step with them."""
+        """Its state, derived from its file and its task, so that no column has to follow them."""
         if self.file:
             return self.State.READY
         return self.State.WAITING if self.task and not self.task.has_ended else self.State.FAILED

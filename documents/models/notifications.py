@@ -1,4 +1,4 @@
-"""Who is told of a task's end, and every try to tell them."""
+"""Subscriptions to a task's end, and the deliveries of their notifications."""
 
 import uuid
 
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class Subscription(models.Model):
-    """A person or a system that is told when a task has ended, well or badly."""
+    """A person or a system that is notified when a task has ended, successfully or not."""
 
     class Channel(models.TextChoices):
         MAIL = "mail", "E-mail"
@@ -38,7 +38,7 @@ class Subscription(models.Model):
 
 
 class Delivery(models.Model):
-    """One try to send a notice: the status that a webhook answered, or what went wrong."""
+    """One attempt to send a notification, with a webhook's status code or the error."""
 
     notice = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="deliveries")
     at = models.DateTimeField(auto_now_add=True)

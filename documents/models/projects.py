@@ -32,7 +32,7 @@ class BusinessArea(models.Model):
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
-    """Projects, as somebody may see them."""
+    """A queryset of projects."""
 
     def for_user(self, user: Viewer) -> Self:
         """Return the projects that this person may see: all for staff, otherwise those they belong to."""
@@ -104,5 +104,5 @@ class Membership(models.Model):
 
 
 def projects_of(user: Viewer) -> models.QuerySet[Membership, Any]:
-    """Return the ids of a person's projects, as a subquery; nobody's for somebody who is not signed in."""
+    """Return the ids of a person's projects as a subquery, empty for an anonymous user."""
     return Membership.objects.filter(user_id=user.pk or 0).values("project_id")

@@ -1,13 +1,13 @@
-"""The parts of annual reports that are drawn already."""
+"""The cache of drawn parts of annual reports."""
 
 from django.db import models
 
 
 class DrawnPart(models.Model):
-    """A part of an annual report as it was drawn: a chapter, as a rule, without page numbers.
+    """A drawn part of an annual report: usually a chapter, without page numbers.
 
-    ``fingerprint`` is of all that it shows and of the design; ``document`` is whose text it shows: with that the
-    part goes too. ``digest`` tells a file that was damaged. A part that no report has used for long is removed.
+    ``fingerprint`` covers its content and the design; ``document`` is the source of its text, and deleting that
+    deletes the part. ``digest`` reveals a damaged file. Parts that were not used for long are removed.
     """
 
     fingerprint = models.CharField("SHA-256 of what goes in", max_length=64, primary_key=True)

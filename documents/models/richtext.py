@@ -1,4 +1,4 @@
-"""Rich text that people send: sanitised when it is stored, bounded so that it can be laid out."""
+"""Rich text from clients: sanitised when it is stored, and limited so that it can be laid out."""
 
 import re
 from html.parser import HTMLParser
@@ -74,7 +74,7 @@ _cleaner = nh3.Cleaner(
 
 
 class _Bounds(HTMLParser):
-    """Find what makes a sanitised (so well-formed) text too large to lay out."""
+    """Finds the reason why a sanitised, hence well-formed, text is too large to lay out."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -134,13 +134,13 @@ def _problem(html: str) -> str:
 def clean_html(html: str) -> str:
     """Return ``html`` with only what a report needs: no scripts, styles, frames or foreign addresses.
 
-    Source of the rules: DESIGN section 5. Raises ValidationError with a sentence that says what is too much.
+    Raises ValidationError with a sentence that names the exceeded limit.
     """
     if len(html) > MAX_SECTION_CHARACTERS:
         raise ValidationError(
             f"is {len(html):,} characters long; at most {MAX_SECTION_CHARACTERS:,} are allowed."
         )
-    # NUL and lone surrogates can neither be stored by every database nor be drawn.
+    # Not every database stores NUL and lone surrogates, and neither can be drawn.
     text = html.replace("\0", "").encode("utf-8", "replace").decode()
     if _raw_depth(text) > MAX_RAW_DEPTH:
         raise ValidationError(f"nests elements more than {MAX_DEPTH} deep.")
@@ -151,9 +151,9 @@ def clean_html(html: str) -> str:
 
 
 def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[str, str]:
-    """Return the sections of a document, each sanitised; keys that the kind does not have are refused.
+    """Return the sections of a document, each sanitised.
 
-    Raises ValidationError under ``sections``, one message a section.
+    Raises ValidationError under ``sections`` with a message for each unknown key and each invalid section.
     """
     if not isinstance(sections, dict):
         raise ValidationError({"sections": "Send an object: {section key: HTML}."})

@@ -1,14 +1,14 @@
-"""What is made again and again by the clock, for whom, and when next."""
+"""Reports that are made on a schedule."""
 
 from django.conf import settings
 from django.db import models
 
 
 class ScheduledReport(models.Model):
-    """An export or a document's PDF that is made when its cron expression says, and mailed to its receivers.
+    """An export or a document's PDF that is made when its cron expression matches, and mailed to its receivers.
 
-    It sees what ``owner`` may see at that moment. ``arguments`` are those of the task; ``next_run_at`` is None
-    while it rests.
+    It contains what ``owner`` may see at that moment. ``arguments`` are those of the task; ``next_run_at`` is
+    None while it is paused.
     """
 
     class Kind(models.TextChoices):

@@ -33,7 +33,7 @@ def due() -> Q:
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
-    """Tasks, as somebody may see them."""
+    """A queryset of tasks."""
 
     def for_user(self, user: Viewer) -> Self:
         """Return the tasks that this person asked for, or whose document they may read."""
@@ -47,7 +47,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(status__in=Task.IN_FLIGHT, finished_at=None)
 
     def waiting(self) -> Self:
-        """Return the tasks that wait for a worker, or for their next attempt."""
+        """Return the queued tasks that wait for a worker, or for their next attempt."""
         return self.filter(status__in=Task.WAITING, mode=Task.Mode.QUEUE, finished_at=None)
 
     def due(self) -> Self:
@@ -55,16 +55,16 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.waiting().filter(due())
 
     def running(self) -> Self:
-        """Return the tasks that somebody runs, or ran until its process died."""
+        """Return the running tasks, those of dead processes included until their leases expire."""
         return self.filter(status=Task.Status.RUNNING, finished_at=None)
 
 
 class Task(models.Model):
     """One piece of work that may run in the background, its state and its result.
 
-    This row is the truth about the work. ``token`` names the claim that runs it now: who holds another one
-    may not write. ``lease_until`` is when that claim lapses unless it is renewed. ``hinted_at`` is when the
-    queue was last told of it: the queue's entry is only a hint, and may be lost or repeated.
+    This row is authoritative. ``token`` names the claim that runs it now: a worker with another token may not
+    write. ``lease_until`` is when that claim expires unless it is renewed. ``hinted_at`` is when it was last
+    enqueued: the entry in the queue is only a hint, and may be lost or repeated.
     """
 
     class Status(models.TextChoices):
@@ -130,8 +130,8 @@ class Task(models.Model):
             models.Index(fields=("-created_at",), name="task_newest"),
             models.Index(fields=("-finished_at",), name="task_finished"),
             models.Index(fields=("status", "-finished_at"), name="task_by_end"),
-            # Small however many tasks have ended: what the recoverer and the queue's bounds look at. SQLite uses
-            # it only for questions that hold the same condition without a parameter: finished_at IS NULL.
+            # Small however many tasks have ended: read by recovery and the limits of the queue. SQLite uses
+            # it only for queries with the same condition without a parameter: finished_at IS NULL.
             models.Index(
                 fields=("status", "claimable_at"), condition=Q(finished_at=None), name="task_unfinished"
             ),
@@ -142,11 +142,11 @@ class Task(models.Model):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether it succeeded, failed or was cancelled."""
         return self.status not in self.IN_FLIGHT
 
     def get_absolute_url(self) -> str:
-        """Return its address in the API."""
+        """Return the URL of the task in the API."""
         return reverse("task-detail", args=[self.pk])
 
     @property
@@ -155,7 +155,7 @@ class Task(models.Model):
         return str((self.result or {}).get("filename") or PurePath(self.file).name)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Insert only: a whole-row save would undo what happened meanwhile; changes are compare-and-set."""
+        """Insert only: saving the whole row would overwrite concurrent compare-and-set changes."""
         if not self._state.adding and kwargs.get("update_fields") is None:
             raise TypeError("Change a task with documents.queue.lifecycle, or save named fields.")
         super().save(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Cron expressions: when something comes next, in the zone of the agency."""
+"""Cron expressions, in the time zone of the agency."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,19 +13,19 @@ MAX_TIMES_CHECKED = 50
 
 
 def next_after(expression: str, after: datetime) -> datetime | None:
-    """Return the first time after ``after`` (aware, in local time), or None when it never comes.
+    """Return the first match after ``after`` (aware, in local time), or None if there is none.
 
-    An hour that a change of the clock leaves out or repeats is used once. Raises CronRefused.
+    An hour that a DST change skips or repeats matches once. Raises InvalidCronExpression.
     """
     return next(_times(expression, after), None)
 
 
 def validate(expression: str, now: datetime) -> None:
-    """Raise CronRefused for an expression that is none, never comes, or comes more often than every ten minutes."""
-    found = _first_times(expression, now)
-    if not found:
+    """Raise InvalidCronExpression unless the expression matches, and at most every ten minutes."""
+    times = _first_times(expression, now)
+    if not times:
         raise InvalidCronExpression(f"“{expression}” names a time that never comes; choose another day.")
-    for earlier, later in pairwise(found):
+    for earlier, later in pairwise(times):
         if later - earlier < MIN_INTERVAL:
             raise InvalidCronExpression("A report is made at most every ten minutes; name fewer times.")
 

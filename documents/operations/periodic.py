@@ -1,4 +1,4 @@
-"""What runs by the clock: rows of Django-Q2's schedule, made once and then the maintainer's to change."""
+"""Scheduled maintenance: rows of Django-Q2's schedule, created once and then the maintainer's to change."""
 
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ CLEANUP_HOUR, SUMMARY_HOUR, MONDAY = 2, 7, 0
 
 
 def ensure_schedules() -> None:
-    """Make the schedules that are not there yet."""
+    """Create the schedules that are missing, and correct the function that older versions have named."""
     now = timezone.localtime()
     for kind, schedule_type, next_run in (
         (maintenance.CLEANUP, Schedule.DAILY, next_at(now, CLEANUP_HOUR)),
@@ -25,10 +25,11 @@ def ensure_schedules() -> None:
             Schedule.objects.create(name=kind, **values)
         # Several clusters may start at the same moment, and nothing makes the name unique: the first row stays.
         same.filter(pk__in=[row.pk for row in same[1:]]).delete()
+        same.exclude(func=ENTRY).update(func=ENTRY)
 
 
 def enqueue_due() -> None:
-    """Begin what is due, once however many look; a time that was missed is caught up once."""
+    """Begin the tasks that are due, once however many clusters ask; missed times are caught up by one task."""
     for schedule in Schedule.objects.filter(next_run__lte=timezone.now()):
         following = schedule.calculate_next_run()
         while following <= timezone.now():
@@ -39,8 +40,8 @@ def enqueue_due() -> None:
 
 
 def next_at(now: datetime, hour: int, *, weekday: int | None = None) -> datetime:
-    """Return the next time that it is this hour, on this day of the week (Monday is 0) if one is given."""
+    """Return the next time in local time with this hour and, if given, this weekday (Monday is 0)."""
     day = now.replace(hour=hour, minute=0, second=0, microsecond=0)
     while day <= now or (weekday is not None and day.weekday() != weekday):
-        day += timedelta(days=1)  # in local time: the hour stays the same through a change of the clock
+        day += timedelta(days=1)  # in local time: the hour stays the same through a DST change
     return day

@@ -1,4 +1,4 @@
-"""Begin what is due, once however many look, and have its receivers told when it has ended."""
+"""Begin the scheduled reports that are due, once however many clusters ask, and subscribe their receivers."""
 
 import logging
 from dataclasses import replace
@@ -18,26 +18,26 @@ from documents.tasks.exports import spec, task as export_task
 from documents.tasks.notifications import task as notification_task
 from documents.tasks.pdf import task as pdf_task
 
-# Later than this, a time was missed: nobody was there to begin the report.
+# A report that begins later than this was missed: no cluster was there to begin it.
 MAX_DELAY = timedelta(minutes=10)
 
 logger = logging.getLogger(__name__)
 
 
 def enqueue_due() -> None:
-    """Begin every report that is due; safe to run anywhere, at any time."""
+    """Begin every report that is due; safe to run concurrently."""
     now = timezone.localtime()
     for report in ScheduledReport.objects.filter(next_run_at__lte=now).select_related("owner"):
         due_at = report.next_run_at
-        same = ScheduledReport.objects.filter(pk=report.pk, next_run_at=due_at)
-        if due_at and same.update(next_run_at=cron.next_after(report.cron, now)):
+        unchanged = ScheduledReport.objects.filter(pk=report.pk, next_run_at=due_at)
+        if due_at and unchanged.update(next_run_at=cron.next_after(report.cron, now)):
             _run_due(report, due_at, now)
 
 
 def _run_due(report: ScheduledReport, due_at: datetime, now: datetime) -> None:
     if report.missed == ScheduledReport.Missed.SKIP and now - due_at > MAX_DELAY:
-        said = f"{timezone.localtime(due_at):%d %b %H:%M} was missed, as no worker was there, and skipped."
-        _record_run(report, last_problem=said)
+        problem = f"{timezone.localtime(due_at):%d %b %H:%M} was missed, as no worker was there, and skipped."
+        _record_run(report, last_problem=problem)
         return
     try:
         run(report)
@@ -46,7 +46,7 @@ def _run_due(report: ScheduledReport, due_at: datetime, now: datetime) -> None:
 
 
 def run(report: ScheduledReport) -> Task:
-    """Begin a report now, and have its receivers told. Raises what keeps it from being begun, which is noted, too."""
+    """Begin a report now and subscribe its receivers. Raises SpmsError, also recorded in ``last_problem``."""
     try:
         task = _enqueue(report)
     except exceptions.SpmsError as error:

@@ -1,4 +1,4 @@
-"""What goes on beside the workers, whatever engine carries the queue: heartbeat, recovery, notices, schedules."""
+"""The supervisor of a cluster, whatever its queue backend: heartbeat, recovery, notifications, schedules."""
 
 import itertools
 import logging
@@ -21,25 +21,25 @@ logger = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Keeps one cluster of workers: to be called about every second, from one thread.
+    """Supervises one cluster of workers; call ``tick`` about once a second, from one thread.
 
-    ``runs_schedules`` is for engines that do not look at the schedules themselves.
+    ``runs_schedules`` is for queue backends that do not run Django-Q2's schedules themselves.
     """
 
     def __init__(self, name: str, worker_count: int, *, runs_schedules: bool = False) -> None:
         self._name, self._worker_count = name, worker_count
         self._runs_schedules = runs_schedules
-        self._rounds = itertools.count()
+        self._ticks = itertools.count()
 
     def tick(self) -> bool:
-        """Do what is due; return whether there is anything that workers should do. Raises DatabaseError."""
-        number = next(self._rounds)
+        """Do the work that is due; return True if workers have tasks. Raises DatabaseError and InterfaceError."""
+        number = next(self._ticks)
         if number % TICKS_PER_HEARTBEAT == 0:
             self._heartbeat(is_measured=number % TICKS_PER_MEASUREMENT == 0)
         return hints.recover()
 
     def run(self, stop: threading.Event) -> None:
-        """Do rounds until told to stop, also while the database is away; then return what the workers held."""
+        """Tick until ``stop`` is set, also while the database is away."""
         while True:
             try:
                 self.tick()
@@ -50,7 +50,7 @@ class Supervisor:
                 return
 
     def shut_down(self) -> None:
-        """Let others have what the workers were running; while the database is away the leases lapse."""
+        """Requeue the workers' tasks; while the database is away, their leases expire instead."""
         try:
             clusters.deregister(self._name)
         except (DatabaseError, InterfaceError) as error:

@@ -1,4 +1,4 @@
-"""What the evaluation of the thresholds may know of the work: read from the task rows."""
+"""The figures of the task rows that the evaluation of the thresholds reads."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ LONG_WAIT = timedelta(seconds=10)
 
 
 def register() -> None:
-    """Give the evaluation these facts."""
+    """Register these figures with the metrics."""
     instruments.register_provider(
         instruments.MetricsProvider(
             kinds=tuple(document_types.DOCUMENT_TYPES),
@@ -31,18 +31,20 @@ def register() -> None:
 
 
 def arrivals(since: float) -> Sequence[instruments.Arrival]:
-    """Return the PDFs requested since a time in seconds since 1970, in order.
+    """Return the PDFs requested since a time in seconds since 1970, oldest first.
 
-    A PDF that is not finished counts with the mean time of the others.
+    An unfinished PDF counts with the mean duration of the others.
     """
     rows = list(
         _requested(since).order_by("created_at").values("created_at", "result", "started_at", "finished_at")
     )
-    known = [seconds for row in rows if (seconds := _seconds(row)) is not None]
-    usual = mean(known) if known else statistics.DEFAULT_SERVICE_SECONDS
+    durations = [seconds for row in rows if (seconds := _seconds(row)) is not None]
+    mean_seconds = mean(durations) if durations else statistics.DEFAULT_SERVICE_SECONDS
     return [
         instruments.Arrival(
-            row["created_at"].timestamp(), usual if (taken := _seconds(row)) is None else taken, True
+            row["created_at"].timestamp(),
+            mean_seconds if (seconds := _seconds(row)) is None else seconds,
+            True,
         )
         for row in rows
     ]
@@ -67,7 +69,7 @@ def _seconds(row: Mapping[str, Any]) -> float | None:
 
 
 def queue() -> instruments.Queue:
-    """Return who works in the queue, how many tasks wait, and how long nothing was taken although some do."""
+    """Return the live workers, the due tasks, and for how many seconds none of these was taken."""
     return instruments.Queue(
         live_workers=statistics.live_workers(),
         waiting=Task.objects.due().count(),
@@ -76,7 +78,7 @@ def queue() -> instruments.Queue:
 
 
 def gauges() -> Mapping[str, float]:
-    """Return the numbers of this moment."""
+    """Return the current values of the gauges by name."""
     ended = Task.objects.filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - DAY)
     return {
         "spms_queue_depth": Task.objects.due().count(),
@@ -88,9 +90,11 @@ def gauges() -> Mapping[str, float]:
 
 
 def _users_who_waited(ended: QuerySet[Task]) -> int:
-    """Return how many people waited long; compared here, as SQLite would call Python for each sum of times."""
+    """Return how many people waited longer than LONG_WAIT; SQLite would call Python for each difference."""
     rows = ended.values_list("requested_by", "created_at", "finished_at")
-    waited = {user for user, asked, done in rows.iterator() if done and done - asked > LONG_WAIT}
+    waited = {
+        user for user, created, finished in rows.iterator() if finished and finished - created > LONG_WAIT
+    }
     return len(waited - {None})
 
 

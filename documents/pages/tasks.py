@@ -21,7 +21,6 @@ from documents import exceptions
 from documents.models import Task
 from documents.pages import task_tables
 from documents.queue import hints, leases, lifecycle, statistics
-from documents.tasks.notifications import task as notification_task
 
 MAX_AT_ONCE = 500
 
@@ -68,7 +67,7 @@ def task_live_partial(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def perform_action(request: HttpRequest) -> HttpResponse:
     """Retry or cancel the tasks that were chosen."""
-    action = {"retry": retry, "cancel": tasks_cancelled_by(request)}.get(request.POST.get("action", ""))
+    action = {"retry": hints.retry, "cancel": tasks_cancelled_by(request)}.get(request.POST.get("action", ""))
     if action is None:
         messages.error(request, "Choose retry or cancel.")
     else:
@@ -84,7 +83,7 @@ def retry_group(request: HttpRequest, key: str) -> HttpResponse:
         messages.error(request, "Nothing failed in this way any more.")
     else:
         _flash_result(
-            request, *_apply_to_each(Task.objects.filter(pk__in=group.task_ids[:MAX_AT_ONCE]), retry)
+            request, *_apply_to_each(Task.objects.filter(pk__in=group.task_ids[:MAX_AT_ONCE]), hints.retry)
         )
     return redirect("task-pages")
 
@@ -112,12 +111,6 @@ def run_schedule(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("task-pages")
 
 
-def retry(failed: Task) -> None:
-    """Retry a task and reset its notifications. Raises TaskState and QueueFull."""
-    hints.retry(failed)
-    notification_task.reset(failed)
-
-
 def tasks_cancelled_by(request: HttpRequest) -> Callable[[Task], None]:
     """Return a function that cancels a task in the name of the request's user."""
     by = request.user.get_username()
@@ -127,9 +120,9 @@ def tasks_cancelled_by(request: HttpRequest) -> Callable[[Task], None]:
 def _apply_to_each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tuple[int, list[str]]:
     """Apply an action to each task; return the number of successes and the reasons of the refusals."""
     done, refused = 0, []
-    for one in chosen:
+    for task in chosen:
         try:
-            action(one)
+            action(task)
         except exceptions.SpmsError as error:
             refused.append(str(error))
         else:

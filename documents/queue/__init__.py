@@ -1,11 +1,14 @@
-"""How a task is run, inline or queued; knows no kind of task."""
+"""How a task is run, inline or queued; independent of the kinds of task."""
 
 from typing import Any
 
+# What queue entries and schedules of an older version name.
+_MOVED = ("run_task", "begin_scheduled")
+
 
 def __getattr__(name: str) -> Any:
-    """Return what the queue and the schedules of an older version still name; imported only when one asks."""
-    if name in {"run_task", "begin_scheduled"}:
+    """Return a function that has moved to ``hints``, imported only when it is asked for."""
+    if name in _MOVED:
         from documents.queue import hints
 
         return getattr(hints, name)

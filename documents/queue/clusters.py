@@ -1,4 +1,4 @@
-"""The cluster that this process belongs to: its name, heartbeat, and the watch over its health."""
+"""The cluster of workers that this process belongs to: its name, heartbeat and watchdog."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ _cluster_name = ""
 
 
 def register_cluster() -> str:
-    """Give this process and all that it forks the name of a new cluster."""
+    """Name a new cluster, of this process and all that it forks, and return the name."""
     global _cluster_name  # noqa: PLW0603 (one process, one cluster)
     _cluster_name = f"{storage.host()}:{os.getpid()}:{time.time_ns() // 1_000_000:x}"
     return _cluster_name
@@ -39,23 +39,23 @@ def worker_name() -> str:
 
 
 def heartbeat(name: str, workers: int, memory_bytes: Mapping[int, int] | None = None) -> bool:
-    """Say that the cluster is there; return whether this was its first heartbeat.
+    """Record a heartbeat of the cluster; return True if it is the first one.
 
-    ``memory_bytes`` is what each of its workers takes, by process id, when that was looked at.
+    ``memory_bytes`` is the memory of each worker by process id, or None if it was not measured.
     """
-    now, news = timezone.now(), {}
+    now, values = timezone.now(), {}
     if memory_bytes is not None:
-        listed = sorted(memory_bytes.items())
-        news["processes"] = [{"name": f"{name}/{pid}", "memory_bytes": size} for pid, size in listed]
-    if Cluster.objects.filter(pk=name).update(seen_at=now, **news):
+        items = sorted(memory_bytes.items())
+        values["processes"] = [{"name": f"{name}/{pid}", "memory_bytes": size} for pid, size in items]
+    if Cluster.objects.filter(pk=name).update(seen_at=now, **values):
         return False
-    Cluster.objects.create(name=name, workers=workers, **news)
+    Cluster.objects.create(name=name, workers=workers, **values)
     Cluster.objects.filter(seen_at__lt=now - timedelta(hours=1)).delete()
     return True
 
 
 def deregister(name: str) -> None:
-    """Let others have what the cluster was running, and forget it."""
+    """Requeue the tasks of the cluster's workers, and delete its row."""
     returned = leases.release_worker(f"{name}/")
     if returned:
         logger.warning("%d running tasks of %s go back to the queue", returned, name)
@@ -63,33 +63,35 @@ def deregister(name: str) -> None:
 
 
 class Watchdog:
-    """Notices a cluster that does nothing although there is work: Django-Q2 cannot mend itself then.
+    """Detects a stalled cluster, from which Django-Q2 cannot recover.
 
-    A worker that is killed while it waits for work takes the lock of the shared pipe with it; no other worker
-    ever gets anything again, and the cluster looks alive.
+    A worker that is killed while it waits for work still holds the lock of the shared pipe: no other worker gets
+    any task, yet the cluster looks alive. ``clock`` returns monotonic seconds.
     """
 
     def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
         self._clock = clock
-        self._well_at = clock()
+        self._healthy_at = clock()
 
     def is_stalled(self) -> bool:
-        """Say whether work has waited for some seconds in which none of the cluster's workers did any."""
+        """Return True if tasks have been due for STALLED_SECONDS while no worker of the cluster ran any."""
         if not self._is_work_waiting() or self._is_working():
-            self._well_at = self._clock()
-        return self._clock() - self._well_at > STALLED_SECONDS
+            self._healthy_at = self._clock()
+        return self._clock() - self._healthy_at > STALLED_SECONDS
 
     def reset(self) -> None:
-        """Begin anew: the database was away, so nobody could work."""
-        self._well_at = self._clock()
+        """Restart the measurement, as when the database was away and no worker could run a task."""
+        self._healthy_at = self._clock()
 
     def _is_work_waiting(self) -> bool:
         return Task.objects.due().exists()
 
     def _is_working(self) -> bool:
-        own, lately = Q(worker__startswith=f"{self._name}/"), timezone.now() - STALLED
-        just_ended = Task.objects.filter(own, finished_at__gt=lately)
-        # Work in steps: each may begin and end between two looks.
-        in_steps = Task.objects.in_flight().filter(own, status=Task.Status.QUEUED, claimable_at__gt=lately)
-        return Task.objects.running().filter(own).exists() or just_ended.exists() or in_steps.exists()
+        is_own, since = Q(worker__startswith=f"{self._name}/"), timezone.now() - STALLED
+        just_ended = Task.objects.filter(is_own, finished_at__gt=since)
+        # A step of a rescheduled task may begin and end between two checks.
+        rescheduled = Task.objects.in_flight().filter(
+            is_own, status=Task.Status.QUEUED, claimable_at__gt=since
+        )
+        return Task.objects.running().filter(is_own).exists() or just_ended.exists() or rescheduled.exists()

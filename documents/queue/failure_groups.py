@@ -1,4 +1,4 @@
-"""The same faults counted together, for the maintainer."""
+"""Failed tasks grouped by their fault, for the maintainer."""
 
 import hashlib
 import re
@@ -9,8 +9,8 @@ from datetime import datetime
 
 from django.utils import timezone
 
-# What differs between two cases of the same fault: ids, addresses, numbers, names of files, quoted words.
-_CHANGING = (
+# Text that differs between two cases of the same fault: ids, addresses, numbers, file names, quotations.
+_VARIABLE_TEXT = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}", re.IGNORECASE), "<id>"),
     (re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{16,}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"“[^”]*”|\"[^\"]*\"|'[^']*'"), "<text>"),
@@ -34,8 +34,8 @@ class FailureGroup:
 
 
 def normalise(detail: str) -> str:
-    """Return an error's text without what differs from case to case."""
-    for pattern, word in _CHANGING:
+    """Return an error's text with placeholders for the parts that differ between cases of the same fault."""
+    for pattern, word in _VARIABLE_TEXT:
         detail = pattern.sub(word, detail)
     return " ".join(detail.split())[:300]
 
@@ -43,12 +43,14 @@ def normalise(detail: str) -> str:
 def group_failures(
     rows: Iterable[tuple[uuid.UUID, str, dict[str, object] | None, datetime | None]],
 ) -> list[FailureGroup]:
-    """Return the groups of failed tasks, the largest first, from (id, kind, error, time of failing)."""
-    found: dict[tuple[str, str, str], list[tuple[datetime, uuid.UUID]]] = {}
+    """Return the groups of failed tasks, largest first; a row is (id, kind, error, time of the failure)."""
+    cases_by_fault: dict[tuple[str, str, str], list[tuple[datetime, uuid.UUID]]] = {}
     for task_id, kind, error, at in rows:
         title, detail = str((error or {}).get("title", "")), str((error or {}).get("detail", ""))
-        found.setdefault((kind, title, normalise(detail)), []).append((at or timezone.now(), task_id))
-    groups = [_group(fault, cases) for fault, cases in found.items()]
+        cases_by_fault.setdefault((kind, title, normalise(detail)), []).append(
+            (at or timezone.now(), task_id)
+        )
+    groups = [_group(fault, cases) for fault, cases in cases_by_fault.items()]
     return sorted(groups, key=lambda group: (-group.count, group.key))
 
 

@@ -1,7 +1,7 @@
-"""The queue: tells workers of tasks, bounds how many wait, and tells them again when a hint was lost.
+"""The queue: enqueues hints for workers, limits how many tasks wait, and enqueues lost hints again.
 
-The one module that knows ``django.tasks``. A queue's entry carries an id and is only a hint: the task row is
-the truth, so entries may be lost, repeated or late without harm.
+The only module that uses ``django.tasks``. A queue's entry carries a task's id and is only a hint: the task row
+is authoritative, so an entry may be lost, repeated or late.
 """
 
 import logging
@@ -23,13 +23,13 @@ from documents.queue.requests import TaskRequest
 
 MAX_HINTS_PER_ROUND = 50
 LOST_HINT_AGE = timedelta(seconds=5)
-LOW_PRIORITY = -50  # the priority, of -100 to 100, of a task that nobody waits for
+LOW_PRIORITY = -50  # from -100 to 100, for kinds of task with is_low_priority
 logger = logging.getLogger(__name__)
 
 
 @task(backend="queue")
 def run_task(task_id: str) -> None:
-    """Run a task in a worker; while the queue is paused it stays, and ``resume`` tells the workers again."""
+    """Run a task in a worker; do nothing while the queue is paused, as ``resume`` has it enqueued again."""
     if paused() is not None:
         return
     deadline = time.monotonic() + settings.SPMS_RENDER_TIMEOUT
@@ -37,7 +37,7 @@ def run_task(task_id: str) -> None:
 
 
 def enqueue(waiting: Task) -> None:
-    """Tell the workers of a task, in the transaction that made it."""
+    """Enqueue a hint for a task, in the transaction that creates it."""
     with transaction.atomic(savepoint=False):
         if waiting.hinted_at is None:
             Task.objects.filter(pk=waiting.pk).update(hinted_at=timezone.now())
@@ -68,37 +68,39 @@ def begin_scheduled(kind: str) -> None:
 
 
 def check_capacity(user: Viewer) -> None:
-    """Raise QueueFull or TooManyTasks when the tasks that wait, one's own included, are too many."""
+    """Raise QueueFull or TooManyTasks if too many tasks wait, including the new one."""
     waiting = Task.objects.waiting().aggregate(
-        everybody=Count("pk"), own=Count("pk", filter=Q(requested_by_id=user.pk))
+        total=Count("pk"), own=Count("pk", filter=Q(requested_by_id=user.pk))
     )
-    if waiting["everybody"] > settings.SPMS_QUEUE_LIMIT:
-        raise exceptions.QueueFull(f"{settings.SPMS_QUEUE_LIMIT} tasks wait already. Try again in a minute.")
+    if waiting["total"] > settings.SPMS_QUEUE_LIMIT:
+        raise exceptions.QueueFull(
+            f"{settings.SPMS_QUEUE_LIMIT} tasks are already waiting. Try again in a minute."
+        )
     limit = settings.SPMS_QUEUE_LIMIT_PER_USER
     if waiting["own"] > limit:
         raise exceptions.TooManyTasks(
-            f"{limit} of your tasks wait already. Wait until some of them are done."
+            f"{limit} of your tasks are already waiting. Wait until some of them are done."
         )
 
 
 def has_live_workers() -> bool:
-    """Say whether a cluster of workers is there and takes tasks."""
+    """Return True if a live cluster takes tasks."""
     return Cluster.objects.accepting().exists()
 
 
 def paused() -> Pause | None:
-    """Return who paused the queue, when and why; None while it is not."""
+    """Return the pause of the queue (by whom, when and why), or None while it runs."""
     return Pause.objects.first()
 
 
 def pause(*, by: str, reason: str) -> None:
-    """Let workers finish what they run and take nothing new; PDFs are made inline meanwhile, or wait."""
+    """Pause the queue: workers finish their tasks and take no new ones; PDFs are rendered inline, or wait."""
     Pause.objects.get_or_create(pk=1, defaults={"by": by, "reason": reason})
     logger.warning("the queue was paused by %s: %s", by, reason)
 
 
 def resume(*, by: str) -> None:
-    """Let workers take tasks again; the recoverer tells them of all that waits."""
+    """Let workers take tasks again; ``recover`` enqueues all waiting tasks."""
     with transaction.atomic():
         Pause.objects.all().delete()
         Task.objects.waiting().update(hinted_at=None)
@@ -106,9 +108,9 @@ def resume(*, by: str) -> None:
 
 
 def retry(failed: Task) -> None:
-    """Let a failed or cancelled task run again in the queue, whoever is there to run it.
+    """Let a failed or cancelled task run again in the queue, even without live workers.
 
-    Raises TaskState and QueueFull.
+    Raises TaskStateConflict and QueueFull.
     """
     with transaction.atomic():
         lifecycle.retry(failed.pk, mode=Task.Mode.QUEUE)
@@ -117,9 +119,9 @@ def retry(failed: Task) -> None:
 
 
 def recover() -> bool:
-    """Return what dead workers held, and tell the workers of what they may not know; safe to run anywhere.
+    """Requeue the tasks of dead workers, and enqueue hints that are missing or lost; safe to run concurrently.
 
-    Returns whether there is anything that workers should do.
+    Returns True if any task is in flight and the queue is not paused.
     """
     if not Task.objects.in_flight().exists():
         return False
@@ -132,30 +134,30 @@ def recover() -> bool:
 
 
 def _hint_once(waiting: Task) -> None:
-    """Enqueue a task unless another recoverer just did."""
+    """Enqueue a hint unless another process has just done so."""
     with transaction.atomic():
-        same = Task.objects.waiting().filter(pk=waiting.pk, hinted_at=waiting.hinted_at)
-        if same.update(hinted_at=timezone.now()):
+        unchanged = Task.objects.waiting().filter(pk=waiting.pk, hinted_at=waiting.hinted_at)
+        if unchanged.update(hinted_at=timezone.now()):
             _hint(waiting)
 
 
 def _hint(waiting: Task) -> None:
-    """Enqueue a hint; one that can wait comes after all others where the backend knows priorities."""
-    is_later = registry.is_low_priority(waiting.kind) and run_task.get_backend().supports_priority
-    (run_task.using(priority=LOW_PRIORITY) if is_later else run_task).enqueue(str(waiting.pk))
+    """Enqueue a hint, with low priority for such a task where the backend supports priorities."""
+    is_low_priority = registry.is_low_priority(waiting.kind) and run_task.get_backend().supports_priority
+    (run_task.using(priority=LOW_PRIORITY) if is_low_priority else run_task).enqueue(str(waiting.pk))
 
 
 def _unhinted() -> QuerySet[Task]:
-    """Return the tasks that may run and that no worker was told of since."""
+    """Return the due tasks without a hint since they became due."""
     unhinted = Q(hinted_at=None) | Q(hinted_at__lt=F("claimable_at"))
     return _due().filter(unhinted)
 
 
 def _possibly_lost() -> list[Task]:
-    """Return what waits although a worker is free: its hint was lost, or is just on its way."""
-    free = statistics.live_workers() - statistics.running_in_queue().count()
-    old = Q(hinted_at__lt=timezone.now() - LOST_HINT_AGE) | Q(hinted_at__gt=timezone.now() + LOST_HINT_AGE)
-    return list(_due().filter(old)[:free]) if free > 0 else []
+    """Return tasks that are due although a worker is free: their hints were lost, or are on their way."""
+    free_workers = statistics.live_workers() - statistics.running_in_queue().count()
+    is_old = Q(hinted_at__lt=timezone.now() - LOST_HINT_AGE) | Q(hinted_at__gt=timezone.now() + LOST_HINT_AGE)
+    return list(_due().filter(is_old)[:free_workers]) if free_workers > 0 else []
 
 
 def _due() -> QuerySet[Task]:

@@ -1,6 +1,7 @@
-"""Who holds a task: claims with a token and a lease, given back or taken over when their holder dies.
+"""Claims on tasks: each has a token and a lease, and is released or taken over when its worker dies.
 
-Every change is one compare-and-set UPDATE, so whoever lost a claim can neither publish nor undo another's.
+Every change is one compare-and-set UPDATE, so a worker that has lost its claim can neither publish a result nor
+undo the work of another. All times are wall-clock times of this host.
 """
 
 import uuid
@@ -21,7 +22,7 @@ LEASE = timedelta(seconds=30)
 
 
 def expired() -> Q:
-    """Return the condition for a claim that nobody holds any more; a lease cannot end far in the future."""
+    """Return the condition for an expired lease; one that ends far in the future means a clock was set back."""
     now = timezone.now()
     return Q(status=Task.Status.RUNNING) & (Q(lease_until__lt=now) | Q(lease_until__gt=now + 2 * LEASE))
 
@@ -33,7 +34,7 @@ def claimable() -> QuerySet[Task]:
 
 
 def claim(task_id: uuid.UUID, worker: str) -> Task | None:
-    """Take a task for ``worker`` and return it with its token; None when somebody else has it."""
+    """Claim a task for ``worker`` and return it with its token, or None if it cannot be claimed now."""
     now = timezone.now()
     claimed = (
         claimable()
@@ -53,30 +54,30 @@ def claim(task_id: uuid.UUID, worker: str) -> Task | None:
 
 
 def is_first_attempt(task: Task) -> bool:
-    """Say whether this claim is the first one of the task."""
+    """Return True if this claim is the first one of the task."""
     return task.lease_until is not None and task.started_at == task.lease_until - LEASE
 
 
 def held_by(task: Task) -> QuerySet[Task]:
-    """Return the row only while this claim holds it."""
+    """Return a queryset of the task that is empty unless this claim still holds it."""
     return Task.objects.filter(pk=task.pk, token=task.token, status=Task.Status.RUNNING)
 
 
 def terminal_fields(status: Task.Status) -> dict[str, object]:
-    """Return the columns of a task that ends now in this status."""
+    """Return the values of the columns of a task that ends now with this status."""
     return {"status": status, "finished_at": timezone.now(), "token": None, "lease_until": None, "phase": ""}
 
 
 def release_worker(worker_prefix: str) -> int:
-    """Let others claim at once what the workers of an ended cluster were running; return how many."""
-    theirs = Task.objects.running().filter(worker__startswith=worker_prefix)
-    return theirs.update(
+    """Requeue the tasks of workers whose names begin with ``worker_prefix``; return their number."""
+    orphaned = Task.objects.running().filter(worker__startswith=worker_prefix)
+    return orphaned.update(
         status=Task.Status.QUEUED, token=None, lease_until=None, hinted_at=None, attempts=F("attempts") - 1
     )
 
 
 def requeue_expired() -> None:
-    """Let others claim what a dead process was running, and fail what has killed every worker it had."""
+    """Requeue the tasks with an expired lease; fail those that are out of attempts."""
     for task in Task.objects.running().filter(expired()):
         error = exceptions.WorkerLost("Its worker ended before the task did.")
         values = _out_of_attempts() if task.attempts >= max_attempts() else _requeued_fields()
@@ -102,7 +103,7 @@ def _requeued_fields() -> dict[str, object]:
 
 
 def record_failure(task: Task, error: exceptions.SpmsError, traceback: str = "") -> None:
-    """Note for the maintainer what went wrong in this attempt."""
+    """Record the failure of this attempt for the maintainer."""
     Failure.objects.create(
         task=task,
         attempt=task.attempts,
@@ -113,5 +114,5 @@ def record_failure(task: Task, error: exceptions.SpmsError, traceback: str = "")
 
 
 def max_attempts() -> int:
-    """Return how often a task may be run before it fails for good."""
+    """Return the number of attempts after which a task fails for good."""
     return int(settings.SPMS_MAX_RETRIES) + 1

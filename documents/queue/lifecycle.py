@@ -1,7 +1,7 @@
-"""The life of a task: begin or join, claim, run, go on, finish, retry, fail or cancel.
+"""The life of a task: begin or join, claim, run, reschedule, finish, retry, fail or cancel.
 
-Free of any knowledge about kinds of task: see ``handlers``. Every change of state is
-one compare-and-set UPDATE, so whoever lost a claim can neither publish a result nor undo another's.
+Independent of the kinds of task: see ``registry``. Every change of state is one compare-and-set UPDATE, so a
+worker that has lost its claim can neither publish a result nor undo the work of another.
 """
 
 import functools
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 
 def latest_result(kind: str, fingerprint: str) -> Task | None:
-    """Return the newest finished task with this input whose file is still there."""
+    """Return the newest succeeded task with this input if its file still exists."""
     done = Task.objects.filter(kind=kind, fingerprint=fingerprint, status=Task.Status.SUCCEEDED)
     newest = done.order_by("-finished_at").first()
     return newest if newest and storage.exists(newest.file) else None
@@ -90,10 +90,10 @@ def get_or_create(
 
 
 def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
-    """Claim a task and run it to its end; does nothing when somebody else has it or it has ended.
+    """Claim a task and run it to its end; do nothing if it cannot be claimed.
 
-    ``deadline`` is in seconds of ``time.monotonic``; ``worker`` says who runs it. What goes wrong is written
-    to the row, not raised; only a database that stays away raises, and then the lease lapses.
+    ``deadline`` is in seconds of ``time.monotonic``; ``worker`` is the name of this worker. Errors are written to
+    the row, not raised, except DatabaseError when the database stays away: then the lease expires.
     """
     if (task := leases.claim(task_id, worker)) is None:
         return
@@ -111,8 +111,8 @@ def _run(task: Task, deadline: float) -> None:
         outcome = registry.get_task_type(task.kind).run(_context(task, deadline))
     except LeaseLost:
         logger.info("task %s was taken away while it ran", task.pk)
-    except Reschedule as rest:
-        _reschedule(task, rest.again_in_seconds)
+    except Reschedule as reschedule:
+        _reschedule(task, reschedule.again_in_seconds)
     except exceptions.SpmsError as error:
         _retry_or_fail(task, error)
     except (OperationalError, InterfaceError) as error:
@@ -120,31 +120,30 @@ def _run(task: Task, deadline: float) -> None:
         _retry_or_fail(task, exceptions.DatabaseUnavailable("The database was busy or away. Try again."))
     except Exception:
         logger.exception("task %s failed", task.pk)
-        _fail(
-            task, exceptions.SpmsError("An error that nobody foresaw; it is in the log under this task's id.")
-        )
+        _fail(task, exceptions.SpmsError("Unexpected error; see the log entry for this task id."))
     else:
         _finish(task, outcome)
 
 
 def start(task_id: uuid.UUID, *, deadline: float) -> Future[None]:
-    """Run a task in a thread of this process, so that its requester may stop waiting while it goes on."""
+    """Run a task in a thread of this process, where it continues after its requester stops waiting."""
     return _threads().submit(_run_in_thread, task_id, deadline)
 
 
 def publish(task: Task, outcome: TaskOutput) -> None:
-    """Publish from a handler, in a transaction of its own with what it writes: both are there then, or neither.
+    """Publish the output from inside a task function, in the transaction in which that writes its data.
 
-    Raises ClaimLost when the task was taken away meanwhile; let it end the transaction.
+    Raises LeaseLost when the task was cancelled or taken away; let it roll the transaction back.
     """
     if not _publish(task, outcome):
         raise LeaseLost
 
 
 def run_or_wait(task_id: uuid.UUID, *, deadline: float) -> Task:
-    """Run a task, or wait for whoever runs it, until it has ended or ``deadline`` has passed.
+    """Run a task, or wait while another process runs it, until it has ended or ``deadline`` has passed.
 
-    What runs then goes on; a claim whose process died is taken over as soon as its lease has lapsed.
+    ``deadline`` is in seconds of ``time.monotonic``; a task that still runs then continues. A claim whose
+    process died is taken over as soon as its lease has expired.
     """
     while True:
         if leases.claimable().filter(pk=task_id).exists():
@@ -165,18 +164,18 @@ def wait(task_id: uuid.UUID, *, deadline: float) -> Task:
 
 
 def cancel(task_id: uuid.UUID, *, by: str) -> None:
-    """End a task that has not ended; whoever runs it notices within two seconds. Raises TaskState."""
+    """Cancel a task that has not ended; its worker stops within two seconds. Raises TaskStateConflict."""
     cancelled = leases.terminal_fields(Task.Status.CANCELLED) | {"message": f"Cancelled by {by}."}
     if not Task.objects.in_flight().filter(pk=task_id).update(**cancelled):
         raise exceptions.TaskStateConflict("It has ended already, so there is nothing to cancel.")
 
 
 def retry(task_id: uuid.UUID, *, mode: str) -> None:
-    """Let a failed or cancelled task run again, with all its attempts. Raises TaskState."""
-    again = Task.objects.filter(pk=task_id, status__in=(Task.Status.FAILED, Task.Status.CANCELLED))
+    """Let a failed or cancelled task run again, with all its attempts. Raises TaskStateConflict."""
+    retryable = Task.objects.filter(pk=task_id, status__in=(Task.Status.FAILED, Task.Status.CANCELLED))
     try:
         with transaction.atomic():
-            changed = again.update(
+            changed = retryable.update(
                 status=Task.Status.QUEUED,
                 mode=mode,
                 attempts=0,
@@ -198,12 +197,12 @@ def retry(task_id: uuid.UUID, *, mode: str) -> None:
 
 
 def move_to_queue(task_id: uuid.UUID) -> None:
-    """Make an inline task one of the queue: nobody waits for it any more, whoever runs it may go on."""
+    """Make an inline task one of the queue, as its requester no longer waits; a running one continues."""
     Task.objects.in_flight().filter(pk=task_id).update(mode=Task.Mode.QUEUE)
 
 
 def fail_timed_out(task_id: uuid.UUID) -> None:
-    """Fail an inline task whose requester has waited long enough; whoever runs it stops."""
+    """Fail an inline task whose requester has waited for the longest time allowed; its thread stops."""
     error = exceptions.RenderTimeout("It was not finished in the time that a request may wait for it.")
     late = Task.objects.in_flight().filter(pk=task_id, mode=Task.Mode.INLINE)
     late.update(error=error.to_json(), message=str(error), **leases.terminal_fields(Task.Status.FAILED))
@@ -211,8 +210,8 @@ def fail_timed_out(task_id: uuid.UUID) -> None:
 
 def exception_from(task: Task) -> exceptions.SpmsError:
     """Return the error that ended a failed task."""
-    kept = task.error or {}
-    return exceptions.SpmsError.by_slug(kept.get("type", ""))(kept.get("detail", ""), task_id=str(task.pk))
+    error = task.error or {}
+    return exceptions.SpmsError.by_slug(error.get("type", ""))(error.get("detail", ""), task_id=str(task.pk))
 
 
 @functools.cache
@@ -228,7 +227,7 @@ def _run_in_thread(task_id: uuid.UUID, deadline: float) -> None:
 
 
 def _context(task: Task, deadline: float) -> TaskContext:
-    """Return an attempt whose ``report`` writes progress, renews the lease, and asks whether to go on."""
+    """Return a context whose ``report`` writes progress, renews the lease, and checks that it still holds."""
     written_at = asked_at = time.monotonic()  # a render that is over in a moment writes no progress at all
     written = ("", 0)
 
@@ -250,20 +249,20 @@ def _context(task: Task, deadline: float) -> TaskContext:
 def _write_progress(task: Task, phase: str, pages: int) -> None:
     lease_until = timezone.now() + leases.LEASE
     try:
-        kept = leases.held_by(task).update(phase=phase, pages_done=pages, lease_until=lease_until)
+        is_held = leases.held_by(task).update(phase=phase, pages_done=pages, lease_until=lease_until)
     except OperationalError as error:  # the render goes on; only its progress is not seen
         logger.warning("no progress written for task %s: %s", task.pk, error)
         return
-    if not kept:
+    if not is_held:
         raise LeaseLost
 
 
 def _require_lease(task: Task) -> None:
     try:
-        is_mine = leases.held_by(task).exists()
+        is_held = leases.held_by(task).exists()
     except OperationalError:
         return
-    if not is_mine:
+    if not is_held:
         raise LeaseLost
 
 
@@ -282,14 +281,14 @@ def _publish(task: Task, outcome: TaskOutput) -> bool:
 
 def _finish(task: Task, outcome: TaskOutput) -> None:
     published = _publish(task, outcome)
-    # A handler may have published it, or a database that went away in the middle has kept the first write:
-    # then the file is the task's.
+    # The task function may have published it, or the first write succeeded although the database went away:
+    # then the file belongs to the task.
     if not published and not Task.objects.filter(pk=task.pk, file=outcome.file).exists():
         storage.delete(outcome.file)
 
 
 def _retry_or_fail(task: Task, error: exceptions.SpmsError) -> None:
-    """Let the queue try again later what may pass; a person who waits inline is told at once."""
+    """Retry a transient error later if the task is queued; otherwise fail the task at once."""
     if error.is_transient and task.attempts < leases.max_attempts() and _retry_later(task, error):
         _record_failure(task, error)
     else:
@@ -297,7 +296,7 @@ def _retry_or_fail(task: Task, error: exceptions.SpmsError) -> None:
 
 
 def _reschedule(task: Task, seconds: float) -> None:
-    """Let the handler be called again: what it did so far was well, so this was no attempt."""
+    """Requeue a task that raised Reschedule; the run does not count as an attempt."""
     _retry_write(
         lambda: leases.held_by(task).update(
             status=Task.Status.QUEUED,
@@ -334,7 +333,7 @@ def _fail(task: Task, error: exceptions.SpmsError) -> None:
 
 
 def _record_failure(task: Task, error: exceptions.SpmsError) -> None:
-    """Note the attempt with the traceback at hand; without the note the task's own end stands all the same."""
+    """Record the failed attempt with the current traceback; a failure to record it does not change the task."""
     try:
         with transaction.atomic():
             leases.record_failure(task, error, traceback.format_exc())
@@ -347,7 +346,7 @@ def _end(task: Task, status: Task.Status, **values: object) -> bool:
 
 
 def _retry_write(write: Callable[[], int]) -> bool:
-    """Write even though the database is away for some seconds: the work that was done should not be lost."""
+    """Retry a write while the database is away, for up to MAX_WRITE_RETRY_SECONDS, so that no work is lost."""
     give_up_at = time.monotonic() + MAX_WRITE_RETRY_SECONDS
     while True:
         try:

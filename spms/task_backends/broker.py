@@ -1,4 +1,4 @@
-"""Django-Q2's database broker, waking its workers at once instead of polling.
+"""Django-Q2's database broker, which wakes its workers at once.
 
 PostgreSQL: an entry is taken with ``FOR UPDATE SKIP LOCKED`` and announced with NOTIFY in the transaction
 that writes it. SQLite: ``PRAGMA data_version`` tells a connection that another one has written.
@@ -19,7 +19,7 @@ from django_q.signing import SignedPackage
 
 CHANNEL = "spms_queue"
 LOW_PRIORITY = "-later"  # ends the key of entries that are taken when no other waits
-MAX_WAIT_SECONDS = 2.0  # the longest sleep: an entry whose lock has lapsed announces itself to nobody
+MAX_WAIT_SECONDS = 2.0  # the longest sleep: no notification announces an entry whose lock has expired
 SQLITE_POLL_INTERVAL_SECONDS = 0.03
 DATABASE_TIMEOUT_SECONDS = 1.0
 DATA_VERSION = "PRAGMA data_version"
@@ -66,7 +66,7 @@ class NotifyingOrmBroker(ORM):
         return [entry] if entry and self._is_readable(entry) else None
 
     def acknowledge(self, task_id: int) -> None:
-        """Remove an entry that was worked on; while the database is away it stays, and does nothing later."""
+        """Remove a processed entry; one that stays because the database is away has no effect later."""
         try:
             super().acknowledge(task_id)
         except (DatabaseError, InterfaceError) as error:
@@ -78,7 +78,9 @@ class NotifyingOrmBroker(ORM):
     def _take_of(self, key: str) -> Entry | None:
         now = timezone.now()
         lock = now + timedelta(seconds=Conf.RETRY)
-        impossible = lock + timedelta(seconds=Conf.RETRY)  # a lock that long was set before the clock jumped
+        impossible = lock + timedelta(
+            seconds=Conf.RETRY
+        )  # a lock beyond this was set before the clock was set back
         if self._is_postgresql():
             with connections[Conf.ORM].cursor() as cursor:
                 cursor.execute(TAKE, [lock, key, now, impossible])
@@ -91,7 +93,7 @@ class NotifyingOrmBroker(ORM):
         return None
 
     def _is_readable(self, entry: Entry) -> bool:
-        """Say whether the entry can be unpacked; drop it otherwise: it would kill the pusher each time."""
+        """Return True if the entry can be unpacked; drop it otherwise, as it would kill the pusher each time."""
         try:
             SignedPackage.loads(entry[1])
         except Exception:
@@ -104,7 +106,7 @@ class NotifyingOrmBroker(ORM):
         return connections[Conf.ORM].vendor == "postgresql"
 
     def _listening(self) -> Any:
-        """Return this process's own connection that hears of new entries, opened before the queue is read."""
+        """Return this process's connection that is notified of new entries, opened before the queue is read."""
         if self._listener is None or self._listener_pid != os.getpid():
             connection = connections.create_connection(Conf.ORM)
             connection.inc_thread_sharing()
@@ -131,13 +133,13 @@ def _version(listener: Any) -> int | None:
 
 
 def _wait(listener: Any, before: int | None) -> None:
-    """Wait for a new entry, for a while."""
+    """Wait for a new entry, for MAX_WAIT_SECONDS at most."""
     with listener.wrap_database_errors:
         if before is None:
             for _ in listener.connection.notifies(timeout=MAX_WAIT_SECONDS, stop_after=1):
                 return
             return
-        # Asked thirty times a second, so nothing but the question itself.
+        # Run thirty times a second, so without the overhead of a cursor.
         ask, give_up_at = listener.connection.execute, time.monotonic() + MAX_WAIT_SECONDS
         while ask(DATA_VERSION).fetchone()[0] == before and time.monotonic() < give_up_at:
             time.sleep(SQLITE_POLL_INTERVAL_SECONDS)

@@ -18,19 +18,19 @@ from celery.exceptions import CeleryError
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import connection, transaction
-from django.tasks import Task, TaskResult, TaskResultStatus, task_backends
-from django.tasks.backends.base import BaseTaskBackend
-from django.utils import timezone
+from django.tasks import Task, TaskResult, task_backends
 from django.utils.crypto import get_random_string
 from django.utils.module_loading import import_string
 from kombu.exceptions import KombuError
+
+from spms.task_backends.base import EntryBackend
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spms.settings")
 
 REDIS = ("redis", "rediss")
 SCHEMES = (*REDIS, "amqp", "amqps")
-RABBITMQ_CONSUMER_TIMEOUT_SECONDS = 30 * 60  # its default; who keeps a message longer loses it
-BROKER_ANSWERS_SECONDS = 2.0  # of a broker that is there but says nothing
+RABBITMQ_CONSUMER_TIMEOUT_SECONDS = 30 * 60  # its default; later, it delivers the message again
+BROKER_CONFIRM_TIMEOUT_SECONDS = 2.0  # for a broker that accepts connections but does not answer
 
 logger = logging.getLogger(__name__)
 
@@ -45,36 +45,21 @@ def execute(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     import_string(path).call(*args, **kwargs)
 
 
-class CeleryBackend(BaseTaskBackend):
+class CeleryBackend(EntryBackend):
     """Publishes a message when the caller's transaction commits.
 
-    A message that the broker does not take is a warning: the recoverer tells the workers again. A time to start
-    is refused: with Redis it would be delivered again and again while it waits.
+    A message that the broker does not take is a warning: the supervisor enqueues it again. ``run_after``
+    is refused: Redis would deliver the message again and again while it waits.
     """
-
-    supports_priority = True
 
     def enqueue[**P, R](
         self, task: Task[P, R], args: Sequence[Any], kwargs: dict[str, Any]
     ) -> TaskResult[P, R]:
-        """Publish the message as soon as what it speaks of is stored."""
+        """Publish the message when the transaction that stores its task commits."""
         self.validate_task(task)
         message_id = get_random_string(32)
         transaction.on_commit(lambda: _publish(task, message_id, list(args), dict(kwargs)))
-        return TaskResult(
-            task=task,
-            id=message_id,
-            status=TaskResultStatus.READY,
-            enqueued_at=timezone.now(),
-            started_at=None,
-            finished_at=None,
-            last_attempted_at=None,
-            args=list(args),
-            kwargs=dict(kwargs),
-            backend=self.alias,
-            errors=[],
-            worker_ids=[],
-        )
+        return self._enqueued(task, message_id, args, kwargs)
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         """Refuse settings of Celery that lose tasks or run them again and again."""
@@ -99,8 +84,8 @@ class CeleryBackend(BaseTaskBackend):
         )  # fmt: skip
         return [
             Error(f"{message}.", hint="See docs/engines.md.", id=f"spms.{number}")
-            for is_kept, number, message in rules
-            if not is_kept
+            for is_satisfied, number, message in rules
+            if not is_satisfied
         ]
 
 
@@ -116,21 +101,21 @@ def _publish(task: Task[Any, Any], message_id: str, args: list[Any], kwargs: dic
             task_id=message_id,
             priority=_priority(task.priority, is_redis=_scheme() in REDIS),
             retry=False,
-            confirm_timeout=BROKER_ANSWERS_SECONDS,
+            confirm_timeout=BROKER_CONFIRM_TIMEOUT_SECONDS,
         )
     except (KombuError, CeleryError, OSError) as error:
         logger.warning("the broker did not take a message; it is sent again by the recoverer: %s", error)
 
 
-def _priority(wanted: int, *, is_redis: bool) -> int:
-    """Return Celery's priority for Django's, -100 to 100: RabbitMQ begins with 9, Redis with 0."""
-    upwards = round((wanted + 100) * 9 / 200)
+def _priority(priority: int, *, is_redis: bool) -> int:
+    """Return Celery's priority for Django's from -100 to 100: the highest is 9 in RabbitMQ and 0 in Redis."""
+    upwards = round((priority + 100) * 9 / 200)
     return 9 - upwards if is_redis else upwards
 
 
 @signals.setup_logging.connect
 def _log_as_everybody(**_: Any) -> None:
-    """Leave the logs as the settings say: Celery sets up its own unless somebody listens here."""
+    """Keep Django's logging: Celery configures its own unless this signal has a receiver."""
 
 
 @signals.celeryd_init.connect
@@ -149,7 +134,7 @@ def _register_cluster(**_: Any) -> None:
 
 
 def _refuse_wrong_settings() -> None:
-    """End with one line: unlike a command of Django, Celery looks at no check's result."""
+    """Exit with one line, as Celery does not run Django's system checks."""
     for wrong in task_backends["queue"].check():
         raise SystemExit(f"spms: {wrong.msg} ({wrong.id})")
 
@@ -163,7 +148,7 @@ def _start_worker(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def _supervise(sender: Any, **_: Any) -> None:
-    """Keep the cluster from a thread of the main process."""
+    """Supervise the cluster from a thread of the main process."""
     from documents.operations.supervisor import Supervisor
     from documents.queue import clusters
 

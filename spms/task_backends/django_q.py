@@ -5,12 +5,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.tasks import Task, TaskResult, TaskResultStatus
-from django.tasks.backends.base import BaseTaskBackend
-from django.utils import timezone
+from django.tasks import Task, TaskResult
 from django.utils.module_loading import import_string
 from django_q.tasks import async_task
 
+from spms.task_backends.base import EntryBackend
 from spms.task_backends.broker import LOW_PRIORITY
 
 ENTRY = f"{__name__}.execute"
@@ -21,38 +20,22 @@ def execute(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     import_string(path).call(*args, **kwargs)
 
 
-class DjangoQBackend(BaseTaskBackend):
+class DjangoQBackend(EntryBackend):
     """Enqueues at once, in order.
 
-    Of priorities there are two: below zero is taken when nothing else waits. Django-Q2 knows no time to start,
-    and results live in our own rows: a task that asks for these is refused with InvalidTask, as Django's base
-    class does for what is not supported.
+    There are two priorities: a task below zero is taken when no other waits. Django-Q2 has no ``run_after``, and
+    results live in our own rows; Django's base class refuses both with InvalidTask.
     """
-
-    supports_priority = True
 
     def enqueue[**P, R](
         self, task: Task[P, R], args: Sequence[Any], kwargs: dict[str, Any]
     ) -> TaskResult[P, R]:
-        """Write the entry; it is there when the caller's transaction commits, and not before."""
+        """Write the entry in the caller's transaction."""
         self.validate_task(task)
         name = str(settings.Q_CLUSTER["name"])
         options = {"task_name": task.name, "cluster": f"{name}{LOW_PRIORITY}" if task.priority < 0 else name}
         entry_id = async_task(ENTRY, task.module_path, list(args), dict(kwargs), q_options=options)
-        return TaskResult(
-            task=task,
-            id=entry_id,
-            status=TaskResultStatus.READY,
-            enqueued_at=timezone.now(),
-            started_at=None,
-            finished_at=None,
-            last_attempted_at=None,
-            args=list(args),
-            kwargs=dict(kwargs),
-            backend=self.alias,
-            errors=[],
-            worker_ids=[],
-        )
+        return self._enqueued(task, entry_id, args, kwargs)
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         """Refuse settings of Django-Q2 that lose tasks or run them again and again."""
@@ -71,6 +54,6 @@ class DjangoQBackend(BaseTaskBackend):
         )  # fmt: skip
         return [
             Error(f"Q_CLUSTER: {message}.", hint="See docs/operations.md.", id=f"spms.{number}")
-            for is_kept, number, message in rules
-            if not is_kept
+            for is_satisfied, number, message in rules
+            if not is_satisfied
         ]

@@ -9,6 +9,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django_q.models import OrmQ, Schedule
 
 from documents.infrastructure import storage
@@ -107,6 +108,18 @@ def test_schedules_are_made_once_and_then_left_alone():
     periodic.ensure_schedules()
     assert Schedule.objects.count() == 2
     assert Schedule.objects.get(name="cleanup").next_run < timezone.now()
+
+
+def test_a_schedule_of_an_older_version_keeps_its_time_and_runs_once():
+    older = "documents.queue.begin_scheduled"
+    Schedule.objects.create(name="cleanup", func=older, args="'cleanup'", schedule_type=Schedule.WEEKLY)
+    next_run = Schedule.objects.get().next_run
+    import_string(older)("cleanup")  # Django-Q2 may be quicker than the first heartbeat
+    periodic.ensure_schedules()
+    schedule = Schedule.objects.get(name="cleanup")
+    assert (schedule.schedule_type, schedule.next_run) == (Schedule.WEEKLY, next_run)
+    import_string(schedule.func)("cleanup")
+    assert Task.objects.filter(kind="cleanup").count() == 1
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from django_q.models import OrmQ
 from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Cluster, Document, Task
-from documents.queue import clusters, hints, leases, lifecycle, registry
+from documents.queue import clusters, hints, leases, lifecycle, registry, routing
 from documents.tasks.pdf import task as pdf_task
 from tests import factories
 from tests.asking import address
@@ -378,3 +378,9 @@ def test_position_and_estimate_grow_with_the_queue(api, owner, cluster):
     task = make_task(owner)
     place = api.get(f"/api/v1/tasks/{task.pk}/").data["queue"]
     assert place == {"position": 6, "estimated_seconds": 6}
+
+
+def test_the_inline_slots_follow_the_settings(settings):
+    settings.SPMS_INLINE_SLOTS = 1
+    assert routing.inline_slots().acquire(blocking=False)
+    assert not routing.inline_slots().acquire(blocking=False)

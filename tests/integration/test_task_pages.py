@@ -11,7 +11,7 @@ from documents.models import Cluster, Failure, Task
 from documents.operations import periodic
 from documents.pages import task_tables
 from documents.queue import hints
-from documents.tasks.notifications import alerts
+from documents.tasks import alerts
 from tests import factories
 from tests.working import run_entries
 

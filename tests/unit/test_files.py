@@ -30,7 +30,7 @@ def test_a_copy_is_whole_and_comes_with_its_hash_and_size(tmp_path, source):
 def test_a_file_is_synced_after_all_of_it_was_written(tmp_path, monkeypatch):
     sizes = []
     path = tmp_path / "table"
-    monkeypatch.setattr(files.os, "fsync", lambda _: sizes.append(path.stat().st_size))
+    monkeypatch.setattr("os.fsync", lambda _: sizes.append(path.stat().st_size))
     with files.write_durably(path, "w", encoding="utf-8") as stream:
         stream.write("text")
     assert sizes == [4]

@@ -1,6 +1,7 @@
 """Each person's requests are counted, however many people there are."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -16,8 +17,9 @@ def _empty_cache():
 
 
 def is_allowed(user_id):
-    request = SimpleNamespace(user=SimpleNamespace(pk=user_id, is_authenticated=True))
-    return UserWindowThrottle().allow_request(request, view=None)
+    request: Any = SimpleNamespace(user=SimpleNamespace(pk=user_id, is_authenticated=True))
+    view: Any = None
+    return UserWindowThrottle().allow_request(request, view=view)
 
 
 def test_the_counters_of_a_thousand_people_survive_one_another(monkeypatch):

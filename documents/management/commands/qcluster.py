@@ -1,4 +1,4 @@
-"""``manage.py qcluster``: Django-Q2's cluster, watched over by its main process."""
+"""``manage.py qcluster``: Django-Q2's cluster, supervised by its main process."""
 
 import logging
 import signal
@@ -23,13 +23,13 @@ class Command(qcluster.Command):
     """Starts the workers; recovers lost tasks; exits with 1 when the cluster is stalled or dead.
 
     The process manager then starts it again. On SIGTERM the running tasks get ``SPMS_SHUTDOWN_GRACE`` to finish;
-    what still runs goes back to the queue.
+    tasks that still run then are requeued.
     """
 
     help = "Run the workers of the queue until SIGTERM; exits with 1 when they are stalled or dead."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run the cluster to its end."""
+        """Run the cluster until SIGTERM, or until it is stalled or dead."""
         stop = threading.Event()
         processes.set_parent_death_signal()
         data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))
@@ -41,19 +41,19 @@ class Command(qcluster.Command):
         processes.freeze_gc_before_fork()
         cluster.start()
         try:
-            is_well = options.get("run_once") or watch(cluster, supervisor, clusters.Watchdog(name), stop)
-        except Exception:  # whatever it is: this process must not end before what it has started
+            is_healthy = options.get("run_once") or watch(cluster, supervisor, clusters.Watchdog(name), stop)
+        except Exception:  # of any kind: this process must not end before its children
             logger.exception("the cluster cannot be watched over; ending, so that it is started again")
-            is_well = False
+            is_healthy = False
         cluster.stop_event.set()
-        cluster.sentinel.join(timeout=settings.SPMS_SHUTDOWN_GRACE if is_well else 0)
+        cluster.sentinel.join(timeout=settings.SPMS_SHUTDOWN_GRACE if is_healthy else 0)
         processes.kill_children()
         supervisor.shut_down()
-        sys.exit(0 if is_well else 1)
+        sys.exit(0 if is_healthy else 1)
 
 
 def watch(cluster: Any, supervisor: Supervisor, watchdog: clusters.Watchdog, stop: threading.Event) -> bool:
-    """Beat, recover and watch until told to stop; return whether the cluster was well to the end."""
+    """Supervise the cluster until ``stop`` is set; return True if it stayed healthy."""
     while not stop.is_set():
         if not cluster.sentinel.is_alive():
             logger.error("the cluster has died; ending, so that it is started again")
@@ -66,7 +66,7 @@ def watch(cluster: Any, supervisor: Supervisor, watchdog: clusters.Watchdog, sto
 
 
 def look(supervisor: Supervisor, watchdog: clusters.Watchdog) -> bool:
-    """Do a round and say whether the cluster is stalled; the clock of that stands while nothing can be done."""
+    """Tick, and return True if the cluster is stalled; restart that measurement while no work is due."""
     try:
         if supervisor.tick():
             return watchdog.is_stalled()

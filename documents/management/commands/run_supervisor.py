@@ -1,4 +1,4 @@
-"""``manage.py run_supervisor``: what goes on beside the workers of an engine that knows nothing of it."""
+"""``manage.py run_supervisor``: the supervisor for a queue backend that has none of its own."""
 
 import signal
 import threading
@@ -15,16 +15,16 @@ from documents.queue import clusters
 
 
 class Command(BaseCommand):
-    """Says that workers are there, recovers tasks, begins scheduled work; to be run and ended with the workers."""
+    """Sends heartbeats, recovers tasks and begins scheduled work; run and stop it together with the workers."""
 
     help = "Keep the queue of a django.tasks backend that has no heartbeat of its own (qcluster and Celery have)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add how many workers there are."""
+        """Declare the number of workers."""
         parser.add_argument("--workers", type=int, default=settings.SPMS_QUEUE_WORKERS, metavar="N")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Keep on until told to stop."""
+        """Supervise until SIGTERM."""
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
