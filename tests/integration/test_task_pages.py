@@ -275,6 +275,6 @@ def test_the_number_of_questions_does_not_grow_with_the_tasks(
 def test_alerts_are_tasks_like_any_other(staff_pages, settings):
     settings.SPMS_ALERT_MAIL = ["ops@example.org"]
     Cluster.objects.create(name="host:2:a", workers=1)
-    alerts.enqueue("mode 999")
+    alerts.enqueue(alerts.MODE, 999)
     run_entries()
-    assert "The change was removed meanwhile." in text(staff_pages)
+    assert "The change has been removed." in text(staff_pages)
