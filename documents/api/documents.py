@@ -80,9 +80,9 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         """Make the PDF of the document as it is now, unless it is there already."""
         form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        user, wanted = cast("User", request.user), form.validated_data
+        user, options = cast("User", request.user), form.validated_data
         subscribe = partial(
-            notification_task.subscribe, user=user, notify=wanted["notify"], webhook=wanted["webhook"]
+            notification_task.subscribe, user=user, notify=options["notify"], webhook=options["webhook"]
         )
         document = self._printable()
         edition = _edition(request, document)
@@ -149,8 +149,8 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     @images.mapping.get
     def list_images(self, request: Request, pk: str) -> Response:
         """List the document's images."""
-        found = self.get_object().images.select_related("task")
-        return Response(ImageSerializer(found, many=True).data)
+        images = self.get_object().images.select_related("task")
+        return Response(ImageSerializer(images, many=True).data)
 
     def _printable(self) -> Document:
         """Return the document with all that is printed, or answer 404."""
@@ -176,9 +176,9 @@ def _task_from(document: Document, task_id: str | None) -> Task | None:
     if task_id is None:
         return None
     try:
-        wanted: dict[str, Any] = {"pk": uuid.UUID(task_id), "status": Task.Status.SUCCEEDED}
+        criteria: dict[str, Any] = {"pk": uuid.UUID(task_id), "status": Task.Status.SUCCEEDED}
     except ValueError as error:
         raise ValidationError({"task": "Send the id of a task."}) from error
-    if (task := document.tasks.filter(**wanted).first()) is None:
+    if (task := document.tasks.filter(**criteria).first()) is None:
         raise exceptions.PdfMissing("This document has no PDF from such a task.")
     return task

@@ -75,11 +75,11 @@ def _for_own_pages(response: HttpResponseBase) -> HttpResponseBase:
 
 
 def _body(request: HttpRequest, name: str, size_bytes: int, etag: str, media_type: str) -> HttpResponseBase:
-    wanted = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
+    byte_range = ONE_RANGE.fullmatch(request.headers.get("Range", ""))
     is_same_file = request.headers.get("If-Range", etag) == etag
-    if wanted is None or not any(wanted.groups()) or not is_same_file:
+    if byte_range is None or not any(byte_range.groups()) or not is_same_file:
         return FileResponse(storage.open_file(name), content_type=media_type)
-    first, last = _bounds(wanted[1], wanted[2], size_bytes)
+    first, last = _bounds(byte_range[1], byte_range[2], size_bytes)
     if first > last:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
     chunks = _chunks(storage.open_file(name, start=first), last - first + 1)

@@ -130,9 +130,9 @@ class Hub:
 
 
 def _read(task_ids: Iterable[uuid.UUID]) -> list[dict[str, Any]]:
-    found = list(Task.objects.filter(pk__in=task_ids))
-    context = {"places": statistics.positions(found)}
-    return list(TaskSerializer(found, many=True, context=context).data)
+    tasks = list(Task.objects.filter(pk__in=task_ids))
+    context = {"places": statistics.positions(tasks)}
+    return list(TaskSerializer(tasks, many=True, context=context).data)
 
 
 hub = Hub()

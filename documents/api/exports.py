@@ -34,7 +34,9 @@ class ExportSerializer(SubscriptionRequestSerializer):
     """Which rows in which format; ``filters`` are those of the list of projects or documents."""
 
     what = serializers.ChoiceField(choices=spec.RESOURCES)
-    format = serializers.ChoiceField(choices=[(name, one.title) for name, one in spec.FORMATS.items()])
+    format = serializers.ChoiceField(
+        choices=[(name, export_format.title) for name, export_format in spec.FORMATS.items()]
+    )
     filters = serializers.DictField(
         child=FilterValue(max_length=MAX_FILTER_CHARACTERS, allow_blank=True), default=dict
     )

@@ -23,18 +23,18 @@ class StrictFilterBackend(filters.DjangoFilterBackend):
             return queryset
         filterset = self.get_filterset_class(view, queryset)
         own = getattr(filterset, "base_filters", {})
-        known = [*own, *sorted(PAGINATION_PARAMETERS)]
-        unknown = sorted(set(request.query_params) - set(known))
-        wrong = dict.fromkeys(unknown, f"Unknown parameter; known are: {', '.join(known)}.")
+        valid_names = [*own, *sorted(PAGINATION_PARAMETERS)]
+        unknown = sorted(set(request.query_params) - set(valid_names))
+        wrong = dict.fromkeys(unknown, f"Unknown parameter; known are: {', '.join(valid_names)}.")
         if wrong := wrong | dict.fromkeys(_blank(request, own), "Send a value, or leave it out."):
             raise ValidationError(wrong)
-        found: QuerySet[Any] = super().filter_queryset(request, queryset, view)
-        return found
+        filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return filtered
 
 
 def _blank(request: Request, own: dict[str, filters.Filter]) -> list[str]:
     """Return the filters that were sent without a value although only a text may be empty."""
-    texts = {name for name, one in own.items() if isinstance(one, filters.CharFilter)}
+    texts = {name for name, field in own.items() if isinstance(field, filters.CharFilter)}
     return [name for name in own if request.query_params.get(name) == "" and name not in texts]
 
 

@@ -71,7 +71,7 @@ def upload(request: Request, document: Document) -> Response:
 
 def _form(request: Request) -> dict[str, Any]:
     # Whatever a client calls its file, there is one.
-    sent = [upload for _, found in request.FILES.lists() for upload in found]
+    sent = [upload for _, uploads in request.FILES.lists() for upload in uploads]
     if len(sent) > 1:
         raise ValidationError({"file": "Send one image at a time."})
     data: dict[str, Any] = dict(request.POST.items())

@@ -68,18 +68,18 @@ class ImportsView(APIView):
         words = {name: YES_OR_NO.get(str(sent[name]), sent[name]) for name in BOOLEANS if name in sent}
         form = ImportSerializer(data=sent | words, context={"request": request})
         form.is_valid(raise_exception=True)
-        wanted = form.validated_data
-        upload = wanted["file"]
+        options = form.validated_data
+        upload = options["file"]
         is_zip = upload.read(len(reader.ZIP)) == reader.ZIP
         upload.seek(0)
         source, digest = imports.store_upload(upload)
         order = ImportRequest(
-            what=wanted["what"], is_dry_run=wanted["dry_run"], digest=digest, filename=upload.name[:100]
+            what=options["what"], is_dry_run=options["dry_run"], digest=digest, filename=upload.name[:100]
         )
         seconds = imports.estimate_seconds(upload.size, is_zip=is_zip)
         taken: list[str] = []
         try:
-            return _submit(request, order.as_task_request(source, estimate_seconds=seconds), wanted, taken)
+            return _submit(request, order.as_task_request(source, estimate_seconds=seconds), options, taken)
         finally:
             if source not in taken:  # another task has the same file, or there was no room for one
                 storage.delete(source)
@@ -108,13 +108,13 @@ class ApplyView(APIView):
 
 
 def _submit(
-    request: Request, task_request: TaskRequest, wanted: dict[str, Any], taken: list[str]
+    request: Request, task_request: TaskRequest, options: dict[str, Any], taken: list[str]
 ) -> Response:
     """Have a file imported; the file that the task has is added to ``taken``."""
 
     def on_begin(task: Task) -> None:
         taken.append(task.source)
         user = cast("User", request.user)
-        notification_task.subscribe(task, user, notify=wanted["notify"], webhook=wanted["webhook"])
+        notification_task.subscribe(task, user, notify=options["notify"], webhook=options["webhook"])
 
     return task_responses.respond_with_task(request, replace(task_request, on_begin=on_begin))

@@ -23,5 +23,5 @@ class StandardPagination(PageNumberPagination):
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         """Say in the schema that both numbers begin at one."""
-        found = super().get_schema_operation_parameters(view)
-        return [one | {"schema": {"type": "integer", "minimum": 1}} for one in found]
+        parameters = super().get_schema_operation_parameters(view)
+        return [parameter | {"schema": {"type": "integer", "minimum": 1}} for parameter in parameters]

@@ -83,10 +83,10 @@ def _arguments(kind: Any, document: Document | None, given: dict[str, Any]) -> d
     return editions.parse(is_annual=not document.kind_info.has_project, **words).as_arguments()
 
 
-def _require_known(given: dict[str, Any], known: set[str]) -> None:
-    if unknown := sorted(set(given) - known):
+def _require_known(given: dict[str, Any], valid_names: set[str]) -> None:
+    if unknown := sorted(set(given) - valid_names):
         raise serializers.ValidationError(
-            {"arguments": f"Unknown: {', '.join(unknown)}; known are: {', '.join(sorted(known))}."}
+            {"arguments": f"Unknown: {', '.join(unknown)}; known are: {', '.join(sorted(valid_names))}."}
         )
 
 

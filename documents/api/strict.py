@@ -29,13 +29,13 @@ class StrictSerializer(serializers.Serializer[Any]):
         return dict.fromkeys(sorted(set(data) - set(self.fields)), message)
 
     def _of_other_types(self, data: dict[str, Any]) -> dict[str, str]:
-        found = {}
+        problems = {}
         for name, value in data.items():
             field = self.fields.get(name)
-            wanted = next((json for kind, json in JSON_TYPES if isinstance(field, kind)), None)
-            if wanted is not None and value is not None and type(value) is not wanted:
-                found[name] = f"Send a JSON {NAMES[wanted]}."
-        return found
+            json_type = next((json for kind, json in JSON_TYPES if isinstance(field, kind)), None)
+            if json_type is not None and value is not None and type(value) is not json_type:
+                problems[name] = f"Send a JSON {NAMES[json_type]}."
+        return problems
 
 
 def require_no_body(request: Request) -> None:

@@ -17,8 +17,8 @@ from documents.tasks.notifications import task as notification_task
 def visible_subscriptions(user: Viewer, task_id: uuid.UUID) -> QuerySet[Subscription]:
     """Return the notices of a task that a person may see."""
     task = get_object_or_404(Task.objects.for_user(user), pk=task_id)
-    found = task.notices.select_related("sender").prefetch_related("deliveries")
-    return found if user.is_staff else found.filter(requested_by_id=user.pk)
+    subscriptions = task.notices.select_related("sender").prefetch_related("deliveries")
+    return subscriptions if user.is_staff else subscriptions.filter(requested_by_id=user.pk)
 
 
 class SubscriptionsView(APIView):

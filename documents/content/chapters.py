@@ -25,8 +25,8 @@ def iter_reports(
     """Yield the reports that become chapters, in the order of the pages, with all that they print."""
     # First the ids in order: sorting whole rows would lay all their texts in the database's memory.
     for some in batched(_reports(document, kind, edition).values_list("pk", flat=True), BATCH):
-        found = prefetch_for_print(Document.objects.filter(pk__in=some)).in_bulk()
-        yield from (found[pk] for pk in some if pk in found)
+        reports = prefetch_for_print(Document.objects.filter(pk__in=some)).in_bulk()
+        yield from (reports[pk] for pk in some if pk in reports)
 
 
 def iter_report_titles(
@@ -39,13 +39,13 @@ def iter_report_titles(
 
 def external_projects(document: Document, edition: Edition) -> QuerySet[Project]:
     """Return the partnerships that are listed."""
-    found = Project.objects.filter(
+    projects = Project.objects.filter(
         kind=Project.Kind.EXTERNAL, status__in=LISTED_STATUSES, year__lte=document.year
     )
     if edition.division:
-        found = found.filter(business_area__division=edition.division)
+        projects = projects.filter(business_area__division=edition.division)
     members = Prefetch("memberships", queryset=Membership.objects.select_related("user"))
-    return found.select_related("business_area__leader").prefetch_related(members).order_by("tag")
+    return projects.select_related("business_area__leader").prefetch_related(members).order_by("tag")
 
 
 def prefetch_for_print(documents: QuerySet[Document]) -> QuerySet[Document]:
@@ -70,9 +70,9 @@ def area_of(report: Document) -> BusinessArea:
 
 def _reports(document: Document, kind: document_types.DocumentType, edition: Edition) -> QuerySet[Document]:
     """Return the reports of the annual report's year that this edition prints, by business area."""
-    found = Document.objects.filter(kind=kind.key, year=document.year)
+    reports = Document.objects.filter(kind=kind.key, year=document.year)
     if edition.reports == editions.APPROVED:
-        found = found.filter(status=Document.Status.APPROVED)
+        reports = reports.filter(status=Document.Status.APPROVED)
     if edition.division:
-        found = found.filter(project__business_area__division=edition.division)
-    return found.order_by("project__business_area__name", "project__tag")
+        reports = reports.filter(project__business_area__division=edition.division)
+    return reports.order_by("project__business_area__name", "project__tag")

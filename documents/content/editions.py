@@ -56,8 +56,8 @@ DEFAULT = Edition()
 
 def from_arguments(arguments: dict[str, Any]) -> Edition:
     """Return the edition that a task was asked for."""
-    known = {name: arguments[name] for name in vars(DEFAULT) if name in arguments}
-    return Edition(**known)
+    fields = {name: arguments[name] for name in vars(DEFAULT) if name in arguments}
+    return Edition(**fields)
 
 
 def parse(*, is_annual: bool, variant: str, reports: str, division: str) -> Edition:
@@ -68,8 +68,10 @@ def parse(*, is_annual: bool, variant: str, reports: str, division: str) -> Edit
         raise UnknownEdition("Only an annual report is made of reports; leave out reports and division.")
     if reports not in {"", APPROVED, ALL}:
         raise UnknownEdition("For reports send approved or all.")
-    if division and division not in (known := divisions()):
-        raise UnknownEdition(f"There is no division {division!r}; there are: {', '.join(known) or 'none'}.")
+    if division and division not in (division_names := divisions()):
+        raise UnknownEdition(
+            f"There is no division {division!r}; there are: {', '.join(division_names) or 'none'}."
+        )
     named = "" if variant == settings.SPMS_PDF_VARIANT else variant
     return Edition(variant=named, reports=reports or APPROVED, division=division)
 

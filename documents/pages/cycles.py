@@ -95,43 +95,43 @@ def live_partial(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def perform_action(request: HttpRequest, pk: int) -> HttpResponse:
     """Stop, resume, send letters again, or note that one came back."""
-    found = _context(pk)["cycle"]
+    cycle = _context(pk)["cycle"]
     action = ACTIONS.get(request.POST.get("action", ""))
     if action is None:
         messages.error(request, f"Choose one of: {', '.join(ACTIONS)}.")
         return redirect("cycle-page", pk=pk)
     try:
-        messages.success(request, action(request, found))
+        messages.success(request, action(request, cycle))
     except exceptions.SpmsError as error:
         messages.error(request, f"{error.title}. {error}")
     return redirect("cycle-page", pk=pk)
 
 
-def _stop(request: HttpRequest, found: Cycle) -> str:
-    actions.stop(found, cast("User", request.user))
+def _stop(request: HttpRequest, cycle: Cycle) -> str:
+    actions.stop(cycle, cast("User", request.user))
     return "It was stopped; nothing is lost. Resume it whenever you like."
 
 
-def _resume(request: HttpRequest, found: Cycle) -> str:
-    _begin(request, actions.resume_request(found))
+def _resume(request: HttpRequest, cycle: Cycle) -> str:
+    _begin(request, actions.resume_request(cycle))
     return "It goes on."
 
 
-def _again(request: HttpRequest, found: Cycle) -> str:
+def _again(request: HttpRequest, cycle: Cycle) -> str:
     """Send one letter again when one is named, and all in the named state otherwise."""
-    letters = found.letters.filter(state=request.POST.get("state", ""))
+    letters = cycle.letters.filter(state=request.POST.get("state", ""))
     if request.POST.get("letter"):
-        letters = letters.filter(pk=_letter(request, found).pk)
+        letters = letters.filter(pk=_letter(request, cycle).pk)
     count = actions.resend_or_raise(letters)
-    _begin(request, actions.resume_request(found))
+    _begin(request, actions.resume_request(cycle))
     return ngettext("%d letter is sent again.", "%d letters are sent again.", count) % count
 
 
-def _bounce(request: HttpRequest, found: Cycle) -> str:
+def _bounce(request: HttpRequest, cycle: Cycle) -> str:
     form = BounceForm(request.POST)
     if not form.is_valid():
         raise exceptions.CycleStateConflict("Say in at most 250 characters why it came back.")
-    actions.mark_bounced(_letter(request, found), form.cleaned_data["reason"])
+    actions.mark_bounced(_letter(request, cycle), form.cleaned_data["reason"])
     return "It was noted that the letter came back."
 
 
@@ -143,12 +143,12 @@ ACTIONS: dict[str, Callable[[HttpRequest, Cycle], str]] = {
 }
 
 
-def _letter(request: HttpRequest, found: Cycle) -> Letter:
+def _letter(request: HttpRequest, cycle: Cycle) -> Letter:
     """Return the letter that the form names by its number or by its address."""
     number, address = request.POST.get("letter", ""), request.POST.get("address", "")
     if number.isascii() and number.isdecimal():
-        return get_object_or_404(found.letters, pk=number)
-    letter = found.letters.filter(address__iexact=address).first() if address else None
+        return get_object_or_404(cycle.letters, pk=number)
+    letter = cycle.letters.filter(address__iexact=address).first() if address else None
     if letter is None:
         raise exceptions.CycleStateConflict("No letter went to this address.")
     return letter
@@ -179,18 +179,18 @@ def _overview(
 
 def _context(pk: int) -> dict[str, Any]:
     """Return what the page of a cycle shows. Raises Http404."""
-    found = actions.get_with_counts(pk)
-    if found is None:
+    cycle = actions.get_with_counts(pk)
+    if cycle is None:
         raise Http404
-    letters = found.letters.select_related("person")
+    letters = cycle.letters.select_related("person")
     listed = {state: list(letters.filter(state=state)[:MAX_LISTED]) for state in actions.AGAIN}
-    total = sum(found.counts.values())
+    total = sum(cycle.counts.values())
     return {
-        "cycle": found,
-        "counts": found.counts,
+        "cycle": cycle,
+        "counts": cycle.counts,
         "total": total,
-        "settled": total - found.counts[Letter.State.WAITING] - found.counts[Letter.State.SENDING],
-        "lists": [(Letter.State(state), listed[state], found.counts[state]) for state in actions.AGAIN],
+        "settled": total - cycle.counts[Letter.State.WAITING] - cycle.counts[Letter.State.SENDING],
+        "lists": [(Letter.State(state), listed[state], cycle.counts[state]) for state in actions.AGAIN],
         "put_off": list(letters.waiting().exclude(error="")[:MAX_LISTED]),
-        "seconds_left": preparation.estimated_send_seconds(found.counts[Letter.State.WAITING]),
+        "seconds_left": preparation.estimated_send_seconds(cycle.counts[Letter.State.WAITING]),
     }

@@ -63,36 +63,36 @@ def images_partial(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _images(document: Document) -> dict[str, Any]:
     """Return what the strip of images shows, and the task of the newest one that is not ready."""
-    found = list(document.images.select_related("task"))
-    waiting = [image for image in found if image.state == DocumentImage.State.WAITING]
-    return {"images": found, "image_task": waiting[-1].task if waiting else None}
+    images = list(document.images.select_related("task"))
+    waiting = [image for image in images if image.state == DocumentImage.State.WAITING]
+    return {"images": images, "image_task": waiting[-1].task if waiting else None}
 
 
 def _documents(request: HttpRequest, filters: dict[str, Any]) -> QuerySet[Document]:
     done = Task.objects.filter(document=OuterRef("pk"), kind=pdf_task.KIND, status=Task.Status.SUCCEEDED)
-    found = Document.objects.for_user(cast("User", request.user)).select_related("project")
-    found = found.filter(**{name: filters[name] for name in ("kind", "year") if filters.get(name)})
+    documents = Document.objects.for_user(cast("User", request.user)).select_related("project")
+    documents = documents.filter(**{name: filters[name] for name in ("kind", "year") if filters.get(name)})
     if text := filters.get("q"):
-        found = found.filter(Q(project__tag__icontains=text) | Q(project__title__icontains=text))
-    return found.annotate(has_pdf=Exists(done)).defer("sections").order_by("-updated_at", "-pk")
+        documents = documents.filter(Q(project__tag__icontains=text) | Q(project__title__icontains=text))
+    return documents.annotate(has_pdf=Exists(done)).defer("sections").order_by("-updated_at", "-pk")
 
 
 def _context(request: HttpRequest, pk: int) -> dict[str, Any]:
     """Return what the page of a document shows. Raises Http404."""
     visible = Document.objects.for_user(cast("User", request.user)).select_related("project__business_area")
-    found = get_object_or_404(visible, pk=pk)
-    tasks = Task.objects.filter(document=found, kind=pdf_task.KIND)
+    document = get_object_or_404(visible, pk=pk)
+    tasks = Task.objects.filter(document=document, kind=pdf_task.KIND)
     versions = list(tasks.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")[:MAX_VERSIONS])
     newest = tasks.order_by("-created_at").first()
     return {
-        "document": found,
-        "current": pdf_task.current_task(found),
+        "document": document,
+        "current": pdf_task.current_task(document),
         "versions": versions,
         "newest": newest,
         "in_flight": newest if newest and not newest.has_ended else None,
         "approvals": (
-            ("Project lead", found.lead_approved),
-            ("Business area leader", found.area_approved),
-            ("Directorate", found.directorate_approved),
+            ("Project lead", document.lead_approved),
+            ("Business area leader", document.area_approved),
+            ("Directorate", document.directorate_approved),
         ),
     }

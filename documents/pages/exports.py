@@ -15,7 +15,7 @@ from documents.tasks.exports import spec, task as export_task
 from documents.tasks.exports.spec import ExportSpec
 
 MAX_EXPORTS = 20
-FORMATS = [(name, one.title) for name, one in spec.FORMATS.items()]
+FORMATS = [(name, export_format.title) for name, export_format in spec.FORMATS.items()]
 TABLES = [(name, title) for name, title in FORMATS if name != spec.ZIP]
 
 

@@ -30,8 +30,8 @@ def live_partial(request: HttpRequest) -> HttpResponse:
 
 
 def _now(request: HttpRequest) -> dict[str, Any]:
-    found = Task.objects.filter(kind=KIND).select_related("requested_by").order_by("-created_at")
-    listed = [(task, request_from(task)) for task in found[:MAX_LISTED]]
+    tasks = Task.objects.filter(kind=KIND).select_related("requested_by").order_by("-created_at")
+    listed = [(task, request_from(task)) for task in tasks[:MAX_LISTED]]
     last, order = listed[0] if listed else (None, None)
     in_flight = last and not last.has_ended and last.requested_by_id == request.user.pk
     facts = (last and last.result) or {}

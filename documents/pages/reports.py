@@ -20,7 +20,7 @@ PRESETS = (
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the page."""
     choices = {
-        "formats": [(name, one.title) for name, one in spec.FORMATS.items()],
+        "formats": [(name, export_format.title) for name, export_format in spec.FORMATS.items()],
         "whats": spec.RESOURCES,
         "kinds": document_types.choices(),
         "annual_reports": Document.objects.filter(kind=document_types.ANNUAL_REPORT.key).defer("sections"),

@@ -82,12 +82,12 @@ def running() -> list[RunningTask]:
     )
     pages = Cast(KeyTextTransform("pages", "result"), IntegerField())
     last_pages = Subquery(same.order_by("-finished_at").values(pages=pages)[:1])
-    found = tasks().running().annotate(last_pages=last_pages).order_by("started_at")
+    running_tasks = tasks().running().annotate(last_pages=last_pages).order_by("started_at")
     return [
         RunningTask(
             task=task, fraction=fraction(task.phase, task.pages_done, getattr(task, "last_pages", None))
         )
-        for task in found[:PAGE_SIZE]
+        for task in running_tasks[:PAGE_SIZE]
     ]
 
 
@@ -127,8 +127,8 @@ def clusters() -> list[tuple[Cluster, list[WorkerRow]]]:
 def failed_groups() -> list[failure_groups.FailureGroup]:
     """Return the failed tasks of the last thirty days by what went wrong; the newest 2,000 are looked at."""
     failed = Task.objects.filter(status=Task.Status.FAILED, finished_at__gt=timezone.now() - MONTH)
-    found = failed.aggregate(count=Count("pk"), newest=Max("finished_at"))
-    return _groups(found["count"], found["newest"])
+    totals = failed.aggregate(count=Count("pk"), newest=Max("finished_at"))
+    return _groups(totals["count"], totals["newest"])
 
 
 @functools.lru_cache(maxsize=1)
@@ -168,14 +168,14 @@ def schedules() -> list[tuple[Schedule, Task | None]]:
 
 def listing(filters: dict[str, Any], before: str) -> TaskPage:
     """Return the newest tasks that match, or those older than ``before``."""
-    found = tasks().filter(
+    matching = tasks().filter(
         **{name: filters[name] for name in ("status", "kind", "mode") if filters.get(name)}
     )
     if filters.get("q"):
-        found = found.filter(filter_tasks(filters["q"]))
+        matching = matching.filter(filter_tasks(filters["q"]))
     if (limit := _datetime(before)) is not None:
-        found = found.filter(created_at__lt=limit)
-    listed = list(found.order_by("-created_at")[: PAGE_SIZE + 1])
+        matching = matching.filter(created_at__lt=limit)
+    listed = list(matching.order_by("-created_at")[: PAGE_SIZE + 1])
     return TaskPage(
         tasks=listed[:PAGE_SIZE],
         older=listed[PAGE_SIZE - 1].created_at.isoformat() if len(listed) > PAGE_SIZE else "",
@@ -198,7 +198,7 @@ def filter_tasks(text: str) -> Q:
 
 def _datetime(text: str) -> datetime | None:
     try:
-        found = parse_datetime(text)
+        moment = parse_datetime(text)
     except ValueError:
         return None
-    return found if found and timezone.is_aware(found) else None
+    return moment if moment and timezone.is_aware(moment) else None

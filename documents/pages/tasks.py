@@ -184,15 +184,15 @@ def _list_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _task_context(task_id: uuid.UUID) -> dict[str, Any]:
-    found = Task.objects.select_related("document__project", "requested_by").filter(pk=task_id).first()
-    if found is None:
+    task = Task.objects.select_related("document__project", "requested_by").filter(pk=task_id).first()
+    if task is None:
         raise Http404
     return {
-        "task": found,
-        "failures": list(found.failures.all()),
-        "notices": found.notices.prefetch_related("deliveries"),
-        "place": statistics.position(found),
-        "fraction": task_tables.fraction(found.phase, found.pages_done, None),
+        "task": task,
+        "failures": list(task.failures.all()),
+        "notices": task.notices.prefetch_related("deliveries"),
+        "place": statistics.position(task),
+        "fraction": task_tables.fraction(task.phase, task.pages_done, None),
         "max_attempts": leases.max_attempts(),
         "now": timezone.now(),
     }

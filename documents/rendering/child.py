@@ -125,8 +125,8 @@ def _source(job: RenderJob) -> Attachment:
 
 def _reason(error: Exception) -> str:
     """Return a sentence for the author."""
-    found = (text for kind, text in BEYOND_LAYOUT.items() if isinstance(error, kind))
-    return next(found, f"The layout stopped at {type(error).__name__}: {str(error)[:200]}")
+    reasons = (text for kind, text in BEYOND_LAYOUT.items() if isinstance(error, kind))
+    return next(reasons, f"The layout stopped at {type(error).__name__}: {str(error)[:200]}")
 
 
 def _die_with(parent_pid: int) -> None:

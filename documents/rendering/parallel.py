@@ -71,8 +71,8 @@ class ParallelRenderer:
         while rest:
             done, rest = futures.wait(rest, POLL_INTERVAL_SECONDS, futures.FIRST_COMPLETED)
             report("layout", self.pages)
-            for one in done:
-                yield one.result()
+            for job in done:
+                yield job.result()
 
     def _draw(self, number: int, pieces: Sequence[PartJob], images: dict[str, str]) -> dict[Path, str]:
         for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -100,8 +100,10 @@ class ParallelRenderer:
             cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
         )
         drawn = pool.get_pool().draw(drawing, deadline=self._deadline, report=report)
-        self._pages[number] = sum(one.pages for one in drawn)
-        return {piece.part_path: one.digest for piece, one in zip(pieces, drawn, strict=True) if one.is_whole}
+        self._pages[number] = sum(part.pages for part in drawn)
+        return {
+            piece.part_path: part.digest for piece, part in zip(pieces, drawn, strict=True) if part.is_whole
+        }
 
 
 def _named(error: exceptions.RenderError, pieces: Sequence[PartJob]) -> exceptions.RenderError:

@@ -50,9 +50,9 @@ class PartMetadata:
     @classmethod
     def from_json(cls, text: str) -> "PartMetadata":
         """Return the facts that a part carries."""
-        kept = json.loads(text)
-        bookmarks = tuple(Bookmark(**one) for one in kept["bookmarks"])
-        return cls(bookmarks=bookmarks, fonts=kept["fonts"], losses=MissingContent(**kept["losses"]))
+        stored = json.loads(text)
+        bookmarks = tuple(Bookmark(**bookmark) for bookmark in stored["bookmarks"])
+        return cls(bookmarks=bookmarks, fonts=stored["fonts"], losses=MissingContent(**stored["losses"]))
 
 
 def render_part(setter: LayoutEngine, drawing: PartsJob, log: RenderLog) -> list[RenderedPart]:
@@ -74,14 +74,14 @@ def render_part(setter: LayoutEngine, drawing: PartsJob, log: RenderLog) -> list
 def defer_cross_references(html: HTML) -> list[tuple[Any, str]]:
     """Point the links to anchors that are not in this document elsewhere; return these and their anchors."""
     own = {element.get("id") for element in html.etree_element.iter() if element.get("id")}
-    found = [
+    links = [
         (link, target)
         for link in html.etree_element.iter("a")
         if (href := link.get("href", "")).startswith("#") and (target := unquote(href[1:])) not in own
     ]
-    for link, target in found:
+    for link, target in links:
         link.set("href", f"{UNRESOLVED_URI}{target}")
-    return found
+    return links
 
 
 def bookmarks(document: Any) -> tuple[Bookmark, ...]:

@@ -192,7 +192,7 @@ class Pool:
 
     def draw(self, drawing: PartsJob, *, deadline: float, report: Report) -> list[RenderedPart]:
         """Draw parts of a report in a child, when a slot is free; see ``Child.work``."""
-        return [RenderedPart(**one) for one in self._work(drawing, deadline=deadline, report=report)]
+        return [RenderedPart(**part) for part in self._work(drawing, deadline=deadline, report=report)]
 
     def _work(self, work: Job, *, deadline: float, report: Report) -> Any:
         with semaphore.acquire_slot(

@@ -26,11 +26,11 @@ class MissingContent:
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the author should know, as sentences."""
-        found = (
+        counts = (
             (self.images, "image(s) could not be shown; upload them to this document."),
             (self.glyphs, "character(s) are in none of our fonts and print as boxes."),
         )
-        return tuple(f"{count} {text}" for count, text in found if count)
+        return tuple(f"{count} {text}" for count, text in counts if count)
 
 
 class RenderLog(logging.Handler):

@@ -51,9 +51,9 @@ def check_compatible() -> None:
 
 def _exists(module: str, name: str) -> bool:
     try:
-        found: Any = import_module(module)
+        value: Any = import_module(module)
         for step in name.split("."):
-            found = getattr(found, step)
+            value = getattr(value, step)
     except (ImportError, AttributeError):
         return False
     return True

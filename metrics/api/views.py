@@ -41,7 +41,7 @@ class ThresholdsView(APIView):
     def get(self, request: Request) -> Response:
         """Return what the last evaluation found."""
         state = ModeState.objects.filter(pk=1).first() or ModeState()
-        found = {
+        answer = {
             "evaluated_at": state.evaluated_at,
             "mode": flag.from_state(state).effective,
             "source": state.report.get("source", ""),
@@ -50,7 +50,7 @@ class ThresholdsView(APIView):
             "alarm": state.alarm,
             "thresholds": state.report.get("thresholds", []),
         }
-        return Response(ThresholdsSerializer(found).data)
+        return Response(ThresholdsSerializer(answer).data)
 
 
 class ModeView(APIView):
@@ -69,12 +69,12 @@ class ModeView(APIView):
         """Choose a setting until a time; staff only."""
         form = OverrideSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        wanted: dict[str, Any] = form.validated_data
+        override: dict[str, Any] = form.validated_data
         changed = flag.override(
-            wanted["setting"],
+            override["setting"],
             by=request.user.get_username(),
-            reason=wanted["reason"],
-            until=wanted["expires_at"],
+            reason=override["reason"],
+            until=override["expires_at"],
         )
         return Response(ModeSerializer(changed).data)
 

@@ -72,8 +72,14 @@ def read_counts() -> Counts:
             if sample.name in counters:
                 counters[sample.name] += sample.value
     buckets_up_to = {
-        name: dict(zip(sorted(one), itertools.accumulate(one[bound] for bound in sorted(one)), strict=True))
-        for name, one in own.items()
+        name: dict(
+            zip(
+                sorted(own_buckets),
+                itertools.accumulate(own_buckets[bound] for bound in sorted(own_buckets)),
+                strict=True,
+            )
+        )
+        for name, own_buckets in own.items()
     }
     return Counts(buckets=buckets_up_to, sums=sums, counters=counters)
 
@@ -103,7 +109,9 @@ def record(host: str, now: Epoch) -> Counts:
 
 def pack(counts: Counts) -> bytes:
     """Return counts as compressed JSON."""
-    buckets = {name: {str(bound): n for bound, n in one.items()} for name, one in counts.buckets.items()}
+    buckets = {
+        name: {str(bound): n for bound, n in bounds.items()} for name, bounds in counts.buckets.items()
+    }
     return zlib.compress(json.dumps([buckets, dict(counts.sums), dict(counts.counters)]).encode())
 
 
@@ -111,7 +119,7 @@ def unpack(packed: bytes) -> Counts:
     """Return what ``pack`` was given."""
     buckets, sums, counters = json.loads(zlib.decompress(packed))
     return Counts(
-        buckets={name: {float(bound): n for bound, n in one.items()} for name, one in buckets.items()},
+        buckets={name: {float(bound): n for bound, n in bounds.items()} for name, bounds in buckets.items()},
         sums=sums,
         counters=counters,
     )
@@ -159,15 +167,15 @@ def _merge(parts: Iterable[Counts], at: Epoch) -> Window:
     sums: dict[str, float] = {}
     counters: dict[str, float] = {}
     for part in parts:
-        for name, one in part.buckets.items():
-            for bound, number in one.items():
+        for name, bounds in part.buckets.items():
+            for bound, number in bounds.items():
                 buckets.setdefault(name, {})[bound] = buckets.get(name, {}).get(bound, 0.0) + number
             sums[name] = sums.get(name, 0.0) + max(0.0, part.sums.get(name, 0.0))
         for name, number in part.counters.items():
             counters[name] = counters.get(name, 0.0) + number
     histograms = {
-        name: Histogram(buckets=one or {math.inf: 0.0}, sum_seconds=sums[name])
-        for name, one in buckets.items()
+        name: Histogram(buckets=bounds or {math.inf: 0.0}, sum_seconds=sums[name])
+        for name, bounds in buckets.items()
     }
     return Window(at=at, histograms=histograms, counters=counters)
 
@@ -176,12 +184,12 @@ def downsample(now: Epoch) -> None:
     """Remove what no window needs: after an hour one snapshot a quarter of an hour stays, after a month none."""
     at = datetime.fromtimestamp(now, UTC)
     Snapshot.objects.filter(at__lt=at - KEPT).delete()
-    kept: set[tuple[str, int]] = set()
+    filled_slots: set[tuple[str, int]] = set()
     gone = []
     old = Snapshot.objects.filter(at__lt=at - FULL, at__gt=at - FULL - timedelta(hours=3)).order_by("at")
     for pk, host, taken_at in old.values_list("pk", "host", "at"):
         slot = (host, int(taken_at.timestamp() // THINNED.total_seconds()))
-        if slot in kept:
+        if slot in filled_slots:
             gone.append(pk)
-        kept.add(slot)
+        filled_slots.add(slot)
     Snapshot.objects.filter(pk__in=gone).delete()

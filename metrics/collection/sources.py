@@ -78,15 +78,15 @@ class PrometheusSource:
 
     def _histogram(self, metric: str, labels: str, length: str, now: Epoch) -> Histogram:
         buckets = {
-            float(one["metric"]["le"]): _finite(one["value"][1])
-            for one in self._ask(f"sum by (le) (increase({metric}_bucket{{{labels}}}{length}))", now)
+            float(sample["metric"]["le"]): _finite(sample["value"][1])
+            for sample in self._ask(f"sum by (le) (increase({metric}_bucket{{{labels}}}{length}))", now)
         }
         total = self._number(f"sum(increase({metric}_sum{{{labels}}}{length}))", now) or 0.0
         return Histogram(buckets=buckets or {math.inf: 0.0}, sum_seconds=total)
 
     def _number(self, query: str, now: Epoch) -> float | None:
-        found = self._ask(query, now)
-        return _finite(found[0]["value"][1]) if found else None
+        samples = self._ask(query, now)
+        return _finite(samples[0]["value"][1]) if samples else None
 
     def _ask(self, query: str, now: Epoch) -> list[dict[str, Any]]:
         form = urllib.parse.urlencode({"query": query, "time": f"{now:.3f}"})
@@ -94,10 +94,10 @@ class PrometheusSource:
             body = json.loads(answer.read(MAX_BYTES))
         if body["status"] != "success":
             raise ValueError(body.get("error", "it did not succeed"))
-        found = body["data"]["result"]
-        if not isinstance(found, list):
+        samples = body["data"]["result"]
+        if not isinstance(samples, list):
             raise TypeError("the result is no list")
-        return found
+        return samples
 
 
 def _finite(text: object) -> float:
@@ -118,7 +118,7 @@ class CircuitBreaker:
         """Return what the source says, or None while it rests."""
         if self._clock() < self._rests_until:
             return None
-        found = self._source.window(seconds, now)
-        if found is None:
+        window = self._source.window(seconds, now)
+        if window is None:
             self._rests_until = self._clock() + TIMEOUT_SECONDS
-        return found
+        return window

@@ -60,12 +60,15 @@ def _highest(neighbours: Sequence[Sample]) -> Sample:
     if len(neighbours) == 1:
         return neighbours[0]
     at, mode, _ = neighbours[0]
-    mode = "queue" if any(one[1] == "queue" for one in neighbours) else mode
-    names = {name: None for _, _, one in neighbours for name in one}
+    mode = "queue" if any(sample[1] == "queue" for sample in neighbours) else mode
+    names = {name: None for _, _, values in neighbours for name in values}
     return (
         at,
         mode,
-        {name: _highest_pair(one[name] for _, _, one in neighbours if name in one) for name in names},
+        {
+            name: _highest_pair(values[name] for _, _, values in neighbours if name in values)
+            for name in names
+        },
     )
 
 
@@ -88,6 +91,6 @@ def _sampled(now: datetime, seconds: float, most: int) -> list[Sample]:
     # The index on time gives the ends at once. Ids rise with time, or fall where old rows were inserted later.
     first, last = ends[0], ends[1]
     step = max(1, -(-(abs(last - first) + 1) // most)) * (1 if first > last else -1)
-    wanted = range(last, first + (1 if step > 0 else -1), step)
-    found = Evaluation.objects.filter(pk__in=wanted).values_list("at", "mode", "values")
-    return sorted((one for one in found if begin < one[0] <= now), key=lambda one: one[0])
+    sampled_pks = range(last, first + (1 if step > 0 else -1), step)
+    evaluations = Evaluation.objects.filter(pk__in=sampled_pks).values_list("at", "mode", "values")
+    return sorted((row for row in evaluations if begin < row[0] <= now), key=lambda row: row[0])

@@ -62,9 +62,9 @@ def title(name: str) -> str:
 
 def rows(entries: Sequence[ThresholdEntry], sparks: Mapping[str, str]) -> list[ThresholdRow]:
     """Return the table, what fires first, then by how much of the limit is used."""
-    found = [_row(entry, sparks.get(entry.name, "")) for entry in entries]
+    table = [_row(entry, sparks.get(entry.name, "")) for entry in entries]
     order = {"firing": 0, "pending": 1}
-    return sorted(found, key=lambda row: (order.get(row.state, 2), -(row.used or 0)))
+    return sorted(table, key=lambda row: (order.get(row.state, 2), -(row.used or 0)))
 
 
 def _row(entry: ThresholdEntry, spark: str) -> ThresholdRow:
@@ -175,8 +175,8 @@ def _why_one(entry: ThresholdEntry, was: Mapping[str, str], hold_multiplier: flo
 
 def nearest_of(entries: Sequence[ThresholdEntry]) -> ThresholdEntry | None:
     """Return the threshold that moves work and uses most of its limit."""
-    known = [entry for entry in entries if entry.routes_to_queue and entry.value is not None]
-    return max(known, key=share_used, default=None)
+    candidates = [entry for entry in entries if entry.routes_to_queue and entry.value is not None]
+    return max(candidates, key=share_used, default=None)
 
 
 def _limit(entry: ThresholdEntry) -> str:

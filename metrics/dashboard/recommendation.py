@@ -34,16 +34,16 @@ class Situation:
     is_dry_run: bool = False
 
 
-def recommend(seen: Situation, entries: Sequence[ThresholdEntry]) -> Recommendation:
+def recommend(situation: Situation, entries: Sequence[ThresholdEntry]) -> Recommendation:
     """Return whether a queue is needed by the limits that move work, whatever mode an operator has chosen."""
     routing = [entry for entry in entries if entry.routes_to_queue]
-    if not seen.is_fresh or all(entry.value is None for entry in routing):
-        return Recommendation(text="Not known", to_do=_when_unknown(seen), tone="unknown")
-    if is_any_firing(routing) or (seen.flag.setting == "auto" and seen.flag.effective == "queue"):
-        return Recommendation(text="Yes", to_do=_when_needed(seen), tone="queue")
+    if not situation.is_fresh or all(entry.value is None for entry in routing):
+        return Recommendation(text="Not known", to_do=_when_unknown(situation), tone="unknown")
+    if is_any_firing(routing) or (situation.flag.setting == "auto" and situation.flag.effective == "queue"):
+        return Recommendation(text="Yes", to_do=_when_needed(situation), tone="queue")
     if any(is_close(entry) for entry in routing):
-        return Recommendation(text="Not yet, but it gets close", to_do=_when_close(seen), tone="near")
-    return Recommendation(text="No", to_do=_when_not_needed(seen), tone="good")
+        return Recommendation(text="Not yet, but it gets close", to_do=_when_close(situation), tone="near")
+    return Recommendation(text="No", to_do=_when_not_needed(situation), tone="good")
 
 
 def is_close(entry: ThresholdEntry) -> bool:
@@ -58,35 +58,35 @@ def is_close(entry: ThresholdEntry) -> bool:
     return entry.state == State.PENDING or share_used(entry) > NEAR or is_soon
 
 
-def _when_unknown(seen: Situation) -> str:
-    if not seen.is_fresh:
+def _when_unknown(situation: Situation) -> str:
+    if not situation.is_fresh:
         return START_EVALUATOR
     return "Nothing to do: the figures come with the first requests."
 
 
-def _when_needed(seen: Situation) -> str:
-    if seen.live_workers < 1:
+def _when_needed(situation: Situation) -> str:
+    if situation.live_workers < 1:
         return START_WORKERS
-    if seen.alarm:
+    if situation.alarm:
         return "Look after the workers: docs/operations.md says how."
-    if seen.flag.effective == "queue":
+    if situation.flag.effective == "queue":
         return "The queue does its work; nothing to do."
-    if seen.is_dry_run:
+    if situation.is_dry_run:
         return "Set dry_run to false in the limits file, so that the limits may decide."
-    if seen.flag.setting == "inline":
+    if situation.flag.setting == "inline":
         return "Let the limits decide: end what keeps the mode inline."
     return "Nothing to do: the next evaluation turns the queue on."
 
 
-def _when_close(seen: Situation) -> str:
-    if seen.live_workers < 1:
+def _when_close(situation: Situation) -> str:
+    if situation.live_workers < 1:
         return f"Have workers ready. {START_WORKERS}"
     return "Nothing to do: the workers are ready."
 
 
-def _when_not_needed(seen: Situation) -> str:
-    if seen.waiting and seen.live_workers < 1:
+def _when_not_needed(situation: Situation) -> str:
+    if situation.waiting and situation.live_workers < 1:
         return f"Tasks wait and no worker is alive. {START_WORKERS}"
-    if seen.flag.effective == "queue":
+    if situation.flag.effective == "queue":
         return "Nothing to do: the queue is on because an operator chose it."
     return "Nothing to do."

@@ -67,9 +67,9 @@ def series(request: HttpRequest) -> HttpResponse:
 def changes(request: HttpRequest) -> HttpResponse:
     """Show the changes of the mode, those before the id ``before`` if there is one: as a part, or as a page."""
     before = request.GET.get("before", "")
-    found = context.changes(int(before[:15]) if before.isdecimal() else None)
+    page = context.changes(int(before[:15]) if before.isdecimal() else None)
     name = "_changes" if "HX-Request" in request.headers else "changes_page"
-    return render(request, f"dashboard/{name}.html", found)
+    return render(request, f"dashboard/{name}.html", page)
 
 
 @require_safe

@@ -84,13 +84,13 @@ def _judge(
     now: Epoch,
     switch_state: SwitchState,
 ) -> ThresholdEvaluation:
-    found = judge(
+    evaluation = judge(
         threshold, readers[0].read(threshold), alert_state, now, hold_multiplier=switch_state.hold_multiplier
     )
-    if found.verdict == ReadingVerdict.TOO_FEW_SAMPLES and found.is_firing:
+    if evaluation.verdict == ReadingVerdict.TOO_FEW_SAMPLES and evaluation.is_firing:
         reading = readers[1].read(threshold)
         return judge(threshold, reading, alert_state, now, hold_multiplier=switch_state.hold_multiplier)
-    return found
+    return evaluation
 
 
 class _Reader:
@@ -100,12 +100,12 @@ class _Reader:
         self,
         limits: LimitsFile,
         observation: Observation,
-        known: SimulatedLatencies | None,
+        shadow: SimulatedLatencies | None,
         *,
         longer: bool = False,
     ) -> None:
         self._limits, self._observation, self._longer = limits, observation, longer
-        self._shadow = known
+        self._shadow = shadow
 
     def read(self, threshold: Threshold) -> Reading:
         """Return what a threshold is judged on: the shadow while requests do not wait for their own work."""
@@ -129,20 +129,22 @@ class _Reader:
         return {} if self._shadow is None else _readings(self._limits, self._shadow, self._observation)
 
 
-def _readings(limits: LimitsFile, found: SimulatedLatencies, observation: Observation) -> dict[str, Reading]:
-    spread = pstdev(found.latencies)
+def _readings(
+    limits: LimitsFile, simulated: SimulatedLatencies, observation: Observation
+) -> dict[str, Reading]:
+    spread = pstdev(simulated.latencies)
     return {
         threshold.name: Reading(
             value=value,
-            samples=found.requests,
-            events_over=found.over_deadline
+            samples=simulated.requests,
+            events_over=simulated.over_deadline
             if threshold.criterion.kind == Statistic.RATIO
-            else found.count_over(threshold.limit),
+            else simulated.count_over(threshold.limit),
             deviation=spread,
             at=observation.now,
         )
         for threshold in limits.thresholds
-        if (value := found.value_of(threshold.name)) is not None
+        if (value := simulated.value_of(threshold.name)) is not None
     }
 
 

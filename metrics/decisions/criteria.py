@@ -59,8 +59,8 @@ class Criterion:
 
 
 CRITERIA = {
-    one.name: one
-    for one in (
+    criterion.name: criterion
+    for criterion in (
         Criterion(
             name="p95_response_time",
             description="95 of 100 requests are answered within this time",

@@ -92,8 +92,8 @@ def simulate(
     """
     taken = [
         latency
-        for one, latency in zip(work, latencies(work, machine), strict=True)
-        if one.arrived_at >= since
+        for arrival, latency in zip(work, latencies(work, machine), strict=True)
+        if arrival.arrived_at >= since
     ]
     p95 = quantile_of(taken, 0.95)
     if p95 is None:
@@ -114,11 +114,11 @@ def scaled(work: Sequence[Arrival], *, traffic: float = 1.0, render_time: float 
     first = work[0].arrived_at
     return [
         Arrival(
-            first + (one.arrived_at - first) / traffic,
-            one.service_seconds * (render_time if one.is_pdf else 1.0),
-            one.is_pdf,
+            first + (arrival.arrived_at - first) / traffic,
+            arrival.service_seconds * (render_time if arrival.is_pdf else 1.0),
+            arrival.is_pdf,
         )
-        for one in work
+        for arrival in work
     ]
 
 
@@ -130,8 +130,8 @@ def headroom(
         return None
 
     def holds(traffic: float) -> bool:
-        seen = simulate(scaled(work, traffic=traffic), machine)
-        return seen is None or is_good(seen)
+        simulated = simulate(scaled(work, traffic=traffic), machine)
+        return simulated is None or is_good(simulated)
 
     low, high = 0.0, MAX_HEADROOM
     if holds(high):

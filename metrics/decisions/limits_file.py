@@ -129,18 +129,18 @@ def parse(text: str) -> dict[str, _Value]:
 
 
 def _mapping(node: yaml.MappingNode) -> dict[str, _Value]:
-    found: dict[str, _Value] = {}
+    entries: dict[str, _Value] = {}
     for key_node, value_node in node.value:
         key, line = str(key_node.value), key_node.start_mark.line + 1
-        if key in found:
-            raise LimitsError(f"line {line}: {key} stands here twice (first in line {found[key].line})")
+        if key in entries:
+            raise LimitsError(f"line {line}: {key} stands here twice (first in line {entries[key].line})")
         if isinstance(value_node, yaml.MappingNode):
-            found[key] = _Value(value=_mapping(value_node), line=line)
+            entries[key] = _Value(value=_mapping(value_node), line=line)
         elif isinstance(value_node, yaml.ScalarNode):
-            found[key] = _Value(value=value_node.value.strip(), line=line)
+            entries[key] = _Value(value=value_node.value.strip(), line=line)
         else:
             raise LimitsError(f"line {line}: {key}: a list is not expected here")
-    return found
+    return entries
 
 
 def _limits(top: dict[str, _Value], digest: str) -> LimitsFile:
@@ -170,11 +170,11 @@ def _section(top: dict[str, _Value], name: str) -> dict[str, _Value]:
     return entry.value
 
 
-def _require_known(found: dict[str, _Value], known: tuple[str, ...], prefix: str) -> None:
-    for key, entry in found.items():
-        if key not in known:
+def _require_known(entries: dict[str, _Value], valid_keys: tuple[str, ...], prefix: str) -> None:
+    for key, entry in entries.items():
+        if key not in valid_keys:
             raise LimitsError(
-                f"line {entry.line}: {prefix}{key} is not known; expected one of {', '.join(known)}"
+                f"line {entry.line}: {prefix}{key} is not known; expected one of {', '.join(valid_keys)}"
             )
 
 
@@ -184,8 +184,10 @@ def _threshold(criterion: Criterion, values: dict[str, _Value], line: int) -> Th
         raise LimitsError(f"line {line}: {name}: expected a limit, {NEEDED[criterion.unit]}")
     limit = _limit(f"{name}.limit", values["limit"], criterion.unit)
     if criterion.has_over != ("over" in values):
-        wanted = "expected over, a duration such as 30s" if criterion.has_over else "over is not used here"
-        raise LimitsError(f"line {line}: {name}: {wanted}")
+        expectation = (
+            "expected over, a duration such as 30s" if criterion.has_over else "over is not used here"
+        )
+        raise LimitsError(f"line {line}: {name}: {expectation}")
     over = _seconds(f"{name}.over", values["over"]) if criterion.has_over else None
     _require_bounds(criterion, limit, over, values)
     severity = values["severity"]
@@ -231,8 +233,8 @@ def _number(key: str, entry: _Value, expected: str) -> tuple[float, str]:
 def _limit(key: str, entry: _Value, unit: Unit) -> float:
     if unit == Unit.SECONDS:
         return _seconds(key, entry)
-    number, found = _number(key, entry, NEEDED[unit])
-    if found != unit or number <= 0 or (unit == Unit.SHARE and number > 100):
+    number, given_unit = _number(key, entry, NEEDED[unit])
+    if given_unit != unit or number <= 0 or (unit == Unit.SHARE and number > 100):
         raise LimitsError(f"line {entry.line}: {key}: {_shown(entry)}; expected {NEEDED[unit]}")
     return number / 100 if unit == Unit.SHARE else number
 

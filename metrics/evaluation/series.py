@@ -18,12 +18,12 @@ def build_series(observation: Observation) -> dict[str, Pair]:
     window = observation.windows.get(observation.work_seconds)
     if window is None:
         return {}
-    found = {
+    values = {
         **_of_requests(window, observation.work_seconds),
         **_of_renders(window, observation.work_seconds),
         **{name: window.gauges.get(metric) for name, metric in GAUGES.items()},
     }
-    return {name: [None if value is None else float(f"{value:.4g}"), None] for name, value in found.items()}
+    return {name: [None if value is None else float(f"{value:.4g}"), None] for name, value in values.items()}
 
 
 def numbers(observation: Observation) -> dict[str, float]:

@@ -22,9 +22,9 @@ AGAIN = (Letter.State.FAILED, Letter.State.PERHAPS_SENT)
 
 def check_new(year: int) -> None:
     """Raise CycleExists when this year's cycle was opened before."""
-    if (found := Cycle.objects.filter(year=year).first()) is not None:
+    if (existing := Cycle.objects.filter(year=year).first()) is not None:
         raise exceptions.CycleExists(
-            f"The cycle {year - 1}-{year} is number {found.pk}; resume that one if it has stopped."
+            f"The cycle {year - 1}-{year} is number {existing.pk}; resume that one if it has stopped."
         )
 
 

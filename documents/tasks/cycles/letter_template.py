@@ -37,10 +37,10 @@ class LetterText:
 
 def find_problem(text: str, *, is_subject: bool = False) -> str:
     """Return why a text cannot be used; an empty text when it can."""
-    unknown = sorted({found for found in _PLACEHOLDER.findall(text) if found not in PLACEHOLDERS})
+    unknown = sorted({name for name in _PLACEHOLDER.findall(text) if name not in PLACEHOLDERS})
     if unknown:
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        return f"There is no placeholder {{{unknown[0]}}}; there are: {known}."
+        placeholders = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        return f"There is no placeholder {{{unknown[0]}}}; there are: {placeholders}."
     if is_subject and _CONTROL.search(text):
         return "A subject is one line; control characters are not allowed."
     return ""
@@ -56,7 +56,7 @@ def render(cycle: Cycle, person: User, projects: list[str]) -> LetterText:
         "url": f"{settings.SPMS_URL}/",
     }
     subject, text = (
-        _PLACEHOLDER.sub(lambda found: values[found[1]], template) for template in (cycle.subject, cycle.text)
+        _PLACEHOLDER.sub(lambda match: values[match[1]], template) for template in (cycle.subject, cycle.text)
     )
     return LetterText(subject=" ".join(subject.split()), text=text)
 

@@ -70,9 +70,11 @@ def recipients() -> QuerySet[User]:
 
 def projects_by_recipient(persons: list[User]) -> defaultdict[int, list[str]]:
     """Return tag and title of the active projects of each of these people, by the person's id."""
-    found = Membership.objects.filter(user__in=persons, project__status__in=ACTIVE).order_by("project__tag")
+    memberships = Membership.objects.filter(user__in=persons, project__status__in=ACTIVE).order_by(
+        "project__tag"
+    )
     listed: defaultdict[int, list[str]] = defaultdict(list)
-    for person, tag, title in found.values_list("user_id", "project__tag", "project__title"):
+    for person, tag, title in memberships.values_list("user_id", "project__tag", "project__title"):
         listed[person].append(f"{tag} {title}")
     return listed
 
@@ -81,14 +83,14 @@ def prepare(cycle: Cycle, report: ReportProgress) -> None:
     """Make the reports and the letters that are missing, in batches; nothing when that was done before."""
     if cycle.prepared_at is not None:
         return
-    made = 0
+    report_count = 0
     for projects in _batches(projects_without_report(cycle.year)):
-        made += _add_reports(cycle, projects)
-        report("reports", made)
-    made = 0
+        report_count += _add_reports(cycle, projects)
+        report("reports", report_count)
+    report_count = 0
     for persons in _batches(recipients()):
-        made += _add_letters(cycle, persons)
-        report("letters", made)
+        report_count += _add_letters(cycle, persons)
+        report("letters", report_count)
     cycle.prepared_at = timezone.now()
     cycle.save(update_fields=["prepared_at"])
 
@@ -102,11 +104,11 @@ def _batches[M: models.Model](rows: QuerySet[M]) -> Iterator[list[M]]:
 
 
 def _add_reports(cycle: Cycle, projects: list[Project]) -> int:
-    made = [Document(project=project, kind=_report_of(project), year=cycle.year) for project in projects]
+    reports = [Document(project=project, kind=_report_of(project), year=cycle.year) for project in projects]
     with transaction.atomic():
-        Document.objects.bulk_create(made, ignore_conflicts=True)
-        Cycle.objects.filter(pk=cycle.pk).update(reports=F("reports") + len(made))
-    return len(made)
+        Document.objects.bulk_create(reports, ignore_conflicts=True)
+        Cycle.objects.filter(pk=cycle.pk).update(reports=F("reports") + len(reports))
+    return len(reports)
 
 
 def _report_of(project: Project) -> str:
@@ -116,9 +118,9 @@ def _report_of(project: Project) -> str:
 
 def _add_letters(cycle: Cycle, persons: list[User]) -> int:
     projects = projects_by_recipient(persons)
-    made = [_letter(cycle, person, projects[person.pk]) for person in persons]
-    Letter.objects.bulk_create(made, ignore_conflicts=True)
-    return len(made)
+    letters = [_letter(cycle, person, projects[person.pk]) for person in persons]
+    Letter.objects.bulk_create(letters, ignore_conflicts=True)
+    return len(letters)
 
 
 def _letter(cycle: Cycle, person: User, projects: list[str]) -> Letter:

@@ -37,8 +37,8 @@ def add(
         # The lock makes one image of the same picture sent twice at the same moment.
         if not Document.objects.select_for_update().filter(pk=document.pk).first():
             raise exceptions.DocumentDeleted("It was deleted before its image was stored.")
-        if (found := document.images.filter(digest=values["digest"]).first()) is not None:
-            return _with_caption(found, caption), False
+        if (existing := document.images.filter(digest=values["digest"]).first()) is not None:
+            return _with_caption(existing, caption), False
         image = DocumentImage.objects.create(
             document=document, caption=caption, upload_digest=upload_digest, **values
         )
@@ -48,8 +48,8 @@ def add(
 
 def find_by_upload(document: Document, upload_digest: str, *, caption: str) -> DocumentImage | None:
     """Return the document's image that was made of the same file; a new caption takes the place of its own."""
-    found = document.images.ready().filter(upload_digest=upload_digest).first()
-    return _with_caption(found, caption) if found else None
+    image = document.images.ready().filter(upload_digest=upload_digest).first()
+    return _with_caption(image, caption) if image else None
 
 
 def reuse_prepared(upload_digest: str, readable: DocumentQuerySet) -> PreparedImage | None:
@@ -59,7 +59,7 @@ def reuse_prepared(upload_digest: str, readable: DocumentQuerySet) -> PreparedIm
         return None
     name = str(image.file.name)
     try:
-        content, thumbnail = (_content(one) for one in (name, image.thumbnail))
+        content, thumbnail = (_content(name_of_file) for name_of_file in (name, image.thumbnail))
     except OSError:  # then it is prepared anew
         return None
     size = (image.width, image.height)

@@ -138,10 +138,10 @@ def _check_scans(upload: Upload) -> None:
 def _orientation(image: Image.Image) -> int:
     """Return 1 to 8 as a camera writes it; what cannot be read is upright, as for every other program."""
     try:
-        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except DAMAGES:
         return 1
-    return found if found in TURNS else 1
+    return orientation if orientation in TURNS else 1
 
 
 def _in_plain_mode(image: Image.Image) -> Image.Image:

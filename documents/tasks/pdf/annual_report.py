@@ -113,11 +113,11 @@ class _Assembly:
         """Yield the parts that must be drawn."""
         for some in batched(parts, LOOKUP_BATCH):
             self._report("html", 0)
-            found = part_cache.get_many([part.fingerprint for part in some], self._folder)
+            cached = part_cache.get_many([part.fingerprint for part in some], self._folder)
             for part in some:
                 path = self._folder / f"{part.fingerprint}.pdf"
-                self.paths[part.fingerprint] = found.get(part.fingerprint, path)
-                if part.fingerprint not in found:
+                self.paths[part.fingerprint] = cached.get(part.fingerprint, path)
+                if part.fingerprint not in cached:
                     yield part
 
     def piece(self, part: PrintedPart) -> PartJob:
@@ -131,11 +131,11 @@ class _Assembly:
 
     def images(self, parts: Iterable[PrintedPart]) -> dict[str, str]:
         """Return where the images of parts are on this machine, by their addresses."""
-        found: dict[str, str] = {}
+        paths: dict[str, str] = {}
         for part in parts:
-            found |= pending_images.resolve_paths(part.images, self._folder)
+            paths |= pending_images.resolve_paths(part.images, self._folder)
             self._report("html", 0)  # from a bucket they take a while
-        return found
+        return paths
 
     def keep(self, complete: dict[Path, str]) -> None:
         """Keep the parts that lack nothing for the next report; ``complete`` has the SHA-256 of each."""

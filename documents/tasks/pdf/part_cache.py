@@ -32,9 +32,9 @@ class CacheEntry:
 
 def get_many(fingerprints: Iterable[str], folder: Path) -> dict[str, Path]:
     """Return where the parts are that were drawn before and are sound; from a bucket they are copied to ``folder``."""
-    found = DrawnPart.objects.filter(fingerprint__in=list(fingerprints))
-    found.update(used_at=timezone.now())
-    return {part.fingerprint: path for part in found if (path := _is_intact(part, folder))}
+    parts = DrawnPart.objects.filter(fingerprint__in=list(fingerprints))
+    parts.update(used_at=timezone.now())
+    return {part.fingerprint: path for part in parts if (path := _is_intact(part, folder))}
 
 
 def put_many(parts: Iterable[CacheEntry]) -> dict[str, Path]:

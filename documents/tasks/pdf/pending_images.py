@@ -38,21 +38,21 @@ def warnings_for(drawn: dict[str, Image]) -> tuple[str, ...]:
 
 def resolve_paths(images_drawn: Iterable[Image], folder: Path) -> dict[str, str]:
     """Return what is drawn for each image by its address: a grey field until it is ready, nothing if that failed."""
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for image in images_drawn:
         if image.state == DocumentImage.State.WAITING:
-            found[image.url] = str(html.NOT_READY)
+            paths[image.url] = str(html.NOT_READY)
         elif image.name:
-            found[image.url] = str(attachments.local_path(image.name, folder))
-    return found
+            paths[image.url] = str(attachments.local_path(image.name, folder))
+    return paths
 
 
 def _pending(document: Document, edition: Edition) -> int:
     if not DocumentImage.objects.waiting().exists():  # nearly always, and then nothing is read
         return 0
     parts = chain((blocks.get_cover(document, edition),), blocks.iter_blocks(document, edition))
-    found = chain.from_iterable(map(blocks.images_of, parts))
-    return len({image.url for image in found if image.state == DocumentImage.State.WAITING})
+    images = chain.from_iterable(map(blocks.images_of, parts))
+    return len({image.url for image in images if image.state == DocumentImage.State.WAITING})
 
 
 def _waited(task: Task) -> timedelta:

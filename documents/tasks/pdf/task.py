@@ -109,12 +109,12 @@ def render(attempt: TaskContext) -> TaskOutput:
     pending_images.require_ready(attempt, document, edition)
     with storage.workspace() as folder:
         attempt.report("html", 0)
-        made = _make(document, edition, folder, attempt)
-        rendered = made.rendered
+        pdf = _make(document, edition, folder, attempt)
+        rendered = pdf.rendered
         attempt.report("store", rendered.pages)
         _require_document(attempt.task)
         file = storage.save(folder / "document.pdf", suffix=".pdf")
-    warnings = (*made.warnings, *rendered.warnings)
+    warnings = (*pdf.warnings, *rendered.warnings)
     facts = {
         "pages": rendered.pages,
         "bytes": rendered.size_bytes,
@@ -122,7 +122,7 @@ def render(attempt: TaskContext) -> TaskOutput:
         "version": document.version,
         "filename": document.filename_of(edition.title),
         "warnings": list(warnings),
-        **made.facts,
+        **pdf.facts,
     }
     instruments.observe_render(
         document.kind,
@@ -134,7 +134,7 @@ def render(attempt: TaskContext) -> TaskOutput:
     return TaskOutput(
         file=file,
         digest=rendered.digest,
-        fingerprint=made.fingerprint,
+        fingerprint=pdf.fingerprint,
         facts=facts,
         message=" ".join(warnings),
     )
@@ -146,15 +146,15 @@ def _make(document: Document, edition: Edition, folder: Path, attempt: TaskConte
     if annual_report.has_parts(document, edition):
         recorder = _recorder(document, edition)
         try:
-            made = annual_report.assemble(
+            report = annual_report.assemble(
                 document, edition, folder, recorder=recorder, deadline=deadline, report=attempt.report
             )
         except exceptions.AssemblyUnsupported as error:
             logger.warning("the report is rendered as a whole: %s", error)
         else:
-            facts: dict[str, object] = {"parts": made.parts, "parts_drawn": made.drawn}
+            facts: dict[str, object] = {"parts": report.parts, "parts_drawn": report.drawn}
             return PdfResult(
-                rendered=made.rendered,
+                rendered=report.rendered,
                 fingerprint=recorder.fingerprint(),
                 warnings=pending_images.warnings_for(recorder.images),
                 facts=facts,

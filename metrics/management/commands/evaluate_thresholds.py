@@ -71,7 +71,7 @@ class Command(BaseCommand):
         state = ModeState.objects.get(pk=1)
         now = flag.from_state(state)
         if as_json:
-            found = {
+            answer = {
                 "evaluated_at": state.evaluated_at.isoformat() if state.evaluated_at else None,
                 "mode": now.effective,
                 "setting": now.setting,
@@ -80,8 +80,10 @@ class Command(BaseCommand):
                 "limits_error": state.limits_error,
                 **state.report,
             }
-            self.stdout.write(json.dumps(found))
+            self.stdout.write(json.dumps(answer))
             return
         self.stdout.write(f"{now.effective} (setting {now.setting}): {now.reason}")
-        for one in state.report.get("thresholds", []):
-            self.stdout.write(f"{one['state']:9} {one['name']:24} {one['shown']:>12}  {one['reason']}")
+        for entry in state.report.get("thresholds", []):
+            self.stdout.write(
+                f"{entry['state']:9} {entry['name']:24} {entry['shown']:>12}  {entry['reason']}"
+            )

@@ -38,22 +38,22 @@ class Command(BaseCommand):
         )
         try:
             limits = load(options["thresholds"] or Path(settings.SPMS_THRESHOLDS))
-            found = replay.replay(replay.read_trace(options["trace"]), limits, site)
+            day = replay.replay(replay.read_trace(options["trace"]), limits, site)
         except (LimitsError, replay.TraceError) as error:
             raise CommandError(str(error)) from error
         figures = {
-            "switches": found.switches,
-            "p95_seconds": round(found.p95_seconds, 3),
-            "p99_seconds": round(found.p99_seconds, 3),
-            "timeouts": found.timeouts,
-            "queue_hours": round(found.queue_hours, 3),
-            "needless_queue_hours": round(found.needless_queue_hours, 3),
-            "requests": found.requests,
+            "switches": day.switches,
+            "p95_seconds": round(day.p95_seconds, 3),
+            "p99_seconds": round(day.p99_seconds, 3),
+            "timeouts": day.timeouts,
+            "queue_hours": round(day.queue_hours, 3),
+            "needless_queue_hours": round(day.needless_queue_hours, 3),
+            "requests": day.requests,
         }
         if options["json"]:
             self.stdout.write(json.dumps(figures))
             return
         for name, figure in figures.items():
             self.stdout.write(f"{name:22} {figure}")
-        for at, mode, reason in found.changes:
+        for at, mode, reason in day.changes:
             self.stdout.write(f"{at:10.0f} s  {mode:7} {reason}")
