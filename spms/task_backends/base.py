@@ -13,9 +13,10 @@ class EntryBackend(BaseTaskBackend):
 
     supports_priority = True
 
+    # In quotes: Celery imports this before the settings, which make Django's classes take type parameters.
     def _enqueued[**P, R](
-        self, task: Task[P, R], entry_id: str, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> TaskResult[P, R]:
+        self, task: "Task[P, R]", entry_id: str, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> "TaskResult[P, R]":
         """Return the result of a task that was enqueued as the entry ``entry_id``."""
         return TaskResult(
             task=task,
