@@ -39,7 +39,7 @@ def test_a_cycle_is_previewed_opened_and_watched_to_its_end(system, visit, inbox
     page = visit("/dashboard/cycles/")
     fill(page, 2041)
     page.get_by_role("button", name="Preview").click()
-    expect(page.get_by_text("Nothing was made yet")).to_be_visible()
+    expect(page.get_by_text("Nothing has been created yet")).to_be_visible()
     assert not inbox.messages
     open_cycle(page, 2041)
     expect(page.locator(".hero .pill")).to_have_text("sending")

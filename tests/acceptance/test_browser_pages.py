@@ -85,7 +85,7 @@ def test_an_export_is_made_and_downloaded(system, visit, mode):
 def test_an_export_that_there_cannot_be_says_why(system, visit, faults):
     page = visit("/exports/", "member")
     form = page.locator("form", has=page.get_by_role("button", name="Export documents"))
-    form.get_by_label("Make the PDFs").check()
+    form.get_by_label("Render missing PDFs").check()
     form.get_by_role("button", name="Export documents").click()
     expect(form.get_by_role("alert")).to_contain_text("PDFs can be made only for a ZIP")
     faults.clear()
