@@ -8,7 +8,9 @@ from rest_framework.test import APIClient
 from documents.pages import task_tables
 from documents.queue import routing, statistics
 from documents.rendering import pool
-from metrics import caches
+from metrics import flag
+from metrics.collection import activity
+from metrics.dashboard import context
 from tests import factories
 
 
@@ -23,7 +25,9 @@ def _forget_what_was_known():
     statistics.mean_service_seconds.cache_clear()
     routing.inline_slots.cache_clear()
     task_tables._groups.cache_clear()
-    caches.clear_all()
+    flag.forget()
+    activity.clear_cache()
+    context.clear_caches()
 
 
 @pytest.fixture
