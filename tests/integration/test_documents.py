@@ -119,6 +119,7 @@ def test_a_filter_that_cannot_be_is_an_error_not_an_empty_list(api, query):
 def test_a_list_of_documents_costs_the_same_queries_for_any_length(api, owner, django_assert_max_num_queries):
     for year in range(2001, 2021):
         factories.document(owner, kind="progress_report", year=year)
+    api.get("/api/v1/documents/")  # the first request of a while also records that its user is active
     with django_assert_max_num_queries(3):
         api.get("/api/v1/documents/")
 
