@@ -222,7 +222,7 @@ def test_a_bucket_that_is_not_there_is_named(server, bucket):
         lambda: missing.save("a", ContentFile(b"a")),
         lambda: missing.listdir(""),
     ):
-        with pytest.raises(storage.StorageUnreachable, match=r"no-such-bucket .* does not exist: make it"):
+        with pytest.raises(storage.StorageUnreachable, match=r"no-such-bucket .* does not exist: create it"):
             attempt()
 
 
@@ -255,7 +255,7 @@ def test_a_refusal_says_what_to_check(bucket):
             lambda: closed.get_modified_time("a"),
         ):
             with pytest.raises(
-                storage.StorageUnreachable, match=r"refuses access .*: check AWS_ACCESS_KEY_ID"
+                storage.StorageUnreachable, match=r"denies access .*: check AWS_ACCESS_KEY_ID"
             ):
                 attempt()
         refusing.shutdown()
