@@ -7,7 +7,6 @@ for an hour; and who has just stored a row looks whether the file is still there
 
 import contextlib
 import hashlib
-import os
 import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,7 +15,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from documents import exceptions
-from documents.infrastructure import storage
+from documents.infrastructure import files, storage
 from documents.models import Document, DocumentImage, DocumentQuerySet, Task
 from documents.tasks.images import processing
 from documents.tasks.images.processing import PreparedImage, Upload
@@ -127,10 +126,8 @@ def local_path(name: str, folder: Path) -> Path:
 def _put_file(name: str, content: bytes) -> None:
     with storage.workspace() as folder, storage.translate_storage_errors():
         finished = folder / "image"
-        with finished.open("wb") as stream:
+        with files.write_durably(finished) as stream:
             stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
         storage.put(default_storage, name, finished)
 
 

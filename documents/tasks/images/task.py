@@ -3,8 +3,6 @@
 import hashlib
 import io
 import math
-import os
-import shutil
 import threading
 import time
 
@@ -44,14 +42,7 @@ def request_for(document: Document, upload_digest: str, source: str) -> TaskRequ
 
 def store_upload(upload: Upload) -> str:
     """Keep what was sent until a task takes it, and return its name in the result storage."""
-    upload.seek(0)
-    with storage.workspace() as folder, storage.translate_storage_errors():
-        copy = folder / "upload"
-        with copy.open("wb") as stream:
-            shutil.copyfileobj(upload, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        return storage.save(copy, suffix=".upload")
+    return storage.store_upload(upload, suffix=".upload")[0]
 
 
 def run(attempt: registry.TaskContext) -> registry.TaskOutput:
