@@ -18,7 +18,7 @@ from tests.waiting import promised, wait_for
 pytestmark = pytest.mark.xdist_group("switch")
 
 LIMITS = """
-defaults: {window: 3m, for: 2s, keep_firing_for: 5m, min_samples: 10}
+defaults: {window: 30m, for: 2s, keep_firing_for: 5m, min_samples: 10}
 thresholds:
   p95_response_time: {limit: 250ms, routes_to_queue: true}
   average_response_time: {limit: 100ms}
@@ -113,7 +113,6 @@ def test_both_sources_see_the_same_traffic_and_decide_the_same(system, prometheu
     assert system.make(plans[0]).status_code == 201
     wait_for(lambda: prometheus.value("sum(spms_render_duration_seconds_count)"))
     until_free(system)  # a first snapshot, so that its window has a begin
-    begun_at = time.time()
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(system.make, plans * 3))
     assert {answer.status_code for answer in answers} <= {200, 201, 202}
@@ -123,7 +122,6 @@ def test_both_sources_see_the_same_traffic_and_decide_the_same(system, prometheu
     wait_for(lambda: (prometheus.value(scraped_at) or 0) > answered_at + 1)
     embedded = values(until_free(system))
     scraped = values(until_free(system, PROMETHEUS_URL=prometheus.url))
-    assert time.time() - begun_at < 175, "the window of three minutes is over"
     for name in ("p95_response_time", "average_response_time"):
         ours, theirs = embedded[name], scraped[name]
         assert ours["samples"] >= len(answers)
