@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import pstdev
+from functools import cached_property
 
 from metrics.decisions.criteria import Statistic
 from metrics.decisions.inline_model import Arrival, ServerModel, SimulatedLatencies, simulate
 from metrics.decisions.limits_file import LimitsFile, Threshold
+from metrics.decisions.statistics import deviation_of
 from metrics.decisions.switch import Decision, Queue, SwitchState, decide
 from metrics.decisions.threshold_state import AlertState, Reading, ReadingVerdict, ThresholdEvaluation, judge
 from metrics.decisions.windows import Window, reading_for
@@ -73,7 +74,7 @@ def assess(
         for threshold in limits.thresholds
     )
     decision = decide(judged, switch_state, observation.queue, observation.now)
-    shadows = readers[0].shadows()
+    shadows = readers[0].shadows
     return Assessment(judged=judged, shadow=recent, shadows=shadows, work=work, decision=decision)
 
 
@@ -119,11 +120,12 @@ class _Reader:
         # While the source is away, nothing is known of the other requests either.
         if not (threshold.criterion.is_latency and observation.is_queued) or observed.value is None:
             return observed
-        shadows = self.shadows()
-        return replace(shadows[threshold.name], at=observed.at) if threshold.name in shadows else observed
+        reading = self.shadows.get(threshold.name)
+        return replace(reading, at=observed.at) if reading else observed
 
+    @cached_property
     def shadows(self) -> dict[str, Reading]:
-        """Return what the latency thresholds read inline."""
+        """What the latency thresholds read inline."""
         if self._shadow is None and self._longer:
             self._shadow = simulate(self._observation.work, self._observation.machine)
         return {} if self._shadow is None else _readings(self._limits, self._shadow, self._observation)
@@ -132,7 +134,7 @@ class _Reader:
 def _readings(
     limits: LimitsFile, simulated: SimulatedLatencies, observation: Observation
 ) -> dict[str, Reading]:
-    spread = pstdev(simulated.latencies)
+    spread = deviation_of(simulated.latencies)
     return {
         threshold.name: Reading(
             value=value,

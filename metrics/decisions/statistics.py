@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import StatisticsError, correlation, linear_regression
+from statistics import StatisticsError, correlation, fmean, linear_regression
 
 Z_90 = 2.3263
 MIN_TREND_POINTS = 8
@@ -50,6 +50,16 @@ def deviation(buckets: Mapping[float, float]) -> float:
         count, total, squares = count + number, total + number * middle, squares + number * middle**2
         low, below = bound, buckets[bound]
     return math.sqrt(max(0.0, squares / count - (total / count) ** 2)) if count else 0.0
+
+
+def deviation_of(values: Sequence[float]) -> float:
+    """Return the standard deviation of raw values, all of a population. Raises StatisticsError without any.
+
+    ``statistics.pstdev`` counts in exact fractions, which was half of the time that an evaluation took.
+    """
+    mean = fmean(values)
+    differences = [value - mean for value in values]
+    return math.sqrt(math.sumprod(differences, differences) / len(values))
 
 
 def quantile_of(values: Sequence[float], q: float) -> float | None:

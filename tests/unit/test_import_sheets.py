@@ -230,9 +230,18 @@ def noise(size):
     return "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=size))
 
 
-EMPTY_STRINGS = strings("<si/>" * 1_900_000 + noise(1_000_000))
-LONG_STRING = strings("<si><t>" + "x" * 60_000_000 + noise(700_000) + "</t></si>")
-ATTRIBUTES = " ".join(f'a{number}="0"' for number in range(2_000_000))
+def empty_strings():
+    return strings("<si/>" * 1_900_000 + noise(1_000_000))
+
+
+def long_string():
+    return strings("<si><t>" + "x" * 60_000_000 + noise(700_000) + "</t></si>")
+
+
+def attributes():
+    return " ".join(f'a{number}="0"' for number in range(2_000_000))
+
+
 BOMBS = {
     "a part that unpacks to 300 MB": (
         lambda: package(BOOK, xl__media__x_dot_png=bytes(300_000_000)),
@@ -246,9 +255,9 @@ BOMBS = {
         lambda: package(BOOK, **{FIRST: worksheet("<row/>" * 10_000_000 + f"<!--{noise(600_000)}-->")}),
         "50,000 rows",
     ),
-    "attributes": (lambda: package(BOOK, **{FIRST: worksheet(f"<row {ATTRIBUTES}/>")}), "Unpacked"),
-    "empty strings": (lambda: package(BOOK, **{STRINGS: EMPTY_STRINGS}), "0 rows"),
-    "one long string": (lambda: package(BOOK, **{STRINGS: LONG_STRING}), ""),
+    "attributes": (lambda: package(BOOK, **{FIRST: worksheet(f"<row {attributes()}/>")}), "Unpacked"),
+    "empty strings": (lambda: package(BOOK, **{STRINGS: empty_strings()}), "0 rows"),
+    "one long string": (lambda: package(BOOK, **{STRINGS: long_string()}), ""),
     "deep elements": (lambda: package(BOOK, **{FIRST: worksheet("<a>" * 1_000_000)}), "Unpacked"),
     "columns of CSV": (f"{HEAD}{'ab,' * 1_300_000}".encode, "columns"),
     "a line of 30 MB": (lambda: b"x" * 30_000_000, "characters"),
