@@ -52,7 +52,8 @@ def send_file(
 
 def send_result(request: HttpRequest, task: Task, *, filename: str = "") -> HttpResponseBase:
     """Return the answer for the file of a task, under ``filename`` or its own. Raises FileNotFoundError."""
-    file = StoredFile.of(task)
+    if (file := StoredFile.of(task)) is None:
+        raise FileNotFoundError(f"task {task.pk} has no file")
     return send_file(
         request,
         file.name,

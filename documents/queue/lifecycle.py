@@ -25,12 +25,7 @@ from documents import exceptions
 from documents.infrastructure import log_context, storage
 from documents.models import Task, Viewer
 from documents.queue import leases, registry
-from documents.queue.registry import (
-    LeaseLost,
-    Reschedule,
-    TaskContext,
-    TaskOutput,
-)
+from documents.queue.registry import LeaseLost, Reschedule, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
 from metrics import instruments
 
@@ -108,7 +103,7 @@ def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
 
 def _run(task: Task, deadline: float) -> None:
     try:
-        outcome = registry.get_task_type(task.kind).run(_context(task, deadline))
+        output = registry.get_task_type(task.kind).run(_context(task, deadline))
     except LeaseLost:
         logger.info("task %s was taken away while it ran", task.pk)
     except Reschedule as reschedule:
@@ -122,7 +117,7 @@ def _run(task: Task, deadline: float) -> None:
         logger.exception("task %s failed", task.pk)
         _fail(task, exceptions.SpmsError("Unexpected error; see the log entry for this task id."))
     else:
-        _finish(task, outcome)
+        _finish(task, output)
 
 
 def start(task_id: uuid.UUID, *, deadline: float) -> Future[None]:
@@ -130,12 +125,12 @@ def start(task_id: uuid.UUID, *, deadline: float) -> Future[None]:
     return _threads().submit(_run_in_thread, task_id, deadline)
 
 
-def publish(task: Task, outcome: TaskOutput) -> None:
+def publish(task: Task, output: TaskOutput) -> None:
     """Publish the output from inside a task function, in the transaction in which that writes its data.
 
     Raises LeaseLost when the task was cancelled or taken away; let it roll the transaction back.
     """
-    if not _publish(task, outcome):
+    if not _publish(task, output):
         raise LeaseLost
 
 
@@ -266,25 +261,24 @@ def _require_lease(task: Task) -> None:
         raise LeaseLost
 
 
-def _publish(task: Task, outcome: TaskOutput) -> bool:
+def _publish(task: Task, output: TaskOutput) -> bool:
     return _end(
         task,
         Task.Status.SUCCEEDED,
-        file=outcome.file,
-        digest=outcome.digest,
-        fingerprint=outcome.fingerprint,
-        result=outcome.facts,
-        message=outcome.message,
+        fingerprint=output.fingerprint,
+        message=output.message,
         error=None,
+        **output.as_columns(),
     )
 
 
-def _finish(task: Task, outcome: TaskOutput) -> None:
-    published = _publish(task, outcome)
+def _finish(task: Task, output: TaskOutput) -> None:
+    if _publish(task, output) or output.file is None:
+        return
     # The task function may have published it, or the first write succeeded although the database went away:
     # then the file belongs to the task.
-    if not published and not Task.objects.filter(pk=task.pk, file=outcome.file).exists():
-        storage.delete(outcome.file)
+    if not Task.objects.filter(pk=task.pk, file=output.file.name).exists():
+        storage.delete(output.file.name)
 
 
 def _retry_or_fail(task: Task, error: exceptions.SpmsError) -> None:

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from documents.models import Task
 
-PDF = "application/pdf"  # the type of a file whose task names none
+PDF = "application/pdf"  # the media type of a file whose task row names none
 
 type ReportProgress = Callable[[str, int], None]
 
@@ -48,35 +48,24 @@ class TaskContext:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskOutput:
-    """The result of a task: a file in the result storage and the facts about it.
-
-    A file that is served at ``tasks/{task_id}/file/`` has ``bytes``, ``filename`` and ``media_type`` among its facts.
-    """
-
-    file: str = ""
-    digest: str = ""
-    fingerprint: str
-    facts: dict[str, object] = field(default_factory=dict)
-    message: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class StoredFile:
-    """The file of a task: its name in the result storage, SHA-256 and size, and what a client is told of it."""
+    """The file of a task in the result storage.
+
+    ``name`` is its name there, ``digest`` its SHA-256; clients save it as ``filename``.
+    """
 
     name: str
     digest: str
     size_bytes: int
     filename: str
-    media_type: str
+    media_type: str = PDF
 
     @classmethod
-    def of(cls, task: Task) -> Self:
-        """Return the file of a task. Raises FileNotFoundError if the task has none."""
+    def of(cls, task: Task) -> Self | None:
+        """Return the file of a task, or None if it has none."""
         metadata: dict[str, Any] = task.result or {}
         if not task.file or "bytes" not in metadata:
-            raise FileNotFoundError(f"task {task.pk} has no file")
+            return None
         return cls(
             name=task.file,
             digest=task.digest,
@@ -84,6 +73,31 @@ class StoredFile:
             filename=metadata.get("filename") or PurePath(task.file).name,
             media_type=metadata.get("media_type", PDF),
         )
+
+    def as_metadata(self) -> dict[str, object]:
+        """Return the keys of ``Task.result`` that describe this file."""
+        media_type = {} if self.media_type == PDF else {"media_type": self.media_type}
+        return {"bytes": self.size_bytes, "filename": self.filename} | media_type
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOutput:
+    """The result of a task: its file, if there is one, and the keys that its kind adds to ``Task.result``."""
+
+    fingerprint: str
+    file: StoredFile | None = None
+    metadata: dict[str, object] = field(default_factory=dict)
+    message: str = ""
+
+    def as_columns(self) -> dict[str, Any]:
+        """Return the columns of the task that hold the file and its metadata."""
+        if self.file is None:
+            return {"file": "", "digest": "", "result": self.metadata}
+        return {
+            "file": self.file.name,
+            "digest": self.file.digest,
+            "result": self.file.as_metadata() | self.metadata,
+        }
 
 
 type TaskFunction = Callable[[TaskContext], TaskOutput]

@@ -34,7 +34,9 @@ def clean_up(attempt: TaskContext) -> TaskOutput:
         files = remove_files(storage.results(), ((Task, "file"), (Task, "source"), (DrawnPart, "file")))
         files += remove_files(default_storage, ((DocumentImage, "file"), (DocumentImage, "thumbnail")))
     message = f"{rows} task rows, {parts} drawn parts and {files} files were removed."
-    return TaskOutput(fingerprint="", facts={"rows": rows, "parts": parts, "files": files}, message=message)
+    return TaskOutput(
+        fingerprint="", metadata={"rows": rows, "parts": parts, "files": files}, message=message
+    )
 
 
 def remove_rows() -> int:
@@ -80,7 +82,7 @@ def send_summary(attempt: TaskContext) -> TaskOutput:
     if receivers:
         EmailMessage("SPMS: the last seven days", summary(), bcc=receivers).send()
     count = len(receivers)
-    return TaskOutput(fingerprint="", facts={"receivers": count}, message=f"Sent to {count} maintainers.")
+    return TaskOutput(fingerprint="", metadata={"receivers": count}, message=f"Sent to {count} maintainers.")
 
 
 def summary() -> str:

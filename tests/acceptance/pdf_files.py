@@ -8,23 +8,23 @@ import pypdfium2
 from documents.infrastructure import storage
 
 
-def opened(outcome):
-    with storage.open_file(outcome.file) as stream:
+def opened(output):
+    with storage.open_file(output.file.name) as stream:
         return pikepdf.open(io.BytesIO(stream.read()))
 
 
-def shown(outcome):
-    with storage.open_file(outcome.file) as stream:
+def shown(output):
+    with storage.open_file(output.file.name) as stream:
         return pypdfium2.PdfDocument(stream.read())
 
 
-def texts(outcome):
+def texts(output):
     """Return the words of each page."""
-    return [page.get_textpage().get_text_range().split() for page in shown(outcome)]
+    return [page.get_textpage().get_text_range().split() for page in shown(output)]
 
 
-def title_and_page(outcome):
-    return [(title, page) for _, title, page, _ in outline(opened(outcome))]
+def title_and_page(output):
+    return [(title, page) for _, title, page, _ in outline(opened(output))]
 
 
 def page_numbers(pdf_file):

@@ -61,14 +61,14 @@ def same_moment(monkeypatch):
 
 def test_a_report_from_parts_shows_what_a_single_render_shows(report, owner, as_a_whole, same_moment):
     whole, bound = as_a_whole(report, owner), make(report, owner)
-    assert (bound.facts["parts"], bound.facts["parts_drawn"]) == (PARTS, PARTS)
+    assert (bound.metadata["parts"], bound.metadata["parts_drawn"]) == (PARTS, PARTS)
     assert bound.fingerprint == whole.fingerprint == pdf_task.fingerprint(report)
     assert texts(bound) == texts(whole)
     for page, other in zip(shown(bound), shown(whole), strict=True):
         pictures = [one.render(scale=0.7).to_pil().convert("L") for one in (page, other)]
         visible = ImageChops.difference(*pictures).point(lambda value: 255 * (value > 32))
         assert visible.getbbox() is None  # below that it is a rounded edge, which no eye sees
-    assert bound.facts["bytes"] < whole.facts["bytes"] * 1.05
+    assert bound.file.size_bytes < whole.file.size_bytes * 1.05
 
 
 def test_outline_places_and_links_are_those_of_a_single_render(report, owner, as_a_whole):
@@ -140,14 +140,14 @@ def test_every_piece_of_text_has_its_element_in_the_order_of_the_pages(report, o
 
 def test_a_changed_chapter_is_the_only_one_that_is_drawn_again(report, owner):
     first = make(report, owner)
-    assert make(report, owner).facts["parts_drawn"] == 0
+    assert make(report, owner).metadata["parts_drawn"] == 0
     with_text("SP-3", factories.long_text(40))
     longer = make(report, owner)
-    assert (longer.facts["parts_drawn"], DrawnPart.objects.count()) == (1, PARTS + 1)
-    grown = longer.facts["pages"] - first.facts["pages"]
+    assert (longer.metadata["parts_drawn"], DrawnPart.objects.count()) == (1, PARTS + 1)
+    grown = longer.metadata["pages"] - first.metadata["pages"]
     assert grown > 1
     last = texts(longer)[-1]
-    assert last[-4:] == ["Page", str(longer.facts["pages"]), "of", str(longer.facts["pages"])]
+    assert last[-4:] == ["Page", str(longer.metadata["pages"]), "of", str(longer.metadata["pages"])]
     before, after = (dict(title_and_page(one)) for one in (first, longer))
     assert {after[title] - before[title] for title in before} == {0, grown}
 
@@ -157,7 +157,7 @@ def test_a_changed_report_equals_one_made_anew(report, owner, same_moment):
     with_text("SP-3", "<p>Short.</p>")
     changed = make(report, owner)
     DrawnPart.objects.all().delete()
-    assert changed.digest == make(report, owner).digest
+    assert changed.file.digest == make(report, owner).file.digest
 
 
 def test_another_edition_takes_the_chapters_that_are_drawn(report, owner):
@@ -170,7 +170,7 @@ def test_another_edition_takes_the_chapters_that_are_drawn(report, owner):
     everything = pdf_task.render(
         TaskContext(task=task, deadline=time.monotonic() + 60, report=lambda *_: None)
     )
-    assert (everything.facts["parts"], everything.facts["parts_drawn"]) == (PARTS + 1, 1)
+    assert (everything.metadata["parts"], everything.metadata["parts_drawn"]) == (PARTS + 1, 1)
 
 
 def test_parts_are_taken_from_a_storage_that_is_no_folder(report, owner, settings):
@@ -178,13 +178,13 @@ def test_parts_are_taken_from_a_storage_that_is_no_folder(report, owner, setting
     settings.STORAGES = settings.STORAGES | {"results": bucket}
     first = make(report, owner)
     again = make(report, owner)
-    assert (again.facts["parts_drawn"], texts(again)) == (0, texts(first))
+    assert (again.metadata["parts_drawn"], texts(again)) == (0, texts(first))
 
 
 def test_a_short_report_is_made_as_a_whole(owner):
     short = factories.document(kind="annual_report")
     made = make(short, owner)
-    assert "parts" not in made.facts
+    assert "parts" not in made.metadata
     assert not DrawnPart.objects.exists()
 
 
@@ -193,7 +193,7 @@ def test_a_report_is_made_as_a_whole_when_weasyprint_is_another(report, owner, m
         raise exceptions.AssemblyUnsupported("WeasyPrint has no draw_text any more.")
 
     monkeypatch.setattr(annual_report, "assemble", make_from_parts)
-    assert make(report, owner).facts["pages"] > CHAPTERS
+    assert make(report, owner).metadata["pages"] > CHAPTERS
 
 
 def test_weasyprint_has_all_that_drawing_in_parts_needs():
@@ -211,9 +211,9 @@ def test_parts_that_no_report_uses_any_more_are_removed(report, owner, monkeypat
     DrawnPart.objects.filter(pk=old.pk).update(used_at=timezone.now() - timedelta(days=91))
     kept = list(DrawnPart.objects.exclude(pk=old.pk).values_list("file", flat=True))
     outcome = maintenance.clean_up(TaskContext(task=Task(), deadline=0, report=lambda *_: None))
-    assert outcome.facts["parts"] == 1
+    assert outcome.metadata["parts"] == 1
     assert not storage.exists(old.file)
     assert all(map(storage.exists, kept))
     left = [name for name in storage.iter_names(storage.results()) if name.endswith(part_cache.SUFFIX)]
     assert sorted(left) == sorted(kept)
-    assert make(report, owner).facts["parts_drawn"] == 0
+    assert make(report, owner).metadata["parts_drawn"] == 0

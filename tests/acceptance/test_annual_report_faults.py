@@ -45,7 +45,7 @@ def test_a_chapter_that_cannot_be_laid_out_is_named(report, owner):
         make(report, owner)
     assert not DrawnPart.objects.filter(document__project__tag="SP-5").exists()
     with_text("SP-5", "<p>Well.</p>")
-    assert make(report, owner).facts["parts"] == PARTS
+    assert make(report, owner).metadata["parts"] == PARTS
 
 
 def test_a_chapter_without_end_hits_the_deadline_and_is_named(report, owner):
@@ -89,7 +89,7 @@ def test_a_cancelled_report_stops_its_children(report, owner):
     with pytest.raises(registry.LeaseLost):
         make(report, owner, report=cancel)
     wait_for(lambda: all(process.cpu_percent(0.2) <= 50 for process in rendering_processes()))
-    assert make(report, owner).facts["parts"] == PARTS
+    assert make(report, owner).metadata["parts"] == PARTS
 
 
 def test_a_chapter_without_its_image_says_so_and_is_not_kept(report, owner):
@@ -99,18 +99,18 @@ def test_a_chapter_without_its_image_says_so_and_is_not_kept(report, owner):
         content = stream.read()
     image.file.storage.delete(name)
     lacking = make(report, owner)
-    assert lacking.facts["warnings"] == ["1 image(s) could not be shown; upload them to this document."]
-    assert make(report, owner).facts["parts_drawn"] == 1
+    assert lacking.metadata["warnings"] == ["1 image(s) could not be shown; upload them to this document."]
+    assert make(report, owner).metadata["parts_drawn"] == 1
     image.file.storage.save(name, io.BytesIO(content))
-    assert make(report, owner).facts["warnings"] == []
-    assert make(report, owner).facts["parts_drawn"] == 0
+    assert make(report, owner).metadata["warnings"] == []
+    assert make(report, owner).metadata["parts_drawn"] == 0
 
 
 def test_characters_without_a_glyph_are_counted_in_chapters_that_were_kept_too(report, owner):
     for tag, text in (("SP-1", "漢字"), ("SP-4", "字漢漢")):
         with_text(tag, f"<p>{text}</p>")
     warnings = ["5 character(s) are in none of our fonts and print as boxes."]
-    assert [make(report, owner).facts["warnings"] for _ in range(2)] == [warnings, warnings]
+    assert [make(report, owner).metadata["warnings"] for _ in range(2)] == [warnings, warnings]
     words = [word for page in texts(make(report, owner)) for word in page]
     assert {"漢字", "字漢漢"} <= set(words)
 
@@ -120,8 +120,8 @@ def test_a_part_whose_file_is_gone_or_damaged_is_drawn_again(report, owner, harm
     first = make(report, owner)
     harm(Path(storage.results().path(DrawnPart.objects.get(document__project__tag="SP-3").file)))
     again = make(report, owner)
-    assert (again.facts["parts_drawn"], texts(again)) == (1, texts(first))
-    assert make(report, owner).facts["parts_drawn"] == 0
+    assert (again.metadata["parts_drawn"], texts(again)) == (1, texts(first))
+    assert make(report, owner).metadata["parts_drawn"] == 0
 
 
 def test_parts_that_cannot_be_bound_cost_one_render_as_a_whole(report, owner):
@@ -133,8 +133,8 @@ def test_parts_that_cannot_be_bound_cost_one_render_as_a_whole(report, owner):
     for other in DrawnPart.objects.all():
         Path(storage.results().path(other.file)).write_bytes(path.read_bytes())
     whole = make(report, owner)
-    assert ("parts" in whole.facts, texts(whole)) == (False, texts(first))
-    assert make(report, owner).facts["parts_drawn"] == PARTS
+    assert ("parts" in whole.metadata, texts(whole)) == (False, texts(first))
+    assert make(report, owner).metadata["parts_drawn"] == PARTS
 
 
 def test_a_part_of_a_document_that_was_deleted_meanwhile_is_not_kept(report, owner, tmp_path):

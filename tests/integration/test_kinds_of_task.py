@@ -37,9 +37,14 @@ def count(attempt):
     with storage.workspace() as folder:
         (folder / "count.txt").write_bytes(text)
         name = storage.save(folder / "count.txt", suffix=".txt")
-    facts = {"bytes": len(text), "filename": "Zählung.txt", "media_type": "text/plain; charset=utf-8"}
-    digest = hashlib.sha256(text).hexdigest()
-    return registry.TaskOutput(file=name, digest=digest, fingerprint=attempt.task.fingerprint, facts=facts)
+    file = registry.StoredFile(
+        name=name,
+        digest=hashlib.sha256(text).hexdigest(),
+        size_bytes=len(text),
+        filename="Zählung.txt",
+        media_type="text/plain; charset=utf-8",
+    )
+    return registry.TaskOutput(file=file, fingerprint=attempt.task.fingerprint, metadata={"steps": STEPS})
 
 
 def make(owner, **arguments):
@@ -50,6 +55,12 @@ def make(owner, **arguments):
 def test_steps_of_an_inline_task_are_taken_in_the_request(owner, api):
     task = make(owner, word="turtles")
     assert (task.status, task.mode, task.attempts, task.arguments["done"]) == ("succeeded", "inline", 1, 3)
+    assert task.result == {
+        "bytes": 10,
+        "filename": "Zählung.txt",
+        "media_type": "text/plain; charset=utf-8",
+        "steps": 3,
+    }
     answer = api.get(f"/api/v1/tasks/{task.pk}/")
     assert answer.data["result"]["url"] == f"/api/v1/tasks/{task.pk}/file/"
     sent = api.get(answer.data["result"]["url"])

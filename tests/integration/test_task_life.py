@@ -138,7 +138,7 @@ def test_who_lost_the_claim_cannot_publish(api, plan, owner, monkeypatch):
     task = make_task(owner, document=plan)
     lifecycle.run(task.pk, deadline=time.monotonic() + 30)
     assert (state(task), task.worker, task.file) == ("running", "another", "")
-    assert not storage.exists(kept[0].file)
+    assert not storage.exists(kept[0].as_columns()["file"])
 
 
 def test_a_fault_that_can_pass_is_retried_with_growing_waits_and_then_fails(

@@ -186,10 +186,16 @@ def _outcome(cycle: Cycle) -> TaskOutput:
         counts.get(state, 0) for state in (Letter.State.SENT, Letter.State.FAILED, Letter.State.PERHAPS_SENT)
     )
     reports = Cycle.objects.values_list("reports", flat=True).get(pk=cycle.pk)
-    facts = {"cycle": cycle.pk, "reports": reports, "sent": sent, "failed": failed, "perhaps_sent": perhaps}
+    metadata = {
+        "cycle": cycle.pk,
+        "reports": reports,
+        "sent": sent,
+        "failed": failed,
+        "perhaps_sent": perhaps,
+    }
     said = [_count(reports, "report") + " made", _count(sent, "letter") + " sent"]
     said += [f"{failed} failed"] * bool(failed) + [f"{perhaps} perhaps sent: look at them"] * bool(perhaps)
-    return TaskOutput(fingerprint=f"cycle {cycle.year}", facts=facts, message=f"{', '.join(said)}.")
+    return TaskOutput(fingerprint=f"cycle {cycle.year}", metadata=metadata, message=f"{', '.join(said)}.")
 
 
 def _count(number: int, thing: str) -> str:

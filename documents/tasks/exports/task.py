@@ -12,7 +12,7 @@ from documents import exceptions
 from documents.infrastructure import files, storage
 from documents.models import Task, Viewer
 from documents.queue import lifecycle, registry
-from documents.queue.registry import TaskContext, TaskOutput
+from documents.queue.registry import StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
 from documents.tasks.exports import rows, spec, writers, zip_file
 from documents.tasks.exports.spec import ExportSpec
@@ -64,19 +64,29 @@ def run(attempt: TaskContext) -> TaskOutput:
             written = _write(path, export, user, attempt)
             digest, size_bytes = files.sync_and_hash(path)
         attempt.report("store", written.rows)
-        file = storage.save(path, suffix=path.suffix)
-    facts = {
-        "rows": written.rows,
-        "bytes": size_bytes,
-        "seconds": round(time.monotonic() - started, 3),
-        "filename": f"{export.what} {timezone.localdate():%Y-%m-%d}.{export.format}",
-        "media_type": spec.FORMATS[export.format].media_type,
-        "warnings": written.warnings,
-    }
+        file = StoredFile(
+            name=storage.save(path, suffix=path.suffix),
+            digest=digest,
+            size_bytes=size_bytes,
+            filename=f"{export.what} {timezone.localdate():%Y-%m-%d}.{export.format}",
+            media_type=spec.FORMATS[export.format].media_type,
+        )
+    return TaskOutput(
+        file=file,
+        fingerprint=version.fingerprint,
+        metadata={
+            "rows": written.rows,
+            "seconds": round(time.monotonic() - started, 3),
+            "warnings": written.warnings,
+        },
+        message=_message(export, written),
+    )
+
+
+def _message(export: ExportSpec, written: WriteResult) -> str:
     unit = "PDF" if export.is_zip else "row"
     counted = f"{written.rows:,} {unit}{pluralize(written.rows)}."
-    message = " ".join([counted, *written.warnings])[:500]
-    return TaskOutput(file=file, digest=digest, fingerprint=version.fingerprint, facts=facts, message=message)
+    return " ".join([counted, *written.warnings])[:500]
 
 
 def _check_size(export: ExportSpec, version: spec.ExportVersion) -> None:

@@ -56,7 +56,7 @@ def run(attempt: registry.TaskContext) -> registry.TaskOutput:
         _publish(attempt, image, prepared)
         image.refresh_from_db()
     storage.delete(attempt.task.source)
-    facts = {
+    metadata = {
         "url": image.url,
         "image": str(image.pk),
         "width": image.width,
@@ -64,7 +64,7 @@ def run(attempt: registry.TaskContext) -> registry.TaskOutput:
         "seconds": round(time.monotonic() - started, 3),
     }
     return registry.TaskOutput(
-        fingerprint=attempt.task.fingerprint, facts=facts, message="The image is ready."
+        fingerprint=attempt.task.fingerprint, metadata=metadata, message="The image is ready."
     )
 
 

@@ -15,7 +15,7 @@ from documents import exceptions
 from documents.infrastructure import files, storage
 from documents.models import Task
 from documents.queue import leases, lifecycle, registry
-from documents.queue.registry import TaskContext, TaskOutput
+from documents.queue.registry import StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
 from documents.tasks.imports import validation, writer
 from documents.tasks.imports.resources import RESOURCES
@@ -157,29 +157,35 @@ def _output(
     task: Task, request: ImportRequest, summary: ValidationReport, report: Path, seconds: float
 ) -> TaskOutput:
     """Save the report and return the task's output, which names it."""
-    content = report.read_bytes()
-    facts = summary.as_metadata() | {
+    metadata = summary.as_metadata() | {
         "what": request.what,
         "dry_run": request.is_dry_run,
         "source": request.filename,
         "source_digest": request.digest,
         "seconds": round(seconds, 3),
-        "bytes": len(content),
-        "filename": f"{Path(request.filename).stem} report.csv",
-        "media_type": "text/csv; charset=utf-8",
     }
     return TaskOutput(
-        file=storage.save(report, suffix=".csv"),
-        digest=hashlib.sha256(content).hexdigest(),
+        file=_save_report(report, f"{Path(request.filename).stem} report.csv"),
         fingerprint=task.fingerprint,
-        facts=facts,
+        metadata=metadata,
         message=f"{summary} Nothing was written: a dry run." if request.is_dry_run else str(summary),
+    )
+
+
+def _save_report(report: Path, filename: str) -> StoredFile:
+    content = report.read_bytes()
+    return StoredFile(
+        name=storage.save(report, suffix=".csv"),
+        digest=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        filename=filename,
+        media_type="text/csv; charset=utf-8",
     )
 
 
 def _refuse(task: Task, output: TaskOutput, summary: ValidationReport) -> None:
     """Store the report with the task, and raise ImportRefused."""
-    leases.held_by(task).update(file=output.file, digest=output.digest, result=output.facts)
+    leases.held_by(task).update(**output.as_columns())
     first = next(issue for issue in summary.first if issue.is_error)
     where = f"the first in row {first.row}, column {first.column}: {first.problem}"
     raise exceptions.ImportRefused(
@@ -198,7 +204,8 @@ def _write(attempt: TaskContext, request: ImportRequest, plan: Path, output: Tas
     try:
         with transaction.atomic():
             writer.write_rows(validation.changes(plan), RESOURCES[request.what])
-            output.facts["write_seconds"] = round(time.monotonic() - started, 3)
+            write_seconds = round(time.monotonic() - started, 3)
+            output = replace(output, metadata=output.metadata | {"write_seconds": write_seconds})
             lifecycle.publish(attempt.task, output)
     except IntegrityError as error:
         raise exceptions.ImportConflict(

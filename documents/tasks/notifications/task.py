@@ -137,10 +137,10 @@ def _attach(letter: EmailMessage, task: Task) -> None:
     """
     if not registry.result_url(task):
         return
+    file = StoredFile.of(task)
+    if file is None or file.size_bytes > MAX_ATTACHMENT_BYTES:
+        return
     try:
-        file = StoredFile.of(task)
-        if file.size_bytes > MAX_ATTACHMENT_BYTES:
-            return
         with storage.open_file(file.name) as stream:
             letter.attach(file.filename, stream.read(), file.media_type.partition(";")[0])
     except FileNotFoundError as error:

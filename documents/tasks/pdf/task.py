@@ -20,12 +20,13 @@ from documents.content.editions import Edition
 from documents.infrastructure import storage
 from documents.models import Document, Task, document_types
 from documents.queue import lifecycle, registry
-from documents.queue.registry import ReportProgress, TaskContext, TaskOutput
+from documents.queue.registry import ReportProgress, StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
 from documents.rendering import html, pool
 from documents.rendering.protocol import RenderedPdf, RenderJob
 from documents.tasks.pdf import annual_report, pending_images
 from metrics import instruments
+from metrics.durations import Monotonic
 
 KIND = "pdf"
 SECONDS_PER_CHAPTER = 0.15  # two pages, as measured
@@ -52,12 +53,15 @@ class HtmlDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class PdfResult:
-    """A PDF that was made, the fingerprint of what it shows, facts of how it was made, and what it lacks."""
+    """A rendered PDF, and the fingerprint of its content.
+
+    ``warnings`` are sentences about images that are not ready; ``metadata`` says of how many parts it was made.
+    """
 
     rendered: RenderedPdf
     fingerprint: str
     warnings: tuple[str, ...]
-    facts: dict[str, object] = field(default_factory=dict)
+    metadata: dict[str, object] = field(default_factory=dict)
 
 
 def warm_up() -> None:
@@ -103,65 +107,79 @@ def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) ->
 
 
 def render(attempt: TaskContext) -> TaskOutput:
-    """Make the PDF of the task's document as it is at this moment."""
+    """Make the PDF of the task's document as it is now.
+
+    Raises the RenderErrors, DocumentDeleted, StorageFull, StorageUnavailable; Reschedule while images are not
+    ready; LeaseLost.
+    """
     started = time.monotonic()
     document, edition = _document(attempt.task), editions.from_arguments(attempt.task.arguments)
     pending_images.require_ready(attempt, document, edition)
     with storage.workspace() as folder:
         attempt.report("html", 0)
         pdf = _make(document, edition, folder, attempt)
-        rendered = pdf.rendered
-        attempt.report("store", rendered.pages)
+        attempt.report("store", pdf.rendered.pages)
         _require_document(attempt.task)
-        file = storage.save(folder / "document.pdf", suffix=".pdf")
-    warnings = (*pdf.warnings, *rendered.warnings)
-    facts = {
-        "pages": rendered.pages,
-        "bytes": rendered.size_bytes,
-        "seconds": round(time.monotonic() - started, 3),
-        "version": document.version,
-        "filename": document.filename_of(edition.title),
-        "warnings": list(warnings),
-        **pdf.facts,
-    }
+        name = storage.save(folder / "document.pdf", suffix=".pdf")
+    seconds = time.monotonic() - started
+    _observe(document, attempt.task, pdf.rendered, seconds)
+    return _output(document, edition, pdf, name=name, seconds=seconds)
+
+
+def _observe(document: Document, task: Task, rendered: RenderedPdf, seconds: float) -> None:
     instruments.observe_render(
-        document.kind,
-        attempt.task.mode,
-        seconds=time.monotonic() - started,
-        pages=rendered.pages,
-        size_bytes=rendered.size_bytes,
+        document.kind, task.mode, seconds=seconds, pages=rendered.pages, size_bytes=rendered.size_bytes
     )
+
+
+def _output(document: Document, edition: Edition, pdf: PdfResult, *, name: str, seconds: float) -> TaskOutput:
+    """Return the output of a task whose PDF is stored under ``name``."""
+    rendered, warnings = pdf.rendered, (*pdf.warnings, *pdf.rendered.warnings)
     return TaskOutput(
-        file=file,
-        digest=rendered.digest,
+        file=StoredFile(
+            name=name,
+            digest=rendered.digest,
+            size_bytes=rendered.size_bytes,
+            filename=document.filename_of(edition.title),
+        ),
         fingerprint=pdf.fingerprint,
-        facts=facts,
+        metadata={
+            "pages": rendered.pages,
+            "seconds": round(seconds, 3),
+            "version": document.version,
+            "warnings": list(warnings),
+            **pdf.metadata,
+        },
         message=" ".join(warnings),
     )
 
 
 def _make(document: Document, edition: Edition, folder: Path, attempt: TaskContext) -> PdfResult:
-    """Make ``document.pdf`` in ``folder``: from parts where that pays, else, or if it cannot be, as a whole."""
+    """Make ``document.pdf`` in ``folder``: a long report from parts, if WeasyPrint allows it, or else as a whole."""
     deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
     if annual_report.has_parts(document, edition):
-        recorder = _recorder(document, edition)
         try:
-            report = annual_report.assemble(
-                document, edition, folder, recorder=recorder, deadline=deadline, report=attempt.report
-            )
+            return _make_from_parts(document, edition, folder, deadline=deadline, report=attempt.report)
         except exceptions.AssemblyUnsupported as error:
             logger.warning("the report is rendered as a whole: %s", error)
-        else:
-            facts: dict[str, object] = {"parts": report.parts, "parts_drawn": report.drawn}
-            return PdfResult(
-                rendered=report.rendered,
-                fingerprint=recorder.fingerprint(),
-                warnings=pending_images.warnings_for(recorder.images),
-                facts=facts,
-            )
     draft = write_html(document, folder / "document.html", edition=edition, report=attempt.report)
     rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=attempt.report)
     return PdfResult(rendered=rendered, fingerprint=draft.fingerprint, warnings=draft.warnings)
+
+
+def _make_from_parts(
+    document: Document, edition: Edition, folder: Path, *, deadline: Monotonic, report: ReportProgress
+) -> PdfResult:
+    recorder = _recorder(document, edition)
+    assembled = annual_report.assemble(
+        document, edition, folder, recorder=recorder, deadline=deadline, report=report
+    )
+    return PdfResult(
+        rendered=assembled.rendered,
+        fingerprint=recorder.fingerprint(),
+        warnings=pending_images.warnings_for(recorder.images),
+        metadata={"parts": assembled.parts, "parts_drawn": assembled.drawn},
+    )
 
 
 def write_html(
