@@ -84,7 +84,7 @@ def _form(request: Request) -> dict[str, Any]:
 
 def _as_task(request: Request, document: Document, values: dict[str, Any], sent: str) -> Response:
     """Have a task prepare the image; its row is there at once, and its address may be used."""
-    source = image_task.store_upload(cast("Upload", values["file"]))
+    source, _ = storage.store_upload(cast("Upload", values["file"]), suffix=".upload")
     try:
         answer = task_responses.respond_with_task(
             request,

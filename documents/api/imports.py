@@ -72,7 +72,7 @@ class ImportsView(APIView):
         upload = options["file"]
         is_zip = upload.read(len(reader.ZIP)) == reader.ZIP
         upload.seek(0)
-        source, digest = imports.store_upload(upload)
+        source, digest = storage.store_upload(upload, suffix=".import")
         order = ImportRequest(
             what=options["what"], is_dry_run=options["dry_run"], digest=digest, filename=upload.name[:100]
         )

@@ -42,6 +42,12 @@ def sync_and_hash(path: Path) -> tuple[str, int]:
         return hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
 
 
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file. Raises FileNotFoundError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def sync(stream: IO[Any]) -> None:
     """Sync what was written to an open file to the disk."""
     stream.flush()

@@ -10,7 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Protocol, runtime_checkable
 
 import psutil
@@ -129,9 +129,7 @@ def store_upload(upload: IO[bytes] | File[bytes], *, suffix: str) -> tuple[str, 
 
 def put(storage: Storage, name: str, finished: Path, *, is_lasting: bool = True) -> None:
     """Put a finished file into a storage under exactly this name: whole or not at all. Raises OSError."""
-    try:
-        target = Path(storage.path(name))
-    except NotImplementedError:
+    if (target := local_path(storage, name)) is None:
         with finished.open("rb") as stream:
             storage.save(name, File(stream))  # an object appears once all of it was received
         return
@@ -141,12 +139,26 @@ def put(storage: Storage, name: str, finished: Path, *, is_lasting: bool = True)
         files.sync_folder(target.parent)
 
 
-def local_path(name: str) -> Path | None:
+def local_path(storage: Storage, name: str) -> Path | None:
     """Return the path of a stored file if it is on this machine's disk; the file may be missing."""
     try:
-        return Path(results().path(name))
+        return Path(storage.path(name))
     except NotImplementedError:
         return None
+
+
+def local_copy(storage: Storage, name: str, folder: Path) -> Path:
+    """Return where this machine can read a stored file: its own path, or else that of a copy in ``folder``.
+
+    Raises FileNotFoundError if there is nothing to copy, StorageUnreachable. A file on this machine's disk may be
+    missing.
+    """
+    if (path := local_path(storage, name)) is not None:
+        return path
+    copy = folder / PurePosixPath(name).name
+    with storage.open(name) as source, copy.open("wb") as target:
+        files.copy_hashed(source, target)
+    return copy
 
 
 def open_file(name: str, *, start: int = 0) -> IO[bytes]:

@@ -1,8 +1,6 @@
 """Bind the parts of a report: cover and contents are laid out around them, numbers and fonts are put in."""
 
-import hashlib
 import io
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import ceil
@@ -12,6 +10,7 @@ from typing import Any
 import pikepdf
 from pikepdf import Array, Dictionary, Name, OutlineItem, Pdf, String
 
+from documents.infrastructure import files
 from documents.rendering import layout, parts, structure_tree, weasyprint_internals
 from documents.rendering.layout import LayoutEngine
 from documents.rendering.parts import Bookmark, PartMetadata
@@ -66,7 +65,7 @@ def assemble(setter: LayoutEngine, binding: AssemblyJob, log: RenderLog) -> Rend
     )
     _write_named_destinations(pdf, bound)
     _write_outline(pdf, [*parts.bookmarks(document), *_bookmarks(bound)])
-    size_bytes, digest = _save(pdf, Path(binding.pdf_path))
+    digest, size_bytes = _save(pdf, Path(binding.pdf_path))
     lost = sum((part.facts.losses for part in bound), log.losses)
     return RenderedPdf(pages=page_count, size_bytes=size_bytes, digest=digest, warnings=lost.warnings())
 
@@ -208,13 +207,12 @@ def _write_outline(pdf: Pdf, bookmarks: Iterable[Bookmark]) -> None:
             above.append((mark.level, item.children))
 
 
-def _save(pdf: Pdf, path: Path) -> tuple[int, str]:
+def _save(pdf: Pdf, path: Path) -> tuple[str, int]:
+    """Save a PDF, synced to the disk; return its SHA-256 and its size in bytes."""
     pdf.save(
         path,
         min_version="1.7",
         object_stream_mode=pikepdf.ObjectStreamMode.generate,
         deterministic_id=True,
     )
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
-        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
+    return files.sync_and_hash(path)

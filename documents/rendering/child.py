@@ -99,7 +99,7 @@ class Renderer:
         css = [self._setter.css(ARCHIVE_CSS)] if job.variant != layout.PDF_UA else []
         document = self._setter.lay_out(self._setter.read(job.html_path), *css, variant=job.variant)
         attachments = [_source(job)] if job.source_path else None
-        size_bytes, digest = layout.render_pdf(
+        digest, size_bytes = layout.render_pdf(
             document, Path(job.pdf_path), variant=job.variant, attachments=attachments
         )
         return RenderedPdf(

@@ -2,13 +2,13 @@
 
 import gc
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
 from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
 
+from documents.infrastructure import files
 from documents.rendering.fetcher import AllowListFetcher
 from documents.rendering.protocol import BASE_URL
 
@@ -66,20 +66,19 @@ class HashingWriter:
 
     def close(self, *, is_lasting: bool) -> str:
         """Close, synced to the disk if it ``is_lasting``, and return the digest."""
-        self._stream.flush()
         if is_lasting:
-            os.fsync(self._stream.fileno())
+            files.sync(self._stream)
         self._stream.close()
         return self._sha256.hexdigest()
 
 
 def render_pdf(
     document: Any, path: Path, *, variant: str = PDF_UA, is_lasting: bool = True, **options: Any
-) -> tuple[int, str]:
-    """Draw a laid out document into a complete file; return its size in bytes and SHA-256.
+) -> tuple[str, int]:
+    """Draw a laid out document into a complete file; return its SHA-256 and its size in bytes.
 
     It is synced to the disk if it ``is_lasting``; ``options`` are those of WeasyPrint's ``write_pdf``.
     """
     writer = HashingWriter(path)
     document.write_pdf(writer, pdf_variant=variant, **options)
-    return writer.size_bytes, writer.close(is_lasting=is_lasting)
+    return writer.close(is_lasting=is_lasting), writer.size_bytes

@@ -106,7 +106,7 @@ def _write(document: Any, html_path: Path, part_path: Path, log: RenderLog) -> s
 
     unfinished = part_path.with_suffix(".unfinished")
     with weasyprint_internals.without_embedded_fonts():
-        _size_bytes, digest = layout.render_pdf(document, unfinished, is_lasting=False, finisher=finish)
+        digest, _size_bytes = layout.render_pdf(document, unfinished, is_lasting=False, finisher=finish)
     unfinished.replace(part_path)
     return digest
 

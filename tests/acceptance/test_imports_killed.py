@@ -17,6 +17,7 @@ import django
 django.setup()
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from documents.infrastructure import storage
 from documents.queue import lifecycle
 from documents.tasks.imports import task as import_task, writer
 write = writer.write_rows
@@ -26,7 +27,7 @@ def write_and_stop(changes, subject):
     time.sleep(600)
 writer.write_rows = write_and_stop
 file = SimpleUploadedFile("reports.csv", pathlib.Path(sys.argv[1]).read_bytes())
-source, digest = import_task.store_upload(file)
+source, digest = storage.store_upload(file, suffix=".import")
 order = import_task.ImportRequest(what="documents", is_dry_run=False, digest=digest, filename=file.name)
 task, _ = lifecycle.get_or_create(
     order.as_task_request(source, estimate_seconds=0),

@@ -5,9 +5,7 @@ removal deletes a file when no row names it. Writing a file again makes it young
 for an hour; and who has just stored a row looks whether the file is still there.
 """
 
-import contextlib
 import hashlib
-import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -106,21 +104,15 @@ def restore_if_pruned(prepared: PreparedImage, values: dict[str, Any]) -> None:
 
 
 def local_path(name: str, folder: Path) -> Path:
-    """Return where a process on this machine can read an image; what is in a bucket is copied to ``folder``.
+    """Return where this machine can read an image; an image in a bucket is copied to ``folder``.
 
-    There is nothing at that path when the image is gone.
+    If the image was deleted, nothing exists at that path. Raises StorageFull, StorageUnavailable.
     """
     with storage.translate_storage_errors():
-        with contextlib.suppress(NotImplementedError):
-            return Path(default_storage.path(name))
-        copy = folder / PurePosixPath(name).name
-        with (
-            contextlib.suppress(FileNotFoundError),
-            default_storage.open(name) as source,
-            copy.open("wb") as target,
-        ):
-            shutil.copyfileobj(source, target)
-        return copy
+        try:
+            return storage.local_copy(default_storage, name, folder)
+        except FileNotFoundError:
+            return folder / PurePosixPath(name).name
 
 
 def _put_file(name: str, content: bytes) -> None:

@@ -15,7 +15,7 @@ from documents.models import Document, DocumentImage
 from documents.queue import leases, registry
 from documents.queue.requests import TaskRequest
 from documents.tasks.images import attachments, processing
-from documents.tasks.images.processing import PreparedImage, Upload
+from documents.tasks.images.processing import PreparedImage
 
 KIND = "image"
 # What is large goes to the queue whenever somebody is there to take it.
@@ -30,7 +30,7 @@ def fingerprint(document: Document, upload_digest: str) -> str:
 
 
 def request_for(document: Document, upload_digest: str, source: str) -> TaskRequest:
-    """Return the request to prepare an upload that ``store_upload`` named ``source``."""
+    """Return the request to prepare an upload that is stored with the results under the name ``source``."""
     return TaskRequest(
         kind=KIND,
         fingerprint=fingerprint(document, upload_digest),
@@ -38,11 +38,6 @@ def request_for(document: Document, upload_digest: str, source: str) -> TaskRequ
         source=source,
         estimate_seconds=MAX_INLINE_SECONDS,
     )
-
-
-def store_upload(upload: Upload) -> str:
-    """Keep what was sent until a task takes it, and return its name in the result storage."""
-    return storage.store_upload(upload, suffix=".upload")[0]
 
 
 def run(attempt: registry.TaskContext) -> registry.TaskOutput:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 
 from documents import exceptions
@@ -66,11 +65,6 @@ class ImportRequest:
 def request_from(task: Task) -> ImportRequest:
     """Return the request that a task was created for."""
     return ImportRequest(**task.arguments)
-
-
-def store_upload(upload: UploadedFile) -> tuple[str, str]:  # type: ignore[type-arg]
-    """Save an uploaded file with the results; return its name there and its SHA-256."""
-    return storage.store_upload(upload, suffix=".import")
 
 
 def estimate_seconds(size_bytes: int, *, is_zip: bool) -> float:
@@ -173,11 +167,11 @@ def _output(
 
 
 def _save_report(report: Path, filename: str) -> StoredFile:
-    content = report.read_bytes()
+    digest, size_bytes = files.sync_and_hash(report)
     return StoredFile(
         name=storage.save(report, suffix=".csv"),
-        digest=hashlib.sha256(content).hexdigest(),
-        size_bytes=len(content),
+        digest=digest,
+        size_bytes=size_bytes,
         filename=filename,
         media_type="text/csv; charset=utf-8",
     )

@@ -1,8 +1,6 @@
 """Keep the drawn parts of annual reports, each under the fingerprint of what it shows."""
 
-import hashlib
 import logging
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from documents.infrastructure import storage
+from documents.infrastructure import files, storage
 from documents.models import DrawnPart
 
 SUFFIX = ".part.pdf"
@@ -31,10 +29,13 @@ class CacheEntry:
 
 
 def get_many(fingerprints: Iterable[str], folder: Path) -> dict[str, Path]:
-    """Return where the parts are that were drawn before and are sound; from a bucket they are copied to ``folder``."""
+    """Return the paths of the cached parts that are intact; those of a bucket are copied to ``folder``.
+
+    Raises StorageFull, StorageUnavailable.
+    """
     parts = DrawnPart.objects.filter(fingerprint__in=list(fingerprints))
     parts.update(used_at=timezone.now())
-    return {part.fingerprint: path for part in parts if (path := _is_intact(part, folder))}
+    return {part.fingerprint: path for part in parts if (path := _intact_path(part, folder))}
 
 
 def put_many(parts: Iterable[CacheEntry]) -> dict[str, Path]:
@@ -44,7 +45,7 @@ def put_many(parts: Iterable[CacheEntry]) -> dict[str, Path]:
     rows: list[DrawnPart] = []
     for part in parts:
         file = storage.save(part.path, suffix=SUFFIX, is_lasting=False)
-        paths[part.fingerprint] = storage.local_path(file) or part.path
+        paths[part.fingerprint] = storage.local_path(storage.results(), file) or part.path
         rows.append(
             DrawnPart(
                 fingerprint=part.fingerprint,
@@ -78,20 +79,11 @@ def prune() -> int:
     return DrawnPart.objects.filter(used_at__lt=before).delete()[0]
 
 
-def _is_intact(part: DrawnPart, folder: Path) -> Path | None:
-    """Return the path of a part's file on this machine, or None when it is gone or damaged."""
+def _intact_path(part: DrawnPart, folder: Path) -> Path | None:
+    """Return the path of a part's file on this machine, or None if the file is missing or damaged."""
     with storage.translate_storage_errors():
         try:
-            path = storage.local_path(part.file) or _copy(part.file, folder)
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            path = storage.local_copy(storage.results(), part.file, folder)
+            return path if files.hash_file(path) == part.digest else None
         except FileNotFoundError:
             return None
-    return path if digest == part.digest else None
-
-
-def _copy(name: str, folder: Path) -> Path:
-    copy = folder / Path(name).name
-    with storage.open_file(name) as source, copy.open("wb") as target:
-        shutil.copyfileobj(source, target)
-    return copy
