@@ -1,6 +1,7 @@
 """A further kind of task: its handler, its arguments, its file, and work that goes on in several steps."""
 
 import hashlib
+import pkgutil
 import sys
 from datetime import timedelta
 
@@ -154,10 +155,15 @@ def test_a_new_folder_is_a_new_kind(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def test_the_kinds_are_found_when_the_app_is_ready():
-    assert {*registry._task_types} == {
-        *("pdf", "image", "import", "export", "cycle", "notice", "alert", "cleanup", "summary", "count")
-    }
+def test_the_kinds_of_every_folder_are_found_when_the_app_is_ready():
+    homes = [task_type.run.__module__.split(".") for task_type in registry._task_types.values()]
+    found = {home[2] for home in homes if home[:2] == ["documents", "tasks"]}
+    assert found == {module.name for module in pkgutil.iter_modules(tasks.__path__)}
+
+
+def test_stored_tasks_name_kinds_that_are_still_registered():
+    stored = {"pdf", "image", "import", "export", "cycle", "notice", "alert", "cleanup", "summary"}
+    assert stored <= {*registry._task_types}
 
 
 def test_editions_of_an_annual_report_are_files_of_their_own(maintainer, client_of):
