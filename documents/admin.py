@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 
+from documents.exceptions import InvalidCronExpression
 from documents.models import (
     BusinessArea,
     Cycle,
@@ -14,10 +18,12 @@ from documents.models import (
     DocumentImage,
     Letter,
     Membership,
+    PeriodicTask,
     Project,
     Subscription,
     Task,
 )
+from documents.operations import cron
 
 
 class MembershipInline(admin.TabularInline[Membership, Project]):
@@ -81,6 +87,42 @@ class DocumentImageAdmin(admin.ModelAdmin[DocumentImage]):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return False: an image must be prepared and checked by the API."""
+        return False
+
+
+class PeriodicTaskForm(forms.ModelForm[PeriodicTask]):
+    """The form of a schedule."""
+
+    def clean_cron(self) -> str:
+        """Return the cron expression. Raises ValidationError for one that never matches or matches too often."""
+        expression: str = self.cleaned_data["cron"]
+        try:
+            cron.validate(expression, timezone.localtime())
+        except InvalidCronExpression as error:
+            raise ValidationError(str(error)) from error
+        return expression
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(admin.ModelAdmin[PeriodicTask]):
+    """The schedules of the maintenance; clear the next run to pause one."""
+
+    form = PeriodicTaskForm
+    list_display = ("kind", "cron", "next_run_at")
+    readonly_fields = ("kind",)
+
+    def save_model(self, request: HttpRequest, obj: PeriodicTask, form: Any, change: bool) -> None:
+        """Save, and compute the next run from a new cron expression unless the next run was set as well."""
+        if form.changed_data == ["cron"] and obj.next_run_at:
+            obj.next_run_at = cron.next_after(obj.cron, timezone.localtime())
+        super().save_model(request, obj, form, change)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Return False: the first cluster creates the rows."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: PeriodicTask | None = None) -> bool:
+        """Return False: the next cluster would create the row again."""
         return False
 
 

@@ -13,6 +13,8 @@ class DocumentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the kinds of task and the metrics of the queue, and warm up each worker that starts."""
+        from django.contrib import admin
+        from django_q.models import Schedule
         from django_q.signals import post_spawn
 
         from documents import tasks
@@ -20,6 +22,7 @@ class DocumentsConfig(AppConfig):
 
         tasks.autodiscover()
         task_metrics.register()
+        admin.site.unregister(Schedule)  # its scheduler is off: PeriodicTask takes its place
         post_spawn.connect(start_worker, dispatch_uid="documents.start_worker")
 
 

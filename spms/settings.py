@@ -231,8 +231,8 @@ Q_CLUSTER: dict[str, Any] = {
     "recycle": 500,
     # Results live in the task rows. Keeping Django-Q2's as well slows the monitor until entries run twice.
     "save_limit": -1,
-    # A schedule missed while the cluster was down runs once, not once for each time.
-    "catch_up": False,
+    # The supervisor begins scheduled tasks, with every backend.
+    "scheduler": False,
     "log_level": "WARNING",
     "label": "Queue",
 }

@@ -38,7 +38,8 @@ class Inbox:
 
     @property
     def addresses(self):
-        return sorted(message["To"] for message in self.messages)
+        # Without To if all receivers are hidden; aiosmtpd reads this property at each connection.
+        return sorted(str(message["To"] or "") for message in self.messages)
 
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         self.connections += 1

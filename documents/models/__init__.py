@@ -9,6 +9,7 @@ from documents.models.notifications import Delivery, Subscription
 from documents.models.projects import BusinessArea, Membership, Project, Viewer
 from documents.models.report_parts import DrawnPart
 from documents.models.scheduled_reports import ScheduledReport
+from documents.models.schedules import PeriodicTask
 from documents.models.tasks import Task, TaskQuerySet
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Letter",
     "Membership",
     "Pause",
+    "PeriodicTask",
     "Project",
     "ScheduledReport",
     "Subscription",

@@ -3,12 +3,13 @@
 from django.conf import settings
 from django.db import models
 
+from documents.models.schedules import CronSchedule
 
-class ScheduledReport(models.Model):
+
+class ScheduledReport(CronSchedule):
     """An export or a document's PDF that is made when its cron expression matches, and mailed to its receivers.
 
-    It contains what ``owner`` may see at that moment. ``arguments`` are those of the task; ``next_run_at`` is
-    None while it is paused.
+    It contains what ``owner`` may see at that moment. ``arguments`` are those of the task.
     """
 
     class Kind(models.TextChoices):
@@ -25,11 +26,9 @@ class ScheduledReport(models.Model):
     document = models.ForeignKey("documents.Document", on_delete=models.CASCADE, null=True, blank=True)
     arguments = models.JSONField(default=dict, blank=True)
     receivers = models.JSONField("addresses", default=list)
-    cron = models.CharField("cron expression", max_length=100)
     missed = models.CharField(
         "a time that was missed", max_length=4, choices=Missed.choices, default=Missed.ONCE
     )
-    next_run_at = models.DateTimeField(null=True, blank=True, db_index=True)
     last_run_at = models.DateTimeField(null=True, blank=True)
     last_task = models.ForeignKey(
         "documents.Task", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

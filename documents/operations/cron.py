@@ -1,12 +1,15 @@
-"""Cron expressions, in the time zone of the agency."""
+"""Cron expressions in the time zone of the agency, and the rows that have one: the only scheduler."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from cronsim import CronSim, CronSimError
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from documents.exceptions import InvalidCronExpression
+from documents.models.schedules import CronSchedule
 
 MIN_INTERVAL = timedelta(minutes=10)
 MAX_TIMES_CHECKED = 50
@@ -20,6 +23,19 @@ def next_after(expression: str, after: datetime) -> datetime | None:
     return next(_times(expression, after), None)
 
 
+def claim_due[Row: CronSchedule](schedules: QuerySet[Row]) -> Iterator[tuple[Row, datetime]]:
+    """Yield each schedule that is due with the time for which it was due, once however many clusters ask.
+
+    Its next run is set before it is yielded; missed times are caught up by one run.
+    """
+    now = timezone.localtime()
+    for schedule in schedules.filter(next_run_at__lte=now):
+        due_at = schedule.next_run_at
+        unchanged = schedules.filter(pk=schedule.pk, next_run_at=due_at)
+        if due_at and unchanged.update(next_run_at=next_after(schedule.cron, now)):
+            yield schedule, due_at
+
+
 def validate(expression: str, now: datetime) -> None:
     """Raise InvalidCronExpression unless the expression matches, and at most every ten minutes."""
     times = _first_times(expression, now)
@@ -27,7 +43,7 @@ def validate(expression: str, now: datetime) -> None:
         raise InvalidCronExpression(f"“{expression}” names a time that never comes; choose another day.")
     for earlier, later in pairwise(times):
         if later - earlier < MIN_INTERVAL:
-            raise InvalidCronExpression("A report is made at most every ten minutes; name fewer times.")
+            raise InvalidCronExpression("A schedule may run at most every ten minutes; name fewer times.")
 
 
 def _first_times(expression: str, now: datetime) -> list[datetime]:

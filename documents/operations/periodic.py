@@ -1,47 +1,53 @@
-"""Scheduled maintenance: rows of Django-Q2's schedule, created once and then the maintainer's to change."""
+"""The maintenance that runs on a schedule: the nightly clean-up and the weekly summary."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from django.db import transaction
 from django.utils import timezone
 from django_q.models import Schedule
 
+from documents.models import PeriodicTask
+from documents.operations import cron
 from documents.queue import hints
 from documents.tasks import maintenance
 
-ENTRY = "documents.queue.hints.begin_scheduled"
-CLEANUP_HOUR, SUMMARY_HOUR, MONDAY = 2, 7, 0
+DEFAULT_CRON = {maintenance.CLEANUP: "0 2 * * *", maintenance.SUMMARY: "0 7 * * MON"}
 
 
 def ensure_schedules() -> None:
-    """Create the schedules that are missing, and correct the function that older versions have named."""
-    now = timezone.localtime()
-    for kind, schedule_type, next_run in (
-        (maintenance.CLEANUP, Schedule.DAILY, next_at(now, CLEANUP_HOUR)),
-        (maintenance.SUMMARY, Schedule.WEEKLY, next_at(now, SUMMARY_HOUR, weekday=MONDAY)),
-    ):
-        values = {"func": ENTRY, "args": repr(kind), "schedule_type": schedule_type, "next_run": next_run}
-        same = Schedule.objects.filter(name=kind).order_by("pk")
-        if not same.exists():
-            Schedule.objects.create(name=kind, **values)
-        # Several clusters may start at the same moment, and nothing makes the name unique: the first row stays.
-        same.filter(pk__in=[row.pk for row in same[1:]]).delete()
-        same.exclude(func=ENTRY).update(func=ENTRY)
+    """Create the schedules that are missing; safe to run concurrently.
+
+    Older versions stored them with Django-Q2: such a row is removed, and its time is kept.
+    """
+    for kind, expression in DEFAULT_CRON.items():
+        older = Schedule.objects.filter(name=kind).order_by("pk")
+        with transaction.atomic():
+            PeriodicTask.objects.get_or_create(
+                kind=kind, defaults=_converted(older.first()) or _first_run(expression)
+            )
+            older.delete()
 
 
 def enqueue_due() -> None:
-    """Begin the tasks that are due, once however many clusters ask; missed times are caught up by one task."""
-    for schedule in Schedule.objects.filter(next_run__lte=timezone.now()):
-        following = schedule.calculate_next_run()
-        while following <= timezone.now():
-            following = schedule.calculate_next_run(following)
-        same = Schedule.objects.filter(pk=schedule.pk, next_run=schedule.next_run)
-        if same.update(next_run=following):
-            hints.begin_scheduled(str(schedule.name))
+    """Begin the tasks that are due; safe to run concurrently."""
+    for schedule, _ in cron.claim_due(PeriodicTask.objects.all()):
+        hints.begin_scheduled(schedule.kind)
 
 
-def next_at(now: datetime, hour: int, *, weekday: int | None = None) -> datetime:
-    """Return the next time in local time with this hour and, if given, this weekday (Monday is 0)."""
-    day = now.replace(hour=hour, minute=0, second=0, microsecond=0)
-    while day <= now or (weekday is not None and day.weekday() != weekday):
-        day += timedelta(days=1)  # in local time: the hour stays the same through a DST change
-    return day
+def _first_run(expression: str) -> dict[str, object]:
+    return {"cron": expression, "next_run_at": cron.next_after(expression, timezone.localtime())}
+
+
+def _converted(older: Schedule | None) -> dict[str, object]:
+    """Return the columns that keep the times of a row of Django-Q2, or none for a period other than these."""
+    if older is None:
+        return {}
+    at: datetime = timezone.localtime(older.next_run)
+    expressions = {
+        Schedule.DAILY: f"{at.minute} {at.hour} * * *",
+        Schedule.WEEKLY: f"{at.minute} {at.hour} * * {at.isoweekday() % 7}",
+        Schedule.MONTHLY: f"{at.minute} {at.hour} {at.day} * *",
+    }
+    if older.schedule_type not in expressions:
+        return {}
+    return {"cron": expressions[older.schedule_type], "next_run_at": older.next_run}

@@ -26,16 +26,12 @@ logger = logging.getLogger(__name__)
 
 def enqueue_due() -> None:
     """Begin every report that is due; safe to run concurrently."""
-    now = timezone.localtime()
-    for report in ScheduledReport.objects.filter(next_run_at__lte=now).select_related("owner"):
-        due_at = report.next_run_at
-        unchanged = ScheduledReport.objects.filter(pk=report.pk, next_run_at=due_at)
-        if due_at and unchanged.update(next_run_at=cron.next_after(report.cron, now)):
-            _run_due(report, due_at, now)
+    for report, due_at in cron.claim_due(ScheduledReport.objects.select_related("owner")):
+        _run_due(report, due_at)
 
 
-def _run_due(report: ScheduledReport, due_at: datetime, now: datetime) -> None:
-    if report.missed == ScheduledReport.Missed.SKIP and now - due_at > MAX_DELAY:
+def _run_due(report: ScheduledReport, due_at: datetime) -> None:
+    if report.missed == ScheduledReport.Missed.SKIP and timezone.now() - due_at > MAX_DELAY:
         problem = f"{timezone.localtime(due_at):%d %b %H:%M} was missed, as no worker was there, and skipped."
         _record_run(report, last_problem=problem)
         return

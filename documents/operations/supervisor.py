@@ -21,14 +21,10 @@ logger = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Supervises one cluster of workers; call ``tick`` about once a second, from one thread.
+    """Supervises one cluster of workers; call ``tick`` about once a second, from one thread."""
 
-    ``runs_schedules`` is for queue backends that do not run Django-Q2's schedules themselves.
-    """
-
-    def __init__(self, name: str, worker_count: int, *, runs_schedules: bool = False) -> None:
+    def __init__(self, name: str, worker_count: int) -> None:
         self._name, self._worker_count = name, worker_count
-        self._runs_schedules = runs_schedules
         self._ticks = itertools.count()
 
     def tick(self) -> bool:
@@ -60,8 +56,7 @@ class Supervisor:
         memory_bytes = processes.worker_memory_bytes() if is_measured else None
         if clusters.heartbeat(self._name, self._worker_count, memory_bytes):
             periodic.ensure_schedules()
-        if self._runs_schedules:
-            periodic.enqueue_due()
+        periodic.enqueue_due()
         scheduled_reports.enqueue_due()
         cycle_task.settle_orphans()
         notification_task.enqueue_due()

@@ -14,9 +14,8 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django_q.models import Schedule
 
-from documents.models import Cluster, Document, Task, TaskQuerySet
+from documents.models import Cluster, Document, PeriodicTask, Task, TaskQuerySet
 from documents.queue import failure_groups
 
 PAGE_SIZE = 50
@@ -153,16 +152,16 @@ def counts() -> dict[str, int]:
     return dict.fromkeys(Task.Status.values, 0) | dict(in_flight) | ended
 
 
-def schedules() -> list[tuple[Schedule, Task | None]]:
-    """Return the schedules, each with the last task it began."""
+def schedules() -> list[tuple[PeriodicTask, Task | None]]:
+    """Return the periodic tasks, each with the last task it began."""
     return [
         (
             schedule,
-            Task.objects.filter(kind=schedule.name, fingerprint=schedule.name)
+            Task.objects.filter(kind=schedule.kind, fingerprint=schedule.kind)
             .order_by("-created_at")
             .first(),
         )
-        for schedule in Schedule.objects.order_by("next_run")
+        for schedule in PeriodicTask.objects.all()
     ]
 
 

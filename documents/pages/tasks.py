@@ -15,10 +15,9 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
-from django_q.models import Schedule
 
 from documents import exceptions
-from documents.models import Task
+from documents.models import PeriodicTask, Task
 from documents.pages import task_tables
 from documents.queue import hints, leases, lifecycle, statistics
 
@@ -105,8 +104,8 @@ def resume(request: HttpRequest) -> HttpResponse:
 @require_POST
 def run_schedule(request: HttpRequest, name: str) -> HttpResponse:
     """Begin a scheduled task at once."""
-    schedule = get_object_or_404(Schedule, name=name)
-    hints.begin_scheduled(str(schedule.name))
+    schedule = get_object_or_404(PeriodicTask, kind=name)
+    hints.begin_scheduled(schedule.kind)
     messages.success(request, f"“{name}” was begun.")
     return redirect("task-pages")
 

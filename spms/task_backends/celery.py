@@ -152,7 +152,7 @@ def _supervise(sender: Any, **_: Any) -> None:
     from documents.operations.supervisor import Supervisor
     from documents.queue import clusters
 
-    supervisor = Supervisor(clusters.cluster_name(), sender.controller.concurrency, runs_schedules=True)
+    supervisor = Supervisor(clusters.cluster_name(), sender.controller.concurrency)
     threading.Thread(target=_run_supervisor, args=(supervisor,), daemon=True, name="supervisor").start()
 
 

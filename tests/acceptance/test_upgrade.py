@@ -101,8 +101,9 @@ def test_each_message_is_sent_once(system, inbox):
 
 
 def test_schedules_of_the_old_version_go_on(system):
-    schedules = "SELECT name, next_run > datetime('now') FROM django_q_schedule ORDER BY name"
-    assert rows(system, schedules) == [("cleanup", 1), ("summary", 1)]
+    schedules = "SELECT kind, cron, next_run_at > datetime('now') FROM documents_periodictask ORDER BY kind"
+    assert rows(system, schedules) == [("cleanup", "0 20 * * *", 1), ("summary", "0 20 * * 0", 1)]
+    assert rows(system, "SELECT name FROM django_q_schedule") == []
     reports = "SELECT last_problem, next_run_at > datetime('now') FROM documents_scheduledreport"
     assert rows(system, reports) == [("", 1)]
     assert rows(system, "SELECT func FROM django_q_task WHERE NOT success") == []
@@ -120,7 +121,7 @@ def test_the_evaluator_remembers_what_the_old_version_knew(system):
 
 @pytest.mark.parametrize(
     "table",
-    ["documents_task", "documents_notice", "documents_letter", "django_q_schedule", "metrics_modestate"],
+    ["documents_task", "documents_notice", "documents_letter", "documents_periodictask", "metrics_modestate"],
 )
 def test_a_backup_of_an_upgraded_system_is_restored(table, system, restored):
     statement = f"SELECT * FROM {table} ORDER BY 1"

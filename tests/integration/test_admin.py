@@ -1,12 +1,14 @@
 """Django's admin shows everything, and keeps the rules of the API."""
 
 import pytest
+from django.utils import timezone
 
-from documents.models import Document, Task
+from documents.models import Document, PeriodicTask, Task
+from documents.operations import periodic
 from metrics.models import Evaluation, Feedback, ModeChange, ModeState
 from tests import factories
 
-MODELS = ("project", "document", "documentimage", "businessarea", "task", "cycle", "letter")
+MODELS = ("periodictask", "project", "document", "documentimage", "businessarea", "task", "cycle", "letter")
 
 
 @pytest.fixture
@@ -68,3 +70,17 @@ def test_a_text_that_the_kind_does_not_have_is_refused_here_too(admin, plan):
 def test_people_who_are_not_staff_stay_outside(client, owner):
     client.force_login(owner)
     assert client.get("/admin/documents/document/").status_code == 302
+
+
+def test_a_new_expression_sets_the_next_run_and_a_bad_one_is_refused(admin):
+    periodic.ensure_schedules()
+    schedule = PeriodicTask.objects.get(kind="cleanup")
+    assert schedule.next_run_at is not None
+    shown = timezone.localtime(schedule.next_run_at)
+    values = {"next_run_at_0": f"{shown:%Y-%m-%d}", "next_run_at_1": f"{shown:%H:%M:%S}"}
+    address = f"/admin/documents/periodictask/{schedule.pk}/change/"
+    refused = admin.post(address, {"cron": "* * * * *", **values})
+    assert "at most every ten minutes" in refused.content.decode()
+    assert admin.post(address, {"cron": "15 4 * * *", **values}).status_code == 302
+    schedule.refresh_from_db()
+    assert f"{timezone.localtime(schedule.next_run_at):%H:%M}" == "04:15"

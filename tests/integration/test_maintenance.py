@@ -13,8 +13,8 @@ from django.utils.module_loading import import_string
 from django_q.models import OrmQ, Schedule
 
 from documents.infrastructure import storage
-from documents.models import Task
-from documents.operations import periodic
+from documents.models import PeriodicTask, Task
+from documents.operations import cron, periodic
 from documents.queue import hints, lifecycle
 from documents.tasks import maintenance
 from tests import factories
@@ -22,6 +22,8 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 LONG_AGO = timedelta(days=200)
+PERTH = ZoneInfo("Australia/Perth")
+OLDER_ENTRY = "documents.queue.begin_scheduled"
 
 
 def kept_file(age=LONG_AGO, files=None):
@@ -104,45 +106,64 @@ def test_a_schedule_begins_one_task_at_a_time():
 
 def test_schedules_are_made_once_and_then_left_alone():
     periodic.ensure_schedules()
-    Schedule.objects.filter(name="cleanup").update(next_run=timezone.now())
+    PeriodicTask.objects.filter(kind="cleanup").update(cron="0 3 * * SUN", next_run_at=None)
     periodic.ensure_schedules()
-    assert Schedule.objects.count() == 2
-    assert Schedule.objects.get(name="cleanup").next_run < timezone.now()
-
-
-def test_a_schedule_of_an_older_version_keeps_its_time_and_runs_once():
-    older = "documents.queue.begin_scheduled"
-    Schedule.objects.create(name="cleanup", func=older, args="'cleanup'", schedule_type=Schedule.WEEKLY)
-    next_run = Schedule.objects.get().next_run
-    import_string(older)("cleanup")  # Django-Q2 may be quicker than the first heartbeat
-    periodic.ensure_schedules()
-    schedule = Schedule.objects.get(name="cleanup")
-    assert (schedule.schedule_type, schedule.next_run) == (Schedule.WEEKLY, next_run)
-    import_string(schedule.func)("cleanup")
-    assert Task.objects.filter(kind="cleanup").count() == 1
+    assert PeriodicTask.objects.count() == 2
+    cleanup = PeriodicTask.objects.get(kind="cleanup")
+    assert (cleanup.cron, cleanup.next_run_at) == ("0 3 * * SUN", None)
 
 
 @pytest.mark.parametrize(
-    ("now", "hour", "weekday", "expected"),
+    ("kind", "now", "expected"),
     [
-        ("2026-11-23 01:59", 2, None, "2026-11-23 02:00"),
-        ("2026-11-23 02:00", 2, None, "2026-11-24 02:00"),
-        ("2026-11-23 08:00", 7, 0, "2026-11-30 07:00"),
-        ("2026-12-31 03:00", 2, None, "2027-01-01 02:00"),
+        ("cleanup", "2026-11-23 01:59", "2026-11-23 02:00"),
+        ("cleanup", "2026-11-23 02:00", "2026-11-24 02:00"),
+        ("cleanup", "2026-12-31 03:00", "2027-01-01 02:00"),
+        ("summary", "2026-11-23 08:00", "2026-11-30 07:00"),
     ],
 )
-def test_the_next_time_is_in_local_time(now, hour, weekday, expected):
-    zone = ZoneInfo("Australia/Perth")
-    moment = datetime.fromisoformat(now).replace(tzinfo=zone)
-    assert periodic.next_at(moment, hour, weekday=weekday) == datetime.fromisoformat(expected).replace(
-        tzinfo=zone
-    )
+def test_maintenance_runs_at_night_and_on_mondays_in_local_time(kind, now, expected):
+    before, after = (datetime.fromisoformat(text).replace(tzinfo=PERTH) for text in (now, expected))
+    assert cron.next_after(periodic.DEFAULT_CRON[kind], before) == after
 
 
-def test_clusters_that_start_at_the_same_moment_leave_one_schedule_of_each():
+def test_maintenance_that_is_due_is_begun_once_however_often_it_was_missed():
     periodic.ensure_schedules()
-    for kind in (maintenance.CLEANUP, maintenance.SUMMARY):
-        Schedule.objects.create(name=kind, func=periodic.ENTRY)
+    PeriodicTask.objects.filter(kind="cleanup").update(next_run_at=timezone.now() - timedelta(days=10))
+    for _ in range(2):
+        periodic.enqueue_due()
+    assert list(Task.objects.values_list("kind", flat=True)) == ["cleanup"]
+    assert PeriodicTask.objects.get(kind="cleanup", next_run_at__gt=timezone.now())
+
+
+def test_maintenance_that_is_paused_is_not_begun():
     periodic.ensure_schedules()
-    names = Schedule.objects.order_by("name").values_list("name", flat=True)
-    assert list(names) == [maintenance.CLEANUP, maintenance.SUMMARY]
+    PeriodicTask.objects.update(next_run_at=None)
+    periodic.enqueue_due()
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("period", "expression"),
+    [(Schedule.DAILY, "30 5 * * *"), (Schedule.WEEKLY, "30 5 * * 0"), (Schedule.MONTHLY, "30 5 29 * *")],
+)
+def test_a_schedule_of_an_older_version_keeps_its_times_and_leaves_django_q(period, expression):
+    at = datetime(2026, 11, 29, 5, 30, tzinfo=timezone.get_default_timezone())
+    for _ in range(2):  # older clusters may have started at the same moment
+        Schedule.objects.create(name="cleanup", func=OLDER_ENTRY, schedule_type=period, next_run=at)
+    periodic.ensure_schedules()
+    cleanup = PeriodicTask.objects.get(kind="cleanup")
+    assert (cleanup.cron, cleanup.next_run_at) == (expression, at)
+    assert not Schedule.objects.exists()
+
+
+def test_a_period_that_cron_cannot_say_becomes_the_default():
+    Schedule.objects.create(name="cleanup", func=OLDER_ENTRY, schedule_type=Schedule.HOURLY)
+    periodic.ensure_schedules()
+    assert PeriodicTask.objects.get(kind="cleanup").cron == periodic.DEFAULT_CRON["cleanup"]
+    assert not Schedule.objects.exists()
+
+
+def test_an_entry_of_an_older_version_begins_the_task():
+    import_string(OLDER_ENTRY)("cleanup")
+    assert Task.objects.filter(kind="cleanup").count() == 1

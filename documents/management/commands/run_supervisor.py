@@ -29,6 +29,6 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))
-        supervisor = Supervisor(clusters.register_cluster(), options["workers"], runs_schedules=True)
+        supervisor = Supervisor(clusters.register_cluster(), options["workers"])
         supervisor.run(stop)
         supervisor.shut_down()
