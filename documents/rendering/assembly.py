@@ -1,4 +1,4 @@
-"""Bind the parts of a report: cover and contents are laid out around them, numbers and fonts are put in."""
+"""Assemble a report from its parts: lay out cover and contents, then add page numbers, margins and fonts."""
 
 import io
 from collections.abc import Iterable
@@ -18,16 +18,16 @@ from documents.rendering.protocol import AssemblyJob, RenderedPdf
 from documents.rendering.render_log import RenderLog
 
 MAX_LAYOUTS = 5
-# By how many pages of contents the numbers begin is a guess at first; a wrong one costs a second layout.
+# The first layout guesses how many pages the contents take; a wrong guess costs a second layout.
 LINES_PER_CONTENTS_PAGE = 36
 CHARACTERS_PER_LINE = 95
-CONTENTS_PAGE = 1  # counted from 0: after the cover; the parts take over its headers and footers
-PAGE_NUMBER = "Page {page} of {pages}"  # as report.css says it
+CONTENTS_PAGE = 1  # from 0, after the cover; its headers and footers are those of all parts
+PAGE_NUMBER = "Page {page} of {pages}"  # as in report.css
 
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """A place on a page: the page from 0, and points from the lower left corner."""
+    """A place on a page: the page, from 0, and points from its lower left corner."""
 
     page: int
     x: float
@@ -36,48 +36,59 @@ class Destination:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenPart:
-    """A part that is open: what is known of it, its anchors and their places, its first page in the report from 0."""
+    """The open PDF of a part, its metadata and anchors, and its first page in the report, from 0."""
 
     pdf: Pdf
-    facts: PartMetadata
+    metadata: PartMetadata
     anchors: dict[str, Destination]
     first_page: int
 
 
-def assemble(setter: LayoutEngine, binding: AssemblyJob, log: RenderLog) -> RenderedPdf:
-    """Make one PDF of a report's cover, contents and parts, complete and synced when this returns."""
+def assemble(engine: LayoutEngine, job: AssemblyJob, log: RenderLog) -> RenderedPdf:
+    """Make one PDF of a report's cover, contents and parts, complete and synced when this returns.
+
+    Raises WeasyPrintIncompatible, OSError, and what WeasyPrint and pikepdf raise for parts that do not fit.
+    """
     weasyprint_internals.check_compatible()
-    bound = _open(binding.part_paths)
-    document, page_count = _lay_out_front(setter, binding.html_path, bound)
+    opened = _open(job.part_paths)
+    document, page_count = _lay_out_front(engine, job.html_path, opened)
     front_pages = len(document.pages)
-    bound = [replace(part, first_page=part.first_page + front_pages) for part in bound]
-    desk = weasyprint_internals.PageStamper(document, CONTENTS_PAGE)
-    for part in bound:
-        desk.add_fonts(part.facts.fonts)
-    margins = desk.draw_margins()
-    numbers = list(desk.draw_numbers(_numbers(range(front_pages, page_count), page_count)))
+    opened = [replace(part, first_page=part.first_page + front_pages) for part in opened]
+    margins, numbers = _draw_margins(document, opened, page_count)
     pdf = _draw_front(document)
-    for part in bound:
+    for part in opened:
         pdf.pages.extend(part.pdf.pages)
-    _stamp_margins(pdf, bound, margins, numbers)
+    _stamp_margins(pdf, opened, margins, numbers)
     structure_tree.merge_structure_trees(
-        pdf, [part.pdf for part in bound], [part.first_page for part in bound]
+        pdf, [part.pdf for part in opened], [part.first_page for part in opened]
     )
-    _write_named_destinations(pdf, bound)
-    _write_outline(pdf, [*parts.bookmarks(document), *_bookmarks(bound)])
-    digest, size_bytes = _save(pdf, Path(binding.pdf_path))
-    lost = sum((part.facts.losses for part in bound), log.losses)
-    return RenderedPdf(pages=page_count, size_bytes=size_bytes, digest=digest, warnings=lost.warnings())
+    _write_named_destinations(pdf, opened)
+    _write_outline(pdf, [*parts.bookmarks(document), *_bookmarks(opened)])
+    digest, size_bytes = _save(pdf, Path(job.pdf_path))
+    missing = sum((part.metadata.missing for part in opened), log.missing)
+    return RenderedPdf(pages=page_count, size_bytes=size_bytes, digest=digest, warnings=missing.warnings())
+
+
+def _draw_margins(document: Any, opened: list[OpenPart], page_count: int) -> tuple[bytes, list[bytes]]:
+    """Draw the margin boxes that all parts share, and the number of each of their pages.
+
+    Adds the fonts of the parts to those that ``document`` will embed.
+    """
+    stamper = weasyprint_internals.PageStamper(document, CONTENTS_PAGE)
+    for part in opened:
+        stamper.add_fonts(part.metadata.fonts)
+    numbers = _numbers(range(len(document.pages), page_count), page_count)
+    return stamper.draw_margins(), list(stamper.draw_numbers(numbers))
 
 
 def _open(paths: Iterable[str]) -> list[OpenPart]:
-    """Open parts; their first pages are counted without cover and contents."""
+    """Open the parts; their first pages do not count cover and contents."""
     opened: list[OpenPart] = []
     first_page = 0
     for path in paths:
         pdf = pikepdf.open(path)
-        facts = PartMetadata.from_json(str(pdf.Root[f"/{parts.METADATA_KEY}"]))
-        opened.append(OpenPart(pdf=pdf, facts=facts, anchors=_anchors(pdf), first_page=first_page))
+        metadata = PartMetadata.from_json(str(pdf.Root[f"/{parts.METADATA_KEY}"]))
+        opened.append(OpenPart(pdf=pdf, metadata=metadata, anchors=_anchors(pdf), first_page=first_page))
         first_page += len(pdf.pages)
     return opened
 
@@ -88,17 +99,23 @@ def _anchors(pdf: Pdf) -> dict[str, Destination]:
     numbers = {page.objgen: number for number, page in enumerate(pdf.pages)}
     named: list[Any] = list(pdf.Root.Names.Dests.Names)
     return {
-        str(name): Destination(page=numbers[place[0].objgen], x=float(place[2]), y=float(place[3]))
-        for name, place in zip(named[::2], named[1::2], strict=True)
+        str(name): Destination(page=numbers[target[0].objgen], x=float(target[2]), y=float(target[3]))
+        for name, target in zip(named[::2], named[1::2], strict=True)
     }
 
 
-def _lay_out_front(setter: LayoutEngine, html_path: str, bound: list[OpenPart]) -> tuple[Any, int]:
-    """Lay out cover and contents with the numbers that they themselves move; return it and all pages' count."""
-    html = setter.read(html_path)
+def _lay_out_front(engine: LayoutEngine, html_path: str, opened: list[OpenPart]) -> tuple[Any, int]:
+    """Return the laid out cover and contents, and how many pages the report has.
+
+    The length of the contents moves the page numbers that they list, so they are laid out until both agree.
+    Raises WeasyPrintIncompatible after MAX_LAYOUTS.
+    """
+    html = engine.read(html_path)
     links = parts.defer_cross_references(html)
-    numbers = {name: part.first_page + place.page for part in bound for name, place in part.anchors.items()}
-    body_pages = sum(len(part.pdf.pages) for part in bound)
+    numbers = {
+        name: part.first_page + target.page for part in opened for name, target in part.anchors.items()
+    }
+    body_pages = sum(len(part.pdf.pages) for part in opened)
     lines = sum(1 + len("".join(link.itertext())) // CHARACTERS_PER_LINE for link, _ in links)
     front_pages = CONTENTS_PAGE + max(1, ceil(lines / LINES_PER_CONTENTS_PAGE))
     for _ in range(MAX_LAYOUTS):
@@ -106,15 +123,15 @@ def _lay_out_front(setter: LayoutEngine, html_path: str, bound: list[OpenPart]) 
             number = numbers.get(anchor)
             link.set("data-page", "" if number is None else str(front_pages + number + 1))
         page_count = front_pages + body_pages
-        document = setter.lay_out(html, setter.css(_numbered(page_count)))
+        document = engine.lay_out(html, engine.css(_footer_css(page_count)))
         if len(document.pages) == front_pages:
             return document, page_count
         front_pages = len(document.pages)
-    raise weasyprint_internals.WeasyPrintIncompatible("The contents do not come to rest.")
+    raise weasyprint_internals.WeasyPrintIncompatible("The length of the contents does not settle.")
 
 
-def _numbered(page_count: int) -> str:
-    """Return the stylesheet for cover and contents that stand alone: the numbers are given, not counted."""
+def _footer_css(page_count: int) -> str:
+    """Return the stylesheet for cover and contents: page numbers of the whole report, given and not counted."""
     footer = f'"Page " counter(page) " of {page_count}"'
     return (
         f"@page {{ @bottom-right {{ content: {footer} }} }} .contents a::after {{ content: attr(data-page) }}"
@@ -131,8 +148,8 @@ def _draw_front(document: Any) -> Pdf:
     return Pdf.open(stream)
 
 
-def _stamp_margins(pdf: Pdf, bound: list[OpenPart], margins: bytes, numbers: Iterable[bytes]) -> None:
-    """Give the parts' pages the fonts of the whole, and headers, footers and numbers, which are no content."""
+def _stamp_margins(pdf: Pdf, opened: list[OpenPart], margins: bytes, numbers: Iterable[bytes]) -> None:
+    """Give the pages of the parts the report's fonts, and its headers, footers and numbers as artifacts."""
     sample: Any = pdf.pages[CONTENTS_PAGE].obj
     resources = sample.Resources
     form = pdf.make_stream(
@@ -143,7 +160,7 @@ def _stamp_margins(pdf: Pdf, bound: list[OpenPart], margins: bytes, numbers: Ite
         Resources=Dictionary(Font=resources.Font, ExtGState=resources.ExtGState),
     )
     number = iter(numbers)
-    for part in bound:
+    for part in opened:
         pages = pdf.pages[part.first_page : part.first_page + len(part.pdf.pages)]
         for used in _resources(pages):
             used.Font = resources.Font
@@ -152,26 +169,26 @@ def _stamp_margins(pdf: Pdf, bound: list[OpenPart], margins: bytes, numbers: Ite
                 if name not in used.ExtGState:
                     used.ExtGState[name] = state
         for page in pages:
-            dress = b"/Artifact <</Type /Pagination>> BDC\n/Margins Do\nq\n" + next(number) + b"\nQ\nEMC"
-            page.obj.Contents = Array([page.obj.Contents, pdf.make_stream(dress)])
+            artifact = b"/Artifact <</Type /Pagination>> BDC\n/Margins Do\nq\n" + next(number) + b"\nQ\nEMC"
+            page.obj.Contents = Array([page.obj.Contents, pdf.make_stream(artifact)])
 
 
 def _resources(pages: Iterable[pikepdf.Page]) -> Iterable[Any]:
     return {page.obj.Resources.objgen: page.obj.Resources for page in pages}.values()
 
 
-def _write_named_destinations(pdf: Pdf, bound: list[OpenPart]) -> None:
-    """Name the anchors of all parts, and let the links that led elsewhere lead to them."""
+def _write_named_destinations(pdf: Pdf, opened: list[OpenPart]) -> None:
+    """Name the anchors of all parts, and resolve the links between parts."""
     names: dict[str, Any] = {}
-    for part in bound:
-        for name, place in part.anchors.items():
-            page = pdf.pages[part.first_page + place.page].obj
-            names.setdefault(name, Array([page, Name.XYZ, place.x, place.y, 0]))
-    for each in pdf.pages:
-        for annotation in each.obj.get(Name.Annots, ()):
+    for part in opened:
+        for name, target in part.anchors.items():
+            page = pdf.pages[part.first_page + target.page].obj
+            names.setdefault(name, Array([page, Name.XYZ, target.x, target.y, 0]))
+    for linking in pdf.pages:
+        for annotation in linking.obj.get(Name.Annots, ()):
             _resolve_cross_reference(annotation, names)
     ordered = sorted(names.items(), key=lambda pair: pair[0].encode())
-    flat = [item for name, place in ordered for item in (String(name), place)]
+    flat = [item for name, target in ordered for item in (String(name), target)]
     pdf.Root.Names = Dictionary(Dests=Dictionary(Names=Array(flat)))
 
 
@@ -185,26 +202,26 @@ def _resolve_cross_reference(annotation: Any, names: dict[str, Any]) -> None:
         annotation.Dest = annotation.Contents = String(name)
 
 
-def _bookmarks(bound: list[OpenPart]) -> Iterable[Bookmark]:
+def _bookmarks(opened: list[OpenPart]) -> Iterable[Bookmark]:
     return (
         replace(bookmark, page=part.first_page + bookmark.page)
-        for part in bound
-        for bookmark in part.facts.bookmarks
+        for part in opened
+        for bookmark in part.metadata.bookmarks
     )
 
 
 def _write_outline(pdf: Pdf, bookmarks: Iterable[Bookmark]) -> None:
-    """Write the outline: an entry stands under the last one before it of a higher level."""
+    """Write the outline; an entry is a child of the nearest entry before it with a higher level."""
     with pdf.open_outline() as outline:
         outline.root.clear()
         above: list[tuple[int, list[OutlineItem]]] = [(0, outline.root)]
-        for mark in bookmarks:
-            place = Array([pdf.pages[mark.page].obj, Name.XYZ, mark.x, mark.y, 0])
-            item = OutlineItem(mark.title, place)
-            while above[-1][0] >= mark.level:
+        for bookmark in bookmarks:
+            page = pdf.pages[bookmark.page].obj
+            item = OutlineItem(bookmark.title, Array([page, Name.XYZ, bookmark.x, bookmark.y, 0]))
+            while above[-1][0] >= bookmark.level:
                 above.pop()
             above[-1][1].append(item)
-            above.append((mark.level, item.children))
+            above.append((bookmark.level, item.children))
 
 
 def _save(pdf: Pdf, path: Path) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""The rendering process: warm, one render at a time, and never alive without its parent.
+"""The rendering process: it stays warm, does one job at a time, and ends with its parent.
 
 Started as ``python -m documents.rendering.child PARENT_PID MEMORY_BYTES`` in a private folder. It knows
 neither Django nor the database; see ``protocol`` for the messages it reads and writes.
@@ -20,13 +20,13 @@ from documents.infrastructure import processes
 from documents.rendering import assembly, layout, parts, weasyprint_internals
 from documents.rendering.layout import LayoutEngine
 from documents.rendering.protocol import AssemblyJob, Job, PartsJob, RenderedPdf, RenderJob, decode
-from documents.rendering.render_log import RenderLog, Say
+from documents.rendering.render_log import RenderLog, SendMessage
 
 NICENESS = 5
-# An archive wants pictures as they are: no smoothing by the reader's program.
+# In an archive, viewers must not smooth pictures.
 ARCHIVE_CSS = "img { image-rendering: crisp-edges }"
 
-# What WeasyPrint lets through when a document is beyond it, and the reason to give.
+# Errors that WeasyPrint raises for a document that it cannot lay out, and the reasons to show.
 BEYOND_LAYOUT: dict[type[BaseException], str] = {
     RecursionError: "Its elements are nested too deeply.",
     ZeroDivisionError: "It uses a size that cannot be laid out.",
@@ -40,26 +40,26 @@ def main() -> None:
     parent_pid, memory_bytes = int(sys.argv[1]), int(sys.argv[2])
     _die_with(parent_pid)
     _limit_memory(memory_bytes)
-    os.nice(NICENESS)  # a web process answers before a page is laid out
-    say = _speaker()
-    renderer = Renderer(say)
-    say({"ready": True})
+    os.nice(NICENESS)  # web processes take precedence
+    send = _open_channel()
+    renderer = Renderer(send)
+    send({"ready": True})
     for line in sys.stdin:
-        say(renderer.answer(decode(line)))
+        send(renderer.answer(decode(line)))
         gc.collect()
 
 
 class Renderer:
-    """Does one piece of work at a time; what is slow to make is kept."""
+    """Does one job at a time with the same layout engine."""
 
-    def __init__(self, say: Say) -> None:
-        self._setter = LayoutEngine()
-        self._log = RenderLog(say)
+    def __init__(self, send: SendMessage) -> None:
+        self._engine = LayoutEngine()
+        self._log = RenderLog(send)
 
-    def answer(self, work: Job) -> dict[str, Any]:
-        """Do a piece of work and return the message that ends it."""
+    def answer(self, job: Job) -> dict[str, Any]:
+        """Do a job and return the message that ends it."""
         try:
-            return {"done": self.do(work)}
+            return {"done": self.do(job)}
         except MemoryError:
             return {
                 "failed": "render-out-of-memory",
@@ -68,27 +68,27 @@ class Renderer:
         except weasyprint_internals.WeasyPrintIncompatible as error:
             return {"failed": "binding-unsupported", "detail": str(error)}
         except OSError as error:
-            if error.errno is None:  # WeasyPrint's own, of an address that it may not fetch
+            if error.errno is None:  # from WeasyPrint, about an address that it may not fetch
                 return {"failed": "document-unrenderable", "detail": _reason(error)}
             return {"failed": "os-error", "errno": error.errno, "detail": error.strerror or str(error)}
         except Exception as error:  # noqa: BLE001 (the boundary of the process)
             return {"failed": "document-unrenderable", "detail": _reason(error)}
 
-    def do(self, work: Job) -> Any:
-        """Do a piece of work and return what the parent gets of it, as values for JSON."""
-        _limit_cpu(work.cpu_seconds)
-        self._setter.fetcher.allow(work.images)
+    def do(self, job: Job) -> Any:
+        """Do a job and return its result as values for JSON. Raises whatever stops the job."""
+        _limit_cpu(job.cpu_seconds)
+        self._engine.fetcher.allow(job.images)
         self._log.start()
-        if isinstance(work, PartsJob):
-            return [asdict(drawn) for drawn in parts.render_part(self._setter, work, self._log)]
-        if isinstance(work, AssemblyJob):
-            return asdict(self._bind(work))
-        return asdict(self._render(work))
+        if isinstance(job, PartsJob):
+            return [asdict(part) for part in parts.render_parts(self._engine, job, self._log)]
+        if isinstance(job, AssemblyJob):
+            return asdict(self._assemble(job))
+        return asdict(self._render(job))
 
-    def _bind(self, work: AssemblyJob) -> RenderedPdf:
-        """Bind a report; what goes wrong is no author's fault, and the report can still be made as a whole."""
+    def _assemble(self, job: AssemblyJob) -> RenderedPdf:
+        """Assemble a report. An unexpected error is no fault of the authors: the report can be rendered as a whole."""
         try:
-            return assembly.assemble(self._setter, work, self._log)
+            return assembly.assemble(self._engine, job, self._log)
         except (MemoryError, OSError, weasyprint_internals.WeasyPrintIncompatible):
             raise
         except Exception as error:
@@ -96,8 +96,8 @@ class Renderer:
 
     def _render(self, job: RenderJob) -> RenderedPdf:
         """Lay out and draw one document into ``job.pdf_path``, complete and synced when this returns."""
-        css = [self._setter.css(ARCHIVE_CSS)] if job.variant != layout.PDF_UA else []
-        document = self._setter.lay_out(self._setter.read(job.html_path), *css, variant=job.variant)
+        css = [self._engine.css(ARCHIVE_CSS)] if job.variant != layout.PDF_UA else []
+        document = self._engine.lay_out(self._engine.read(job.html_path), *css, variant=job.variant)
         attachments = [_source(job)] if job.source_path else None
         digest, size_bytes = layout.render_pdf(
             document, Path(job.pdf_path), variant=job.variant, attachments=attachments
@@ -106,12 +106,12 @@ class Renderer:
             pages=len(document.pages),
             size_bytes=size_bytes,
             digest=digest,
-            warnings=self._log.losses.warnings(),
+            warnings=self._log.missing.warnings(),
         )
 
 
 def _source(job: RenderJob) -> Attachment:
-    """Return what the document was made from, with a date of its own: equal input gives equal files."""
+    """Return the source of the document with its own date, so that equal input gives equal files."""
     generated_at = datetime.fromisoformat(job.generated_at).astimezone(UTC)
     return Attachment(
         filename=job.source_path,
@@ -130,37 +130,42 @@ def _reason(error: Exception) -> str:
 
 
 def _die_with(parent_pid: int) -> None:
-    """Ask the kernel to end this process with the thread that started it, at once."""
+    """Have the kernel kill this process as soon as the thread that started it ends."""
     processes.end_with_parent()
     if os.getppid() != parent_pid:
         sys.exit("the parent is gone")
 
 
 def _limit_memory(memory_bytes: int) -> None:
-    """Bound what the process may allocate, as a backstop (the parent watches it); files it may open many."""
+    """Limit the memory, as a backstop to the parent's watch; allow as many open files as the system does."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a report is bound from hundreds of open files
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (most, most)
+    )  # a report is assembled from hundreds of open files
 
 
 def _limit_cpu(cpu_seconds: int) -> None:
-    """Allow so much more computing time; past it the kernel ends the process with SIGXCPU."""
+    """Allow this much more CPU time; after it the kernel ends the process with SIGXCPU."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     limit = int(used.ru_utime + used.ru_stime) + cpu_seconds + 1
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
-def _speaker() -> Say:
-    """Keep standard output for messages; whatever else prints goes to standard error."""
+def _open_channel() -> SendMessage:
+    """Return a function that sends a message to the parent; all other output goes to standard error.
+
+    Messages go to the original standard output.
+    """
     stream: TextIO = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def say(message: dict[str, Any]) -> None:
+    def send(message: dict[str, Any]) -> None:
         stream.write(json.dumps(message) + "\n")
         stream.flush()
 
-    return say
+    return send
 
 
 if __name__ == "__main__":

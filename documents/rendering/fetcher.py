@@ -1,4 +1,4 @@
-"""What a document may fetch while it is laid out: its own images, small ones in the text, nothing else."""
+"""Restrict what a document may fetch during layout: its own images, and small ones in ``data:`` addresses."""
 
 import io
 from pathlib import Path
@@ -15,27 +15,27 @@ MAX_PIXELS = 40_000_000
 
 
 class RefusedAddress(ValueError):
-    """An address that is not on the list."""
+    """Raised for an address that a document may not fetch."""
 
 
 class AllowListFetcher(URLFetcher):  # type: ignore[misc]
-    """Fetch from a list of addresses (``images``: address → path of a local file) and from ``data:`` only."""
+    """Fetches only the listed addresses, from local files, and ``data:`` addresses."""
 
     def __init__(self) -> None:
         super().__init__(allowed_protocols={"data"}, allow_redirects=False)
         self._paths: dict[str, Path] = {}
 
     def allow(self, images: dict[str, str]) -> None:
-        """Replace the list; addresses without a scheme are relative to the document's base."""
+        """Replace the list (address → path); addresses without a scheme are relative to the document's base."""
         self._paths = {urljoin(BASE_URL, url): Path(path) for url, path in images.items()}
 
     def fetch(self, url: str, headers: dict[str, str] | None = None) -> URLFetcherResponse:
-        """Return the file behind an allowed address; raises RefusedAddress for every other."""
+        """Return the file of an allowed address. Raises RefusedAddress for any other, and OSError."""
         if url.startswith("data:"):
             return self._from_data_uri(url, headers)
         if (path := self._paths.get(url)) is None:
             raise RefusedAddress("this address is not one of the document's own images")
-        # With a file address WeasyPrint reads the image when it draws it, instead of keeping it in memory.
+        # From a file address WeasyPrint reads the image when it draws it, instead of keeping it in memory.
         return URLFetcherResponse(path.as_uri(), path.open("rb"))
 
     def _from_data_uri(self, url: str, headers: dict[str, str] | None) -> URLFetcherResponse:
@@ -46,7 +46,7 @@ class AllowListFetcher(URLFetcher):  # type: ignore[misc]
 
 
 def _raster_type(content: bytes) -> str:
-    """Return the media type of a raster image from its bytes, whatever it calls itself."""
+    """Return the media type of a raster image, detected from its bytes. Raises RefusedAddress for other content."""
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height <= MAX_PIXELS:

@@ -1,4 +1,4 @@
-"""Write the HTML of one document, from templates and texts; its look is in ``report.css``."""
+"""Write the HTML of a document from templates and texts; ``report.css`` styles it."""
 
 import functools
 import hashlib
@@ -11,8 +11,8 @@ from typing import IO, Any
 from django.template.loader import render_to_string
 
 HERE = Path(__file__).parent
-NOT_READY = HERE / "not-ready.png"  # drawn in the place of an image that is still being prepared
-# By the names of the blocks in ``documents.content.blocks``, which this package does not import.
+NOT_READY = HERE / "not-ready.png"  # replaces an image that is still being prepared
+# Keys are class names of ``documents.content.blocks``, which this package does not import.
 TEMPLATES = {
     "SectionBlock": "pdf/section.html",
     "AreaBlock": "pdf/area.html",
@@ -45,7 +45,7 @@ def write_document(
 
 
 def write_part(stream: IO[str], *, title: str, cover: Any, blocks: Iterable[Any]) -> None:
-    """Write the HTML of a part of a report: its blocks, which look the same as in the whole report."""
+    """Write the HTML of a part of a report; its blocks look the same as in the whole report."""
     stream.write(render_to_string("pdf/part_head.html", {"title": title}))
     for block in blocks:
         stream.write(render_to_string(TEMPLATES[type(block).__name__], {"cover": cover, "block": block}))

@@ -1,4 +1,4 @@
-"""What is slow to make is made once a process: fonts, stylesheet, fetcher."""
+"""Lay out and draw documents; fonts, stylesheet and fetcher are loaded once per process."""
 
 import gc
 import hashlib
@@ -18,40 +18,43 @@ WARM_UP_HTML = "<html lang=en-AU><title>Warm</title><h1>Warm</h1><p><b>up</b> <i
 
 
 class LayoutEngine:
-    """Lays out HTML with our look, fonts and limits (one font configuration a process: it is not thread-safe)."""
+    """Lays out HTML with our stylesheet, fonts and limits.
+
+    Not thread-safe: make one per process, as it has the font configuration.
+    """
 
     def __init__(self) -> None:
         self.fonts = FontConfiguration()
         self.fetcher = AllowListFetcher()
         self._stylesheet = CSS(filename=STYLESHEET, font_config=self.fonts)
         self.lay_out(HTML(string=WARM_UP_HTML)).write_pdf(pdf_variant=PDF_UA)
-        # Cyclic garbage is collected between renders: a fifth faster on long documents.
+        # Collecting cyclic garbage between renders only makes long documents a fifth faster.
         gc.disable()
         gc.collect()
         gc.freeze()
 
     def read(self, path: str) -> HTML:
-        """Parse an HTML file, which may fetch what the fetcher allows."""
+        """Parse an HTML file. Raises OSError."""
         with Path(path).open("rb") as stream:
             return HTML(file_obj=stream, encoding="utf-8", base_url=BASE_URL, url_fetcher=self.fetcher)
 
     def lay_out(self, html: HTML, *more_css: CSS, variant: str = PDF_UA) -> Any:
-        """Return the pages of a document, not drawn yet; ``more_css`` overrides the stylesheet."""
+        """Return the laid out pages of a document, not drawn yet; ``more_css`` overrides the stylesheet."""
         return html.render(
             font_config=self.fonts, stylesheets=[self._stylesheet, *more_css], pdf_variant=variant
         )
 
     def collect(self) -> None:
-        """Free what the last document left: the collector is off while one is laid out."""
+        """Free the memory of the last document; the collector is off during layout."""
         gc.collect()
 
     def css(self, text: str) -> CSS:
-        """Parse a piece of a stylesheet."""
+        """Parse the text of a stylesheet."""
         return CSS(string=text, font_config=self.fonts, url_fetcher=self.fetcher)
 
 
 class HashingWriter:
-    """A binary file that knows its size and SHA-256."""
+    """A binary file that counts its bytes and computes its SHA-256 as it is written."""
 
     def __init__(self, path: Path) -> None:
         self._stream = path.open("wb")
@@ -65,7 +68,7 @@ class HashingWriter:
         return self._stream.write(data)
 
     def close(self, *, is_lasting: bool) -> str:
-        """Close, synced to the disk if it ``is_lasting``, and return the digest."""
+        """Close the file, synced to the disk if it ``is_lasting``, and return its SHA-256."""
         if is_lasting:
             files.sync(self._stream)
         self._stream.close()

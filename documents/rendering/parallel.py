@@ -1,4 +1,4 @@
-"""Draw the parts of a report in as many children at once as the machine has slots."""
+"""Draw the parts of a report in parallel, in as many rendering processes as the machine has slots."""
 
 import math
 import threading
@@ -16,14 +16,15 @@ from documents import exceptions
 from documents.rendering import pool
 from documents.rendering.pool import Report
 from documents.rendering.protocol import PartsJob
+from metrics.durations import Monotonic
 
-MAX_ATTEMPTS = 2  # of parts whose child was killed from outside
+MAX_ATTEMPTS = 2  # for parts whose child was killed from outside
 POLL_INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartJob:
-    """A part to draw: what people call it, its HTML, and the file that appears when it is complete."""
+    """A part to draw: its name for people, its HTML, and the file that appears when it is complete."""
 
     name: str
     html_path: Path
@@ -31,17 +32,17 @@ class PartJob:
 
 
 class RenderStopped(Exception):
-    """The report is no longer wanted."""
+    """Raised in the threads of a renderer that is being closed."""
 
 
 class ParallelRenderer:
-    """Threads that each watch a child; leave it by ``with``, and nothing of it works on."""
+    """Threads that each watch a rendering process; leaving the ``with`` block stops them all."""
 
-    def __init__(self, *, deadline: float) -> None:
+    def __init__(self, *, deadline: Monotonic) -> None:
         self._deadline = deadline
-        self._threads = ThreadPoolExecutor(settings.SPMS_RENDER_SLOTS, thread_name_prefix="crew")
+        self._threads = ThreadPoolExecutor(settings.SPMS_RENDER_SLOTS, thread_name_prefix="part-renderer")
         self._stop = threading.Event()
-        self._drawing: list[Future[dict[Path, str]]] = []
+        self._submitted: list[Future[dict[Path, str]]] = []
         self._pages: dict[int, int] = {}
 
     def __enter__(self) -> Self:
@@ -55,58 +56,56 @@ class ParallelRenderer:
 
     @property
     def pages(self) -> int:
-        """How many pages are laid out so far."""
+        """The number of pages laid out so far."""
         return sum(self._pages.copy().values())
 
-    def draw(self, pieces: Sequence[PartJob], images: dict[str, str]) -> None:
-        """Draw pieces as soon as a child is free."""
-        self._drawing.append(self._threads.submit(self._draw, len(self._drawing), pieces, images))
+    def submit(self, jobs: Sequence[PartJob], images: dict[str, str]) -> None:
+        """Have parts drawn as soon as a rendering process is free; ``images`` maps addresses to local files."""
+        self._submitted.append(self._threads.submit(self._render, len(self._submitted), jobs, images))
 
     def finished(self, report: Report) -> Iterator[dict[Path, str]]:
-        """Yield, for each call of ``draw``, the files of its pieces that lack no image, and their SHA-256.
+        """Yield, for each call of ``submit``, the files of its parts that lack no image, with their SHA-256.
 
-        Raises the first error.
+        Raises the first error: RenderErrors, AssemblyUnsupported, StorageFull, StorageUnavailable.
         """
-        rest = set(self._drawing)
-        while rest:
-            done, rest = futures.wait(rest, POLL_INTERVAL_SECONDS, futures.FIRST_COMPLETED)
+        unfinished = set(self._submitted)
+        while unfinished:
+            done, unfinished = futures.wait(unfinished, POLL_INTERVAL_SECONDS, futures.FIRST_COMPLETED)
             report("layout", self.pages)
-            for job in done:
-                yield job.result()
+            for finished in done:
+                yield finished.result()
 
-    def _draw(self, number: int, pieces: Sequence[PartJob], images: dict[str, str]) -> dict[Path, str]:
+    def _render(self, number: int, jobs: Sequence[PartJob], images: dict[str, str]) -> dict[Path, str]:
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            missing = [piece for piece in pieces if not piece.part_path.exists()]
+            missing = [job for job in jobs if not job.part_path.exists()]
             try:
-                return self._draw_once(number, missing, images)
+                return self._render_once(number, missing, images)
             except exceptions.RenderKilled as error:
                 if attempt == MAX_ATTEMPTS:
-                    raise _named(error, pieces) from error
+                    raise _name_part(error, jobs) from error
             except (exceptions.AssemblyUnsupported, exceptions.RenderBusy):
                 raise
             except exceptions.RenderError as error:
-                raise _named(error, pieces) from error
+                raise _name_part(error, jobs) from error
         raise AssertionError("the last attempt returns or raises")
 
-    def _draw_once(self, number: int, pieces: Sequence[PartJob], images: dict[str, str]) -> dict[Path, str]:
+    def _render_once(self, number: int, jobs: Sequence[PartJob], images: dict[str, str]) -> dict[Path, str]:
         def report(_phase: str, pages: int) -> None:
             if self._stop.is_set():
                 raise RenderStopped
             self._pages[number] = pages
 
-        drawing = PartsJob(
-            paths=tuple((str(piece.html_path), str(piece.part_path)) for piece in pieces),
+        parts_job = PartsJob(
+            paths=tuple((str(job.html_path), str(job.part_path)) for job in jobs),
             images=images,
             cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
         )
-        drawn = pool.get_pool().draw(drawing, deadline=self._deadline, report=report)
-        self._pages[number] = sum(part.pages for part in drawn)
-        return {
-            piece.part_path: part.digest for piece, part in zip(pieces, drawn, strict=True) if part.is_whole
-        }
+        rendered = pool.get_pool().render_parts(parts_job, deadline=self._deadline, report=report)
+        self._pages[number] = sum(part.pages for part in rendered)
+        return {job.part_path: part.digest for job, part in zip(jobs, rendered, strict=True) if part.is_whole}
 
 
-def _named(error: exceptions.RenderError, pieces: Sequence[PartJob]) -> exceptions.RenderError:
-    """Say in which part it went wrong: they are drawn in order, so in the first that is not there."""
-    name = next((piece.name for piece in pieces if not piece.part_path.exists()), "")
+def _name_part(error: exceptions.RenderError, jobs: Sequence[PartJob]) -> exceptions.RenderError:
+    """Return the error with the name of its part: the first that is missing, as parts are drawn in order."""
+    name = next((job.name for job in jobs if not job.part_path.exists()), "")
     return type(error)(f"In {name}: {error}", **error.extra) if name else error

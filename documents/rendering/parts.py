@@ -1,7 +1,7 @@
-"""Draw one part of a report (a chapter, as a rule) so that it can be bound with others, today or next year.
+"""Draw one part of a report, usually a chapter, so that it can be assembled with others now or next year.
 
-A part is a PDF of its pages without headers, footers and fonts. It knows nothing of page numbers. What binding
-needs to know besides is in its catalogue as JSON, see :class:`Facts`.
+A part is a PDF of its pages without headers, footers, page numbers and fonts. Its catalogue has what the assembly
+needs, as JSON: see :class:`PartMetadata`. If those keys change, raise ``annual_report.PART_FORMAT``.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from documents.rendering.protocol import BASE_URL, PartsJob, RenderedPart
 from documents.rendering.render_log import MissingContent, RenderLog
 
 METADATA_KEY = "SPMSPart"
-# Where a link to another part leads until it is bound: WeasyPrint drops internal links that it cannot resolve.
+# Target of a link to another part until the assembly: WeasyPrint drops internal links that it cannot resolve.
 UNRESOLVED_URI = f"{BASE_URL}elsewhere#"
 MARGINS = "".join(
     f"@{place} {{ content: none }}" for place in ("top-left", "top-right", "bottom-left", "bottom-right")
@@ -30,7 +30,7 @@ NO_MARGINS = f"@page {{ {MARGINS} }}"
 
 @dataclass(frozen=True, kw_only=True)
 class Bookmark:
-    """An entry of the outline: its level, and where it leads: page from 0, points from the lower left corner."""
+    """An entry of the outline and its target: the page, from 0, and points from the page's lower left corner."""
 
     level: int
     title: str
@@ -41,43 +41,47 @@ class Bookmark:
 
 @dataclass(frozen=True, kw_only=True)
 class PartMetadata:
-    """What binding needs to know of a part: its bookmarks, the glyphs of each font, what got lost."""
+    """What the assembly needs to know of a part: its bookmarks, the glyphs of each font, and missing content."""
 
     bookmarks: tuple[Bookmark, ...]
     fonts: dict[str, dict[str, Any]]
-    losses: MissingContent
+    missing: MissingContent
 
     @classmethod
     def from_json(cls, text: str) -> "PartMetadata":
-        """Return the facts that a part carries."""
+        """Return the metadata from the catalogue of a part."""
         stored = json.loads(text)
         bookmarks = tuple(Bookmark(**bookmark) for bookmark in stored["bookmarks"])
-        return cls(bookmarks=bookmarks, fonts=stored["fonts"], losses=MissingContent(**stored["losses"]))
+        return cls(bookmarks=bookmarks, fonts=stored["fonts"], missing=MissingContent(**stored["missing"]))
 
 
-def render_part(setter: LayoutEngine, drawing: PartsJob, log: RenderLog) -> list[RenderedPart]:
-    """Draw the parts one after the other; each appears under its name when it is complete."""
+def render_parts(engine: LayoutEngine, job: PartsJob, log: RenderLog) -> list[RenderedPart]:
+    """Draw parts one after the other; each appears under its name once it is complete.
+
+    Raises WeasyPrintIncompatible, OSError, and what WeasyPrint raises for HTML that it cannot lay out.
+    """
     weasyprint_internals.check_compatible()
-    css = setter.css(NO_MARGINS)
-    drawn: list[RenderedPart] = []
-    for html_path, part_path in drawing.paths:
-        log.start(pages_before=sum(part.pages for part in drawn))
-        html = setter.read(html_path)
+    css = engine.css(NO_MARGINS)
+    rendered: list[RenderedPart] = []
+    for html_path, part_path in job.paths:
+        log.start(pages_before=sum(part.pages for part in rendered))
+        html = engine.read(html_path)
         defer_cross_references(html)
-        document = setter.lay_out(html, css)
+        document = engine.lay_out(html, css)
         digest = _write(document, Path(html_path), Path(part_path), log)
-        drawn.append(RenderedPart(pages=len(document.pages), digest=digest, is_whole=not log.losses.images))
-        setter.collect()
-    return drawn
+        is_whole = not log.missing.images
+        rendered.append(RenderedPart(pages=len(document.pages), digest=digest, is_whole=is_whole))
+        engine.collect()
+    return rendered
 
 
 def defer_cross_references(html: HTML) -> list[tuple[Any, str]]:
-    """Point the links to anchors that are not in this document elsewhere; return these and their anchors."""
-    own = {element.get("id") for element in html.etree_element.iter() if element.get("id")}
+    """Redirect the links to anchors of other parts; return each link with its anchor."""
+    own_ids = {element.get("id") for element in html.etree_element.iter() if element.get("id")}
     links = [
         (link, target)
         for link in html.etree_element.iter("a")
-        if (href := link.get("href", "")).startswith("#") and (target := unquote(href[1:])) not in own
+        if (href := link.get("href", "")).startswith("#") and (target := unquote(href[1:])) not in own_ids
     ]
     for link, target in links:
         link.set("href", f"{UNRESOLVED_URI}{target}")
@@ -99,10 +103,9 @@ def _write(document: Any, html_path: Path, part_path: Path, log: RenderLog) -> s
 
     def finish(document: Any, pdf: pydyf.PDF) -> None:
         _make_ids_unique(pdf, prefix)
-        facts = PartMetadata(
-            bookmarks=bookmarks(document), fonts=weasyprint_internals.used_fonts(document), losses=log.losses
-        )
-        pdf.catalog[METADATA_KEY] = pydyf.String(json.dumps(asdict(facts)))
+        fonts = weasyprint_internals.used_fonts(document)
+        metadata = PartMetadata(bookmarks=bookmarks(document), fonts=fonts, missing=log.missing)
+        pdf.catalog[METADATA_KEY] = pydyf.String(json.dumps(asdict(metadata)))
 
     unfinished = part_path.with_suffix(".unfinished")
     with weasyprint_internals.without_embedded_fonts():
@@ -112,7 +115,7 @@ def _write(document: Any, html_path: Path, part_path: Path, log: RenderLog) -> s
 
 
 def _make_ids_unique(pdf: pydyf.PDF, prefix: str) -> None:
-    """Give the heads of tables names that no other part uses; their cells refer to the very same objects."""
+    """Give table headers ids that no other part uses; the cells that refer to them share the same objects."""
     for element in pdf.objects:
         if isinstance(element, pydyf.Dictionary) and isinstance(element.get("ID"), pydyf.String):
             element["ID"].string = f"{prefix}-{element['ID'].string}"

@@ -1,4 +1,4 @@
-"""The parent's side: warm children, watched while they render, replaced when they fail or grow old."""
+"""The rendering processes of this process: kept warm, watched while they work, replaced when they fail or age."""
 
 import atexit
 import contextlib
@@ -35,6 +35,7 @@ from documents.rendering.protocol import (
     RenderJob,
     encode,
 )
+from metrics.durations import Monotonic
 
 POLL_INTERVAL_SECONDS = 0.05
 FONTS_CONF = Path(__file__).parent / "fonts" / "fonts.conf"
@@ -47,7 +48,7 @@ type Report = Callable[[str, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class ChildLimits:
-    """What one child may take: resident memory in bytes, and renders before it is replaced."""
+    """The limits of one child: its resident memory in bytes, and after how many jobs it is replaced."""
 
     memory_bytes: int
     renders: int
@@ -68,12 +69,12 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id, for tests and for people."""
+        """The process id."""
         return self._process.pid
 
     @property
     def needs_recycling(self) -> bool:
-        """Whether it has done its share and should be replaced."""
+        """Whether it should be replaced, after its number of jobs or because it kept too much memory."""
         return self._renders >= self._limits.renders or self._used_bytes() > self._limits.memory_bytes // 2
 
     @property
@@ -81,19 +82,19 @@ class Child:
         """Whether the process runs."""
         return self._process.poll() is None
 
-    def work(self, work: Job, *, deadline: float, report: Report) -> Any:
-        """Do one piece of work and return what it is done with; on any error, this child may be used no more.
+    def work(self, job: Job, *, deadline: Monotonic, report: Report) -> Any:
+        """Do one job and return its result; after any error this child must not be used again.
 
-        ``report`` gets each phase and page and is called several times a second; an error from it ends the
-        work. Raises RenderTimeout past ``deadline`` (``time.monotonic``) and the other RenderErrors.
+        ``report`` receives each phase and page, several times a second; an error that it raises ends the job.
+        Raises RenderTimeout after ``deadline``, the other RenderErrors, StorageFull, StorageUnavailable.
         """
         self._renders += 1
-        sent = self._is_ready and self._send(work)
+        sent = self._is_ready and self._send(job)
         phase, pages = "fetch", 0
         while True:
             for message in self._lines.read(POLL_INTERVAL_SECONDS):
                 if message.get("ready"):
-                    self._is_ready, sent = True, self._send(work)
+                    self._is_ready, sent = True, self._send(job)
                 elif "done" in message:
                     return message["done"]
                 elif "failed" in message:
@@ -125,14 +126,14 @@ class Child:
                     stream.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _send(self, work: Job) -> bool:
+    def _send(self, job: Job) -> bool:
         assert self._process.stdin is not None  # noqa: S101 (opened above)
-        with contextlib.suppress(BrokenPipeError):  # it has died: _watch says why
-            self._process.stdin.write(encode(work))
+        with contextlib.suppress(BrokenPipeError):  # the child died: _watch raises the reason
+            self._process.stdin.write(encode(job))
             self._process.stdin.flush()
         return True
 
-    def _watch(self, deadline: float) -> None:
+    def _watch(self, deadline: Monotonic) -> None:
         if (code := self._process.poll()) is not None:
             raise _describe_death(code, self._limits)
         if time.monotonic() > deadline:
@@ -147,7 +148,7 @@ class Child:
 
 
 class LineReader:
-    """Reads a child's messages without ever waiting longer than asked."""
+    """Reads the messages of a child with a limited wait."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 (opened with a pipe)
@@ -158,18 +159,18 @@ class LineReader:
         self._selector.register(self._descriptor, selectors.EVENT_READ)
 
     def read(self, timeout_seconds: float) -> Iterator[dict[str, Any]]:
-        """Yield the messages that are there, or come within the time."""
+        """Yield the messages that have arrived, or arrive within the timeout."""
         if not self._selector.select(timeout_seconds):
             return
         data = os.read(self._descriptor, 65_536)
-        if not data:  # it has closed its end: give the kernel a moment to say how it died
+        if not data:  # it has closed its end: its exit status follows in a moment
             time.sleep(POLL_INTERVAL_SECONDS)
         *lines, self._rest = (self._rest + data).split(b"\n")
         yield from map(json.loads, lines)
 
 
 class Pool:
-    """The warm children of this process; how many work at once is bounded for the whole machine."""
+    """The warm children of this process; ``slot_count`` limits how many work at once on the whole machine."""
 
     def __init__(self, run_folder: Path, *, slot_count: int, limits: ChildLimits) -> None:
         self._run_folder = run_folder
@@ -181,31 +182,34 @@ class Pool:
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="render-starter")
 
     def warm(self, count: int | None = None) -> None:
-        """Start ``count`` children, or one a slot, so that the first render need not wait for one."""
+        """Start ``count`` children, or one per slot, so that the first render need not wait. Raises RenderBusy."""
         for _ in range(count or self._slot_count):
             self._add_idle(self._start())
 
-    def render(self, job: RenderJob | AssemblyJob, *, deadline: float, report: Report) -> RenderedPdf:
-        """Make one PDF in a child, when a slot is free; see ``Child.work``."""
+    def render(self, job: RenderJob | AssemblyJob, *, deadline: Monotonic, report: Report) -> RenderedPdf:
+        """Make one PDF in a child as soon as a slot is free.
+
+        Raises RenderBusy if no slot is free before ``deadline``, and the errors of ``Child.work``.
+        """
         done = self._work(job, deadline=deadline, report=report)
         return RenderedPdf(**{**done, "warnings": tuple(done["warnings"])})
 
-    def draw(self, drawing: PartsJob, *, deadline: float, report: Report) -> list[RenderedPart]:
-        """Draw parts of a report in a child, when a slot is free; see ``Child.work``."""
-        return [RenderedPart(**part) for part in self._work(drawing, deadline=deadline, report=report)]
+    def render_parts(self, job: PartsJob, *, deadline: Monotonic, report: Report) -> list[RenderedPart]:
+        """Draw parts of a report in a child as soon as a slot is free; raises the errors of ``render``."""
+        return [RenderedPart(**part) for part in self._work(job, deadline=deadline, report=report)]
 
-    def _work(self, work: Job, *, deadline: float, report: Report) -> Any:
+    def _work(self, job: Job, *, deadline: Monotonic, report: Report) -> Any:
         with semaphore.acquire_slot(
             self._run_folder, self._slot_count, deadline=deadline, tick=lambda: report("wait", 0)
         ):
             child = self._acquire()
             try:
-                done = child.work(work, deadline=deadline, report=report)
+                done = child.work(job, deadline=deadline, report=report)
             except BaseException:
                 child.close()
                 self._replace()
                 raise
-            # While the slot is held: whoever takes it next finds this child and starts no other.
+            # Before the slot is released: its next holder then finds this child instead of starting another.
             self._release(child)
         return done
 
@@ -237,10 +241,7 @@ class Pool:
     def _replace(self) -> None:
         try:
             self._add_idle(self._start())
-        except (
-            exceptions.SpmsError,
-            RuntimeError,
-        ) as error:  # the next render tries again and tells its user
+        except (exceptions.SpmsError, RuntimeError) as error:  # the next render tries again, and raises
             logger.warning("no new rendering process: %s", error)
 
     def _add_idle(self, child: Child) -> None:
@@ -256,8 +257,8 @@ _pool_lock = threading.Lock()
 
 
 def get_pool() -> Pool:
-    """Return this process's pool; a forked process gets one of its own."""
-    global _pool  # noqa: PLW0603 (one pool a process)
+    """Return the pool of this process; a forked process makes a new one. Raises StorageFull, StorageUnavailable."""
+    global _pool  # noqa: PLW0603 (one pool per process)
     with _pool_lock:
         if _pool is None or _pool[0] != os.getpid():
             _pool = (os.getpid(), _new_pool())
@@ -265,8 +266,8 @@ def get_pool() -> Pool:
 
 
 def close_pool() -> None:
-    """End this process's children, if it has any."""
-    global _pool  # noqa: PLW0603 (one pool a process)
+    """End the idle children of this process."""
+    global _pool  # noqa: PLW0603 (one pool per process)
     with _pool_lock:
         if _pool is not None and _pool[0] == os.getpid():
             _pool[1].close()
@@ -288,7 +289,7 @@ def _new_pool() -> Pool:
 
 
 def _environment(folder: Path, run_folder: Path) -> dict[str, str]:
-    """Return the whole environment of a child: no secrets, our fonts only, a TMPDIR of its own."""
+    """Return the whole environment of a child: no secrets, our fonts only, a private TMPDIR."""
     return {
         "PATH": os.environ.get("PATH", ""),
         "PYTHONPATH": str(settings.BASE_DIR),

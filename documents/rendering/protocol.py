@@ -1,6 +1,6 @@
-"""What the parent and its rendering process say to each other: one JSON object a line, both ways.
+"""The messages between a parent and its rendering process: one JSON object per line, both ways.
 
-The child says ``{"ready": true}`` once it is warm. The parent sends a :data:`Work`, named by its class. The
+The child sends ``{"ready": true}`` once it is warm. The parent sends a :data:`Job`, named by its class. The
 child answers with any number of ``{"phase": …, "pages": …}`` and one ``{"done": …}`` or
 ``{"failed": slug, "detail": …}``.
 """
@@ -8,17 +8,17 @@ child answers with any number of ``{"phase": …, "pages": …}`` and one ``{"do
 import json
 from dataclasses import asdict, dataclass, field
 
-# A base that urljoin knows and no name server does: every address in a document is resolved against it.
+# Addresses in a document are resolved against this base; its host does not exist.
 BASE_URL = "https://spms.invalid/"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RenderJob:
-    """One render: HTML file in, PDF file out; done with a :class:`Rendered`.
+    """One render: HTML file in, PDF file out; the result is a :class:`RenderedPdf`.
 
     ``images`` maps each address that may be fetched to the path of a local file; nothing else is fetched.
     ``variant`` is ``pdf/ua-1`` or ``pdf/a-3a``; a file at ``source_path`` is attached under the date ``generated_at``.
-    ``cpu_seconds`` is the computing time that this render may take.
+    ``cpu_seconds`` limits the CPU time of this render.
     """
 
     html_path: str
@@ -32,10 +32,10 @@ class RenderJob:
 
 @dataclass(frozen=True, kw_only=True)
 class PartsJob:
-    """Parts of a report to draw one after the other; done with a list of :class:`Drawn`.
+    """Parts of a report to draw one after the other; the result is a list of :class:`RenderedPart`.
 
-    ``paths`` are pairs of an HTML file and the part to write. A part appears under its name when all of it is
-    written, so what is not there was not drawn; it is not synced to the disk.
+    ``paths`` are pairs of an HTML file and the part to write. A part appears under its name once it is complete;
+    it is not synced to the disk.
     """
 
     paths: tuple[tuple[str, str], ...]
@@ -45,7 +45,10 @@ class PartsJob:
 
 @dataclass(frozen=True, kw_only=True)
 class AssemblyJob:
-    """A report to bind: the HTML of its cover and contents, and its parts in order; done with a :class:`Rendered`."""
+    """A report to assemble from the HTML of its cover and contents and its parts in order.
+
+    The result is a :class:`RenderedPdf`.
+    """
 
     html_path: str
     part_paths: tuple[str, ...]
@@ -56,7 +59,7 @@ class AssemblyJob:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedPdf:
-    """A finished PDF file: its pages, size, SHA-256, and what the author should know of it."""
+    """A finished PDF file: its number of pages, size, SHA-256, and warnings for the author."""
 
     pages: int
     size_bytes: int
@@ -66,7 +69,7 @@ class RenderedPdf:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedPart:
-    """A finished part: its pages, its SHA-256, and whether all its images were there."""
+    """A finished part: its number of pages, its SHA-256, and whether no image is missing."""
 
     pages: int
     digest: str
@@ -75,17 +78,17 @@ class RenderedPart:
 
 type Job = RenderJob | PartsJob | AssemblyJob
 
-_KINDS: dict[str, type[RenderJob | PartsJob | AssemblyJob]] = {
-    kind.__name__: kind for kind in (RenderJob, PartsJob, AssemblyJob)
+_JOB_TYPES: dict[str, type[RenderJob | PartsJob | AssemblyJob]] = {
+    job_type.__name__: job_type for job_type in (RenderJob, PartsJob, AssemblyJob)
 }
 
 
-def encode(work: Job) -> bytes:
-    """Return the line that hands a piece of work to the child."""
-    return json.dumps({"work": type(work).__name__, **asdict(work)}).encode() + b"\n"
+def encode(job: Job) -> bytes:
+    """Return the line that sends a job to the child."""
+    return json.dumps({"job": type(job).__name__, **asdict(job)}).encode() + b"\n"
 
 
 def decode(line: str) -> Job:
-    """Return the piece of work of a line."""
+    """Return the job of a line."""
     values = json.loads(line)
-    return _KINDS[values.pop("work")](**values)
+    return _JOB_TYPES[values.pop("job")](**values)

@@ -1,4 +1,4 @@
-"""As many renders at once as the machine has cores, whichever processes ask: a lock file for each slot."""
+"""Limit how many renders run at once on this machine, in all processes: a lock file for each slot."""
 
 import contextlib
 import time
@@ -7,16 +7,17 @@ from pathlib import Path
 
 from documents import exceptions
 from documents.infrastructure import locks, storage
+from metrics.durations import Monotonic
 
 POLL_INTERVAL_SECONDS = 0.02
 
 
 @contextlib.contextmanager
-def acquire_slot(folder: Path, count: int, *, deadline: float, tick: Callable[[], None]) -> Iterator[int]:
-    """Hold one of ``count`` slots; the kernel releases it when this process dies.
+def acquire_slot(folder: Path, count: int, *, deadline: Monotonic, tick: Callable[[], None]) -> Iterator[int]:
+    """Hold one of ``count`` slots and yield its number; the kernel releases it if this process dies.
 
-    Waits until ``deadline`` (``time.monotonic``) and calls ``tick`` while it waits. Raises RenderBusy after that,
-    StorageFull and StorageUnavailable when the lock files cannot be written.
+    Calls ``tick`` while it waits. Raises RenderBusy after ``deadline``, and StorageFull and StorageUnavailable if
+    the lock files cannot be written.
     """
     while (slot := _try_acquire(folder, count)) is None:
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Join the structure trees of tagged PDFs, which pikepdf does not do by itself."""
+"""Merge the structure trees of tagged PDFs, which pikepdf does not do."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,17 +8,18 @@ from pikepdf import Array, Dictionary, Name, Pdf
 
 
 def merge_structure_trees(target: Pdf, sources: Sequence[Pdf], first_pages: Sequence[int]) -> None:
-    """Append the structure of the sources to that of ``target``, which has their pages from ``first_pages`` on.
+    """Append the structure trees of ``sources`` to that of ``target``, which already contains their pages.
 
-    Each source has one Document element; their children follow each other under the one of the target. The
-    numbers by which pages and annotations find their elements are counted on.
+    ``first_pages`` are the numbers, from 0, of each source's first page in ``target``. The children of each
+    source's Document element move under that of the target. The numbers by which pages and annotations refer to
+    their elements continue those of the target.
     """
     root = target.Root.StructTreeRoot
     [document] = root.K
     numbers: list[Any] = list(root.ParentTree.Nums)
     elements = list(document.K)
     for source, first_page in zip(sources, first_pages, strict=True):
-        tree = target.copy_foreign(source.Root.StructTreeRoot)  # its pages are known already
+        tree = target.copy_foreign(source.Root.StructTreeRoot)  # its pages are there already
         offset = len(numbers) // 2
         for page in target.pages[first_page : first_page + len(source.pages)]:
             _renumber(page.obj, offset)

@@ -1,8 +1,8 @@
-"""All that we touch of WeasyPrint's inside, in one place; it is pinned, and a test names what has moved.
+"""The only use of WeasyPrint's internals. Its version is pinned, and a test names internals that have moved.
 
-Drawing a report in parts needs three things that its public interface does not offer: to leave the fonts of a
-part for later, to embed fonts that other parts use, and to draw the margin boxes of a page on another one.
-Its modules are imported where they are used, so that one that has moved costs this way of drawing only.
+Drawing a report in parts needs three things that the public interface does not offer: leaving out the fonts of a
+part, embedding fonts that other parts use, and drawing the margin boxes of one page on another. The modules are
+imported where they are used: if one has moved, reports are rendered as a whole.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from typing import Any
 
 import pydyf
 
-# Module, the names in it, and what they are needed for.
+# Module, names in it, and their purpose.
 NEEDED = (
     ("weasyprint.pdf", ("build_fonts_dictionary",), "leaving fonts out of a part"),
     ("weasyprint.pdf.fonts", ("Font.get_unused_glyph_id",), "numbering glyphs that no font has"),
@@ -30,11 +30,11 @@ PAGE_NUMBER = "@bottom-right"
 
 
 class WeasyPrintIncompatible(Exception):
-    """WeasyPrint's inside is not as it was: reports cannot be drawn in parts."""
+    """WeasyPrint's internals have changed: reports cannot be drawn in parts."""
 
 
 def missing_internals() -> list[str]:
-    """Return what is not where it was, each with what it is needed for."""
+    """Return the internals that are missing, each with its purpose."""
     return [
         f"{module}.{name} ({purpose})"
         for module, names, purpose in NEEDED
@@ -44,9 +44,9 @@ def missing_internals() -> list[str]:
 
 
 def check_compatible() -> None:
-    """Raise HooksMoved if anything is not where it was."""
-    if gone := missing_internals():
-        raise WeasyPrintIncompatible(f"WeasyPrint has no {', '.join(gone)} any more.")
+    """Raise WeasyPrintIncompatible if any internal is missing."""
+    if missing := missing_internals():
+        raise WeasyPrintIncompatible(f"WeasyPrint no longer has {', '.join(missing)}.")
 
 
 def _exists(module: str, name: str) -> bool:
@@ -61,9 +61,9 @@ def _exists(module: str, name: str) -> bool:
 
 @contextlib.contextmanager
 def without_embedded_fonts() -> Iterator[None]:
-    """Draw without embedding fonts: the pages name them, and whoever binds the parts embeds each once.
+    """Draw without embedding fonts: the pages name them, and the assembly of the parts embeds each font once.
 
-    A glyph that no font has gets a number by its character rather than by its turn, so that all parts agree.
+    A glyph that no font has is numbered by its character instead of its order, so that all parts agree.
     """
     from weasyprint import pdf
     from weasyprint.pdf.fonts import Font
@@ -75,16 +75,16 @@ def without_embedded_fonts() -> Iterator[None]:
         beyond = 65_536 - font.glyph_count
         return int(font.missing.setdefault(character, font.glyph_count + character % beyond))
 
-    usual = pdf.build_fonts_dictionary, Font.get_unused_glyph_id
+    originals = pdf.build_fonts_dictionary, Font.get_unused_glyph_id
     pdf.build_fonts_dictionary, Font.get_unused_glyph_id = names_only, by_character
     try:
         yield
     finally:
-        pdf.build_fonts_dictionary, Font.get_unused_glyph_id = usual
+        pdf.build_fonts_dictionary, Font.get_unused_glyph_id = originals
 
 
 def used_fonts(document: Any) -> dict[str, dict[str, Any]]:
-    """Return which glyphs of which fonts a drawn document shows, as values for JSON, by the font's name in it."""
+    """Return the glyphs that a drawn document shows, by the name of their font in it, as values for JSON."""
     used: dict[str, dict[str, Any]] = {}
     for font in document.fonts.values():
         entry = used.setdefault(font.hash, {"widths": {}, "texts": {}, "missing": {}})
@@ -96,7 +96,7 @@ def used_fonts(document: Any) -> dict[str, dict[str, Any]]:
 
 
 class PageStamper:
-    """Draws on pages of other documents with the fonts of this one, which must not be written before."""
+    """Draws for pages of other documents with the fonts of this document, which must be written afterwards."""
 
     def __init__(self, document: Any, page_number: int) -> None:
         self._document = document
@@ -109,19 +109,22 @@ class PageStamper:
         )
 
     def add_fonts(self, used: dict[str, dict[str, Any]]) -> None:
-        """Let the document embed fonts and glyphs that others use (see ``used_fonts``); raises HooksMoved."""
+        """Have the document embed the fonts and glyphs of others (see ``used_fonts``).
+
+        Raises WeasyPrintIncompatible.
+        """
         stream = self._stream()
         for name, entry in used.items():
             font = _load_font(stream, self._document.font_config, entry)
             if font.hash != name:
-                raise WeasyPrintIncompatible(f"The font {entry['family']} has another name here.")
-            # What is there stays: the first page that shows a glyph says what it means, as in one document.
+                raise WeasyPrintIncompatible(f"The font {entry['family']} has another name in this process.")
+            # Existing entries win: as in a single document, the first page that shows a glyph defines it.
             font.widths = {**_by_glyph(entry["widths"]), **font.widths}
             font.to_unicode = {**_by_glyph(entry["texts"]), **font.to_unicode}
             font.missing = {**_by_glyph(entry["missing"]), **font.missing}
 
     def draw_margins(self) -> bytes:
-        """Return what draws the margin boxes of the page, but for the page's number."""
+        """Return the PDF operators that draw the margin boxes of the page, except its number."""
         from weasyprint.draw import draw_stacking_context
         from weasyprint.stacking import StackingContext
 
@@ -132,7 +135,7 @@ class PageStamper:
         return _bytes(stream)
 
     def draw_numbers(self, texts: Iterable[str]) -> Iterator[bytes]:
-        """Yield what draws each text where the page has its number, to the right as it is."""
+        """Yield the operators that draw each text in place of the page number, aligned right."""
         from weasyprint.draw.text import draw_text
         from weasyprint.formatting_structure.boxes import TextBox
         from weasyprint.text.line_break import line_size
@@ -157,7 +160,10 @@ class PageStamper:
         return [box for box in self._page._page_box.children if isinstance(box, MarginBox)]
 
     def _stream(self) -> Any:
-        """Return an empty stream to follow that of a page, which leaves points from the top left, for pixels."""
+        """Return an empty stream whose unit is the pixel.
+
+        It continues the stream of a page, which ends with points counted from the top left corner.
+        """
         from weasyprint.pdf.stream import Stream
 
         page = self._page
@@ -169,7 +175,7 @@ class PageStamper:
 
 
 def _load_font(stream: Any, font_config: Any, entry: dict[str, Any]) -> Any:
-    """Return the font of a description as the stream's document knows it from now on."""
+    """Add a font to the stream's document by its description, and return it. Raises WeasyPrintIncompatible."""
     from weasyprint.text.ffi import ffi, gobject, pango
 
     description = ffi.gc(pango.pango_font_description_new(), pango.pango_font_description_free)
@@ -181,7 +187,7 @@ def _load_font(stream: Any, font_config: Any, entry: dict[str, Any]) -> Any:
     context = ffi.gc(pango.pango_font_map_create_context(font_config.font_map), gobject.g_object_unref)
     pango_font = pango.pango_font_map_load_font(font_config.font_map, context, description)
     if pango_font == ffi.NULL:
-        raise WeasyPrintIncompatible(f"The font {entry['family']} is not here.")
+        raise WeasyPrintIncompatible(f"The font {entry['family']} cannot be found.")
     font, _size = stream.add_font(ffi.gc(pango_font, gobject.g_object_unref))
     return font
 

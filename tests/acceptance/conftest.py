@@ -3,9 +3,11 @@
 import contextlib
 import shutil
 import sys
+from datetime import datetime
 
 import psutil
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 
 from tests.acceptance import sample_data
@@ -119,3 +121,10 @@ def visit(system, browser, faults, signed_in):
     yield visit
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def same_moment(monkeypatch):
+    """Stop the clock that the cover shows."""
+    moment = datetime(2026, 7, 1, 12, tzinfo=timezone.get_current_timezone())
+    monkeypatch.setattr(timezone, "localtime", lambda *_: moment)

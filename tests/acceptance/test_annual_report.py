@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 import pikepdf
@@ -50,13 +50,6 @@ def as_a_whole(monkeypatch):
             return make(document, user)
 
     return as_a_whole
-
-
-@pytest.fixture
-def same_moment(monkeypatch):
-    """Stop the clock that the cover shows."""
-    moment = datetime(2026, 7, 1, 12, tzinfo=timezone.get_current_timezone())
-    monkeypatch.setattr(timezone, "localtime", lambda *_: moment)
 
 
 def test_a_report_from_parts_shows_what_a_single_render_shows(report, owner, as_a_whole, same_moment):
@@ -173,7 +166,7 @@ def test_another_edition_takes_the_chapters_that_are_drawn(report, owner):
     assert (everything.metadata["parts"], everything.metadata["parts_drawn"]) == (PARTS + 1, 1)
 
 
-def test_parts_are_taken_from_a_storage_that_is_no_folder(report, owner, settings):
+def test_parts_are_taken_from_a_storage_that_is_no_folder(report, owner, settings, same_moment):
     bucket = {"BACKEND": "tests.acceptance.annual_reports.Bucket"}
     settings.STORAGES = settings.STORAGES | {"results": bucket}
     first = make(report, owner)

@@ -116,7 +116,7 @@ def test_characters_without_a_glyph_are_counted_in_chapters_that_were_kept_too(r
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"%PDF-1.7 and no more")])
-def test_a_part_whose_file_is_gone_or_damaged_is_drawn_again(report, owner, harm):
+def test_a_part_whose_file_is_gone_or_damaged_is_drawn_again(report, owner, harm, same_moment):
     first = make(report, owner)
     harm(Path(storage.results().path(DrawnPart.objects.get(document__project__tag="SP-3").file)))
     again = make(report, owner)
@@ -124,7 +124,7 @@ def test_a_part_whose_file_is_gone_or_damaged_is_drawn_again(report, owner, harm
     assert make(report, owner).metadata["parts_drawn"] == 0
 
 
-def test_parts_that_cannot_be_bound_cost_one_render_as_a_whole(report, owner):
+def test_parts_that_cannot_be_bound_cost_one_render_as_a_whole(report, owner, same_moment):
     first = make(report, owner)
     part = DrawnPart.objects.get(document__project__tag="SP-3")
     path = Path(storage.results().path(part.file))

@@ -1,6 +1,6 @@
-"""Make an annual report from parts: those that were drawn before are taken, the others drawn, and all are bound.
+"""Make an annual report from parts: take cached ones, draw the others in parallel, and assemble them.
 
-A part is what begins on a new page: a section, or a chapter with the opening of its area if it is the first.
+A part begins on a new page: a section, or a chapter, with the opening of its area if it is the area's first.
 """
 
 import logging
@@ -24,20 +24,24 @@ from documents.rendering import html, pool
 from documents.rendering.parallel import ParallelRenderer, PartJob
 from documents.rendering.protocol import AssemblyJob, RenderedPdf
 from documents.tasks.pdf import part_cache, pending_images
+from metrics.durations import Monotonic
 
-# Below this a single render takes a second or two, and is simpler.
+# A shorter report takes a second or two as a whole, which is simpler.
 MIN_CHAPTERS = 8
 LOOKUP_BATCH = 10
 RENDER_BATCH = 5
-# Raise it when a part of the same design is drawn or bound in another way.
-PART_FORMAT = 1
+# Raise it when parts are drawn, described or assembled in another way although their design is the same.
+PART_FORMAT = 2
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrintedPart:
-    """Blocks that are drawn together: what people call them, whose text they show, their fingerprint and images."""
+    """Blocks that are drawn together, with their fingerprint and images.
+
+    ``name`` is for people; ``document_id`` is the document whose text they show.
+    """
 
     name: str
     document_id: int
@@ -48,7 +52,7 @@ class PrintedPart:
 
 @dataclass(frozen=True, kw_only=True)
 class AssembledReport:
-    """A report that was made: its PDF, of how many parts it is, and how many of these had to be drawn."""
+    """A finished report: its PDF, the number of its parts, and how many of them had to be drawn."""
 
     rendered: RenderedPdf
     parts: int
@@ -56,7 +60,7 @@ class AssembledReport:
 
 
 def has_parts(document: Document, edition: Edition) -> bool:
-    """Say whether a document is long enough to be made from parts; what goes to the archive is made as a whole."""
+    """Return True if a document is long enough to be made from parts; archive editions are rendered as a whole."""
     if document.kind != document_types.ANNUAL_REPORT.key or edition.is_archive:
         return False
     return chapters.count(document, edition) >= MIN_CHAPTERS
@@ -68,41 +72,55 @@ def assemble(
     folder: Path,
     *,
     recorder: ContentFingerprint,
-    deadline: float,
+    deadline: Monotonic,
     report: ReportProgress,
 ) -> AssembledReport:
-    """Make ``document.pdf`` in ``folder``; what it shows is noted by ``recorder``.
+    """Make ``document.pdf`` in ``folder``, and record its content with ``recorder``.
 
-    Raises the RenderErrors, which name the part that is the reason, and BindingUnsupported.
+    Raises the RenderErrors, which name the part at fault; AssemblyUnsupported, StorageFull, StorageUnavailable.
     """
     cover = recorder.record(blocks.get_cover(document, edition))
     assembly = _Assembly(folder=folder, cover=cover, report=report)
-    with ParallelRenderer(deadline=deadline) as crew:
-        for some in batched(assembly.missing(_parts(document, edition, recorder)), RENDER_BATCH):
-            crew.draw([assembly.piece(part) for part in some], assembly.images(some))
-            report("layout", crew.pages)
-        for complete in crew.finished(report):
-            assembly.keep(complete)
-    binding = AssemblyJob(
+    _draw_missing(assembly, _parts(document, edition, recorder), deadline=deadline, report=report)
+    job = AssemblyJob(
         html_path=str(_write_front(document, edition, cover, folder)),
         part_paths=tuple(str(path) for path in assembly.paths.values()),
         pdf_path=str(folder / "document.pdf"),
         images=pending_images.resolve_paths(blocks.images_of(cover), folder),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
-    try:
-        rendered = pool.get_pool().render(
-            binding, deadline=deadline, report=lambda _phase, pages: report("draw", pages)
-        )
-    except exceptions.AssemblyUnsupported:
-        part_cache.delete(assembly.paths)  # one of them may be the reason
-        raise
-    logger.info("annual report of %d parts, %d of them drawn anew", len(assembly.paths), len(assembly.drawn))
+    rendered = _render(assembly, job, deadline=deadline, report=report)
+    logger.info("annual report of %d parts, %d of them drawn", len(assembly.paths), len(assembly.drawn))
     return AssembledReport(rendered=rendered, parts=len(assembly.paths), drawn=len(assembly.drawn))
 
 
+def _draw_missing(
+    assembly: "_Assembly", parts: Iterable[PrintedPart], *, deadline: Monotonic, report: ReportProgress
+) -> None:
+    """Draw the parts that are not cached, and cache them."""
+    with ParallelRenderer(deadline=deadline) as renderer:
+        for batch in batched(assembly.missing(parts), RENDER_BATCH):
+            renderer.submit([assembly.write_html(part) for part in batch], assembly.image_paths(batch))
+            report("layout", renderer.pages)
+        for digests in renderer.finished(report):
+            assembly.cache(digests)
+
+
+def _render(
+    assembly: "_Assembly", job: AssemblyJob, *, deadline: Monotonic, report: ReportProgress
+) -> RenderedPdf:
+    """Assemble the parts; remove them from the cache if that fails, as one of them may be the reason."""
+    try:
+        return pool.get_pool().render(
+            job, deadline=deadline, report=lambda _phase, pages: report("draw", pages)
+        )
+    except exceptions.AssemblyUnsupported:
+        part_cache.delete(assembly.paths)
+        raise
+
+
 class _Assembly:
-    """Where the parts of one report come together: their paths in order, whether found or still to be drawn."""
+    """The parts of one report: their paths by fingerprint and in order, both of cached and of drawn parts."""
 
     def __init__(self, *, folder: Path, cover: Cover, report: ReportProgress) -> None:
         self.paths: dict[str, Path] = {}
@@ -110,45 +128,45 @@ class _Assembly:
         self._folder, self._cover, self._report = folder, cover, report
 
     def missing(self, parts: Iterable[PrintedPart]) -> Iterator[PrintedPart]:
-        """Yield the parts that must be drawn."""
-        for some in batched(parts, LOOKUP_BATCH):
+        """Yield the parts that are not cached."""
+        for batch in batched(parts, LOOKUP_BATCH):
             self._report("html", 0)
-            cached = part_cache.get_many([part.fingerprint for part in some], self._folder)
-            for part in some:
+            cached = part_cache.get_many([part.fingerprint for part in batch], self._folder)
+            for part in batch:
                 path = self._folder / f"{part.fingerprint}.pdf"
                 self.paths[part.fingerprint] = cached.get(part.fingerprint, path)
                 if part.fingerprint not in cached:
                     yield part
 
-    def piece(self, part: PrintedPart) -> PartJob:
-        """Write the HTML of a part and return what is to be drawn."""
+    def write_html(self, part: PrintedPart) -> PartJob:
+        """Write the HTML of a part, and return the job that draws it."""
         path = self.paths[part.fingerprint]
-        self.drawn[path] = replace(part, blocks=())  # its text need not stay in memory
+        self.drawn[path] = replace(part, blocks=())  # to free the memory of its text
         html_path = path.with_suffix(".html")
         with storage.translate_storage_errors(), html_path.open("w", encoding="utf-8") as stream:
             html.write_part(stream, title=part.name, cover=self._cover, blocks=part.blocks)
         return PartJob(name=part.name, html_path=html_path, part_path=path)
 
-    def images(self, parts: Iterable[PrintedPart]) -> dict[str, str]:
-        """Return where the images of parts are on this machine, by their addresses."""
+    def image_paths(self, parts: Iterable[PrintedPart]) -> dict[str, str]:
+        """Return the local paths of the images of parts, by their addresses."""
         paths: dict[str, str] = {}
         for part in parts:
             paths |= pending_images.resolve_paths(part.images, self._folder)
-            self._report("html", 0)  # from a bucket they take a while
+            self._report("html", 0)  # fetching them from a bucket takes a while
         return paths
 
-    def keep(self, complete: dict[Path, str]) -> None:
-        """Keep the parts that lack nothing for the next report; ``complete`` has the SHA-256 of each."""
-        new = (
+    def cache(self, digests: dict[Path, str]) -> None:
+        """Cache drawn parts for the next report; ``digests`` has the SHA-256 of each by its path."""
+        entries = (
             part_cache.CacheEntry(
                 fingerprint=self.drawn[path].fingerprint,
                 document_id=self.drawn[path].document_id,
                 path=path,
                 digest=digest,
             )
-            for path, digest in complete.items()
+            for path, digest in digests.items()
         )
-        self.paths |= part_cache.put_many(new)
+        self.paths |= part_cache.put_many(entries)
 
 
 def _parts(document: Document, edition: Edition, recorder: ContentFingerprint) -> Iterator[PrintedPart]:

@@ -1,4 +1,4 @@
-"""Keep the drawn parts of annual reports, each under the fingerprint of what it shows."""
+"""The cache of drawn parts of annual reports, each under the fingerprint of its content."""
 
 import logging
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class CacheEntry:
-    """A part that was just drawn: its fingerprint, the id of the document whose text it shows, file and SHA-256."""
+    """A drawn part: its file and SHA-256, its fingerprint, and the id of the document whose text it shows."""
 
     fingerprint: str
     document_id: int
@@ -39,7 +39,10 @@ def get_many(fingerprints: Iterable[str], folder: Path) -> dict[str, Path]:
 
 
 def put_many(parts: Iterable[CacheEntry]) -> dict[str, Path]:
-    """Keep complete parts for the next report; return where they are now."""
+    """Store complete parts for the next report; return their new paths by fingerprint.
+
+    Raises StorageFull, StorageUnavailable.
+    """
     now = timezone.now()
     paths: dict[str, Path] = {}
     rows: list[DrawnPart] = []
@@ -63,18 +66,18 @@ def put_many(parts: Iterable[CacheEntry]) -> dict[str, Path]:
                 unique_fields=["fingerprint"],
                 update_fields=["file", "digest", "used_at"],
             )
-    except IntegrityError:  # a chapter's document was deleted meanwhile: the files go with the next clean-up
-        logger.info("%d drawn parts are not kept", len(rows))
+    except IntegrityError:  # a chapter's document was deleted: the next clean-up removes the files
+        logger.info("%d drawn parts are not cached", len(rows))
     return paths
 
 
 def delete(fingerprints: Iterable[str]) -> None:
-    """Delete the rows of parts that are of no use."""
+    """Delete the rows of parts; the next clean-up removes their files."""
     DrawnPart.objects.filter(fingerprint__in=list(fingerprints)).delete()
 
 
 def prune() -> int:
-    """Delete the rows of parts that no report used for ``SPMS_TASK_RETENTION``; return how many."""
+    """Delete the rows of parts that no report has used for ``SPMS_TASK_RETENTION``; return their number."""
     before = timezone.now() - timedelta(seconds=settings.SPMS_TASK_RETENTION)
     return DrawnPart.objects.filter(used_at__lt=before).delete()[0]
 

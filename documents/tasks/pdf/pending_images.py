@@ -1,4 +1,4 @@
-"""A PDF waits for the images that are still being prepared, but not for ever."""
+"""Images that are still being prepared: a PDF waits for them for a limited time."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -22,7 +22,7 @@ POLL_INTERVAL_SECONDS = 1.0
 
 
 def require_ready(attempt: TaskContext, document: Document, edition: Edition) -> None:
-    """Raise NotYet while the document prints images that are not ready and there is time to wait for them."""
+    """Raise Reschedule while the document prints images that are not ready, until the longest wait is over."""
     if (count := _pending(document, edition)) and _waited(attempt.task) < _max_wait(attempt.task):
         message = f"It waits for {count} image{'s' if count > 1 else ''}."
         leases.held_by(attempt.task).update(phase="images", message=message)
@@ -30,14 +30,18 @@ def require_ready(attempt: TaskContext, document: Document, edition: Edition) ->
 
 
 def warnings_for(drawn: dict[str, Image]) -> tuple[str, ...]:
-    """Return what the author should know of the images that were drawn as a grey field, as a sentence."""
+    """Return a warning for the author if images, by address, were drawn as grey fields."""
     count = sum(image.state == DocumentImage.State.WAITING for image in drawn.values())
     verb = "images are" if count > 1 else "image is"
     return (f"{count} {verb} not ready yet; render again later.",) if count else ()
 
 
 def resolve_paths(images_drawn: Iterable[Image], folder: Path) -> dict[str, str]:
-    """Return what is drawn for each image by its address: a grey field until it is ready, nothing if that failed."""
+    """Return the local file to draw for each image, by address.
+
+    An image that is not ready is a grey field; one that could not be prepared has no file. Raises StorageFull,
+    StorageUnavailable.
+    """
     paths: dict[str, str] = {}
     for image in images_drawn:
         if image.state == DocumentImage.State.WAITING:
@@ -48,7 +52,7 @@ def resolve_paths(images_drawn: Iterable[Image], folder: Path) -> dict[str, str]
 
 
 def _pending(document: Document, edition: Edition) -> int:
-    if not DocumentImage.objects.waiting().exists():  # nearly always, and then nothing is read
+    if not DocumentImage.objects.waiting().exists():  # usually, and then the document need not be read
         return 0
     parts = chain((blocks.get_cover(document, edition),), blocks.iter_blocks(document, edition))
     images = chain.from_iterable(map(blocks.images_of, parts))
@@ -60,7 +64,7 @@ def _waited(task: Task) -> timedelta:
 
 
 def _max_wait(task: Task) -> timedelta:
-    """Return how long to wait; a request that waits for the PDF itself should still get one."""
+    """Return the longest wait: shorter inline, so that the waiting request still gets a PDF."""
     if task.mode == Task.Mode.QUEUE:
         return MAX_WAIT
     return min(MAX_WAIT, timedelta(seconds=settings.SPMS_INLINE_DEADLINE / 2))

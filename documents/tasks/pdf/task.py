@@ -1,4 +1,4 @@
-"""The kind of task that makes a document's PDF: content → HTML → rendering process → store."""
+"""The kind of task that makes a document's PDF: content → HTML → rendering process → storage."""
 
 import contextlib
 import json
@@ -29,17 +29,17 @@ from metrics import instruments
 from metrics.durations import Monotonic
 
 KIND = "pdf"
-SECONDS_PER_CHAPTER = 0.15  # two pages, as measured
+SECONDS_PER_CHAPTER = 0.15  # measured, of two pages
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HtmlDocument:
-    """A document's HTML on disk, the images it may fetch (address → path), and the fingerprint of both.
+    """A document's HTML on disk, the images that it may fetch (address → path), and the fingerprint of both.
 
-    ``source`` is the file to attach for an archive, if it is one; ``warnings`` are sentences about images that are
-    not ready.
+    ``source`` is the file to attach to an archive edition; ``warnings`` are sentences about images that are not
+    ready.
     """
 
     path: Path
@@ -65,12 +65,12 @@ class PdfResult:
 
 
 def warm_up() -> None:
-    """Start a rendering process of this worker, so that its first PDF need not wait for it."""
+    """Start a rendering process of this worker, so that its first PDF need not wait for it. Raises RenderBusy."""
     pool.get_pool().warm(1)
 
 
 def fingerprint(document: Document, edition: Edition = editions.DEFAULT) -> str:
-    """Return the SHA-256 of all that goes into the PDF of a document as it is now."""
+    """Return the SHA-256 of everything that the PDF of a document, as it is now, depends on."""
     recorder = _recorder(document, edition)
     recorder.record(blocks.get_cover(document, edition))
     for block in blocks.iter_blocks(document, edition):
@@ -79,7 +79,7 @@ def fingerprint(document: Document, edition: Edition = editions.DEFAULT) -> str:
 
 
 def request_for(document: Document, edition: Edition = editions.DEFAULT) -> TaskRequest:
-    """Return the request for the PDF of a document as it is now; without an estimate, which costs a query."""
+    """Return the request for the PDF of a document as it is now, without an estimate, which costs a query."""
     return TaskRequest(
         kind=KIND,
         fingerprint=fingerprint(document, edition),
@@ -89,12 +89,12 @@ def request_for(document: Document, edition: Edition = editions.DEFAULT) -> Task
 
 
 def current_task(document: Document, edition: Edition = editions.DEFAULT) -> Task | None:
-    """Return the task whose PDF shows the document as it is now, if there is one."""
+    """Return the task whose PDF shows the document as it is now, or None."""
     return lifecycle.latest_result(KIND, fingerprint(document, edition))
 
 
 def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) -> float:
-    """Return what rendering a document takes, as it took last time; an annual report by its chapters."""
+    """Return the duration of the document's last render; for a first annual report, an estimate by its chapters."""
     done = Task.objects.filter(
         document=document, kind=KIND, status=Task.Status.SUCCEEDED, arguments=edition.as_arguments()
     )
@@ -189,29 +189,18 @@ def write_html(
     edition: Edition = editions.DEFAULT,
     report: ReportProgress = lambda *_: None,
 ) -> HtmlDocument:
-    """Write a document's HTML to ``path``, block by block, and beside it the images that are in a bucket."""
+    """Write a document's HTML to ``path``, and copies of images in a bucket to the same folder.
+
+    Raises StorageFull, StorageUnavailable.
+    """
     generated_at = timezone.localtime().replace(microsecond=0)
     source = path.with_name("document.json") if edition.is_archive else None
     recorder = _recorder(document, edition)
-    with (
-        storage.translate_storage_errors(),
-        _copy_result(recorder, source, generated_at),
-        path.open("w", encoding="utf-8") as stream,
-    ):
-        html.write_document(
-            stream,
-            cover=recorder.record(blocks.get_cover(document, edition)),
-            contents=blocks.table_of_contents(document, edition),
-            blocks=map(recorder.record, blocks.iter_blocks(document, edition)),
-            generated_at=generated_at,
-        )
-    paths: dict[str, str] = {}
-    for image in recorder.images.values():
-        report("html", 0)  # hundreds of images take a while to come from a bucket
-        paths |= pending_images.resolve_paths([image], path.parent)
+    with storage.translate_storage_errors(), _copy_content(recorder, source, generated_at):
+        _write_blocks(document, edition, path, recorder, generated_at)
     return HtmlDocument(
         path=path,
-        images=paths,
+        images=_image_paths(recorder, path.parent, report),
         fingerprint=recorder.fingerprint(),
         variant=edition.pdf_variant,
         generated_at=generated_at,
@@ -220,11 +209,36 @@ def write_html(
     )
 
 
+def _write_blocks(
+    document: Document,
+    edition: Edition,
+    path: Path,
+    recorder: blocks.ContentFingerprint,
+    generated_at: datetime,
+) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        html.write_document(
+            stream,
+            cover=recorder.record(blocks.get_cover(document, edition)),
+            contents=blocks.table_of_contents(document, edition),
+            blocks=map(recorder.record, blocks.iter_blocks(document, edition)),
+            generated_at=generated_at,
+        )
+
+
+def _image_paths(recorder: blocks.ContentFingerprint, folder: Path, report: ReportProgress) -> dict[str, str]:
+    paths: dict[str, str] = {}
+    for image in recorder.images.values():
+        report("html", 0)  # fetching hundreds of images from a bucket takes a while
+        paths |= pending_images.resolve_paths([image], folder)
+    return paths
+
+
 @contextlib.contextmanager
-def _copy_result(
+def _copy_content(
     recorder: blocks.ContentFingerprint, path: Path | None, generated_at: datetime
 ) -> Iterator[None]:
-    """Keep the parts that pass by as one JSON array, if there is a path for it; it ends with facts of the whole."""
+    """Copy all recorded content to ``path``, if given, as a JSON array that ends with the fingerprint and time."""
     if path is None:
         yield
         return
@@ -232,8 +246,8 @@ def _copy_result(
         copy.write("[\n")
         recorder.copy = copy
         yield
-        facts = {"fingerprint": recorder.fingerprint(), "generated_at": generated_at.isoformat()}
-        copy.write(f"{json.dumps(facts)}\n]\n")
+        trailer = {"fingerprint": recorder.fingerprint(), "generated_at": generated_at.isoformat()}
+        copy.write(f"{json.dumps(trailer)}\n]\n")
 
 
 def _recorder(document: Document, edition: Edition) -> blocks.ContentFingerprint:
@@ -241,7 +255,7 @@ def _recorder(document: Document, edition: Edition) -> blocks.ContentFingerprint
 
 
 def _edition_key(edition: Edition) -> str:
-    """Return what tells editions apart; nothing for the one that everybody gets."""
+    """Return a text that differs between editions; empty for the default one."""
     chosen = {name: value for name, value in edition.as_arguments().items() if name != "variant"}
     if edition.is_archive:
         chosen["variant"] = edition.pdf_variant
@@ -249,7 +263,7 @@ def _edition_key(edition: Edition) -> str:
 
 
 def _document(task: Task) -> Document:
-    """Return the document as it is now; raises DocumentGone."""
+    """Return the document as it is now. Raises DocumentDeleted."""
     document = blocks.get_document(task.document_id) if task.document_id else None
     if document is None:
         raise exceptions.DocumentDeleted("It was deleted before its PDF was finished.")
@@ -257,12 +271,14 @@ def _document(task: Task) -> Document:
 
 
 def _require_document(task: Task) -> None:
-    """Raise DocumentGone for a document that was deleted meanwhile: nothing may be kept of it."""
+    """Raise DocumentDeleted if the document was deleted during the render: then nothing of it may be stored."""
     if not Document.objects.filter(tasks=task).exists():
         raise exceptions.DocumentDeleted("It was deleted before its PDF was finished.")
 
 
-def _render(draft: HtmlDocument, pdf_path: Path, *, deadline: float, report: ReportProgress) -> RenderedPdf:
+def _render(
+    draft: HtmlDocument, pdf_path: Path, *, deadline: Monotonic, report: ReportProgress
+) -> RenderedPdf:
     job = RenderJob(
         html_path=str(draft.path),
         pdf_path=str(pdf_path),
@@ -276,7 +292,7 @@ def _render(draft: HtmlDocument, pdf_path: Path, *, deadline: float, report: Rep
 
 
 def result_url(task: Task) -> str | None:
-    """Return the address of a PDF, below the one of its document; None when the document was deleted."""
+    """Return the address of a PDF, below that of its document, or None if the document was deleted."""
     if not task.document_id:
         return None
     return f"{reverse('document-pdf', args=[task.document_id])}?task={task.pk}"
