@@ -17,7 +17,7 @@ from bench.clients import Bench
 from bench.report import Row
 from documents.content import blocks
 from documents.infrastructure import storage
-from documents.queue import leases, lifecycle
+from documents.queue import leases, lifecycle, progress
 from documents.rendering import pool
 from documents.tasks.pdf import task as pdf_task
 
@@ -26,7 +26,7 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (pdf_task, "fingerprint", "fingerprint"),
     (lifecycle, "get_or_create", "task row"),
     (leases, "claim", "task row"),
-    (lifecycle, "_write_progress", "task row"),
+    (progress, "_write_progress", "task row"),
     (lifecycle, "_finish", "task row"),
     (blocks, "get_document", "reading the document"),
     (pdf_task, "write_html", "HTML"),

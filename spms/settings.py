@@ -221,7 +221,7 @@ Q_CLUSTER: dict[str, Any] = {
     "timeout": int(SPMS_RENDER_TIMEOUT) + 30,
     # When an unacknowledged entry is delivered again; below timeout it would run twice.
     "retry": 3 * int(SPMS_RENDER_TIMEOUT) + 120,
-    # One delivery is enough: the recoverer enqueues lost tasks again.
+    # One delivery is enough: the supervisor enqueues lost tasks again.
     "max_attempts": 1,
     "ack_failures": True,
     # A worker takes one entry at a time, so that none waits behind a long render while another is free.

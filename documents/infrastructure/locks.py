@@ -13,7 +13,10 @@ def hold_shared(path: Path) -> None:
 
 
 def try_exclusive(path: Path) -> int | None:
-    """Lock a file exclusively and return what ``release`` takes, or None while another process holds the lock."""
+    """Lock a file exclusively; return the descriptor for ``release``, or None while another process holds the lock.
+
+    Raises OSError on a disk without locks.
+    """
     descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -183,14 +183,14 @@ def _context(pk: int) -> dict[str, Any]:
     if cycle is None:
         raise Http404
     letters = cycle.letters.select_related("person")
-    listed = {state: list(letters.filter(state=state)[:MAX_LISTED]) for state in actions.AGAIN}
+    listed = {state: list(letters.filter(state=state)[:MAX_LISTED]) for state in actions.RESENDABLE}
     total = sum(cycle.counts.values())
     return {
         "cycle": cycle,
         "counts": cycle.counts,
         "total": total,
         "settled": total - cycle.counts[Letter.State.WAITING] - cycle.counts[Letter.State.SENDING],
-        "lists": [(Letter.State(state), listed[state], cycle.counts[state]) for state in actions.AGAIN],
+        "lists": [(Letter.State(state), listed[state], cycle.counts[state]) for state in actions.RESENDABLE],
         "put_off": list(letters.waiting().exclude(error="")[:MAX_LISTED]),
         "seconds_left": preparation.estimated_send_seconds(cycle.counts[Letter.State.WAITING]),
     }

@@ -47,10 +47,10 @@ def enqueue(waiting: Task) -> None:
 def submit_in_background(
     request: TaskRequest, *, user: Viewer, rule: str = "", is_limited: bool = False
 ) -> tuple[Task, bool]:
-    """Begin or join a task of the queue, tell the workers if it is new, and return it and whether it is new.
+    """Begin or join a task of the queue, enqueue it if it is new, and return it and whether it is new.
 
-    Only a task that is limited counts against the limits of the queue. Raises QueueFull and TooManyTasks for
-    such a one, and whatever ``request.on_begin`` raises; nothing is stored then.
+    With ``is_limited``, raises QueueFull or TooManyTasks if a new task exceeds the limits of the queue. Also raises
+    whatever ``request.on_begin`` raises. In all these cases nothing is stored.
     """
     with transaction.atomic():
         submitted, is_new = lifecycle.get_or_create(request, user=user, mode=Task.Mode.QUEUE, rule=rule)
@@ -89,7 +89,7 @@ def has_live_workers() -> bool:
 
 
 def paused() -> Pause | None:
-    """Return the pause of the queue (by whom, when and why), or None while it runs."""
+    """Return the pause of the queue (who paused it, when and why), or None while it runs."""
     return Pause.objects.first()
 
 
@@ -154,7 +154,7 @@ def _unhinted() -> QuerySet[Task]:
 
 
 def _possibly_lost() -> list[Task]:
-    """Return tasks that are due although a worker is free: their hints were lost, or are on their way."""
+    """Return tasks that are due although a worker is free: their hints were lost, or are on the way."""
     free_workers = statistics.live_workers() - statistics.running_in_queue().count()
     is_old = Q(hinted_at__lt=timezone.now() - LOST_HINT_AGE) | Q(hinted_at__gt=timezone.now() + LOST_HINT_AGE)
     return list(_due().filter(is_old)[:free_workers]) if free_workers > 0 else []

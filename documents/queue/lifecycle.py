@@ -24,14 +24,12 @@ from django.utils import timezone
 from documents import exceptions
 from documents.infrastructure import log_context, storage
 from documents.models import Task, Viewer
-from documents.queue import leases, registry
-from documents.queue.registry import LeaseLost, Reschedule, TaskContext, TaskOutput
+from documents.queue import leases, progress, registry
+from documents.queue.registry import LeaseLost, Reschedule, TaskOutput
 from documents.queue.requests import TaskRequest
 from metrics import instruments
+from metrics.durations import Monotonic
 
-LEASE_RENEWAL_SECONDS = leases.LEASE.total_seconds() / 3
-PROGRESS_INTERVAL_SECONDS = 0.5
-LEASE_CHECK_SECONDS = 0.7
 POLL_INTERVAL_SECONDS = 0.1
 MAX_CREATE_ATTEMPTS = 5
 MAX_WRITE_RETRY_SECONDS = 20.0
@@ -84,11 +82,11 @@ def get_or_create(
     raise exceptions.SpmsError("The task could not be begun. Try again.")
 
 
-def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
+def run(task_id: uuid.UUID, *, deadline: Monotonic, worker: str = "") -> None:
     """Claim a task and run it to its end; do nothing if it cannot be claimed.
 
-    ``deadline`` is in seconds of ``time.monotonic``; ``worker`` is the name of this worker. Errors are written to
-    the row, not raised, except DatabaseError when the database stays away: then the lease expires.
+    ``worker`` is the name of this worker. Errors are written to the row, not raised, except OperationalError and
+    InterfaceError when the database stays away for MAX_WRITE_RETRY_SECONDS: then the lease expires.
     """
     if (task := leases.claim(task_id, worker)) is None:
         return
@@ -101,9 +99,9 @@ def run(task_id: uuid.UUID, *, deadline: float, worker: str = "") -> None:
         logger.info("task %s (%s) ran, attempt %d, %.1f s", task.pk, task.kind, task.attempts, took_seconds)
 
 
-def _run(task: Task, deadline: float) -> None:
+def _run(task: Task, deadline: Monotonic) -> None:
     try:
-        output = registry.get_task_type(task.kind).run(_context(task, deadline))
+        output = registry.get_task_type(task.kind).run(progress.context_for(task, deadline))
     except LeaseLost:
         logger.info("task %s was taken away while it ran", task.pk)
     except Reschedule as reschedule:
@@ -111,7 +109,7 @@ def _run(task: Task, deadline: float) -> None:
     except exceptions.SpmsError as error:
         _retry_or_fail(task, error)
     except (OperationalError, InterfaceError) as error:
-        logger.warning("task %s met the database: %s", task.pk, error)
+        logger.warning("task %s could not use the database: %s", task.pk, error)
         _retry_or_fail(task, exceptions.DatabaseUnavailable("The database was busy or away. Try again."))
     except Exception:
         logger.exception("task %s failed", task.pk)
@@ -120,7 +118,7 @@ def _run(task: Task, deadline: float) -> None:
         _finish(task, output)
 
 
-def start(task_id: uuid.UUID, *, deadline: float) -> Future[None]:
+def start(task_id: uuid.UUID, *, deadline: Monotonic) -> Future[None]:
     """Run a task in a thread of this process, where it continues after its requester stops waiting."""
     return _threads().submit(_run_in_thread, task_id, deadline)
 
@@ -134,11 +132,11 @@ def publish(task: Task, output: TaskOutput) -> None:
         raise LeaseLost
 
 
-def run_or_wait(task_id: uuid.UUID, *, deadline: float) -> Task:
+def run_or_wait(task_id: uuid.UUID, *, deadline: Monotonic) -> Task:
     """Run a task, or wait while another process runs it, until it has ended or ``deadline`` has passed.
 
-    ``deadline`` is in seconds of ``time.monotonic``; a task that still runs then continues. A claim whose
-    process died is taken over as soon as its lease has expired.
+    A task that still runs at the deadline continues. A claim whose process died is taken over as soon as its lease
+    has expired.
     """
     while True:
         if leases.claimable().filter(pk=task_id).exists():
@@ -151,8 +149,8 @@ def run_or_wait(task_id: uuid.UUID, *, deadline: float) -> Task:
         time.sleep(POLL_INTERVAL_SECONDS)
 
 
-def wait(task_id: uuid.UUID, *, deadline: float) -> Task:
-    """Return the task when it has ended, or as it is when ``deadline`` (``time.monotonic``) has passed."""
+def wait(task_id: uuid.UUID, *, deadline: Monotonic) -> Task:
+    """Return the task when it has ended, or as it is when ``deadline`` has passed."""
     while time.monotonic() < deadline and Task.objects.in_flight().filter(pk=task_id).exists():
         time.sleep(POLL_INTERVAL_SECONDS)
     return Task.objects.get(pk=task_id)
@@ -185,7 +183,7 @@ def retry(task_id: uuid.UUID, *, mode: str) -> None:
                 task_retried.send(Task, task_id=task_id)
     except IntegrityError as error:
         raise exceptions.TaskStateConflict(
-            "Another task makes the same at this moment; wait for that one."
+            "Another task with the same input is in flight; wait for that one."
         ) from error
     if not changed:
         raise exceptions.TaskStateConflict("Only a failed or a cancelled task can be tried again.")
@@ -214,51 +212,11 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(settings.SPMS_WEB_THREADS, thread_name_prefix="inline-task")
 
 
-def _run_in_thread(task_id: uuid.UUID, deadline: float) -> None:
+def _run_in_thread(task_id: uuid.UUID, deadline: Monotonic) -> None:
     try:
         run(task_id, deadline=deadline, worker=f"{storage.host()}:web/{os.getpid()}")
     finally:
         connection.close()
-
-
-def _context(task: Task, deadline: float) -> TaskContext:
-    """Return a context whose ``report`` writes progress, renews the lease, and checks that it still holds."""
-    written_at = asked_at = time.monotonic()  # a render that is over in a moment writes no progress at all
-    written = ("", 0)
-
-    def report(phase: str, pages: int) -> None:
-        nonlocal written_at, asked_at, written
-        now = time.monotonic()
-        age = now - written_at
-        is_news = (phase, pages) != written and age > PROGRESS_INTERVAL_SECONDS
-        if is_news or age > LEASE_RENEWAL_SECONDS:
-            _write_progress(task, phase, pages)
-            written_at, asked_at, written = now, now, (phase, pages)
-        elif now - asked_at > LEASE_CHECK_SECONDS:
-            _require_lease(task)
-            asked_at = now
-
-    return TaskContext(task=task, deadline=deadline, report=report)
-
-
-def _write_progress(task: Task, phase: str, pages: int) -> None:
-    lease_until = timezone.now() + leases.LEASE
-    try:
-        is_held = leases.held_by(task).update(phase=phase, pages_done=pages, lease_until=lease_until)
-    except OperationalError as error:  # the render goes on; only its progress is not seen
-        logger.warning("no progress written for task %s: %s", task.pk, error)
-        return
-    if not is_held:
-        raise LeaseLost
-
-
-def _require_lease(task: Task) -> None:
-    try:
-        is_held = leases.held_by(task).exists()
-    except OperationalError:
-        return
-    if not is_held:
-        raise LeaseLost
 
 
 def _publish(task: Task, output: TaskOutput) -> bool:
@@ -332,7 +290,7 @@ def _record_failure(task: Task, error: exceptions.SpmsError) -> None:
         with transaction.atomic():
             leases.record_failure(task, error, traceback.format_exc())
     except (DatabaseError, InterfaceError) as fault:
-        logger.warning("no note of attempt %d of task %s: %s", task.attempts, task.pk, fault)
+        logger.warning("attempt %d of task %s could not be recorded: %s", task.attempts, task.pk, fault)
 
 
 def _end(task: Task, status: Task.Status, **values: object) -> bool:

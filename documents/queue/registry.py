@@ -1,4 +1,4 @@
-"""What a kind of task is: a name, a title, and the function that does its work.
+"""The kinds of task: each has a name, a title, and the function that does its work.
 
 Independent of particular kinds; each registers itself when ``documents.tasks.autodiscover`` imports it.
 """
@@ -11,6 +11,7 @@ from typing import Any, Self
 from django.urls import reverse
 
 from documents.models import Task
+from metrics.durations import Monotonic
 
 PDF = "application/pdf"  # the media type of a file whose task row names none
 
@@ -37,13 +38,12 @@ class Reschedule(Exception):
 class TaskContext:
     """One run of a task: the argument of its function.
 
-    ``deadline`` is in seconds of ``time.monotonic``; ``report`` takes the phase and the number of pages
-    (rows, mails) done so far; call it several times a second. It raises LeaseLost when the task was cancelled
-    or taken away.
+    ``report`` takes the phase and the number of pages (rows, mails) done so far; call it several times a second.
+    It raises LeaseLost when the task was cancelled or taken away.
     """
 
     task: Task
-    deadline: float
+    deadline: Monotonic
     report: ReportProgress
 
 

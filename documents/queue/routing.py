@@ -28,7 +28,7 @@ def inline_slots() -> threading.BoundedSemaphore:
 
 @dataclass(frozen=True, kw_only=True)
 class Preferences:
-    """What a client prefers: an answer at once, or after ``wait_seconds`` at the latest."""
+    """The preferences of a client: an answer at once, or after ``wait_seconds`` at the latest."""
 
     respond_async: bool = False
     wait_seconds: float | None = None
@@ -36,7 +36,7 @@ class Preferences:
 
 @dataclass(frozen=True, kw_only=True)
 class _Routing:
-    """How a request is served: its route, and whether workers were there when it was chosen."""
+    """How a request is served: its route, and whether workers were live when it was chosen."""
 
     route: Route
     has_workers: bool
@@ -46,7 +46,7 @@ class _Routing:
 def submit(request: TaskRequest, *, user: Viewer, preferences: Preferences) -> tuple[Task, bool]:
     """Begin or join the task for a request, and wait for it as preferred; return it and whether it is new.
 
-    Raises QueueFull, TooManyTasks and whatever ``request.on_begin`` raises; nothing is stored then.
+    Raises QueueFull, TooManyTasks, and whatever ``request.on_begin`` raises; in these cases nothing is stored.
     """
     with _routed(preferences, request.estimate_seconds) as routing:
         task, is_new = _begin(request, user, routing.route)
@@ -75,7 +75,7 @@ def resubmit(task: Task, *, preferences: Preferences, user: Viewer) -> Task:
 
 @contextlib.contextmanager
 def _routed(preferences: Preferences, estimate_seconds: float) -> Iterator[_Routing]:
-    """Choose a route; while the task runs inline, hold one of the inline slots if one was free."""
+    """Yield the chosen route; while the task runs inline, hold one of the inline slots if one was free."""
     slots = inline_slots()
     has_slot = slots.acquire(blocking=False)
     try:
@@ -106,7 +106,7 @@ def _choose(preferences: Preferences, estimate_seconds: float, *, has_slot: bool
 
 
 def _follow(task: Task, routing: _Routing, *, is_owner: bool) -> Task:
-    """Run a task or wait for it, as its route and the preferences say, and return it as it is then."""
+    """Run a task or wait for it, according to its route and the preferences, and return it as it is afterwards."""
     if routing.route.mode == "queue":
         wait_seconds = routing.preferences.wait_seconds or 0
         if task.mode == Task.Mode.QUEUE and not wait_seconds:
@@ -119,7 +119,7 @@ def _follow(task: Task, routing: _Routing, *, is_owner: bool) -> Task:
 
 
 def _max_inline_wait_seconds(routing: _Routing) -> float:
-    """Return how long an inline request waits; less than the deadline only when workers can take over."""
+    """Return how long an inline request waits: less than the deadline only if workers can take over."""
     deadline_seconds = float(settings.SPMS_INLINE_DEADLINE)
     if routing.preferences.wait_seconds is None or not routing.has_workers:
         return deadline_seconds
@@ -127,7 +127,7 @@ def _max_inline_wait_seconds(routing: _Routing) -> float:
 
 
 def _move_to_queue_or_fail(task: Task) -> Task:
-    """End the wait: the task goes on in the queue if there are workers now, at the deadline, and fails otherwise."""
+    """End the wait at the deadline: the task continues in the queue if workers are live, and fails otherwise."""
     if hints.has_live_workers():
         with transaction.atomic():
             lifecycle.move_to_queue(task.pk)

@@ -104,7 +104,7 @@ def _publish(task: Task[Any, Any], message_id: str, args: list[Any], kwargs: dic
             confirm_timeout=BROKER_CONFIRM_TIMEOUT_SECONDS,
         )
     except (KombuError, CeleryError, OSError) as error:
-        logger.warning("the broker did not take a message; it is sent again by the recoverer: %s", error)
+        logger.warning("the broker did not take a message; the supervisor sends it again: %s", error)
 
 
 def _priority(priority: int, *, is_redis: bool) -> int:

@@ -51,7 +51,7 @@ def make_pool(tmp_path):
     wait_for(lambda: not children(tmp_path))
 
 
-def render(rooms, folder, html=PLAIN, *, name="page", seconds=20.0, cpu_seconds=60, report=None, images=None):
+def render(rooms, folder, html=PLAIN, *, name="page", seconds=120.0, cpu_seconds=60, report=None, images=None):
     page = folder / f"{name}.html"
     page.write_text(html)
     job = RenderJob(

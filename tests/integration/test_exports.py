@@ -276,7 +276,7 @@ def test_cancelling_one_that_runs_stops_it(api, owner, monkeypatch):
     for _ in range(5):
         factories.project(owner)
     monkeypatch.setattr(export_task, "ROWS_PER_CHECK", 1)
-    monkeypatch.setattr("documents.queue.lifecycle.LEASE_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr("documents.queue.progress.LEASE_CHECK_SECONDS", 0.0)
     seen = []
 
     def cancelled_at_the_third(*_):

@@ -199,11 +199,11 @@ def test_a_mail_server_that_is_away_is_tried_again_and_the_pdf_is_there(api, pla
         ("http://hooks.example.org/", "https://"),
         ("ftp://hooks.example.org/", "https://"),
         ("file:///etc/passwd", "https://"),
-        ("https://hooks.example.org:99999/", "no address"),
-        ("https://[::1", "no address"),
+        ("https://hooks.example.org:99999/", "not a valid address"),
+        ("https://[::1", "not a valid address"),
         ("hooks.example.org", "https://"),
-        ("https://hooks.example.org/\r\nX-Evil:1", "no address"),
-        ("https://hooks.example.org/straße", "no address"),
+        ("https://hooks.example.org/\r\nX-Evil:1", "not a valid address"),
+        ("https://hooks.example.org/straße", "not a valid address"),
     ],
 )
 def test_only_allowed_addresses_are_taken(api, plan, settings, url, reason):

@@ -13,7 +13,6 @@ from rest_framework.test import APIClient
 
 from documents.content import blocks
 from documents.models import Document, Task
-from documents.queue import lifecycle
 from documents.rendering import html
 from documents.rendering.pool import Pool
 from tests import factories
@@ -200,7 +199,7 @@ def test_a_render_past_the_inline_deadline_ends_in_504_and_the_next_works(api, p
 
 def test_progress_is_readable_while_it_renders(api, plan, owner, client_of, monkeypatch):
     Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(150)})
-    monkeypatch.setattr(lifecycle, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr("documents.queue.progress.PROGRESS_INTERVAL_SECONDS", 0.0)
     reader, seen = client_of(owner), []
 
     def looked_at(self, job, *, deadline, report):

@@ -1,1 +1,1 @@
-"""A new cycle of reports: a report for every active project, and one letter to each of their people."""
+"""Reporting cycles: a report for every active project, and one letter to each person in them."""

@@ -1,4 +1,4 @@
-"""What people do with a cycle: open, look, stop, resume, send a letter again, note that one came back."""
+"""The actions on a cycle: open, stop, resume, send letters again, record a letter that bounced."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,13 +15,13 @@ from documents.queue import lifecycle
 from documents.queue.requests import TaskRequest
 from documents.tasks.cycles import preparation, task as letter_task
 
-# Whoever was sending a letter may still hear of it for so long: twice what a silent server may take, and more.
+# The worker that was sending a letter may still get an answer for this long: more than twice the server's timeout.
 QUIET = timedelta(minutes=1)
-AGAIN = (Letter.State.FAILED, Letter.State.PERHAPS_SENT)
+RESENDABLE = (Letter.State.FAILED, Letter.State.PERHAPS_SENT)
 
 
 def check_new(year: int) -> None:
-    """Raise CycleExists when this year's cycle was opened before."""
+    """Raise CycleExists if this year's cycle has been opened."""
     if (existing := Cycle.objects.filter(year=year).first()) is not None:
         raise exceptions.CycleExists(
             f"The cycle {year - 1}-{year} is number {existing.pk}; resume that one if it has stopped."
@@ -31,7 +31,7 @@ def check_new(year: int) -> None:
 def open_request(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) -> TaskRequest:
     """Return the request that opens a new cycle, which is stored with its task or not at all.
 
-    Raises CycleExists, now or when the task is begun.
+    ``also`` receives the task in the same transaction. Raises CycleExists, now or when the task begins.
     """
     check_new(cycle.year)
 
@@ -50,7 +50,7 @@ def open_request(cycle: Cycle, also: Callable[[Task], None] = lambda _: None) ->
 
 
 def resume_request(cycle: Cycle) -> TaskRequest:
-    """Return the request that goes on with what is left. Raises CycleState when nothing is."""
+    """Return the request that sends the remaining letters. Raises CycleStateConflict if there are none."""
     waiting = cycle.letters.waiting().count()
     if cycle.prepared_at is not None and not waiting:
         raise exceptions.CycleStateConflict("Nothing is left to be sent.")
@@ -72,12 +72,12 @@ def _request(cycle: Cycle, estimate_seconds: float, on_begin: Callable[[Task], N
 
 
 def get_with_counts(pk: int) -> Cycle | None:
-    """Return a cycle with its task and its counts."""
+    """Return a cycle with its task and its counts, or None."""
     return Cycle.objects.counted().filter(pk=pk).first()
 
 
 def stop(cycle: Cycle, by: User) -> None:
-    """Send no further letter, within two seconds. Raises CycleState when nothing runs."""
+    """Stop sending letters, within two seconds. Raises CycleStateConflict if none are being sent."""
     if cycle.task is None:
         raise exceptions.CycleStateConflict("Nothing is being sent, so there is nothing to stop.")
     try:
@@ -88,12 +88,12 @@ def stop(cycle: Cycle, by: User) -> None:
 
 
 def resend(letters: QuerySet[Letter]) -> int:
-    """Let letters that failed or were perhaps sent wait once more, to each person's present address.
+    """Queue letters that failed or were perhaps sent again, to each person's present address; return how many.
 
-    Returns how many. Left alone is who has no address, and what somebody may be sending at this moment.
+    Letters of people without an address, and letters that a worker may still be sending, are left alone.
     """
     letter_task.settle_orphans()
-    quiet = letters.filter(state__in=AGAIN).exclude(
+    quiet = letters.filter(state__in=RESENDABLE).exclude(
         state=Letter.State.PERHAPS_SENT, tried_at__gt=timezone.now() - QUIET
     )
     addresses = User.objects.filter(pk=OuterRef("person_id")).values("email")[:1]
@@ -108,7 +108,7 @@ def resend(letters: QuerySet[Letter]) -> int:
 
 
 def resend_or_raise(letters: QuerySet[Letter]) -> int:
-    """Do as ``again``; raises CycleState when there is no such letter."""
+    """Queue letters again like ``resend``. Raises CycleStateConflict if there is no such letter."""
     if not (count := resend(letters)):
         raise exceptions.CycleStateConflict(
             "No such letter can be sent again: it must have failed or be perhaps sent for a minute, "
@@ -118,8 +118,8 @@ def resend_or_raise(letters: QuerySet[Letter]) -> int:
 
 
 def mark_bounced(letter: Letter, reason: str) -> None:
-    """Note that a letter came back. Raises CycleState for one that was not sent."""
+    """Record that a letter bounced. Raises CycleStateConflict for a letter that was not sent."""
     letter_task.settle_orphans()
-    gone = Letter.objects.filter(pk=letter.pk, state__in=(Letter.State.SENT, Letter.State.PERHAPS_SENT))
-    if not gone.update(state=Letter.State.FAILED, error=f"It came back: {reason}"[:300]):
+    delivered = Letter.objects.filter(pk=letter.pk, state__in=(Letter.State.SENT, Letter.State.PERHAPS_SENT))
+    if not delivered.update(state=Letter.State.FAILED, error=f"It came back: {reason}"[:300]):
         raise exceptions.CycleStateConflict("Only a letter that was sent can come back.")

@@ -1,4 +1,4 @@
-"""The words of a letter: plain text with placeholders, checked when it is stored."""
+"""The template of a letter: plain text with placeholders, checked when it is stored."""
 
 import re
 from dataclasses import dataclass
@@ -29,25 +29,25 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True, kw_only=True)
 class LetterText:
-    """A letter as somebody reads it."""
+    """The subject and the text of a rendered letter."""
 
     subject: str
     text: str
 
 
 def find_problem(text: str, *, is_subject: bool = False) -> str:
-    """Return why a text cannot be used; an empty text when it can."""
+    """Return why a template cannot be used, or an empty text if it can."""
     unknown = sorted({name for name in _PLACEHOLDER.findall(text) if name not in PLACEHOLDERS})
     if unknown:
         placeholders = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-        return f"There is no placeholder {{{unknown[0]}}}; there are: {placeholders}."
+        return f"There is no placeholder {{{unknown[0]}}}. The placeholders are: {placeholders}."
     if is_subject and _CONTROL.search(text):
-        return "A subject is one line; control characters are not allowed."
+        return "A subject must be one line without control characters."
     return ""
 
 
 def render(cycle: Cycle, person: User, projects: list[str]) -> LetterText:
-    """Return the letter of a cycle to one person. What fills a placeholder is not looked at again."""
+    """Return the letter of a cycle to one person. Placeholders inside inserted values are not replaced."""
     values = {
         "name": person.get_full_name() or person.get_username(),
         "year": f"{cycle.year - 1}-{cycle.year}",
@@ -62,12 +62,12 @@ def render(cycle: Cycle, person: User, projects: list[str]) -> LetterText:
 
 
 def message(cycle: Cycle, letter: Letter) -> EmailMessage:
-    """Return the mail. Its Message-ID is the same in every try: a server may drop a second copy."""
+    """Return the mail. Every attempt has the same Message-ID, so that a server may drop a second copy."""
     written = render(cycle, letter.person, letter.projects)
     headers = {"Message-ID": letter.message_id, "Auto-Submitted": "auto-generated"}
     return EmailMessage(written.subject, written.text, to=[letter.address], headers=headers)
 
 
 def format_day(value: date) -> str:
-    """Return a day to read, such as 30 June 2026."""
+    """Return a date for people, such as 30 June 2026."""
     return f"{value.day} {value:%B %Y}"

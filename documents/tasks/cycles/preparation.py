@@ -1,4 +1,4 @@
-"""What opening a cycle makes: the reports and the letters. Repeating it makes only what is missing."""
+"""Create the reports and letters of a new cycle; repeating it creates only what is missing."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ NO_ADDRESS = "This person has no e-mail address."
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What opening a cycle would make; ``example`` is the letter to the first person, if there is one.
+    """What opening a cycle would create.
 
-    ``seconds`` is how long sending takes at the limit.
+    ``example`` is the letter to the first person, or None; ``seconds`` is how long sending takes at the limit.
     """
 
     reports: int
@@ -37,7 +37,7 @@ class Preview:
 
 
 def preview(cycle: Cycle) -> Preview:
-    """Return what opening a cycle would make, without making any of it."""
+    """Return what opening a cycle would create, without creating it."""
     first = recipients().order_by("pk").first()
     letters = recipients().exclude(email="").count()
     return Preview(
@@ -52,7 +52,7 @@ def preview(cycle: Cycle) -> Preview:
 
 
 def estimated_send_seconds(letters: int) -> float:
-    """Return how long so many letters take at the limit; without a limit, as servers usually take."""
+    """Return how long sending takes at the limit of ``SPMS_MAILS_PER_MINUTE``, or at a usual rate without one."""
     return letters * 60 / settings.SPMS_MAILS_PER_MINUTE if settings.SPMS_MAILS_PER_MINUTE else letters * 0.02
 
 
@@ -63,7 +63,7 @@ def projects_without_report(year: int) -> QuerySet[Project]:
 
 
 def recipients() -> QuerySet[User]:
-    """Return the people in active projects who have not left."""
+    """Return the members of active projects whose accounts are active."""
     membership = Membership.objects.filter(user=OuterRef("pk"), project__status__in=ACTIVE)
     return User.objects.filter(Exists(membership), is_active=True)
 
@@ -80,7 +80,10 @@ def projects_by_recipient(persons: list[User]) -> defaultdict[int, list[str]]:
 
 
 def prepare(cycle: Cycle, report: ReportProgress) -> None:
-    """Make the reports and the letters that are missing, in batches; nothing when that was done before."""
+    """Create the missing reports and letters in batches; do nothing if the cycle is prepared.
+
+    Raises LeaseLost from ``report``.
+    """
     if cycle.prepared_at is not None:
         return
     report_count = 0
@@ -96,7 +99,7 @@ def prepare(cycle: Cycle, report: ReportProgress) -> None:
 
 
 def _batches[M: models.Model](rows: QuerySet[M]) -> Iterator[list[M]]:
-    """Yield the rows in pieces, each asked for when the one before was done with."""
+    """Yield the rows in batches, each queried after the one before was processed."""
     last = 0
     while batch := list(rows.filter(pk__gt=last).order_by("pk")[:BATCH]):
         yield batch

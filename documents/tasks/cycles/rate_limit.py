@@ -1,6 +1,6 @@
-"""How many letters may be sent now: ten seconds' worth at a time. Pure: the clock is an argument.
+"""The rate limit of letters, in windows of about ten seconds. Pure: the clock is an argument.
 
-What was sent in a window is counted from the letters themselves, so a worker that dies forgets nothing.
+The letters of a window are counted from their rows, so the count survives a worker that dies.
 """
 
 import math
@@ -12,7 +12,7 @@ WINDOWS_PER_MINUTE = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """A piece of time in which ``size`` letters may be sent."""
+    """A period in which ``size`` letters may be sent."""
 
     began_at: datetime
     ends_at: datetime
@@ -20,9 +20,9 @@ class Window:
 
 
 def current_window(per_minute: int, now: datetime) -> Window:
-    """Return the window of this moment for a limit of letters in a minute (above zero).
+    """Return the window that contains ``now`` for a limit of letters per minute (above zero).
 
-    The windows of a limit follow each other without a gap, so that on average the limit is never passed.
+    Windows follow each other without gaps, so the average never exceeds the limit.
     """
     size = math.ceil(per_minute / WINDOWS_PER_MINUTE)
     seconds = 60 * size / per_minute

@@ -1,7 +1,7 @@
-"""The door to the mail server: one connection for many letters, and the server's own words for each.
+"""Send many letters over one connection to the mail server, and keep the server's reply to each.
 
-A letter is marked after the server has agreed to sender and receiver, right before its text is sent: only who
-dies between that and the server's answer leaves it unknown whether it was sent.
+A letter is marked after the server has accepted sender and receiver, right before its text is sent. Only if the
+worker dies between the mark and the server's reply is it unknown whether the letter was sent.
 """
 
 import contextlib
@@ -19,20 +19,20 @@ type Mark = Callable[[], bool]
 
 
 class PermanentFailure(Exception):
-    """The server will not take this letter: trying again is useless."""
+    """The server refused this letter for good."""
 
 
 class TransientFailure(Exception):
-    """The server will perhaps take this letter later."""
+    """The server refused this letter for now."""
 
 
 class DeliveryUnknown(Exception):
-    """The text was on its way and no answer came: the letter was perhaps sent."""
+    """The text was sent and no reply came: the letter was perhaps delivered."""
 
 
 @contextlib.contextmanager
 def open_connection() -> Iterator[BaseEmailBackend]:
-    """Give a connection to the mail server. Raises MailServerAway."""
+    """Yield a connection to the mail server. Raises MailServerUnavailable."""
     backend = mailers.default
     try:
         backend.open()
@@ -46,9 +46,9 @@ def open_connection() -> Iterator[BaseEmailBackend]:
 
 
 def send(backend: BaseEmailBackend, message: EmailMessage, mark: Mark) -> bool:
-    """Send one letter to one receiver; return False, and send nothing, when ``mark`` does so.
+    """Send a letter to its receiver; if ``mark`` returns False, send nothing and return False.
 
-    Raises Refused, PutOff, Unknown and MailServerAway.
+    Raises PermanentFailure, TransientFailure, DeliveryUnknown and MailServerUnavailable.
     """
     smtp = getattr(backend, "connection", None)
     if isinstance(smtp, smtplib.SMTP):
@@ -69,9 +69,9 @@ def _send(backend: Any, smtp: smtplib.SMTP, message: EmailMessage, mark: Mark) -
         content = message.message(policy=policy.SMTP).as_bytes()
     except ValueError as error:
         raise PermanentFailure(str(error)) from error
-    _agree(smtp, sender, receiver)
+    _send_envelope(smtp, sender, receiver)
     if not mark():
-        _forget(smtp)
+        _reset(smtp)
         return False
     try:
         answer = smtp.data(content)
@@ -83,8 +83,8 @@ def _send(backend: Any, smtp: smtplib.SMTP, message: EmailMessage, mark: Mark) -
     return True
 
 
-def _agree(smtp: smtplib.SMTP, sender: str, receiver: str) -> None:
-    """Name sender and receiver to the server. A refused sender concerns all letters, not this one."""
+def _send_envelope(smtp: smtplib.SMTP, sender: str, receiver: str) -> None:
+    """Send sender and receiver to the server. Raises MailServerUnavailable if the sender is refused."""
     try:
         smtp.ehlo_or_helo_if_needed()
         code, words = smtp.mail(sender)
@@ -97,17 +97,17 @@ def _agree(smtp: smtplib.SMTP, sender: str, receiver: str) -> None:
 
 
 def _require(smtp: smtplib.SMTP, answer: tuple[int, bytes]) -> None:
-    """Raise what a server's answer means for this letter: 4xx may pass, 5xx is final."""
+    """Raise TransientFailure for a reply of 4xx and PermanentFailure for 5xx."""
     code, words = answer
     if 200 <= code < 300:
         return
-    said = f"{code} {_text(words)}"
-    _forget(smtp)
-    raise TransientFailure(said) if 400 <= code < 500 else PermanentFailure(said)
+    reply = f"{code} {_text(words)}"
+    _reset(smtp)
+    raise TransientFailure(reply) if 400 <= code < 500 else PermanentFailure(reply)
 
 
-def _forget(smtp: smtplib.SMTP) -> None:
-    """Make the connection ready for the next letter; one that is gone is noticed there."""
+def _reset(smtp: smtplib.SMTP) -> None:
+    """Make the connection ready for the next letter, which will notice a lost connection."""
     with contextlib.suppress(OSError, smtplib.SMTPException):
         smtp.rset()
 

@@ -1,7 +1,7 @@
 """The kind of task that opens a cycle and sends its letters, a few seconds at a time.
 
-Each letter is sent at most once by itself. All that a turn did is in the letters' rows, so the next turn, in
-whatever process, goes on where the last one ended or died.
+No letter is sent twice unless somebody asks for it. The rows of the letters hold all progress, so the next turn,
+in whatever process, continues where the last one ended or died.
 """
 
 import time
@@ -21,9 +21,10 @@ from documents.models.cycles import Cycle, Letter
 from documents.queue import leases, registry
 from documents.queue.registry import Reschedule, TaskContext, TaskOutput
 from documents.tasks.cycles import letter_template, preparation, rate_limit, smtp
+from metrics.durations import Monotonic
 
 KIND = "cycle"
-# Letters that go over one connection, and how long one turn takes before other tasks have theirs.
+# How many letters go over one connection, and how long a turn lasts before other tasks get theirs.
 CHUNK = 100
 MAX_TURN_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 30.0
@@ -33,7 +34,10 @@ ORPHANED = "Its sender ended before the mail server had answered."
 
 
 def run(attempt: TaskContext) -> TaskOutput:
-    """Prepare the cycle, and send what is due; raises NotYet while something is left."""
+    """Prepare the cycle, and send the letters that are due.
+
+    Raises Reschedule while letters wait; MailServerUnavailable, CycleStateConflict, LeaseLost.
+    """
     cycle = Cycle.objects.filter(year=attempt.task.arguments["year"]).first()
     if cycle is None:
         raise exceptions.CycleStateConflict("The cycle was removed.")
@@ -51,7 +55,7 @@ def run(attempt: TaskContext) -> TaskOutput:
 def mark_orphans_unknown(cycle: Cycle, token: uuid.UUID | None) -> int:
     """Mark the letters that another claim was sending as perhaps sent; return how many.
 
-    A sender that is still alive records the outcome of its letter all the same.
+    A sender that is still alive nevertheless records the outcome of its letter.
     """
     return cycle.letters.all().orphaned(token).update(state=Letter.State.PERHAPS_SENT, error=ORPHANED)
 
@@ -65,16 +69,16 @@ def settle_orphans() -> None:
 
 @dataclass(kw_only=True)
 class _Turn:
-    """One run of the handler: ``sent`` counts all sent letters of the cycle."""
+    """One run of the task function; ``sent`` counts all sent letters of the cycle."""
 
     cycle: Cycle
     attempt: TaskContext
     sent: int
-    ends_at: float
+    ends_at: Monotonic
 
 
 def _show(turn: _Turn) -> None:
-    """Write the progress at once: a turn can be shorter than the time between two reports."""
+    """Write the progress at once, as a turn can be shorter than the interval between two reports."""
     leases.held_by(turn.attempt.task).update(phase="mail", pages_done=turn.sent)
 
 
@@ -83,7 +87,10 @@ def _sent(cycle: Cycle) -> int:
 
 
 def _send_due(turn: _Turn) -> None:
-    """Send until nothing is due or the turn is over. A server that took some before it failed may take more soon."""
+    """Send until nothing is due or the turn is over.
+
+    Raises Reschedule if the server failed after it had accepted letters, MailServerUnavailable if it accepted none.
+    """
     before = turn.sent
     try:
         while time.monotonic() < turn.ends_at and (letters := _due(turn.cycle)):
@@ -95,7 +102,7 @@ def _send_due(turn: _Turn) -> None:
 
 
 def _room(now: datetime) -> tuple[int, datetime]:
-    """Return how many letters may be sent now, and from when on the next one may be."""
+    """Return how many letters may be sent now, and when the next one may be sent."""
     if not settings.SPMS_MAILS_PER_MINUTE:
         return CHUNK, now
     window = rate_limit.current_window(settings.SPMS_MAILS_PER_MINUTE, now)
@@ -111,7 +118,7 @@ def _due(cycle: Cycle) -> list[Letter]:
 
 
 def _pause_seconds(cycle: Cycle) -> float:
-    """Return in how many seconds the next letter may be sent."""
+    """Return the seconds until the next letter may be sent, at most MAX_PAUSE_SECONDS."""
     now = timezone.now()
     due_at = cycle.letters.waiting().aggregate(at=Min("due_at"))["at"] or now
     next_at = max(due_at, _room(now)[1])
@@ -128,7 +135,7 @@ def _send_over_one_connection(turn: _Turn, letters: list[Letter]) -> None:
 
 
 def _send(turn: _Turn, backend: BaseEmailBackend, letter: Letter) -> bool:
-    """Send one letter and note what came of it; return whether it was sent."""
+    """Send one letter and record the outcome; return True if it was sent. Raises MailServerUnavailable."""
     token = turn.attempt.task.token
     note = _note_of(letter, token)
     if not letter.person.is_active:
@@ -151,7 +158,7 @@ def _send(turn: _Turn, backend: BaseEmailBackend, letter: Letter) -> bool:
 
 
 def _mark_of(letter: Letter, token: uuid.UUID | None) -> Callable[[], bool]:
-    """Return what takes a waiting letter for this claim, right before its text is sent."""
+    """Return the function that claims a waiting letter right before its text is sent."""
 
     def mark() -> bool:
         waiting = Letter.objects.waiting().filter(pk=letter.pk)
@@ -161,18 +168,18 @@ def _mark_of(letter: Letter, token: uuid.UUID | None) -> Callable[[], bool]:
 
 
 def _note_of(letter: Letter, token: uuid.UUID | None) -> Callable[..., None]:
-    """Return what notes the outcome, unless somebody else has the letter meanwhile."""
-    mine = Letter.objects.filter(Q(state=Letter.State.WAITING) | Q(claim=token), pk=letter.pk)
+    """Return the function that records the outcome, unless another claim has taken the letter."""
+    own = Letter.objects.filter(Q(state=Letter.State.WAITING) | Q(claim=token), pk=letter.pk)
 
     def note(state: Letter.State, error: str, **values: object) -> None:
         values = {"tried_at": timezone.now(), **values}
-        mine.update(state=state, error=error[:300], **values)
+        own.update(state=state, error=error[:300], **values)
 
     return note
 
 
 def _put_off(letter: Letter, note: Callable[..., None], words: str) -> None:
-    """Try a letter again later, as often and with the same waits as other faults that can pass."""
+    """Retry a letter later, as often and with the same delays as other transient errors."""
     if letter.delays >= settings.SPMS_MAX_RETRIES:
         note(Letter.State.FAILED, words)
         return
@@ -193,9 +200,13 @@ def _outcome(cycle: Cycle) -> TaskOutput:
         "failed": failed,
         "perhaps_sent": perhaps,
     }
-    said = [_count(reports, "report") + " made", _count(sent, "letter") + " sent"]
-    said += [f"{failed} failed"] * bool(failed) + [f"{perhaps} perhaps sent: look at them"] * bool(perhaps)
-    return TaskOutput(fingerprint=f"cycle {cycle.year}", metadata=metadata, message=f"{', '.join(said)}.")
+    counts_text = [_count(reports, "report") + " made", _count(sent, "letter") + " sent"]
+    counts_text += [f"{failed} failed"] * bool(failed) + [f"{perhaps} perhaps sent: look at them"] * bool(
+        perhaps
+    )
+    return TaskOutput(
+        fingerprint=f"cycle {cycle.year}", metadata=metadata, message=f"{', '.join(counts_text)}."
+    )
 
 
 def _count(number: int, thing: str) -> str:

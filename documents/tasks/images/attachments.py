@@ -1,8 +1,8 @@
-"""The images of documents: a row each, of whoever may read the document, and each file kept once.
+"""The images of documents: a row for each image of a document, and each file stored once.
 
-A file is named by the digest of what is in it, so the same picture in several documents is one file. The nightly
-removal deletes a file when no row names it. Writing a file again makes it young, which keeps that removal from it
-for an hour; and who has just stored a row looks whether the file is still there.
+A file is named by the digest of its content, so the same picture in several documents is one file. The nightly
+clean-up deletes files that no row names. Writing a file again makes it recent, which protects it for an hour; and
+after storing a row, this module checks that the file still exists.
 """
 
 import hashlib
@@ -20,18 +20,24 @@ from documents.tasks.images.processing import PreparedImage, Upload
 
 
 def attach(document: Document, upload: Upload, *, caption: str = "") -> DocumentImage:
-    """Prepare an upload and keep it with its document, once; raises ValidationError for a bad one."""
-    sent = digest_of(upload)
-    return add(document, processing.prepare(upload), upload_digest=sent, caption=caption)[0]
+    """Prepare an upload and store it with its document, once.
+
+    Raises ValidationError for an unusable image; DocumentDeleted, StorageFull, StorageUnavailable.
+    """
+    upload_digest = digest_of(upload)
+    return add(document, processing.prepare(upload), upload_digest=upload_digest, caption=caption)[0]
 
 
 def add(
     document: Document, prepared: PreparedImage, *, upload_digest: str, caption: str
 ) -> tuple[DocumentImage, bool]:
-    """Return the document's image with these pixels, and whether it is new. Raises DocumentGone."""
+    """Return the document's image with these pixels, and whether it is new.
+
+    Raises DocumentDeleted, StorageFull, StorageUnavailable.
+    """
     values = store_files(prepared)
     with transaction.atomic():
-        # The lock makes one image of the same picture sent twice at the same moment.
+        # The lock makes the same picture, sent twice at the same moment, one image.
         if not Document.objects.select_for_update().filter(pk=document.pk).first():
             raise exceptions.DocumentDeleted("It was deleted before its image was stored.")
         if (existing := document.images.filter(digest=values["digest"]).first()) is not None:
@@ -44,29 +50,29 @@ def add(
 
 
 def find_by_upload(document: Document, upload_digest: str, *, caption: str) -> DocumentImage | None:
-    """Return the document's image that was made of the same file; a new caption takes the place of its own."""
+    """Return the document's image made from the same file, or None; a new caption replaces its caption."""
     image = document.images.ready().filter(upload_digest=upload_digest).first()
     return _with_caption(image, caption) if image else None
 
 
 def reuse_prepared(upload_digest: str, readable: DocumentQuerySet) -> PreparedImage | None:
-    """Return what was made of the same file for a document that the sender may read, if it is still there."""
+    """Return the image made from the same file for a document that the user may read, or None."""
     rows = DocumentImage.objects.ready().filter(upload_digest=upload_digest, document__in=readable)
     if not upload_digest or (image := rows.exclude(thumbnail="").first()) is None:
         return None
     name = str(image.file.name)
     try:
         content, thumbnail = (_content(name_of_file) for name_of_file in (name, image.thumbnail))
-    except OSError:  # then it is prepared anew
+    except OSError:  # then it is prepared again
         return None
     size = (image.width, image.height)
     return PreparedImage(content=content, suffix=PurePosixPath(name).suffix, size=size, thumbnail=thumbnail)
 
 
 def create_pending(document: Document, task: Task, *, upload_digest: str, caption: str) -> None:
-    """Keep a row for an image that a task prepares, in the transaction in which the task is begun.
+    """Create the row of an image that a task will prepare, in the transaction that begins the task.
 
-    A second try with the same file takes the row of the first one: its address may be in a text already.
+    A second upload of the same file reuses the row of the first: a text may already contain its address.
     """
     unfinished = document.images.filter(upload_digest=upload_digest, file="")
     if not unfinished.update(task=task):
@@ -76,7 +82,7 @@ def create_pending(document: Document, task: Task, *, upload_digest: str, captio
 
 
 def digest_of(upload: Upload) -> str:
-    """Return the SHA-256 of what was sent, and leave it at its beginning."""
+    """Return the SHA-256 of an upload, and rewind it."""
     upload.seek(0)
     digest = hashlib.file_digest(upload, "sha256").hexdigest()  # type: ignore[arg-type]
     upload.seek(0)
@@ -84,7 +90,10 @@ def digest_of(upload: Upload) -> str:
 
 
 def store_files(prepared: PreparedImage) -> dict[str, Any]:
-    """Store the files of an image, whole or not at all, and return the columns that name them."""
+    """Store the files of an image, each whole or not at all, and return the columns that name them.
+
+    Raises StorageFull, StorageUnavailable.
+    """
     digest = hashlib.sha256(prepared.content).hexdigest()
     file = thumbnail = f"images/{digest[:2]}/{digest}{prepared.suffix}"
     _put_file(file, prepared.content)
@@ -96,7 +105,7 @@ def store_files(prepared: PreparedImage) -> dict[str, Any]:
 
 
 def restore_if_pruned(prepared: PreparedImage, values: dict[str, Any]) -> None:
-    """Store the files again that the nightly removal took in the moment before a row named them."""
+    """Store files again that the nightly clean-up deleted just before a row named them."""
     with storage.translate_storage_errors():
         is_there = all(default_storage.exists(values[name]) for name in ("file", "thumbnail"))
     if not is_there:

@@ -1,6 +1,6 @@
-"""From the bytes of a picture that somebody sent to what print needs: upright, in sRGB on white, scaled once.
+"""Prepare an uploaded picture for print: upright, in sRGB on white, scaled once.
 
-Nothing of the file but its pixels gets out of here: both files are written anew.
+Both files that result are newly written: nothing but the pixels of the upload is kept.
 """
 
 import io
@@ -16,17 +16,17 @@ from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
 MAX_PIXELS = 40_000_000
 PIXELS_ALLOWED = f"{MAX_PIXELS // 1_000_000} million"
-# A JPEG may be sent in many passes over all of its pixels; cameras and programs make about ten.
+# A progressive JPEG has several passes over all pixels; cameras and programs write about ten.
 MAX_SCANS, START_OF_SCAN = 100, b"\xff\xda"
-# Over one of these bounds the work takes longer than a request should (docs/performance.md).
+# Above one of these limits the work takes longer than a request should (docs/performance.md).
 LARGE_PIXELS, LARGE_PIXELS_OF_A_JPEG, LARGE_BYTES = 8_000_000, 12_000_000, 8 * 1024**2
-# A4 at 150 dots an inch: more only makes the file larger (DESIGN section 5).
+# A4 at 150 dots per inch: more only makes the file larger.
 PRINT_SIZE_PIXELS = (1240, 1754)
 THUMBNAIL_SIZE_PIXELS = (320, 320)
 JPEG_QUALITY = 85
-# Charts and drawings have few colours and want to stay crisp; photographs have many.
+# Charts and drawings have few colours and must stay crisp; photographs have many.
 MAX_COLOURS_OF_A_DRAWING = 4096
-# How a picture is turned upright, by the EXIF orientation of its camera.
+# The transposition that turns a picture upright, by its EXIF orientation.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -39,7 +39,7 @@ TURNS = {
 FIRST_SIDEWAYS = 5
 GREYS_OF_16_BITS = [grey >> 8 for grey in range(1 << 16)]
 PLAIN_MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "LAB"})
-# What Pillow raises for bytes that are no image, or half of one, found by feeding it such bytes.
+# The errors of Pillow for bytes that are no image, or half of one; found by trying such bytes.
 DAMAGES = (
     *(OSError, SyntaxError, ValueError, EOFError, struct.error),
     *(TypeError, KeyError, IndexError, OverflowError, ZeroDivisionError, AttributeError),
@@ -62,7 +62,7 @@ class PreparedImage:
 
 
 def is_large(upload: Upload) -> bool:
-    """Say whether preparing takes longer than a request should; reads no more than the header."""
+    """Return True if preparing takes longer than a request should; reads no more than the header."""
     if (upload.size if isinstance(upload, File) else 0) > LARGE_BYTES:
         return True
     try:
@@ -70,7 +70,7 @@ def is_large(upload: Upload) -> bool:
             most = LARGE_PIXELS_OF_A_JPEG if image.format == "JPEG" else LARGE_PIXELS
             return most < image.width * image.height <= MAX_PIXELS
     except (*DAMAGES, Image.DecompressionBombError):
-        return False  # it is refused at once
+        return False  # it will be refused at once
     finally:
         upload.seek(0)
 
@@ -80,10 +80,10 @@ def prepare(upload: Upload) -> PreparedImage:
 
     Only its first frame is kept and everything but the pixels is dropped. Raises ValidationError.
     """
-    # WeasyPrint sets this to True for its whole process, so that half an image passes for one.
+    # WeasyPrint sets this to True for its whole process; then a truncated image would be accepted.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with warnings.catch_warnings(action="ignore"):  # of odd metadata, which is dropped anyway
+        with warnings.catch_warnings(action="ignore"):  # about odd metadata, which is dropped anyway
             return _encode(_read(upload))
     except ValidationError:
         raise
@@ -109,7 +109,7 @@ def _read(upload: Upload) -> Image.Image:
         original.load()
         orientation, profile = _orientation(original), original.info.get("icc_profile")
         image = _in_plain_mode(original)
-    # Scaled first: turning and converting need further copies of all pixels.
+    # Scale first: turning and converting need further copies of all pixels.
     box = PRINT_SIZE_PIXELS[::-1] if orientation >= FIRST_SIDEWAYS else PRINT_SIZE_PIXELS
     image.thumbnail(box, Image.Resampling.LANCZOS, reducing_gap=2.0)
     if orientation in TURNS:
@@ -126,7 +126,7 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _check_scans(upload: Upload) -> None:
-    """Refuse a JPEG that is decoded over and over; in its data the two bytes mean nothing else."""
+    """Refuse a JPEG with too many passes. In its data the two bytes have no other meaning."""
     position = upload.tell()
     upload.seek(0)
     scans = upload.read().count(START_OF_SCAN)

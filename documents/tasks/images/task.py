@@ -1,4 +1,4 @@
-"""The kind of task that prepares a large image for print, away from the request that brought it."""
+"""The kind of task that prepares a large image for print outside the request that uploaded it."""
 
 import hashlib
 import io
@@ -18,14 +18,14 @@ from documents.tasks.images import attachments, processing
 from documents.tasks.images.processing import PreparedImage
 
 KIND = "image"
-# What is large goes to the queue whenever somebody is there to take it.
+# A large image goes to the queue whenever workers are live.
 MAX_INLINE_SECONDS = math.inf
-# One at a time in a process: while 40 million pixels are unpacked they take up to 0.7 GB.
+# One image at a time per process: decoding 40 million pixels takes up to 0.7 GB.
 _turn = threading.Lock()
 
 
 def fingerprint(document: Document, upload_digest: str) -> str:
-    """Return what is equal for the same file sent to the same document: such tasks are joined."""
+    """Return the SHA-256 of a document and a file: uploads of the same file to a document share a task."""
     return hashlib.sha256(f"{KIND} {document.pk} {upload_digest}".encode()).hexdigest()
 
 
@@ -41,7 +41,10 @@ def request_for(document: Document, upload_digest: str, source: str) -> TaskRequ
 
 
 def run(attempt: registry.TaskContext) -> registry.TaskOutput:
-    """Prepare the image that waits for this task; one that another attempt has finished stays as it is."""
+    """Prepare the image of this task, unless an earlier attempt has finished it.
+
+    Raises InvalidImage, StorageFull, StorageUnavailable, LeaseLost.
+    """
     started = time.monotonic()
     image = _image(attempt)
     if not image.file:
@@ -70,28 +73,28 @@ def _image(attempt: registry.TaskContext) -> DocumentImage:
 
 
 def _prepared(attempt: registry.TaskContext) -> PreparedImage:
-    """Return the image ready for print; raises ImageUnusable in the words that a request would answer."""
-    sent = io.BytesIO(_sent(attempt.task.source))
+    """Return the image ready for print. Raises InvalidImage with the reason that an inline upload would show."""
+    upload = io.BytesIO(_read_upload(attempt.task.source))
     try:
         with _turn:
-            return processing.prepare(sent)
+            return processing.prepare(upload)
     except ValidationError as error:
         raise exceptions.InvalidImage(" ".join(error.messages)) from error
 
 
-def _sent(name: str) -> bytes:
-    """Read all of it first: a fault of the storage is none of the image."""
+def _read_upload(name: str) -> bytes:
+    """Read the whole upload first, so that an error of the storage is not taken for a damaged image."""
     try:
         with storage.open_file(name) as stream:
             return stream.read()
     except FileNotFoundError as error:
-        raise exceptions.InvalidImage("What was sent is gone; send the image again.") from error
+        raise exceptions.InvalidImage("The uploaded file was removed. Send the image again.") from error
     except OSError as error:
         raise storage.storage_error(error) from error
 
 
 def _publish(attempt: registry.TaskContext, image: DocumentImage, prepared: PreparedImage) -> None:
-    """Name the files in the row, unless the task was cancelled or taken away meanwhile."""
+    """Name the files in the row. Raises LeaseLost if the task was cancelled or taken away."""
     values = attachments.store_files(prepared)
     with transaction.atomic():
         if not leases.held_by(attempt.task).select_for_update().first():

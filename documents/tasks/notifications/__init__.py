@@ -1,1 +1,1 @@
-"""Telling people and systems of a task's end."""
+"""Notifications to people and systems when a task ends."""

@@ -131,9 +131,9 @@ def _mail(notice: Subscription) -> None:
 
 
 def _attach(letter: EmailMessage, task: Task) -> None:
-    """Attach the file of a task unless it is too large for a mail, whose text has its address.
+    """Attach the file of a task unless it is too large for a mail, whose text contains its address.
 
-    Raises NotificationRefused if the file is gone.
+    Raises NotificationRefused if the file was removed.
     """
     if not registry.result_url(task):
         return

@@ -1,4 +1,4 @@
-"""Send a signed message to an allowed address, as the Standard Webhooks specification says.
+"""Send a signed message to an allowed address, following the Standard Webhooks specification.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -25,20 +25,20 @@ RETRY_AFTER_STATUSES = frozenset(
 
 
 def find_problem(url: str) -> str:
-    """Return why nothing is sent to this address, or an empty text."""
+    """Return why an address is not allowed, or an empty text if it is."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "This is no address."
+        return "This is not a valid address."
     if not (url.isascii() and url.isprintable()) or " " in url:
-        return "This is no address: it may only have visible ASCII characters."
+        return "This is not a valid address: use visible ASCII characters only."
     if parts.scheme != "https" and not (parts.scheme == "http" and settings.SPMS_WEBHOOK_ALLOW_PRIVATE):
         return "The address must begin with https://."
     if parts.username or parts.password or parts.fragment:
         return "The address must have no user, password or fragment."
     if not host or host not in settings.SPMS_WEBHOOK_HOSTS:
-        return "This host is not allowed; the maintainer names the allowed ones in SPMS_WEBHOOK_HOSTS."
+        return "This host is not allowed. The maintainer lists the allowed hosts in SPMS_WEBHOOK_HOSTS."
     return ""
 
 
@@ -50,9 +50,9 @@ def sign(message_id: str, timestamp: int, body: str) -> str:
 
 
 def send(url: str, message_id: str, payload: Mapping[str, object]) -> int:
-    """Send a message once and return the status that came back, always a good one.
+    """Send a message once and return the status of the response, from 200 to 299.
 
-    Raises NoticeRefused when trying again is useless, NoticeFailed otherwise. Redirects are not followed.
+    Raises NotificationRefused if a retry is useless, NotificationFailed otherwise. Redirects are not followed.
     """
     if reason := find_problem(url):
         raise exceptions.NotificationRefused(reason)
@@ -92,6 +92,6 @@ def _post(parts: SplitResult, body: str, headers: Mapping[str, str]) -> int:
 
 
 def _require_public(address: str) -> None:
-    """Refuse a private address, by what we are connected to: a name may change its meaning at any time."""
+    """Raise NotificationRefused for a private address, once connected: a name may resolve differently each time."""
     if not (ipaddress.ip_address(address).is_global or settings.SPMS_WEBHOOK_ALLOW_PRIVATE):
         raise exceptions.NotificationRefused("The host has a private address.")
