@@ -9,6 +9,7 @@ from bench.crowd import POLL, Report
 from bench.queue import place
 from bench.report import Row, milliseconds
 from bench.site import DEADLINE_SECONDS, Tally, site, tally
+from metrics.decisions import metric_names
 
 PLANS = 250
 THINK_SECONDS = (5.0, 15.0)
@@ -51,15 +52,13 @@ def _run(bench: Bench, name: str, mode: str, clusters: int) -> Seen:
     ):
         report = running.crowd(seconds=bench.users_seconds, think_seconds=THINK_SECONDS, mix=MIX)
         counted = running.counters()
-        prefix = "spms_tasks_routed_total "
+        prefix = f"{metric_names.TASKS_ROUTED} "
         return Seen(
             name=name,
             report=report,
             tasks=tally(running, report),
-            timed_out=sum(
-                n for key, n in counted.items() if key.startswith("spms_http_requests_timed_out_total")
-            ),
-            started=counted["spms_http_requests_started_total"],
+            timed_out=sum(n for key, n in counted.items() if key.startswith(metric_names.REQUESTS_TIMED_OUT)),
+            started=counted[metric_names.REQUESTS_STARTED],
             rules=", ".join(
                 f"{key.removeprefix(prefix)} {n:.0f}"
                 for key, n in counted.items()

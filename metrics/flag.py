@@ -116,7 +116,7 @@ def override(setting: Setting, *, by: str, reason: str, until: datetime) -> Flag
             from_state(state),
             by=by,
             reason=f"{reason} (until {until.isoformat(timespec='minutes')})",
-            evidence={"until": until.isoformat()},
+            evidence={"reason": reason, "until": until.isoformat()},
         )
 
 

@@ -46,20 +46,20 @@ QUEUE_SECONDS = Histogram(
 RENDER_SECONDS = Histogram(
     metric_names.RENDER_SECONDS, "Time to make a PDF.", ("kind", "mode"), buckets=DURATION_BUCKETS
 )
-RENDERS = Counter("spms_renders", "Renders that ended.", ("kind", "mode", "outcome"))
-PAGES = Counter("spms_rendered_pages", "Pages made.", ("kind",))
-BYTES = Counter("spms_rendered_bytes", "Bytes of PDF made.", ("kind",))
+RENDERS = Counter(metric_names.RENDERS, "Renders that ended.", ("kind", "mode", "outcome"))
+PAGES = Counter(metric_names.RENDERED_PAGES, "Pages made.", ("kind",))
+BYTES = Counter(metric_names.RENDERED_BYTES, "Bytes of PDF made.", ("kind",))
 TASK_WAIT_SECONDS = Histogram(
-    "spms_task_wait_seconds",
+    metric_names.TASK_WAIT_SECONDS,
     "Time that a task waited for its first worker.",
     ("kind",),
     buckets=DURATION_BUCKETS,
 )
 ROUTED = Counter(
-    "spms_tasks_routed", "PDFs by the rule that sent them inline or to the queue.", ("mode", "rule")
+    metric_names.TASKS_ROUTED, "PDFs by the rule that sent them inline or to the queue.", ("mode", "rule")
 )
-FEEDBACK = Counter("spms_feedback", "What users said, by kind.", ("kind",))
-EVALUATIONS = Counter("spms_evaluations", "Evaluations of the thresholds.", ("outcome",))
+FEEDBACK = Counter(metric_names.FEEDBACK, "What users said, by kind.", ("kind",))
+EVALUATIONS = Counter(metric_names.EVALUATIONS, "Evaluations of the thresholds.", ("outcome",))
 
 DEADLINE, KILLED, CLIENT = "deadline", "killed", "client"
 TIMEOUT_REASONS = (DEADLINE, KILLED, CLIENT)

@@ -12,6 +12,7 @@ from documents.models import Task, document_types
 from documents.queue import statistics
 from documents.tasks.pdf import task as pdf_task
 from metrics import instruments
+from metrics.decisions import metric_names
 
 DAY = timedelta(days=1)
 LONG_WAIT = timedelta(seconds=10)
@@ -81,11 +82,11 @@ def gauges() -> Mapping[str, float]:
     """Return the current values of the gauges by name."""
     ended = Task.objects.filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - DAY)
     return {
-        "spms_queue_depth": Task.objects.due().count(),
-        "spms_queue_lag_seconds": statistics.lag_seconds(),
-        "spms_queue_workers": statistics.live_workers(),
-        "spms_pdfs_last_24h": ended.filter(status=Task.Status.SUCCEEDED).count(),
-        "spms_users_waited_last_24h": _users_who_waited(ended),
+        metric_names.QUEUE_DEPTH: Task.objects.due().count(),
+        metric_names.QUEUE_LAG_SECONDS: statistics.lag_seconds(),
+        metric_names.QUEUE_WORKERS: statistics.live_workers(),
+        metric_names.PDFS_LAST_24H: ended.filter(status=Task.Status.SUCCEEDED).count(),
+        metric_names.USERS_WAITED_LAST_24H: _users_who_waited(ended),
     }
 
 

@@ -68,7 +68,11 @@ def _of(row: ModeState) -> dict[str, Any]:
         "state": row,
         "answer": recommendation.recommend(situation, entries),
         "sentence": presentation.explanation(
-            current, entries, _was(row), hold_multiplier=evaluator.switch_state_from(row).hold_multiplier
+            current,
+            entries,
+            _was(row),
+            cause=row.report.get("cause", ""),
+            hold_multiplier=evaluator.switch_state_from(row).hold_multiplier,
         ),
         "rows": presentation.rows(entries, _sparks(entries)),
         "is_fresh": is_fresh,
@@ -110,12 +114,17 @@ def series(seconds: float) -> str:
 
 def changes(before: int | None) -> dict[str, Any]:
     """Return a page of the changes of the mode, newest first, and the id below which the next one begins."""
-    rows = ModeChange.objects.defer("evidence").annotate(until=KeyTextTransform("until", "evidence"))
+    rows = ModeChange.objects.defer("evidence").annotate(
+        given_reason=KeyTextTransform("reason", "evidence"), until=KeyTextTransform("until", "evidence")
+    )
     if before is not None:
         rows = rows.filter(pk__lt=before)
     page = list(rows.order_by("-pk")[: CHANGES + 1])
     shown = [
-        {"change": change, **presentation.split_reason(change.reason, change.until)}
+        {
+            "change": change,
+            **presentation.reason_and_end(change.reason, given=change.given_reason, until=change.until),
+        }
         for change in page[:CHANGES]
     ]
     return {"changes": shown, "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}

@@ -104,19 +104,27 @@ def headroom(factor: float | None) -> str:
 
 
 def explanation(
-    flag: Flag, entries: Sequence[ThresholdEntry], was: Mapping[str, str], *, hold_multiplier: float = 1.0
+    flag: Flag,
+    entries: Sequence[ThresholdEntry],
+    was: Mapping[str, str],
+    *,
+    cause: str = "",
+    hold_multiplier: float = 1.0,
 ) -> str:
-    """Return why the mode is what it is, and what would change it: what is said after the time since when.
+    """Return why the mode is in force and what would change it, as the end of "Queue since 10:15 …".
 
-    ``was``: the values at the switch by the names of the thresholds, to read. ``hold_multiplier`` lengthens the time
-    until the return.
+    ``was``: the values at the switch by the names of the thresholds, as texts. ``cause``: the reason of the last
+    decision as a clause; rows of older versions have none, and the whole reason is shown. ``hold_multiplier``
+    lengthens the time until the return.
     """
     if flag.setting != "auto":
         return f", because {flag.reason}."
     if flag.effective == "inline":
         return f": {_why_inline(entries)}"
     why = _why_queue(entries, was, hold_multiplier)
-    return f", because {why}." if why else f", {flag.reason.removeprefix('queue, ')}."
+    if why:
+        return f", because {why}."
+    return f", {cause}." if cause else f": {flag.reason}."
 
 
 def _why_inline(entries: Sequence[ThresholdEntry]) -> str:
@@ -131,15 +139,15 @@ def _why_inline(entries: Sequence[ThresholdEntry]) -> str:
     )
 
 
-def split_reason(text: str, until: str | None) -> dict[str, Any]:
-    """Return the reason that was given for a change, and the time until which it holds, if any.
+def reason_and_end(text: str, *, given: str | None, until: str | None) -> dict[str, Any]:
+    """Return the reason of a change, and the time (ISO 8601) until which it holds, if any.
 
-    The stored reason of an override ends with that time as text, for readers of the audit trail.
+    ``text`` is the reason in the audit trail, which names that time, too. ``given`` is the reason that the operator
+    typed; changes of older versions do not have it, and their text is shown as it is.
     """
-    if until is None:
+    if given is None or until is None:
         return {"reason": text, "until": None}
-    end = datetime.fromisoformat(until)
-    return {"reason": text.removesuffix(f" (until {end.isoformat(timespec='minutes')})"), "until": end}
+    return {"reason": given, "until": datetime.fromisoformat(until)}
 
 
 def is_needed(entry: ThresholdEntry) -> bool:

@@ -216,7 +216,12 @@ def _store(
             evaluation.threshold.name: asdict(evaluation.alert_state) for evaluation in assessment.judged
         },
         "course": asdict(acted),
-        "report": {**evidence, "dry_run": limits.dry_run, "numbers": series.numbers(observation)},
+        "report": {
+            **evidence,
+            "dry_run": limits.dry_run,
+            "cause": assessment.decision.cause[:500],
+            "numbers": series.numbers(observation),
+        },
         "evaluated_at": at,
         "alarm": assessment.decision.alarm[:500],
         "reason": assessment.decision.reason[:500],

@@ -30,6 +30,11 @@ GAUGES = {
     metric_names.LIMITS_LOADED: "0 while the limits file is invalid.",
     metric_names.REQUESTS_IN_FLIGHT: "Requests of the API that are being served.",
 }
+REQUEST_COUNTERS = {
+    metric_names.REQUESTS_STARTED,
+    metric_names.REQUESTS_FINISHED,
+    metric_names.REQUESTS_LOST,
+}
 
 
 class HostCollector:
@@ -81,7 +86,7 @@ def _requests_in_flight(merged: Iterable[Metric]) -> float:
     counters: dict[str, float] = defaultdict(float)
     for family in merged:
         for sample in family.samples:
-            if sample.name.startswith("spms_http_requests_"):
+            if sample.name in REQUEST_COUNTERS:
                 counters[sample.name] += sample.value
     ended = counters[metric_names.REQUESTS_FINISHED] + counters[metric_names.REQUESTS_LOST]
     return max(0.0, counters[metric_names.REQUESTS_STARTED] - ended)

@@ -124,7 +124,9 @@ def stored_entry(**values):
 
 def test_the_sentence_says_why_and_when_it_ends():
     queue = Flag(setting="auto", effective="queue", since=datetime.now(UTC), reason="queue, until 9 are done")
-    said = presentation.explanation(queue, [entry()], {"p95_response_time": "6.1 s"})
+    said = presentation.explanation(
+        queue, [entry()], {"p95_response_time": "6.1 s"}, cause="until 9 are done"
+    )
     assert said == (
         ", because p95 response time was 6.1 s, limit 5 s; it would be 7.4 s inline now; back to inline when it "
         "stays below 4 s for 10 minutes."
@@ -132,7 +134,12 @@ def test_the_sentence_says_why_and_when_it_ends():
     doubled = presentation.explanation(queue, [entry(shadow=None, value=6.0)], {}, hold_multiplier=2.0)
     assert "is over its limit, limit 5 s; it is 6 s now; back to inline" in doubled
     assert doubled.endswith("for 20 minutes.")
-    assert presentation.explanation(queue, [], {}) == ", until 9 are done."
+    assert presentation.explanation(queue, [], {}, cause="until 9 are done") == ", until 9 are done."
+
+
+def test_a_row_of_an_older_version_is_explained_with_its_whole_reason():
+    queue = Flag(setting="auto", effective="queue", since=datetime.now(UTC), reason="queue, until 9 are done")
+    assert presentation.explanation(queue, [], {}) == ": queue, until 9 are done."
 
 
 def test_the_sentence_names_the_nearest_limit_while_all_are_kept():
@@ -251,6 +258,14 @@ def test_the_end_of_an_override_is_a_time_and_not_text(staff_pages):
     assert (shown["reason"], shown["until"]) == ("deadline", ModeState.objects.get().override_until)
     staff_pages.post("/dashboard/mode/end/")
     assert context.changes(None)["changes"][0]["until"] is None
+
+
+def test_an_override_of_an_older_version_is_shown_as_it_was_stored():
+    changed(
+        1, reason="deadline (until 2026-03-01T10:00+00:00)", evidence={"until": "2026-03-01T10:00:00+00:00"}
+    )
+    [shown] = context.changes(None)["changes"]
+    assert (shown["reason"], shown["until"]) == ("deadline (until 2026-03-01T10:00+00:00)", None)
 
 
 def test_a_threshold_without_data_is_called_so(staff_pages):
