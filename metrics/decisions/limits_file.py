@@ -10,11 +10,12 @@ from typing import Any
 
 import yaml
 
+from metrics import durations
 from metrics.decisions.criteria import CRITERIA, DURATION_BUCKETS, Criterion, Statistic, Unit
 
 MAX_BYTES = 100_000
+MAX_DURATION_SECONDS = 366 * 86_400.0
 SEVERITIES = ("info", "warning", "critical")
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(\D*)")
 TOP = ("dry_run", "defaults", "thresholds")
 NEEDED = {
@@ -242,9 +243,10 @@ def _limit(key: str, entry: _Value, unit: Unit) -> float:
 def _seconds(key: str, entry: _Value) -> float:
     expected = "a duration above zero with its unit, such as 30s or 5m"
     number, unit = _number(key, entry, expected)
-    if unit not in SECONDS or not 0 < number * SECONDS[unit] <= 366 * 86400:
+    seconds = number * durations.SECONDS.get(unit, 0.0) if unit else 0.0
+    if not 0 < seconds <= MAX_DURATION_SECONDS:
         raise LimitsError(f"line {entry.line}: {key}: {_shown(entry)}; expected {expected}")
-    return number * SECONDS[unit]
+    return seconds
 
 
 def _whole(key: str, entry: _Value) -> int:
