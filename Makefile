@@ -47,7 +47,7 @@ format: setup-dev ## format the code
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
-lock: setup-dev ## pin the dependencies anew, with hashes and without any index address
+lock: setup-dev ## pin the dependencies again, with hashes and without any index address
 	@$(VENV)/bin/uv pip compile --quiet --upgrade pyproject.toml --universal --python-version 3.12 \
 		--generate-hashes --no-header --output-file requirements/run.txt
 	@$(VENV)/bin/uv pip compile --quiet --upgrade pyproject.toml --extra celery --constraint requirements/run.txt \
@@ -58,7 +58,7 @@ lock: setup-dev ## pin the dependencies anew, with hashes and without any index 
 		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/dev.txt
 	@$(MAKE) --no-print-directory licences
 
-licences: setup-dev ## write docs/licences.md anew
+licences: setup-dev ## write docs/licences.md
 	@$(VENV)/bin/python -m deploy.licences
 
 setup-run setup-dev: setup-%:

@@ -35,7 +35,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class ReportRun:
     """A report that was made: time and computing time, the largest process's peak, and what came of it.
 
     ``waited_seconds`` is how long a child that was ready had no core because others had them.
@@ -52,9 +52,9 @@ class Made:
 class Turn:
     """The three ways, one after the other; Chromium's seconds are None where it is not installed."""
 
-    single: Made
-    first: Made
-    changed: Made
+    single: ReportRun
+    first: ReportRun
+    changed: ReportRun
     chromium_seconds: float | None
 
 
@@ -103,7 +103,7 @@ def _change_a_chapter(report: Document) -> None:
     chapter.save(update_fields=["sections"])
 
 
-def _make(report: Document) -> Made:
+def _make(report: Document) -> ReportRun:
     children = psutil.Process().children()
     for child in children:
         reset_peak(child)
@@ -114,7 +114,7 @@ def _make(report: Document) -> Made:
     taken = seconds(lambda: lifecycle.run(task.pk, deadline=time.monotonic() + DEADLINE_SECONDS))
     task.refresh_from_db()
     assert task.status == Task.Status.SUCCEEDED, task.error
-    return Made(
+    return ReportRun(
         seconds=taken,
         cpu_seconds=sum(map(cpu_seconds, children)) + time.process_time() - begun,
         waited_seconds=max(_waited_seconds(child) - waited[child.pid] for child in children),
@@ -194,13 +194,13 @@ def _speed(turns: list[Turn]) -> Iterator[Row]:
     )
 
 
-def _alone(made: Made) -> float:
-    return made.seconds - made.waited_seconds
+def _alone(measured: ReportRun) -> float:
+    return measured.seconds - measured.waited_seconds
 
 
 def _both(turns: list[Turn], way: str) -> str:
-    made: list[Made] = [getattr(turn, way) for turn in turns]
-    time_s, computing_s = median(one.seconds for one in made), median(one.cpu_seconds for one in made)
+    runs: list[ReportRun] = [getattr(turn, way) for turn in turns]
+    time_s, computing_s = median(run.seconds for run in runs), median(run.cpu_seconds for run in runs)
     return f"{time_s:.1f} s, computing {computing_s:.1f} s"
 
 

@@ -109,9 +109,9 @@ class User:
 
     def tasks(self) -> None:
         """Look at one's tasks, and at one of them."""
-        found = self._api("GET", "tasks/?page_size=10", 200).json()["results"]
-        if found:
-            self._api("GET", f"tasks/{found[0]['task_id']}/", 200)
+        tasks = self._api("GET", "tasks/?page_size=10", 200).json()["results"]
+        if tasks:
+            self._api("GET", f"tasks/{tasks[0]['task_id']}/", 200)
 
     def change(self) -> int:
         """Rewrite a section of a document; returns its id."""
@@ -135,10 +135,10 @@ class User:
         """Ask for a PDF twice: the second time it is there, and known."""
         path = f"documents/{self._plan()}/pdf/"
         self._make(path)
-        found = self._api("GET", path, 200, 404)  # somebody else may have changed the document
-        if found.status_code == 200:
-            known = {"If-None-Match": found.headers["ETag"]}
-            self._api("GET", path, 200, 304, 404, headers=known)
+        answer = self._api("GET", path, 200, 404)  # somebody else may have changed the document
+        if answer.status_code == 200:
+            condition = {"If-None-Match": answer.headers["ETag"]}
+            self._api("GET", path, 200, 304, 404, headers=condition)
 
     def sign_in(self) -> None:
         """Get a token for name and password."""

@@ -72,7 +72,7 @@ def cycles(bench: Bench) -> Iterator[Row]:
 def _fill(projects: int, people: int) -> None:
     """Store projects and people, each of them in two projects."""
     area = BusinessArea.objects.create(name="The whole agency")
-    made = Project.objects.bulk_create(
+    created = Project.objects.bulk_create(
         Project(
             title=f"Project {number}",
             tag=f"BX-{2000 + number // 1000}-{number % 1000:03d}",
@@ -86,7 +86,7 @@ def _fill(projects: int, people: int) -> None:
         User(username=f"bench{number}", email=f"bench{number}@example.org") for number in range(people)
     )
     Membership.objects.bulk_create(
-        Membership(user=person, project=made[(number + place * 7) % projects])
+        Membership(user=person, project=created[(number + place * 7) % projects])
         for number, person in enumerate(persons)
         for place in range(2)
     )
@@ -97,10 +97,10 @@ def _send_all() -> tuple[float, int]:
     request = TaskRequest(kind="cycle", fingerprint="bench", arguments={"year": 2035})
     task, _ = lifecycle.get_or_create(request, user=AnonymousUser())
     process, before, started = psutil.Process(), 0, time.perf_counter()
-    while not (found := Task.objects.get(pk=task.pk)).has_ended:
+    while not (stored := Task.objects.get(pk=task.pk)).has_ended:
         lifecycle.run(task.pk, deadline=time.monotonic() + 60)
         before = before or process.memory_info().rss  # what the first turn needed once is no growth
-    assert found.status == Task.Status.SUCCEEDED, found.message
+    assert stored.status == Task.Status.SUCCEEDED, stored.message
     return time.perf_counter() - started, process.memory_info().rss - before
 
 

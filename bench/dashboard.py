@@ -105,10 +105,10 @@ def _fill(here: Place) -> str:
     """Fill the database and return the session of somebody who may look."""
     script = FILL.replace("{evaluations}", str(EVALUATIONS)).replace("{tasks}", str(TASKS))
     script = script.replace("{{", "{").replace("}}", "}")
-    made = json.loads(_shell(here, script).strip().splitlines()[-1])
-    assert made["evaluations"] > EVALUATIONS, made
-    assert made["tasks"] == TASKS, made
-    return str(made["session"])
+    counts = json.loads(_shell(here, script).strip().splitlines()[-1])
+    assert counts["evaluations"] > EVALUATIONS, counts
+    assert counts["tasks"] == TASKS, counts
+    return str(counts["session"])
 
 
 def _shell(here: Place, script: str) -> str:
@@ -175,7 +175,7 @@ def _tasks(client: requests.Session, url: str, times: int) -> Row:
     return Row(
         criterion="the task pages, medians: whole, live part, a search without results, failed tasks",
         goal="≤ 200 ms",
-        measured=", ".join(milliseconds(one) for one in medians),
+        measured=", ".join(milliseconds(duration) for duration in medians),
         is_met=max(medians) <= 0.2,
     )
 
@@ -190,7 +190,9 @@ def _weight(client: requests.Session, url: str) -> Row:
     """Add up what a browser transfers: the page, its files as they are compressed, and the first points."""
     text = _get(client, f"{url}/dashboard/").text
     files = {urljoin(url, path) for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', text)}
-    sizes = [_transferred(client, one) for one in [*files, f"{url}/dashboard/", f"{url}/dashboard/series/"]]
+    sizes = [
+        _transferred(client, address) for address in [*files, f"{url}/dashboard/", f"{url}/dashboard/series/"]
+    ]
     return Row(
         criterion=f"a first visit's transfer: the page, {len(files)} files, the points of its charts",
         goal="≤ 150 kB",
@@ -214,7 +216,7 @@ def _slowed(here: Place, client: requests.Session, url: str, session: str) -> Ro
             _mean_of(client, address)  # until all of them watch
             watched = _mean_of(client, address)
         pairs.append((watched, _mean_of(client, address)))
-    slower = median(one / other for one, other in pairs)
+    slower = median(with_viewers / without for with_viewers, without in pairs)
     watched, alone = (median(figures) for figures in zip(*pairs, strict=True))
     return Row(
         criterion=f"`GET` of a document while {VIEWERS} dashboards are open, mean time beside none",

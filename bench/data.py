@@ -60,18 +60,18 @@ def people(count: int, plans: list[int]) -> list[dict[str, object]]:
     own = [[plans[(n + step) % len(plans)] for step in range(min(3, len(plans)))] for n in range(count)]
     Membership.objects.bulk_create(
         Membership(user=user, project_id=project_of[plan], position=9)
-        for user, some in zip(users, own, strict=True)
-        for plan in some
+        for user, own_plans in zip(users, own, strict=True)
+        for plan in own_plans
     )
     return [
         {
             "username": user.username,
             "password": PASSWORD,
-            "plans": some,
+            "plans": own_plans,
             "token": token.key,
             "session": session(user),
         }
-        for user, token, some in zip(users, tokens, own, strict=True)
+        for user, token, own_plans in zip(users, tokens, own, strict=True)
     ]
 
 

@@ -63,15 +63,19 @@ def _fill(rows: int) -> None:
     area, random = BusinessArea.objects.create(name="Exported"), Random(7)
     keys = document_types.PROGRESS_REPORT.section_keys()
     texts = [data.text(random, 1, WORDS_PER_SECTION) for _ in range(100)]
-    for some in batched(range(rows), FEW_ROWS):
-        year = FIRST_YEAR + some[0] // FEW_ROWS
+    for numbers in batched(range(rows), FEW_ROWS):
+        year = FIRST_YEAR + numbers[0] // FEW_ROWS
         projects = Project.objects.bulk_create(
-            Project(title=f"Bay {one}", tag=f"EX-{year}-{one % 1000:03d}", year=year, business_area=area)
-            for one in some
+            Project(
+                title=f"Bay {number}", tag=f"EX-{year}-{number % 1000:03d}", year=year, business_area=area
+            )
+            for number in numbers
         )
         Document.objects.bulk_create(
-            Document(project=one, kind="progress_report", year=year, sections=_sections(keys, texts, random))
-            for one in projects
+            Document(
+                project=project, kind="progress_report", year=year, sections=_sections(keys, texts, random)
+            )
+            for project in projects
         )
 
 

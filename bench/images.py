@@ -77,15 +77,15 @@ def _uploads(bench: Bench, times: int, *, mode: str) -> float:
         server = stack.enter_context(running(bench.folder, SPMS_MODE=mode))
         client = server.session(bench.documents.token)
         address = f"{server.url}/api/v1/documents/{bench.documents.short}/images/"
-        wanted = 202 if mode == "queue" else 201
-        taken = [seconds(partial(_send, client, address, content, wanted)) for content in contents]
+        expected_status = 202 if mode == "queue" else 201
+        taken = [seconds(partial(_send, client, address, content, expected_status)) for content in contents]
         _forget(client, address)
     return quantiles(taken, n=20)[-1]
 
 
-def _send(client: requests.Session, address: str, content: bytes, wanted: int) -> None:
+def _send(client: requests.Session, address: str, content: bytes, expected_status: int) -> None:
     answer = client.post(address, files={"file": ("large.png", content)}, timeout=120)
-    if answer.status_code != wanted:
+    if answer.status_code != expected_status:
         raise SystemExit(f"bench: {address} answered {answer.status_code}: {answer.text[:300]}")
 
 

@@ -50,17 +50,17 @@ def _ours(bench: Bench, threads: ThreadPoolExecutor) -> Iterator[Pair]:
 def _bare(bench: Bench, threads: ThreadPoolExecutor) -> Iterator[Pair]:
     """Give the same for bare WeasyPrint: in one process, then shared between two."""
     files = [html_file(bench.folder, document) for document in bench.documents.medium]
-    with bare_weasyprint(FONTS) as one, bare_weasyprint(FONTS) as other:
+    with bare_weasyprint(FONTS) as first, bare_weasyprint(FONTS) as second:
 
-        def share(bare: Callable[[Path], object], some: list[Path]) -> None:
-            for file in some:
+        def share(bare: Callable[[Path], object], own_files: list[Path]) -> None:
+            for file in own_files:
                 bare(file)
 
         def at_once() -> None:
-            list(threads.map(share, (one, other), (files[:2], files[2:])))
+            list(threads.map(share, (first, second), (files[:2], files[2:])))
 
         at_once()
-        yield lambda: (seconds(lambda: share(one, files)), seconds(at_once))
+        yield lambda: (seconds(lambda: share(first, files)), seconds(at_once))
 
 
 def health_under_load(bench: Bench) -> Iterator[Row]:

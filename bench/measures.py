@@ -80,17 +80,17 @@ def unchanged(bench: Bench) -> Iterator[Row]:
 def _unchanged(bench: Bench, document: int, *, times: int) -> Iterator[Row]:
     client, address = bench.client(), bench.address(document)
     pages = render(client, address)["pages"]
-    known = {"If-None-Match": client.get(address, timeout=60).headers["ETag"]}
+    condition = {"If-None-Match": client.get(address, timeout=60).headers["ETag"]}
     calls: dict[str, Callable[[], requests.Response]] = {
         "`POST`, 200": lambda: client.post(address, timeout=60),
         "`GET`, 200": lambda: client.get(address, timeout=60),
-        "`GET` with `If-None-Match`, 304": lambda: client.get(address, headers=known, timeout=60),
+        "`GET` with `If-None-Match`, 304": lambda: client.get(address, headers=condition, timeout=60),
     }
     rendering: list[float] = []
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(times):
         rendering.append(seconds(lambda: render(client, address)))
-        known["If-None-Match"] = client.get(address, timeout=60).headers["ETag"]
+        condition["If-None-Match"] = client.get(address, timeout=60).headers["ETag"]
         for name, call in calls.items():
             assert call().status_code == int(name[-3:]), name
             taken[name] += [seconds(call) for _ in range(10)]

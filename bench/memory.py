@@ -57,7 +57,7 @@ def _render_and_get(client: requests.Session, address: str) -> dict[str, float]:
 
 
 def reset_peak(process: psutil.Process) -> None:
-    """Forget the peak so far; it begins anew at what is resident now."""
+    """Reset the peak to what is resident now."""
     Path(f"/proc/{process.pid}/clear_refs").write_text("5")
 
 

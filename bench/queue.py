@@ -70,11 +70,15 @@ def place(engine: str, plans: int, people: int = 0) -> Iterator[Place]:
             environment |= {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url}
             pids.append(broker.pid)
         command = [sys.executable, "-m", "bench.prepare", str(plans), str(people)]
-        made = subprocess.run(
+        prepared = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE
         )
         yield Place(
-            engine=engine, folder=folder, environment=environment, server_pids=pids, **json.loads(made.stdout)
+            engine=engine,
+            folder=folder,
+            environment=environment,
+            server_pids=pids,
+            **json.loads(prepared.stdout),
         )
 
 
@@ -102,8 +106,10 @@ def engines(bench: Bench) -> Iterator[Row]:
     with contextlib.ExitStack() as stack:
         started = [_start(stack, engine) for engine in (*DATABASES, *BROKERS)]
         for number in range(bench.times(60)):
-            for one in started:
-                one.waited_seconds.append(_wait_of(one, one.here.plans[number % len(one.here.plans)]))
+            for system in started:
+                system.waited_seconds.append(
+                    _wait_of(system, system.here.plans[number % len(system.here.plans)])
+                )
         yield from map(_pick_up, started)
         yield from _idle(started)
 
@@ -165,18 +171,18 @@ def _posts(here: Place, client: requests.Session, documents: str) -> Row:
     )
 
 
-def _wait_of(one: _Started, plan: int) -> float:
+def _wait_of(system: _Started, plan: int) -> float:
     """Return the seconds from a task's row to its claim."""
     time.sleep(random.uniform(0.1, 0.4))
-    task = _ask(one.client, f"{one.documents}{plan}/pdf/")
-    return _between(_ended(one.client, one.documents, task["task_id"]), "created_at", "started_at")
+    task = _ask(system.client, f"{system.documents}{plan}/pdf/")
+    return _between(_ended(system.client, system.documents, task["task_id"]), "created_at", "started_at")
 
 
-def _pick_up(one: _Started) -> Row:
-    p50, p95 = median(one.waited_seconds), _p95(one.waited_seconds)
-    goal = 0.030 if one.here.engine == "SQLite" else 0.015
+def _pick_up(system: _Started) -> Row:
+    p50, p95 = median(system.waited_seconds), _p95(system.waited_seconds)
+    goal = 0.030 if system.here.engine == "SQLite" else 0.015
     return Row(
-        criterion=f"{one.here.engine}: from the task's row to its claim by an idle worker",
+        criterion=f"{system.here.engine}: from the task's row to its claim by an idle worker",
         goal=f"p50 ≤ {goal * 1000:.0f} ms, p95 ≤ 50 ms",
         measured=f"p50 {milliseconds(p50)}, p95 {milliseconds(p95)}",
         is_met=p50 <= goal and p95 <= 0.05,
@@ -186,22 +192,22 @@ def _pick_up(one: _Started) -> Row:
 def _idle(started: list[_Started]) -> Iterator[Row]:
     """Measure the computing time and memory of clusters and of their servers while nothing happens."""
     time.sleep(5)
-    families = [_family(one) for one in started]
+    families = [_family(system) for system in started]
     before, begun_at = [_used_seconds(family) for family in families], time.monotonic()
     time.sleep(IDLE_SECONDS)
-    for one, family, then in zip(started, families, before, strict=True):
+    for system, family, then in zip(started, families, before, strict=True):
         share = max(0.0, _used_seconds(family) - then) / (time.monotonic() - begun_at)
         yield Row(
-            criterion=f"{one.here.engine}: an idle cluster of two workers, and the servers that it needs",
+            criterion=f"{system.here.engine}: an idle cluster of two workers, and the servers that it needs",
             goal="≤ 1 % of a core",
             measured=f"{share * 100:.2f} %; {sum(map(_own_bytes, family)) / 1e6:.0f} MB",
             is_met=share <= 0.01,
         )
 
 
-def _family(one: _Started) -> list[psutil.Process]:
+def _family(system: _Started) -> list[psutil.Process]:
     """Return the processes of a cluster and of the servers that it needs."""
-    mains = [one.cluster, *map(psutil.Process, one.here.server_pids)]
+    mains = [system.cluster, *map(psutil.Process, system.here.server_pids)]
     return [process for main in mains for process in (main, *main.children(recursive=True))]
 
 
@@ -218,12 +224,12 @@ def _own_bytes(process: psutil.Process) -> int:
 
 def _drain(here: Place, client: requests.Session, tasks: str, *, seconds_each: float) -> Row:
     """Measure how long the queued plans take two workers, beside the time of their renders divided by two."""
-    wanted: dict[str, str | int] = {"mode": "queue", "status": "succeeded", "page_size": 100}
-    while client.get(tasks, params=wanted, timeout=60).json()["count"] < len(here.plans):
+    query: dict[str, str | int] = {"mode": "queue", "status": "succeeded", "page_size": 100}
+    while client.get(tasks, params=query, timeout=60).json()["count"] < len(here.plans):
         time.sleep(1)
     pages = math.ceil(len(here.plans) / 100)
-    found = [client.get(tasks, params={**wanted, "page": 1 + n}, timeout=60).json() for n in range(pages)]
-    done = [task for page in found for task in page["results"]]
+    answers = [client.get(tasks, params={**query, "page": 1 + n}, timeout=60).json() for n in range(pages)]
+    done = [task for page in answers for task in page["results"]]
     first = min(datetime.fromisoformat(task["started_at"]) for task in done)
     last = max(datetime.fromisoformat(task["finished_at"]) for task in done)
     took, ideal = (last - first).total_seconds(), seconds_each * len(here.plans) / 2
@@ -276,7 +282,7 @@ def _median_of(client: requests.Session, address: str, times: int) -> float:
 
 
 def _ask(client: requests.Session, address: str) -> dict[str, Any]:
-    """Queue a document, made anew."""
+    """Queue a document, rendered again although nothing changed."""
     answer = client.post(f"{address}?force=true", headers={"Prefer": "respond-async"}, timeout=60)
     if answer.status_code != 202:
         raise SystemExit(f"bench: {address} answered {answer.status_code}: {answer.text[:300]}")
@@ -290,8 +296,8 @@ def _ended(client: requests.Session, address: str, task_id: str) -> dict[str, An
         time.sleep(0.05)
     if task["status"] != "succeeded":
         raise SystemExit(f"bench: task {task_id} is {task['status']}: {task['message']}")
-    found: dict[str, Any] = task
-    return found
+    ended: dict[str, Any] = task
+    return ended
 
 
 def _timed(client: requests.Session, method: str, address: str) -> float:

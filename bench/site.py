@@ -39,8 +39,8 @@ class Site:
     def roles(self) -> dict[str, list[psutil.Process]]:
         """Return the processes of each role at this moment."""
         web, web_renders = split(family(self.server.worker))
-        workers, worker_renders = split([one for cluster in self.clusters for one in family(cluster)])
-        database = [one for pid in self.here.server_pids for one in family(psutil.Process(pid))]
+        workers, worker_renders = split([process for cluster in self.clusters for process in family(cluster)])
+        database = [process for pid in self.here.server_pids for process in family(psutil.Process(pid))]
         return {
             "web": web,
             "evaluator": family(self.evaluator),

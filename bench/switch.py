@@ -38,7 +38,7 @@ def _middleware() -> Row:
     ours = MetricsMiddleware(lambda _: answer)
     theirs = PrometheusBeforeMiddleware(PrometheusAfterMiddleware(lambda _: answer))
     rounds = [(_microseconds(ours), _microseconds(theirs), _microseconds(lambda _: answer)) for _ in range(7)]
-    added = median(one - bare for one, _, bare in rounds)
+    added = median(own - bare for own, _, bare in rounds)
     pair = median(other - bare for _, other, bare in rounds)
     return Row(
         criterion="what the middleware adds to a request, beside django-prometheus' pair",
@@ -91,20 +91,20 @@ def _days(bench: Bench) -> Iterator[Row]:
     limits = limits_file.load(Path(ROOT / "thresholds.yaml"))
     site = replay.Site(web_threads=4, queue_workers=2, inline_slots=2, deadline_seconds=30.0)
     for shape, make in traffic.SHAPES.items():
-        found, seconds = [], 0.0
+        results, seconds = [], 0.0
         for seed in range(1, 2 if bench.is_quick else 4):
             work, begun = make(seed), time.perf_counter()
-            found.append(replay.replay(work, limits, site))
+            results.append(replay.replay(work, limits, site))
             seconds = max(seconds, (time.perf_counter() - begun) / len(work) * 50_000)
         switches, needless = (
-            max(one.switches for one in found),
-            max(one.needless_queue_hours for one in found),
+            max(result.switches for result in results),
+            max(result.needless_queue_hours for result in results),
         )
-        late = max(one.timeouts_in_queue_mode for one in found)
+        late = max(result.timeouts_in_queue_mode for result in results)
         is_calm = shape in {"quiet", "outlier", "burst"}
         most, hours = (0 if shape in {"quiet", "outlier"} else 4), (0.5 if is_calm else 4.0)
         yield Row(
-            criterion=f"a day of {shape} traffic, the worst of {len(found)}: switches, timeouts in queue mode, "
+            criterion=f"a day of {shape} traffic, the worst of {len(results)}: switches, timeouts in queue mode, "
             "needless hours in the queue, time to replay 50,000 requests",
             goal=f"≤ {most}, 0, ≤ {hours:g} h, ≤ 60 s",
             measured=f"{switches}, {late}, {needless:.2f} h, {seconds:.0f} s",

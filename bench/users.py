@@ -24,7 +24,7 @@ SETTINGS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class LoadRun:
     """What one run showed: to the clients, in the rows, and in the server's own counts of requests."""
 
     name: str
@@ -38,14 +38,14 @@ class Seen:
 def users(bench: Bench) -> Iterator[Row]:
     """Measure the same load in auto mode with two clusters, and in forced inline mode without any."""
     for name, mode, clusters in (("auto", "auto", 2), ("forced inline", "inline", 0)):
-        seen = _run(bench, name, mode, clusters)
-        yield _timeouts(bench, seen)
-        yield _tasks(seen)
-        yield _browsing(seen)
-        yield _rendering(seen)
+        run = _run(bench, name, mode, clusters)
+        yield _timeouts(bench, run)
+        yield _tasks(run)
+        yield _browsing(run)
+        yield _rendering(run)
 
 
-def _run(bench: Bench, name: str, mode: str, clusters: int) -> Seen:
+def _run(bench: Bench, name: str, mode: str, clusters: int) -> LoadRun:
     with (
         place("PostgreSQL", PLANS, bench.users) as here,
         site(here, clusters=clusters, SPMS_MODE=mode, **SETTINGS) as running,
@@ -53,7 +53,7 @@ def _run(bench: Bench, name: str, mode: str, clusters: int) -> Seen:
         report = running.crowd(seconds=bench.users_seconds, think_seconds=THINK_SECONDS, mix=MIX)
         counted = running.counters()
         prefix = f"{metric_names.TASKS_ROUTED} "
-        return Seen(
+        return LoadRun(
             name=name,
             report=report,
             tasks=tally(running, report),
@@ -67,43 +67,43 @@ def _run(bench: Bench, name: str, mode: str, clusters: int) -> Seen:
         )
 
 
-def _timeouts(bench: Bench, seen: Seen) -> Row:
-    calls = seen.report.calls
+def _timeouts(bench: Bench, run: LoadRun) -> Row:
+    calls = run.report.calls
     late = sum(status in {0, 504} or taken > DEADLINE_SECONDS for _, _, taken, status in calls)
     failed = sum(status >= 500 and status != 504 for _, _, _, status in calls)
     polls = sum(name == POLL for name, _, _, _ in calls)
-    share, own = late / len(calls), seen.timed_out / max(1, seen.started)
+    share, own = late / len(calls), run.timed_out / max(1, run.started)
     return Row(
-        criterion=f"{seen.name}, {bench.users_seconds:.0f} s, {len(calls) - polls:,} requests "
+        criterion=f"{run.name}, {bench.users_seconds:.0f} s, {len(calls) - polls:,} requests "
         f"and {polls:,} polls: timeouts seen by clients and by the server; other 5xx, unexpected",
-        goal="< 1 %; 0" if seen.name == "auto" else "",
-        measured=f"{share:.2%} and {own:.2%}; {failed}, {len(seen.report.faults)}"
-        + (f" ({seen.report.faults[0]})" if seen.report.faults else ""),
-        is_met=max(share, own) < MAX_TIMED_OUT and not failed if seen.name == "auto" else None,
+        goal="< 1 %; 0" if run.name == "auto" else "",
+        measured=f"{share:.2%} and {own:.2%}; {failed}, {len(run.report.faults)}"
+        + (f" ({run.report.faults[0]})" if run.report.faults else ""),
+        is_met=max(share, own) < MAX_TIMED_OUT and not failed if run.name == "auto" else None,
     )
 
 
-def _tasks(seen: Seen) -> Row:
-    tasks = seen.tasks
+def _tasks(run: LoadRun) -> Row:
+    tasks = run.tasks
     return Row(
-        criterion=f"{seen.name}: tasks accepted; lost, stored twice, not succeeded",
-        goal="0, 0, 0" if seen.name == "auto" else "",
+        criterion=f"{run.name}: tasks accepted; lost, stored twice, not succeeded",
+        goal="0, 0, 0" if run.name == "auto" else "",
         measured=f"{tasks.accepted:,} ({tasks.modes['inline']} inline, {tasks.modes['queue']} in the queue: "
-        f"{seen.rules}); {tasks.lost}, {tasks.twice}, {tasks.statuses.total() - tasks.statuses['succeeded']}",
-        is_met=not tasks.lost and not tasks.twice if seen.name == "auto" else None,
+        f"{run.rules}); {tasks.lost}, {tasks.twice}, {tasks.statuses.total() - tasks.statuses['succeeded']}",
+        is_met=not tasks.lost and not tasks.twice if run.name == "auto" else None,
     )
 
 
-def _browsing(seen: Seen) -> Row:
-    taken = [taken for name, _, taken, _ in seen.report.calls if "pdf" not in name and name != POLL]
-    return Row(criterion=f"{seen.name}: browsing, p50, p95, p99", measured=percentiles(taken))
+def _browsing(run: LoadRun) -> Row:
+    taken = [taken for name, _, taken, _ in run.report.calls if "pdf" not in name and name != POLL]
+    return Row(criterion=f"{run.name}: browsing, p50, p95, p99", measured=percentiles(taken))
 
 
-def _rendering(seen: Seen) -> Row:
-    posts = [taken for name, _, taken, _ in seen.report.calls if name == "POST pdf"]
+def _rendering(run: LoadRun) -> Row:
+    posts = [taken for name, _, taken, _ in run.report.calls if name == "POST pdf"]
     return Row(
-        criterion=f"{seen.name}: `POST …/pdf/`, p50, p95, p99; until the PDF arrives",
-        measured=f"{percentiles(posts)}; {percentiles(seen.report.ready_seconds)}",
+        criterion=f"{run.name}: `POST …/pdf/`, p50, p95, p99; until the PDF arrives",
+        measured=f"{percentiles(posts)}; {percentiles(run.report.ready_seconds)}",
     )
 
 

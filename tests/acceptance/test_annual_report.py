@@ -152,7 +152,7 @@ def test_a_changed_chapter_is_the_only_one_that_is_drawn_again(report, owner):
     assert {after[title] - before[title] for title in before} == {0, grown}
 
 
-def test_a_changed_report_equals_one_made_anew(report, owner, same_moment):
+def test_a_changed_report_equals_a_new_one(report, owner, same_moment):
     make(report, owner)
     with_text("SP-3", "<p>Short.</p>")
     changed = make(report, owner)

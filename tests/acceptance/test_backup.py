@@ -172,7 +172,7 @@ def test_whoever_else_uses_the_database_is_noticed(archive, target):
 
 
 def rewritten(path, target, change):
-    """Write an archive anew, as ``change`` makes its members, with a manifest that fits."""
+    """Write an archive again, as ``change`` makes its members, with a manifest that fits."""
     members = members_of(path)
     manifest = json.loads(members.pop("manifest.json"))
     entries = [(tarfile.TarInfo(name), data) for name, data in members.items()]

@@ -214,7 +214,7 @@ def test_a_window_is_what_all_hosts_counted_in_it():
     assert time.time() - window.at < 5
 
 
-def test_a_counter_that_begins_anew_counts_from_there():
+def test_a_counter_that_was_reset_counts_from_there():
     keep("a", 310, counts([1.0] * 50, 50))
     keep("a", 5, counts([1.0] * 4, 4))
     window = snapshots.window(300, time.time())

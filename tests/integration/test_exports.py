@@ -160,7 +160,7 @@ def test_a_filter_whose_area_was_deleted_meanwhile_shows_nothing(maintainer, cli
     assert made_now(client_of(maintainer), task_id)["result"]["rows"] == 0
 
 
-def test_an_unchanged_export_is_there_already_and_a_changed_one_is_made_anew(api, plan):
+def test_an_unchanged_export_is_there_already_and_a_changed_one_is_made_again(api, plan):
     made = export(api, what="documents").data["task_id"]
     assert export(api, what="documents", status=200).data["task_id"] == made
     api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>Count them.</p>"}})
@@ -208,7 +208,7 @@ def test_the_team_of_a_project_that_somebody_cannot_see_makes_no_new_export(api,
     export(api, status=200)
 
 
-def test_one_whose_file_is_gone_is_made_anew(api, plan):
+def test_an_export_whose_file_is_gone_is_made_again(api, plan):
     storage.delete(Task.objects.get(pk=export(api).data["task_id"]).file)
     export(api, status=201)
 

@@ -42,7 +42,7 @@ def test_a_damaged_pdf_is_not_packed_and_a_lost_one_is_named(api, plan):
     assert "there is no PDF" in said
 
 
-def test_a_zip_is_packed_anew_since_its_pdfs_change_with_more_than_their_rows(api, plan):
+def test_a_zip_is_packed_again_since_its_pdfs_change_with_more_than_their_rows(api, plan):
     assert zip_of(api).namelist() == ["MISSING.txt"]
     api.post(f"/api/v1/documents/{plan.pk}/pdf/")
     assert zip_of(api).namelist() == [f"2026/{plan.filename}"]

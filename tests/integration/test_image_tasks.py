@@ -228,7 +228,7 @@ def test_a_pdf_waits_for_its_image_and_says_so(api, plan, place):
     assert (waiting.status, waiting.message, waiting.result["warnings"]) == ("succeeded", "", [])
 
 
-def test_it_does_not_wait_for_ever_and_is_made_anew_when_the_image_is_ready(api, plan, monkeypatch):
+def test_it_does_not_wait_for_ever_and_is_rendered_again_when_the_image_is_ready(api, plan, monkeypatch):
     monkeypatch.setattr(pending_images, "MAX_WAIT", timedelta())
     shown(plan, send(api, plan, picture()).data["url"])
     early = begin_pdf(api, plan)

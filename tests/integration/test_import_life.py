@@ -211,7 +211,7 @@ def test_who_asks_for_it_is_told_when_it_has_ended(staff, project, maintainer):
     )
 
 
-def test_after_a_conflict_it_is_judged_anew_by_a_retry(staff, project, monkeypatch):
+def test_after_a_conflict_a_retry_validates_it_again(staff, project, monkeypatch):
     document = factories.document(project=project)
     write = writer.write_rows
 

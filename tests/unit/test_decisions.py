@@ -119,7 +119,7 @@ def test_what_is_not_known_holds_for_two_hours_at_most():
     assert not evaluate_all([NOTHING] * (steps + 2), FIRING).is_firing
 
 
-def test_a_gap_in_the_data_begins_the_good_time_anew():
+def test_a_gap_in_the_data_resets_the_healthy_seconds():
     assert evaluate_all([GOOD] * 30 + [NOTHING] + [GOOD] * 30, FIRING).is_firing
 
 
