@@ -170,7 +170,7 @@ def _speed(turns: list[Turn]) -> Iterator[Row]:
         criterion="first render, compared with a single render",
         goal="≤ 0.55",
         measured=f"{first:.2f} ({_both(turns, 'single')} to {_both(turns, 'first')}); without the time in which "
-        f"others had the cores {alone:.2f}",
+        f"other work had the cores: {alone:.2f}",
         is_met=first <= 0.55,
     )
     yield Row(
@@ -201,7 +201,7 @@ def _alone(measured: ReportRun) -> float:
 def _both(turns: list[Turn], way: str) -> str:
     runs: list[ReportRun] = [getattr(turn, way) for turn in turns]
     time_s, computing_s = median(run.seconds for run in runs), median(run.cpu_seconds for run in runs)
-    return f"{time_s:.1f} s, computing {computing_s:.1f} s"
+    return f"{time_s:.1f} s, CPU {computing_s:.1f} s"
 
 
 def _memory(turns: list[Turn]) -> Row:

@@ -219,7 +219,7 @@ def _slowed(here: Place, client: requests.Session, url: str, session: str) -> Ro
     slower = median(with_viewers / without for with_viewers, without in pairs)
     watched, alone = (median(figures) for figures in zip(*pairs, strict=True))
     return Row(
-        criterion=f"`GET` of a document while {VIEWERS} dashboards are open, mean time beside none",
+        criterion=f"`GET` of a document while {VIEWERS} dashboards are open, mean time compared with none",
         goal="≤ 1.05 ×",
         measured=f"{slower:.3f} × ({milliseconds(watched)} to {milliseconds(alone)})",
         is_met=slower <= 1.05,

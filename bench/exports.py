@@ -15,7 +15,8 @@ from bench.server import running
 from documents.models import BusinessArea, Document, Project, document_types
 
 ROWS, FEW_ROWS = 100_000, 1_000
-FORMATS = ("csv", "xlsx", "jsonl")
+RESOURCES = {"projects": "projects", "documents": "documents with 1.3 kB of text each"}
+FORMATS = {"csv": "CSV", "xlsx": "XLSX", "jsonl": "JSON Lines"}
 FIRST_YEAR = 1990
 WORDS_PER_SECTION = 45
 
@@ -26,32 +27,33 @@ def exports(bench: Bench) -> Iterator[Row]:
     _fill(rows)
     with running(bench.folder, **LIMITS) as server:
         client, address = server.session(bench.documents.token), f"{server.url}/api/v1/exports/"
-        for what in ("projects", "documents"):
+        for what in RESOURCES:
             for name in FORMATS:
-                wish = {"what": what, "format": name}
-                _export(client, address, wish | {"filters": {"year": FIRST_YEAR}})  # warm
+                spec = {"what": what, "format": name}
+                _export(client, address, spec | {"filters": {"year": FIRST_YEAR}})  # warm
                 reset_peak(server.worker)
-                _export(client, address, wish | {"filters": {"year": FIRST_YEAR + 1}})
+                _export(client, address, spec | {"filters": {"year": FIRST_YEAR + 1}})
                 before = peak_bytes(server.worker)
                 reset_peak(server.worker)
-                facts = _export(client, address, wish)
-                yield _row(wish, facts, peak_bytes(server.worker) - before)
+                facts = _export(client, address, spec)
+                yield _row(spec, facts, peak_bytes(server.worker) - before)
 
 
-def _row(wish: dict[str, str], facts: dict[str, float], growth_bytes: int) -> Row:
-    rows, seconds = int(facts["rows"]), facts["seconds"]
+def _row(spec: dict[str, str], facts: dict[str, float], growth_bytes: int) -> Row:
+    rows = int(facts["rows"])
     return Row(
-        criterion=f"export of {rows:,} {wish['what']} as {wish['format']}, peak memory beside {FEW_ROWS:,} rows",
+        criterion=f"export of {rows:,} {RESOURCES[spec['what']]} as {FORMATS[spec['format']]}: "
+        f"peak memory compared with {FEW_ROWS:,} rows",
         goal="grows ≤ 20 MB",
-        measured=f"{growth_bytes / MEGABYTE:+.1f} MB; {seconds:.1f} s, {rows / seconds:,.0f} rows/s, "
-        f"a file of {facts['bytes'] / MEGABYTE:.1f} MB",
+        measured=f"{growth_bytes / MEGABYTE:+.1f} MB; {facts['seconds']:.1f} s; "
+        f"a file of {facts['bytes'] / MEGABYTE:.3g} MB",
         is_met=growth_bytes <= 20 * MEGABYTE,
     )
 
 
-def _export(client: requests.Session, address: str, wish: Mapping[str, object]) -> dict[str, float]:
+def _export(client: requests.Session, address: str, spec: Mapping[str, object]) -> dict[str, float]:
     begun_at = time.monotonic()
-    answer = client.post(address, json=wish, timeout=600)
+    answer = client.post(address, json=spec, timeout=600)
     if answer.status_code != 201:
         raise SystemExit(f"bench: {address} answered {answer.status_code}: {answer.text[:300]}")
     facts: dict[str, float] = answer.json()["result"]

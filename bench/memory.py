@@ -39,7 +39,7 @@ def memory(bench: Bench) -> Iterator[Row]:
         child = f"{max(peaks) / MEGABYTE:.0f} MB, {facts['seconds']:.1f} s"
         growth = (peak_bytes(server.worker) - before) / MEGABYTE
     yield Row(
-        criterion=f"{criterion}{facts['pages']} pages beside 3",
+        criterion=f"{criterion}{facts['pages']} pages compared with 3",
         goal="grows ≤ 5 MB",
         measured=f"{growth:+.1f} MB on {before / MEGABYTE:.0f} MB (the rendering process: {child}; "
         f"a PDF of {facts['bytes'] / MEGABYTE:.1f} MB)",

@@ -154,7 +154,7 @@ def _heartbeat(here: Place) -> Iterator[None]:
 
 
 def _posts(here: Place, client: requests.Session, documents: str) -> Row:
-    """Measure the POST that queues beside a GET of the same document, with no worker to disturb either."""
+    """Measure the POST that queues and a GET of the same document, in turns, while no worker runs."""
     pairs = [
         (
             _timed(client, "POST", f"{documents}{plan}/pdf/?force=true"),
@@ -164,7 +164,7 @@ def _posts(here: Place, client: requests.Session, documents: str) -> Row:
     ]
     p95 = _p95([post for post, _ in pairs])
     return Row(
-        criterion=f"{here.engine}: `POST …/pdf/` in queue mode, p95; beside `GET` of the document",
+        criterion=f"{here.engine}: `POST …/pdf/` in queue mode, p95; compared with a `GET` of the document",
         goal="≤ 50 ms; ≤ 1.5 ×",
         measured=f"{milliseconds(p95)}; {ratio(pairs):.2f} × ({medians(pairs)})",
         is_met=p95 <= 0.05 and ratio(pairs) <= 1.5,
@@ -198,7 +198,7 @@ def _idle(started: list[_Started]) -> Iterator[Row]:
     for system, family, then in zip(started, families, before, strict=True):
         share = max(0.0, _used_seconds(family) - then) / (time.monotonic() - begun_at)
         yield Row(
-            criterion=f"{system.here.engine}: an idle cluster of two workers, and the servers that it needs",
+            criterion=f"{system.here.engine}: an idle cluster of two workers and its servers",
             goal="≤ 1 % of a core",
             measured=f"{share * 100:.2f} %; {sum(map(_own_bytes, family)) / 1e6:.0f} MB",
             is_met=share <= 0.01,
@@ -223,7 +223,7 @@ def _own_bytes(process: psutil.Process) -> int:
 
 
 def _drain(here: Place, client: requests.Session, tasks: str, *, seconds_each: float) -> Row:
-    """Measure how long the queued plans take two workers, beside the time of their renders divided by two."""
+    """Measure how long two workers take for the queued plans, compared with half of the time of their renders."""
     query: dict[str, str | int] = {"mode": "queue", "status": "succeeded", "page_size": 100}
     while client.get(tasks, params=query, timeout=60).json()["count"] < len(here.plans):
         time.sleep(1)
@@ -234,9 +234,10 @@ def _drain(here: Place, client: requests.Session, tasks: str, *, seconds_each: f
     last = max(datetime.fromisoformat(task["finished_at"]) for task in done)
     took, ideal = (last - first).total_seconds(), seconds_each * len(here.plans) / 2
     return Row(
-        criterion=f"{here.engine}: {len(done)} queued documents of 3 pages on two workers, beside the ideal",
+        criterion=f"{here.engine}: {len(done)} queued documents of 3 pages on two workers, "
+        "throughput compared with the ideal",
         goal="≥ 0.90",
-        measured=f"{ideal / took:.2f} ({took:.1f} s; one alone takes {milliseconds(seconds_each)})",
+        measured=f"{ideal / took:.2f} ({took:.1f} s; one render alone takes {milliseconds(seconds_each)})",
         is_met=ideal / took >= 0.9,
     )
 
@@ -252,7 +253,7 @@ def status(bench: Bench) -> Iterator[Row]:
             _add_rows(here, MANY)
             many = _median_of(client, address, times)
         yield Row(
-            criterion=f"{engine}: `GET tasks/{{task_id}}/` with {MANY:,} task rows beside 1",
+            criterion=f"{engine}: `GET tasks/{{task_id}}/` with {MANY:,} task rows compared with 1",
             goal="≤ 1.1 ×",
             measured=f"{many / few:.2f} × ({milliseconds(many)} to {milliseconds(few)})",
             is_met=many / few <= 1.1,

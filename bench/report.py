@@ -45,7 +45,7 @@ class Strangers:
 def machine(strangers: Strangers) -> str:
     """Return what somebody must know of the machine to compare figures."""
     return (
-        f"{os.cpu_count()} cores (other work kept {strangers.cores():.2f} of them busy meanwhile), "
+        f"{os.cpu_count()} cores (other work kept {strangers.cores():.2f} of them busy), "
         f"{platform.system()}, Python {platform.python_version()}, WeasyPrint {version('weasyprint')}, "
         f"{datetime.now(UTC):%Y-%m-%d}"
     )
