@@ -11,10 +11,10 @@ pytestmark = pytest.mark.xdist_group("events")
 @pytest.fixture(scope="module", params=["events", "none"])
 def system(request, events_system, uvicorn):
     """The same system, as it is seen through uvicorn and through gunicorn."""
-    seen = copy.copy(events_system)
+    with_events = copy.copy(events_system)
     if request.param == "events":
-        seen.address = uvicorn[0]
-    return seen
+        with_events.address = uvicorn[0]
+    return with_events
 
 
 def test_a_pdf_is_followed_to_its_end(system, uvicorn, visit, faults):

@@ -73,11 +73,11 @@ def test_an_export_is_made_and_downloaded(system, visit, mode):
     form.get_by_label("Year").fill("2024" if mode == "inline" else "2023")
     form.get_by_role("button", name="Export documents").click()
     expect(form.get_by_role("status")).to_have_text(re.compile(r"\d+ rows?\."))
-    made = page.locator(".cards li").first
-    expect(made).to_contain_text("Documents as CSV")
-    expect(made).to_contain_text("Concept Plan, 202")
+    card = page.locator(".cards li").first
+    expect(card).to_contain_text("Documents as CSV")
+    expect(card).to_contain_text("Concept Plan, 202")
     with page.expect_download() as download:
-        made.get_by_role("link").click()
+        card.get_by_role("link").click()
     assert download.value.suggested_filename.startswith("documents 20")
     assert download.value.path().read_text("utf-8-sig").startswith("tag,kind,year,status,background")
 
@@ -289,8 +289,8 @@ def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, 
         files={"file": ("reports.csv", "tag,kind,year,reason\n=1+1,essay,1,<script>x</script>\n")},
         data={"what": "documents"},
     )
-    for wanted in ("projects", "documents"):
-        assert system.call("POST", "exports/", json={"what": wanted, "format": "xlsx"}).ok
+    for resource in ("projects", "documents"):
+        assert system.call("POST", "exports/", json={"what": resource, "format": "xlsx"}).ok
     page = visit("/", **options)
     pages = {
         "imports": "/dashboard/imports/",

@@ -96,10 +96,10 @@ def test_a_series_has_at_most_some_hundred_points(staff_pages):
         Evaluation(at=now - timedelta(seconds=15 * n), mode="inline", values={"p95_response_time": [n, None]})
         for n in range(5000)
     )
-    found = staff_pages.get("/dashboard/series/", {"range": "24h"}).json()
-    assert 200 <= len(found["times"]) <= history.MAX_POINTS
-    assert found["values"]["p95_response_time"][-1] < 24
-    assert found["times"] == sorted(found["times"])
+    series = staff_pages.get("/dashboard/series/", {"range": "24h"}).json()
+    assert 200 <= len(series["times"]) <= history.MAX_POINTS
+    assert series["values"]["p95_response_time"][-1] < 24
+    assert series["times"] == sorted(series["times"])
     assert staff_pages.get("/dashboard/series/", {"range": "1y"}).status_code == 400
 
 
@@ -205,8 +205,8 @@ def test_the_evaluation_table_has_four_columns_and_all_limits(staff_pages):
 def test_what_a_viewer_has_already_is_not_sent_again(staff_pages):
     evaluator.tick(sources.SnapshotSource())
     first = staff_pages.get("/dashboard/live/")
-    [seen] = re.findall(r'name="seen" value="(\w+)"', first.content.decode())
-    assert staff_pages.get("/dashboard/live/", {"seen": seen}).status_code == 204
+    [digest] = re.findall(r'name="seen" value="(\w+)"', first.content.decode())
+    assert staff_pages.get("/dashboard/live/", {"seen": digest}).status_code == 204
     assert staff_pages.get("/dashboard/live/", {"seen": "other"}).status_code == 200
 
 
@@ -230,13 +230,13 @@ def changed(number, **values):
 def test_changes_are_shown_twenty_at_a_time(staff_pages):
     for number in range(45):
         changed(number)
-    seen, address = [], "/dashboard/changes/"
+    pages, address = [], "/dashboard/changes/"
     while address:
         text = staff_pages.get(address, headers={"HX-Request": "true"}).content.decode()
-        seen.append(re.findall(r"change (\d+)", text))
+        pages.append(re.findall(r"change (\d+)", text))
         address = "".join(re.findall(r'href="([^"]+)"', text))
-    assert [len(page) for page in seen] == [20, 20, 5]
-    assert [int(one) for page in seen for one in page] == list(range(44, -1, -1))
+    assert [len(page) for page in pages] == [20, 20, 5]
+    assert [int(number) for page in pages for number in page] == list(range(44, -1, -1))
     assert "<html" in staff_pages.get("/dashboard/changes/?before=9").content.decode()
     assert staff_pages.get("/dashboard/changes/?before=nonsense").status_code == 200
 
@@ -244,8 +244,8 @@ def test_changes_are_shown_twenty_at_a_time(staff_pages):
 def test_a_change_keeps_the_evidence_of_its_time(staff_pages):
     evaluator.tick(sources.SnapshotSource())
     told = ModeState.objects.get().report
-    made = changed(1, evidence={"thresholds": told["thresholds"], "limits": "abc", "source": "embedded"})
-    text = staff_pages.get(f"/dashboard/changes/{made.pk}/").content.decode()
+    change = changed(1, evidence={"thresholds": told["thresholds"], "limits": "abc", "source": "embedded"})
+    text = staff_pages.get(f"/dashboard/changes/{change.pk}/").content.decode()
     assert text.count("<tr") == 13
     assert "limits abc" in text
     assert "No figures" in staff_pages.get(f"/dashboard/changes/{changed(2).pk}/").content.decode()
@@ -297,22 +297,22 @@ def test_a_point_is_the_highest_of_its_interval(staff_pages):
         )
         for n in range(960)
     )
-    found = history.columns(now, 86400.0)
-    values = found["values"]["p95_response_time"]
+    columns = history.columns(now, 86400.0)
+    values = columns["values"]["p95_response_time"]
     assert (len(values), values.count(9.0), values.count(1.0)) == (240, 1, 239)
-    assert found["modes"][values.index(9.0)] == "queue"
-    assert set(found["values"]["unknown"]) == {None}
+    assert columns["modes"][values.index(9.0)] == "queue"
+    assert set(columns["values"]["unknown"]) == {None}
 
 
 def test_an_evaluation_keeps_traffic_and_queue_for_the_charts(staff_pages):
     evaluator.tick(sources.SnapshotSource(), now=timezone.now().timestamp() - 15)
     evaluator.tick(sources.SnapshotSource())
-    kept = Evaluation.objects.latest("at")
-    assert kept.values["queue_depth"] == [0.0, None]
+    evaluation = Evaluation.objects.latest("at")
+    assert evaluation.values["queue_depth"] == [0.0, None]
     assert {
         "requests_per_minute",
         "pdfs_per_hour",
         "request_p99_seconds",
         "timeout_ratio",
-    } <= kept.values.keys()
-    assert set(staff_pages.get("/dashboard/series/").json()["limits"]) < kept.values.keys()
+    } <= evaluation.values.keys()
+    assert set(staff_pages.get("/dashboard/series/").json()["limits"]) < evaluation.values.keys()

@@ -60,8 +60,11 @@ def test_the_pdfs_that_are_missing_are_made_first_on_wish(api, plan, monkeypatch
     task = api.get(f"/api/v1/tasks/{task_id}/").data
     assert (task["status"], task["result"]["rows"]) == ("succeeded", 1), task
     assert "1 PDF is missing" in task["message"]
-    made = Task.objects.filter(kind=pdf_task.KIND)
-    assert sorted(made.values_list("status", "routed_by")) == [("failed", "export"), ("succeeded", "export")]
+    pdf_tasks = Task.objects.filter(kind=pdf_task.KIND)
+    assert sorted(pdf_tasks.values_list("status", "routed_by")) == [
+        ("failed", "export"),
+        ("succeeded", "export"),
+    ]
 
 
 def test_without_workers_nothing_is_made_and_the_zip_says_so(api, plan):

@@ -81,9 +81,9 @@ def test_only_staff_approve(plan, owner, maintainer, client_of, change):
 def test_annual_reports_are_for_staff(owner, maintainer, client_of):
     values = {"kind": "annual_report", "year": 2026}
     assert client_of(owner).post("/api/v1/documents/", values).status_code == 403
-    made = client_of(maintainer).post("/api/v1/documents/", values)
-    assert made.status_code == 201
-    assert client_of(owner).get(f"/api/v1/documents/{made.data['id']}/").status_code == 404
+    answer = client_of(maintainer).post("/api/v1/documents/", values)
+    assert answer.status_code == 201
+    assert client_of(owner).get(f"/api/v1/documents/{answer.data['id']}/").status_code == 404
 
 
 def test_a_document_cannot_be_put_into_a_project_of_others(plan, stranger, client_of):

@@ -39,9 +39,9 @@ def test_the_answer_follows_the_limits_that_move_work(values, text):
 
 
 def test_nothing_is_known_of_old_figures():
-    seen = recommend(replace(USUAL, is_fresh=False), [entry(state="firing")])
-    assert (seen.text, seen.tone) == ("Not known", "unknown")
-    assert "manage.py evaluate_thresholds" in seen.to_do
+    answer = recommend(replace(USUAL, is_fresh=False), [entry(state="firing")])
+    assert (answer.text, answer.tone) == ("Not known", "unknown")
+    assert "manage.py evaluate_thresholds" in answer.to_do
 
 
 @pytest.mark.parametrize(
