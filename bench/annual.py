@@ -36,9 +36,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 @dataclass(frozen=True, kw_only=True)
 class ReportRun:
-    """A report that was made: time and computing time, the largest process's peak, and what came of it.
+    """One run: its time, its CPU time, the peak memory of the largest process, and its task.
 
-    ``waited_seconds`` is how long a child that was ready had no core because others had them.
+    ``waited_seconds`` is the longest time that a child was ready to run but had no core.
     """
 
     seconds: float
@@ -64,7 +64,7 @@ def annual_report(bench: Bench) -> Iterator[Row]:
         yield Row(criterion="the annual report of 200 chapters", measured="not measured (--quick)")
         return
     report = Document.objects.get(pk=bench.documents.annual)
-    now = timezone.localtime()  # the cover says when it was made: let that be no difference
+    now = timezone.localtime()  # the cover shows the date, which must not differ
     with (
         mock.patch.object(timezone, "localtime", return_value=now),
         override_settings(SPMS_RENDER_TIMEOUT=DEADLINE_SECONDS),
@@ -85,7 +85,7 @@ def annual_report(bench: Bench) -> Iterator[Row]:
 
 
 def _turn(report: Document, print_in_chromium: Callable[[], None] | None) -> Turn:
-    """Make the report in each way; a fresh pool for each, so that no peak is another's."""
+    """Make the report in each way, with a fresh pool for each, so that the peaks are separate."""
     DrawnPart.objects.all().delete()
     with mock.patch.object(report_parts, "MIN_CHAPTERS", 10_000), _own_pool():
         single = _make(report)
@@ -146,7 +146,7 @@ def chromium(html: Path) -> Iterator[Callable[[], None] | None]:
         return
     from playwright.sync_api import sync_playwright
 
-    connection.close()  # Playwright has a loop of its own, in which Django's would be refused
+    connection.close()  # Playwright runs an event loop, in which Django would refuse this connection
     with sync_playwright() as playwright, mock.patch.dict("os.environ", DJANGO_ALLOW_ASYNC_UNSAFE="true"):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], env={**FONTS})
         page = browser.new_page()

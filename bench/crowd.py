@@ -47,7 +47,7 @@ class Report:
 
     ``calls`` holds ``(name, seconds since the start, seconds taken, status)``, with status 0 where no answer came.
     ``accepted`` names the tasks that were begun or joined, ``ready_seconds`` is from each POST to the PDF in hand, and
-    ``faults`` says in words what nobody expected.
+    ``faults`` describes the unexpected answers.
     """
 
     calls: list[tuple[str, float, float, int]] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Report:
 
 
 class Unexpected(Exception):
-    """An answer that nobody expected; its words go into the report."""
+    """An unexpected answer; the report shows its text."""
 
 
 class User:
@@ -102,7 +102,7 @@ class User:
         self._call("page", "GET", f"/documents/{self._plan()}/", (200,), headers=cookie)
 
     def dashboard(self) -> None:
-        """Look at the living parts of the pages for maintainers."""
+        """Look at the live parts of the pages for maintainers."""
         cookie = {"Cookie": f"sessionid={self._crowd.staff_session}"}
         for path in ("/dashboard/live/", "/dashboard/tasks/now/", "/dashboard/tasks/list/"):
             self._call("dashboard", "GET", path, (200, 204), headers=cookie)
@@ -135,7 +135,7 @@ class User:
         """Ask for a PDF twice: the second time it is there, and known."""
         path = f"documents/{self._plan()}/pdf/"
         self._make(path)
-        answer = self._api("GET", path, 200, 404)  # somebody else may have changed the document
+        answer = self._api("GET", path, 200, 404)  # another user may have changed the document
         if answer.status_code == 200:
             condition = {"If-None-Match": answer.headers["ETag"]}
             self._api("GET", path, 200, 304, 404, headers=condition)

@@ -1,4 +1,4 @@
-"""The measurement of a new cycle: the reports and letters of a large agency, and sending to a server that takes all."""
+"""The measurement of a new cycle: the reports and letters of a large agency, and sending them to a local server."""
 
 import contextlib
 import subprocess
@@ -19,7 +19,7 @@ from documents.tasks.cycles import letter_template, preparation
 
 PROJECTS, PEOPLE = 2_000, 3_000
 MEGABYTE = 1e6
-# A server in a process of its own that reads each letter and says yes.
+# A server, run as another process, that reads and accepts each letter.
 SINK = """
 import asyncio, socket, sys
 from aiosmtpd.smtp import SMTP
@@ -93,13 +93,15 @@ def _fill(projects: int, people: int) -> None:
 
 
 def _send_all() -> tuple[float, int]:
-    """Send every letter, turn by turn; return the seconds, and the bytes by which this process grew meanwhile."""
+    """Send every letter, turn by turn; return the seconds, and by how many bytes this process grew."""
     request = TaskRequest(kind="cycle", fingerprint="bench", arguments={"year": 2035})
     task, _ = lifecycle.get_or_create(request, user=AnonymousUser())
     process, before, started = psutil.Process(), 0, time.perf_counter()
     while not (stored := Task.objects.get(pk=task.pk)).has_ended:
         lifecycle.run(task.pk, deadline=time.monotonic() + 60)
-        before = before or process.memory_info().rss  # what the first turn needed once is no growth
+        before = (
+            before or process.memory_info().rss
+        )  # memory that the first turn allocates once does not count
     assert stored.status == Task.Status.SUCCEEDED, stored.message
     return time.perf_counter() - started, process.memory_info().rss - before
 

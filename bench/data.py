@@ -26,7 +26,7 @@ PASSWORD = "the password of everybody here"
 
 @dataclass(frozen=True, kw_only=True)
 class Documents:
-    """The ids of the documents and the token of somebody who may render them."""
+    """The ids of the documents, and the token of a user who may render them."""
 
     token: str
     short: int
@@ -76,7 +76,7 @@ def people(count: int, plans: list[int]) -> list[dict[str, object]]:
 
 
 def session(user: User) -> str:
-    """Sign somebody in to the pages; returns the value of the cookie."""
+    """Sign a user in to the pages, and return the value of the cookie."""
     store = SessionStore()
     store[SESSION_KEY], store[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
     store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"

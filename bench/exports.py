@@ -1,4 +1,4 @@
-"""The measurement of exports: how fast many rows are written, and whether the process grows with them."""
+"""The measurement of exports: how fast many rows are written, and whether the memory of the process grows with them."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -61,7 +61,7 @@ def _export(client: requests.Session, address: str, spec: Mapping[str, object]) 
 
 
 def _fill(rows: int) -> None:
-    """Store so many projects, a thousand a year, each with a report."""
+    """Store this number of projects, a thousand a year, each with a report."""
     area, random = BusinessArea.objects.create(name="Exported"), Random(7)
     keys = document_types.PROGRESS_REPORT.section_keys()
     texts = [data.text(random, 1, WORDS_PER_SECTION) for _ in range(100)]

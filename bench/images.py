@@ -1,4 +1,4 @@
-"""The measurements of images: what preparing takes by size and format, and what an upload waits for."""
+"""The measurements of images: how long preparing takes by size and format, and how long an upload waits."""
 
 import contextlib
 import io
@@ -27,7 +27,7 @@ LARGE_MEGAPIXELS = 24
 
 
 def images(bench: Bench) -> Iterator[Row]:
-    """Measure preparing by itself, and the upload of a large image inline and queued."""
+    """Measure preparing alone, and the upload of a large image inline and queued."""
     for image_format in FORMATS:
         taken = {megapixels: _preparing(megapixels, image_format) for megapixels in MEGAPIXELS}
         text = ", ".join(f"{megapixels} Mpx {milliseconds(took)}" for megapixels, took in taken.items())
@@ -47,7 +47,7 @@ def images(bench: Bench) -> Iterator[Row]:
 
 
 def picture(megapixels: float, image_format: str, seed: int = 1) -> bytes:
-    """Return a file of so many million pixels that compresses as a photograph does."""
+    """Return a file of this many million pixels that compresses like a photograph."""
     small = Image.frombytes("RGB", (400, 300), Random(seed).randbytes(400 * 300 * 3))
     width = int((megapixels * 1_000_000 * 4 / 3) ** 0.5)
     large = small.filter(ImageFilter.GaussianBlur(2)).resize((width, width * 3 // 4))
@@ -57,7 +57,7 @@ def picture(megapixels: float, image_format: str, seed: int = 1) -> bytes:
 
 
 def _preparing(megapixels: float, image_format: str) -> float:
-    """Return the least computing time of three: others on the machine only add to it."""
+    """Return the least CPU time of three runs, as other work only adds to it."""
     content = picture(megapixels, image_format)
 
     def once() -> float:
@@ -90,7 +90,7 @@ def _send(client: requests.Session, address: str, content: bytes, expected_statu
 
 
 def _forget(client: requests.Session, address: str) -> None:
-    """Wait until all are prepared, and let the next mode begin without what this one has made."""
+    """Wait until all images are prepared, and delete them before the next mode."""
     from documents.models import DocumentImage
 
     while any(image["state"] == "waiting" for image in client.get(address, timeout=60).json()):

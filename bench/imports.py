@@ -1,4 +1,4 @@
-"""The measurement of imports: 20,000 documents checked, written, and sent a second time."""
+"""The measurement of imports: 20,000 documents validated, written, and sent a second time."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from bench.report import Row
 from bench.server import Server, running
 
 LIMITS = {"SPMS_INLINE_DEADLINE": "300s", "SPMS_RENDER_TIMEOUT": "300s"}
-# The time that other writers of SQLite wait for their turn (spms/settings.py) is 20 s.
+# SQLite's timeout of other writers (spms/environment.py).
 BUSY_TIMEOUT_SECONDS = 20
 YEARS, PROJECTS, REPORTS = range(2000, 2020), 100, 10
 PROJECT = ("tag", "title", "year", "business_area")

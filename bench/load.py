@@ -64,7 +64,7 @@ def _bare(bench: Bench, threads: ThreadPoolExecutor) -> Iterator[Pair]:
 
 
 def health_under_load(bench: Bench) -> Iterator[Row]:
-    """Measure health checks, sent on time whatever the last one took, while renders keep the cores busy."""
+    """Measure health checks, sent at fixed times, while renders keep the cores busy."""
     client, checks = bench.client(), []
     client.headers.clear()
     with rendering_without_pause(bench) as renders:

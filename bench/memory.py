@@ -26,7 +26,7 @@ def memory(bench: Bench) -> Iterator[Row]:
     with running(bench.folder, **LIMITS) as server:
         large = Bench(server=server, documents=bench.documents, folder=bench.folder, is_quick=False)
         client, short = large.client(), large.address(large.documents.short)
-        # What a kind of document needs once (its templates), and what the allocator keeps, is no growth.
+        # Memory that a kind of document needs once (its templates), or that the allocator retains, does not count.
         for document in (large.documents.annual_short, *[large.documents.short] * WARM_UP):
             _render_and_get(client, large.address(document))
         reset_peak(server.worker)

@@ -36,7 +36,7 @@ SETTINGS = {"SPMS_QUEUE_LIMIT": "1000000", "SPMS_QUEUE_LIMIT_PER_USER": "1000000
 class Place:
     """A database with plans and people, its environment, and the process ids of its server and broker, if any.
 
-    ``token`` and ``session`` are those of somebody on the staff; ``people`` is what ``bench.data.people`` made.
+    ``token`` and ``session`` are those of a staff user; ``people`` is the result of ``bench.data.people``.
     """
 
     engine: str
@@ -51,7 +51,7 @@ class Place:
 
 @contextlib.contextmanager
 def place(engine: str, plans: int, people: int = 0) -> Iterator[Place]:
-    """Make a database of this engine with so many plans and people; gone afterwards."""
+    """Create a database of this engine with this many plans and people, and remove it afterwards."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         url, pids = f"sqlite:///{folder}/spms.sqlite3", []
@@ -83,7 +83,7 @@ def place(engine: str, plans: int, people: int = 0) -> Iterator[Place]:
 
 
 def queue(bench: Bench) -> Iterator[Row]:
-    """Measure what a client waits for, and how fast two workers drain the queue."""
+    """Measure how long a client waits, and how fast two workers drain the queue."""
     plans = PLANS // 5 if bench.is_quick else PLANS
     for engine in DATABASES:
         with place(engine, plans) as here:
@@ -92,7 +92,7 @@ def queue(bench: Bench) -> Iterator[Row]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Started:
-    """A system that is at work: where, how to ask it, its cluster, and how long its tasks waited."""
+    """A running system: its place, its client and address, its cluster, and how long its tasks waited."""
 
     here: Place
     client: requests.Session
@@ -102,7 +102,7 @@ class _Started:
 
 
 def engines(bench: Bench) -> Iterator[Row]:
-    """Measure how soon an idle worker begins and what idling costs, with all engines in turns."""
+    """Measure how soon an idle worker starts a task and what idling costs, with all engines in turns."""
     with contextlib.ExitStack() as stack:
         started = [_start(stack, engine) for engine in (*DATABASES, *BROKERS)]
         for number in range(bench.times(60)):
@@ -123,7 +123,7 @@ def _start(stack: contextlib.ExitStack, engine: str) -> _Started:
 
 
 def _full_queue(here: Place) -> Iterator[Row]:
-    """Measure one render alone and every POST, then let two workers do what was asked for."""
+    """Measure single renders and every POST, then how two workers drain the queue."""
     with running(here.folder, **here.environment, SPMS_MODE="inline") as server:
         client, documents = server.session(here.token), f"{server.url}/api/v1/documents/"
         alone = [render(client, f"{documents}{plan}/pdf/")["seconds"] for plan in here.plans[:40]]
@@ -137,7 +137,7 @@ def _full_queue(here: Place) -> Iterator[Row]:
 
 @contextlib.contextmanager
 def _heartbeat(here: Place) -> Iterator[None]:
-    """Let the server believe in workers: without any it would render inline."""
+    """Send heartbeats, so that the server queues tasks: without live workers it renders inline."""
     beats = "[clusters.heartbeat('bench:1', 2) or time.sleep(3) for _ in range(99)]"
     script = f"import time; from documents.queue import clusters; {beats}"
     process = subprocess.Popen(
@@ -216,7 +216,7 @@ def _used_seconds(family: list[psutil.Process]) -> float:
 
 
 def _own_bytes(process: psutil.Process) -> int:
-    """Return the memory of a process, what it shares divided by those that share it; 0 when it has ended."""
+    """Return the memory of a process, with shared pages divided among their users; 0 if it has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return int(process.memory_full_info().pss)
     return 0
@@ -243,7 +243,7 @@ def _drain(here: Place, client: requests.Session, tasks: str, *, seconds_each: f
 
 
 def status(bench: Bench) -> Iterator[Row]:
-    """Measure the status call with few and with many task rows."""
+    """Measure the status call with one and with many task rows."""
     for engine in DATABASES:
         with place(engine, 1) as here, running(here.folder, **here.environment, SPMS_MODE="inline") as server:
             client = server.session(here.token)

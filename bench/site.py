@@ -109,8 +109,8 @@ def site(here: Place, *, clusters: int, **settings: str) -> Iterator[Site]:
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(running(here.folder, **environment))
         started = [stack.enter_context(workers(here.folder, environment)) for _ in range(clusters)]
-        judge = stack.enter_context(evaluator(here.folder, environment))
-        yield Site(here=here, server=server, clusters=started, evaluator=psutil.Process(judge.pid))
+        evaluating = stack.enter_context(evaluator(here.folder, environment))
+        yield Site(here=here, server=server, clusters=started, evaluator=psutil.Process(evaluating.pid))
 
 
 @dataclass(frozen=True, kw_only=True)

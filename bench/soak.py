@@ -81,7 +81,7 @@ def _tasks(running: Site, report: Report) -> Row:
 
 
 def _memory(samples: list[Sample], role: str) -> Row:
-    """Judge a role by the larger of its two slopes; PostgreSQL's is only said: its cache fills by design."""
+    """Compare the larger of a role's two slopes with the goal; PostgreSQL has none, as its cache fills by design."""
     grown = growth(samples, role)
     return Row(
         criterion=(
@@ -97,7 +97,7 @@ def _memory(samples: list[Sample], role: str) -> Row:
 
 
 def _metrics_cost(samples: list[Sample]) -> Row:
-    """Judge the computing time of the merge: what a client waits depends on what else the machine does."""
+    """Compare the CPU times of the merge; the wait of a client also depends on other work of the machine."""
     ends = _ends(samples)
     waits = [milliseconds(median(sample.metrics_seconds for sample in part)) for part in ends]
     merges = [median(sample.merge_seconds for sample in part) for part in ends]

@@ -15,7 +15,7 @@ PLANS = 250
 THINK_SECONDS = (5.0, 15.0)
 MAX_TIMED_OUT = 0.01
 MIX = {"lists": 26, "detail": 28, "page": 14, "tasks": 10, "unchanged": 8, "change": 6, "pdf": 8}
-# Nobody here may be measured by a bound on one person, or on the queue.
+# No limit on one user or on the queue may change the results.
 SETTINGS = {
     "SPMS_API_THROTTLE_RATE": "off",
     "SPMS_QUEUE_LIMIT": "100000",
@@ -25,7 +25,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class LoadRun:
-    """What one run showed: to the clients, in the rows, and in the server's own counts of requests."""
+    """The results of one run: of the clients, of the task rows, and of the server's own counters."""
 
     name: str
     report: Report
@@ -108,7 +108,7 @@ def _rendering(run: LoadRun) -> Row:
 
 
 def percentiles(seconds: list[float]) -> str:
-    """Return p50, p95 and p99, to read."""
+    """Return p50, p95 and p99 as a text."""
     if len(seconds) < 2:
         return "too few"
     cuts = quantiles(seconds, n=100, method="inclusive")

@@ -54,7 +54,7 @@ class Growth:
 
 
 class Watch(threading.Thread):
-    """Samples a system every few seconds until it is told to stop.
+    """Samples a system every few seconds until ``stop`` is called.
 
     ``roles`` gives the processes of each role at a moment; a client on this machine asks for ``/metrics``,
     whose files stand below the folder ``counts``.
@@ -121,7 +121,7 @@ def _sizes(processes: list[psutil.Process]) -> Iterator[tuple[int, int]]:
     for process in processes:
         try:
             yield process.pid, process.memory_full_info().uss
-        except psutil.Error:  # it has ended meanwhile
+        except psutil.Error:  # it has ended
             continue
 
 

@@ -95,7 +95,7 @@ def _plain(licence: str) -> str:
 
 
 def is_allowed(licence: str) -> bool:
-    """Say whether a licence, or one of those to choose from, is on our list with all its parts."""
+    """Return True if a licence, or one of its alternatives, is on our list with all its parts."""
     return any(set(choice.split(" AND ")) <= ALLOWED for choice in licence.split(" or "))
 
 

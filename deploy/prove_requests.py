@@ -1,4 +1,4 @@
-"""What prove-image.sh asks a running container, from inside it."""
+"""The requests that prove-image.sh sends to a running container, from inside it."""
 
 import json
 import sys
@@ -37,7 +37,7 @@ def wait_for(path: str, site: str = SITE) -> None:
 
 
 def expect(what: str, actual: object, expected: object) -> None:
-    """Say what was found. Raises SystemExit when it is not what was wanted."""
+    """Print the actual value. Raises SystemExit if it is not the expected one."""
     say(f"{what}: {actual}")
     if actual != expected:
         sys.exit(f"spms: {what}: {actual!r}, but {expected!r} was expected")
@@ -49,7 +49,7 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    """Ask for health, a page with its styles, PDFs inline and by the queue, and the counts."""
+    """Request health checks, a page with its styles, PDFs inline and by the queue, and the metrics."""
     for path in ("/healthz/live", "/healthz/ready"):
         wait_for(path)
     wait_for("/healthz/live", "http://127.0.0.1:8001")
@@ -68,7 +68,7 @@ def main() -> None:
     ended = json.loads(ask(f"/api/v1/tasks/{task}/?wait=30", **mine)[1])
     expect("the queue's task", (ended["status"], ended["mode"]), ("succeeded", "queue"))
     expect("the file is a PDF", ask(pdf, **mine)[1][:5], b"%PDF-")
-    time.sleep(16)  # the evaluator's pause
+    time.sleep(16)  # one interval of the evaluator
     bearer = {"Authorization": "Bearer only-for-this-proof"}
     for site in (SITE, "http://127.0.0.1:8001"):
         counts = ask("/metrics", site=site, **bearer)[1].decode()

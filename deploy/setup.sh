@@ -49,7 +49,7 @@ sys.exit(any(ctypes.util.find_library(name) is None for name in names))
 PY
 }
 
-# Another apt may be at work. Installing waits for it; reading the lists does not, so it is tried again.
+# Another apt may be running. Installing waits for it; updating the lists does not, so it is retried.
 apt_install() {
     for _ in 1 2 3 4 5 6; do
         apt-get -qq update && break
@@ -91,7 +91,7 @@ if ! is_installed "$1" && ! is_installed dev; then
 fi
 has_libraries || install_libraries
 
-# What the tests start besides Python, each in a folder of its own: Prometheus with its promtool, a browser, brokers.
+# Programs that the tests start besides Python: Prometheus with promtool, a browser, brokers.
 install_for_tests() {
     PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null && return
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then

@@ -1,4 +1,4 @@
-"""The figures of the task rows that the evaluation of the thresholds reads."""
+"""The figures of tasks that the evaluation of the thresholds reads."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ LONG_WAIT = timedelta(seconds=10)
 
 
 def register() -> None:
-    """Register these figures with the metrics."""
+    """Register this module as the provider of the metrics."""
     instruments.register_provider(
         instruments.MetricsProvider(
             kinds=tuple(document_types.DOCUMENT_TYPES),
@@ -70,7 +70,7 @@ def _seconds(row: Mapping[str, Any]) -> float | None:
 
 
 def queue() -> instruments.Queue:
-    """Return the live workers, the due tasks, and for how many seconds none of these was taken."""
+    """Return the live workers, the due tasks, and the seconds since a worker last took one of them."""
     return instruments.Queue(
         live_workers=statistics.live_workers(),
         waiting=Task.objects.due().count(),
@@ -91,7 +91,7 @@ def gauges() -> Mapping[str, float]:
 
 
 def _users_who_waited(ended: QuerySet[Task]) -> int:
-    """Return how many people waited longer than LONG_WAIT; SQLite would call Python for each difference."""
+    """Return how many people waited longer than LONG_WAIT. In SQL, SQLite would call Python for each difference."""
     rows = ended.values_list("requested_by", "created_at", "finished_at")
     waited = {
         user for user, created, finished in rows.iterator() if finished and finished - created > LONG_WAIT

@@ -54,7 +54,7 @@ class Threshold:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsFile:
-    """A whole limits file; ``digest`` is the start of its SHA-256, to be found again in the audit trail."""
+    """A whole limits file; ``digest`` is the start of its SHA-256, as the audit trail shows it."""
 
     thresholds: tuple[Threshold, ...]
     dry_run: bool
@@ -63,7 +63,7 @@ class LimitsFile:
 
 @dataclass(frozen=True, kw_only=True)
 class _Value:
-    """A value of the file with the line that it stands in."""
+    """A value of the file with its line number."""
 
     value: Any
     line: int
@@ -212,15 +212,15 @@ def _threshold(criterion: Criterion, values: dict[str, _Value], line: int) -> Th
 def _require_bounds(
     criterion: Criterion, limit: float, over: float | None, values: dict[str, _Value]
 ) -> None:
-    """Refuse a limit between two bounds of its histogram: there nothing can tell 31 s from 44 s."""
+    """Refuse a limit between two bounds of its histogram, which cannot tell 31 s from 44 s."""
     key, seconds = ("over", over) if over is not None else ("limit", limit)
     is_duration = over is not None or criterion.kind == Statistic.QUANTILE
     if not is_duration or seconds in DURATION_BUCKETS[:-1]:
         return
     near = sorted(DURATION_BUCKETS[:-1], key=lambda bound: abs(math.log(bound / seconds)))[:4]
     raise LimitsError(
-        f"line {values[key].line}: {criterion.name}.{key}: {values[key].value} is no bound of the histogram, so it "
-        f"could not be told from others; expected one such as {', '.join(f'{bound:g}s' for bound in sorted(near))}"
+        f"line {values[key].line}: {criterion.name}.{key}: {values[key].value} is not a bound of the histogram, so the "
+        f"share above it is unknown; expected a bound such as {', '.join(f'{bound:g}s' for bound in sorted(near))}"
     )
 
 

@@ -1,4 +1,4 @@
-"""From states to the mode, with reasons; pure: no clock, no input or output."""
+"""From the states of the thresholds to the mode, with reasons; pure: no clock, no input or output."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ MAX_DRAIN_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """The target of a switch: live workers, waiting tasks, and how long the oldest waits while nothing runs."""
+    """The queue as a target: live workers, waiting tasks, and the seconds since a worker last took a task."""
 
     live_workers: int
     waiting: int
@@ -26,7 +26,7 @@ class Queue:
 
     @property
     def problem(self) -> str:
-        """Why no work should be sent there, or an empty text."""
+        """Why no work should be sent there; empty if it can be."""
         if self.live_workers < 1:
             return "no worker is alive"
         if self.stalled_seconds > MAX_DRAIN_SECONDS:
@@ -36,7 +36,7 @@ class Queue:
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchState:
-    """What is remembered of the mode between two decisions; times in seconds since 1970."""
+    """The state of the switch between two decisions; times in seconds since 1970."""
 
     mode: Mode = "inline"
     since: Epoch = 0.0

@@ -38,10 +38,10 @@ REQUEST_COUNTERS = {
 
 
 class HostCollector:
-    """The counts of all processes of this host, and what is read from rows at the moment of the question.
+    """The counts of all processes of this host, and gauges that are read from rows at scrape time.
 
-    The files of the processes are merged once: that is what a scrape costs. The gauges are left out while the
-    database is away.
+    The files of the processes are merged once per scrape, which is most of its cost. While the database is
+    unreachable, the gauges are left out.
     """
 
     def collect(self) -> Iterator[Metric]:
@@ -60,7 +60,7 @@ class HostCollector:
 
 
 def _routing_mode(state: ModeState) -> Metric:
-    """Return the mode in force as a state set: 1 for the one, 0 for the other."""
+    """Return the mode in force as a state set: 1 for this mode, 0 for the other."""
     family = GaugeMetricFamily(metric_names.ROUTING_MODE, "1 for the mode in force.", labels=("mode",))
     effective = flag.from_state(state).effective
     for mode in ("inline", "queue"):
@@ -94,7 +94,7 @@ def _requests_in_flight(merged: Iterable[Metric]) -> float:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer in Prometheus' text format: to this machine, to staff, and to clients with the token."""
+    """Return the metrics in Prometheus' text format, for this machine, for staff, and for clients with the token."""
     if not _may_read(request):
         return HttpResponse("Metrics are for this machine, staff, or a bearer token.\n", status=403)
     registry = CollectorRegistry()

@@ -13,7 +13,7 @@ from tests.acceptance.system import MANAGE, System
 from tests.waiting import promised, wait_for
 
 pytestmark = pytest.mark.xdist_group("dashboard")
-ANSWERS = re.compile("^(No|Yes|Not known|Not yet, but it gets close)$")
+ANSWERS = re.compile("^(No|Yes|Not known|Not yet, but soon)$")
 TWO_DAYS = "from tests.acceptance import two_days; two_days.fill()"
 
 
@@ -59,7 +59,7 @@ def test_it_says_the_mode_the_reason_and_every_limit(open_page, name, options):
 def test_a_change_of_the_mode_is_seen_in_another_page_within_three_seconds(system, open_page):
     page, other = open_page(), open_page()
     page.on("dialog", lambda dialog: dialog.accept())
-    page.get_by_label("Queue: PDFs by workers").check()
+    page.get_by_label("Queue: workers render PDFs").check()
     page.get_by_label("Why").fill("a test")
     page.get_by_role("button", name="Change the mode").click()
     expect(other.locator(".hero .pill")).to_have_text("Queue", timeout=1000 * promised(3))
@@ -72,7 +72,7 @@ def test_a_change_of_the_mode_is_seen_in_another_page_within_three_seconds(syste
 def test_a_change_can_be_taken_back_before_it_is_made(system, open_page):
     page = open_page()
     page.on("dialog", lambda dialog: dialog.dismiss())
-    page.get_by_label("Queue: PDFs by workers").check()
+    page.get_by_label("Queue: workers render PDFs").check()
     page.get_by_label("Why").fill("a test")
     page.get_by_role("button", name="Change the mode").click()
     expect(page.locator(".hero .pill")).to_have_text("Inline")
@@ -170,7 +170,7 @@ def test_a_reason_is_text_whatever_it_holds(system, open_page):
         dialog.accept()
 
     page.on("dialog", accept)
-    page.get_by_label("Inline: PDFs in the reply").check()
+    page.get_by_label("Inline: requests render PDFs").check()
     page.get_by_label("Why").fill(HOSTILE)
     page.get_by_role("button", name="Change the mode").click()
     expect(page.get_by_test_id("sentence")).to_contain_text(HOSTILE)

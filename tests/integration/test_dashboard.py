@@ -56,7 +56,7 @@ def test_it_shows_every_limit_after_an_evaluation(staff_pages):
     evaluator.tick(sources.SnapshotSource())
     text = staff_pages.get("/dashboard/").content.decode()
     assert text.count('scope="row"') == 12
-    assert "Nothing was evaluated" not in text
+    assert "Nothing has been evaluated" not in text
 
 
 def test_pages_take_nothing_from_elsewhere_and_no_script_inside_them(staff_pages):
@@ -146,7 +146,7 @@ def test_the_sentence_names_the_nearest_limit_while_all_are_kept():
     inline = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="because")
     near = presentation.explanation(inline, [entry(value=3.0, state="inactive")], {})
     assert near.endswith("The nearest is p95 response time at 60% of 5 s.")
-    assert "nothing is measured yet" in presentation.explanation(inline, [], {})
+    assert "nothing has been measured yet" in presentation.explanation(inline, [], {})
     chosen = Flag(setting="queue", effective="queue", since=datetime.now(UTC), reason="deadline (set by kim)")
     assert presentation.explanation(chosen, [], {}) == ", because deadline (set by kim)."
 
@@ -170,7 +170,7 @@ def test_freshness_is_said():
     now = timezone.now()
     assert presentation.freshness(now, now) == (True, "")
     assert "9 min ago" in presentation.freshness(now - timedelta(minutes=9), now)[1]
-    assert presentation.freshness(None, now) == (False, "Nothing was evaluated yet.")
+    assert presentation.freshness(None, now) == (False, "Nothing has been evaluated yet.")
 
 
 def test_a_sparkline_has_the_limit_at_a_quarter_and_gaps_where_nothing_is_known():
@@ -248,7 +248,7 @@ def test_a_change_keeps_the_evidence_of_its_time(staff_pages):
     text = staff_pages.get(f"/dashboard/changes/{change.pk}/").content.decode()
     assert text.count("<tr") == 13
     assert "limits abc" in text
-    assert "No figures" in staff_pages.get(f"/dashboard/changes/{changed(2).pk}/").content.decode()
+    assert "has no figures" in staff_pages.get(f"/dashboard/changes/{changed(2).pk}/").content.decode()
     assert staff_pages.get("/dashboard/changes/99999/").status_code == 404
 
 

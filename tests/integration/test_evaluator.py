@@ -133,7 +133,7 @@ def test_a_bad_edit_keeps_the_last_good_limits_and_says_so(api, limits):
 
 def test_a_bad_file_at_the_first_start_is_one_line(limits):
     limits.write_text("thresholds:\n  p95_response_time:\n    limit: 31s\n")
-    with pytest.raises(CommandError, match=r"line 3: p95_response_time\.limit: 31s is no bound"):
+    with pytest.raises(CommandError, match=r"line 3: p95_response_time\.limit: 31s is not a bound"):
         call_command("evaluate_thresholds")
 
 
