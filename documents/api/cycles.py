@@ -1,6 +1,5 @@
 """The endpoints of cycles, for staff: open one, look, stop, resume, send letters again, note that one came back."""
 
-from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -29,7 +28,6 @@ from documents.api.serializers_cycles import (
 from documents.api.strict import require_no_body
 from documents.models import Cycle, Letter
 from documents.tasks.cycles import actions, preparation
-from documents.tasks.notifications import task as notification_task
 
 TASK_RESPONSES: dict[int, Any] = {200: TaskSerializer, 201: TaskSerializer, 202: TaskSerializer}
 PROBLEMS: dict[int, Any] = dict.fromkeys((409, 500, 502, 504), ProblemSerializer)
@@ -63,17 +61,11 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
         """Open a cycle: make the reports and send the letters; or say what would be made (``dry_run``)."""
         form = CycleRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        cycle, asked = form.cycle(), form.validated_data
-        if asked["dry_run"]:
+        cycle = form.cycle()
+        if form.validated_data["dry_run"]:
             actions.check_new(cycle.year)
             return Response(PreviewSerializer(preparation.preview(cycle)).data)
-        subscribe = partial(
-            notification_task.subscribe,
-            user=cast("User", request.user),
-            notify=asked["notify"],
-            webhook=asked["webhook"],
-        )
-        return task_responses.respond_with_task(request, actions.open_request(cycle, subscribe))
+        return task_responses.respond_with_task(request, actions.open_request(cycle, form.subscribe))
 
     @extend_schema(request=None, responses={200: CycleSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])

@@ -2,10 +2,8 @@
 
 import uuid
 from dataclasses import replace
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -32,7 +30,6 @@ from documents.content.editions import Edition
 from documents.filters import DocumentFilter
 from documents.models import Document, Task
 from documents.queue import lifecycle
-from documents.tasks.notifications import task as notification_task
 from documents.tasks.pdf import task as pdf_task
 
 FORCE_PARAMETER = OpenApiParameter("force", bool, description="Render again although nothing has changed.")
@@ -80,23 +77,19 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         """Make the PDF of the document as it is now, unless it is there already."""
         form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        user, options = cast("User", request.user), form.validated_data
-        subscribe = partial(
-            notification_task.subscribe, user=user, notify=options["notify"], webhook=options["webhook"]
-        )
         document = self._printable()
         edition = _edition(request, document)
         task_request, is_forced = pdf_task.request_for(document, edition), _bool_parameter(request, "force")
         done = None if is_forced else lifecycle.latest_result(pdf_task.KIND, task_request.fingerprint)
         if done is not None:
-            subscribe(done)
+            form.subscribe(done)
             return task_responses.task_response(done, 200)
         return task_responses.respond_with_task(
             request,
             replace(
                 task_request,
                 estimate_seconds=pdf_task.estimate_seconds(document, edition),
-                on_begin=subscribe,
+                on_begin=form.subscribe,
             ),
         )
 

@@ -55,12 +55,12 @@ class ScheduledReportSerializer(StrictSerializer, serializers.ModelSerializer[Sc
         read_only_fields = ("next_run_at", "last_run_at", "last_task", "last_problem")
 
     def validate_cron(self, value: str) -> str:
-        """Refuse what never comes or comes too often. Raises CronRefused."""
+        """Refuse what never comes or comes too often. Raises InvalidCronExpression."""
         cron.validate(value, timezone.localtime())
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Check that the arguments fit the kind. Raises ExportUnknown and EditionUnknown."""
+        """Check that the arguments fit the kind. Raises InvalidExport and UnknownEdition."""
         shaping = ("kind", "document", "arguments")
         if set(attrs) & set(shaping):
             kind, document, given = (attrs.get(name, getattr(self.instance, name, None)) for name in shaping)

@@ -21,7 +21,7 @@ from documents.models import (
     richtext,
 )
 from documents.queue import registry, statistics
-from documents.tasks.notifications import webhooks
+from documents.tasks.notifications import task as notification_task, webhooks
 
 APPROVALS = {
     "project_lead": "lead_approved",
@@ -214,26 +214,35 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class SubscriptionRequestSerializer(StrictSerializer, serializers.Serializer[Any]):
-    """Who is told when the task has ended: the sender by mail, an allowed address by webhook."""
+    """Whom to notify when the task has ended: the sender by mail, an allowed address by webhook."""
 
     notify = serializers.BooleanField(default=False)
     webhook = serializers.CharField(max_length=500, default="", allow_blank=True)
 
     def validate_notify(self, value: bool) -> bool:
-        """Refuse a mail to nobody."""
+        """Refuse a mail to a user without an address."""
         if value and not self.context["request"].user.email:
             raise serializers.ValidationError("You have no e-mail address; ask the maintainer to add it.")
         return value
 
     def validate_webhook(self, value: str) -> str:
-        """Refuse an address to which nothing is sent."""
+        """Refuse an address that is not allowed."""
         if value and (reason := webhooks.find_problem(value)):
             raise serializers.ValidationError(reason)
         return value
 
+    def subscribe(self, task: Task) -> None:
+        """Notify the sender of the task's end, as the valid form says."""
+        notification_task.subscribe(
+            task,
+            self.context["request"].user,
+            notify=self.validated_data["notify"],
+            webhook=self.validated_data["webhook"],
+        )
+
 
 class ImageUploadSerializer(SubscriptionRequestSerializer):
-    """The multipart form of an upload; who asked is told when a large image is ready."""
+    """The multipart form of an upload; with ``notify``, the sender gets a mail when a large image is ready."""
 
     file = serializers.FileField()
     caption = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)

@@ -61,7 +61,7 @@ def from_arguments(arguments: dict[str, Any]) -> Edition:
 
 
 def parse(*, is_annual: bool, variant: str, reports: str, division: str) -> Edition:
-    """Return the edition that these words of a client name; raises EditionUnknown, saying what there is."""
+    """Return the edition that these words of a client name; raises UnknownEdition, which lists the valid ones."""
     if variant not in {"", *VARIANTS}:
         raise UnknownEdition(f"For variant send one of: {', '.join(VARIANTS)}.")
     if not is_annual and (reports or division):

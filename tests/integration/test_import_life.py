@@ -174,6 +174,20 @@ def test_a_file_that_is_gone_or_another_one_is_not_applied(staff, project):
     assert not Document.objects.exists()
 
 
+def uploads():
+    return {name for name in storage.iter_names(storage.results()) if name.endswith(".import")}
+
+
+def test_only_the_file_of_a_task_is_kept(staff, project, settings):
+    settings.SPMS_MODE = "queue"
+    Cluster.objects.create(name="host:1:a", workers=1)
+    before, content = uploads(), HEAD + "SP-2026-012,concept_plan,2026,,,\n"
+    assert [send(staff, content).status_code for _ in range(2)] == [202, 202]  # the second joins the first
+    settings.SPMS_QUEUE_LIMIT = 1
+    assert send(staff, content, dry_run="false").status_code == 503
+    assert uploads() - before == {Task.objects.get().source}
+
+
 # In the queue
 
 
