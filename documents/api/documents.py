@@ -2,20 +2,20 @@
 
 import uuid
 from dataclasses import replace
-from typing import Any
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import parsers, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from documents import exceptions
 from documents.api import downloads, images as image_uploads, prefer_header, task_responses
+from documents.api.query_parameters import PdfParameters, RenderParameters
 from documents.api.serializers import (
     DocumentSerializer,
     ImageSerializer,
@@ -26,23 +26,10 @@ from documents.api.serializers import (
     WaitingImageSerializer,
 )
 from documents.content import chapters, editions
-from documents.content.editions import Edition
 from documents.filters import DocumentFilter
 from documents.models import Document, Task
 from documents.queue import lifecycle
 from documents.tasks.pdf import task as pdf_task
-
-FORCE_PARAMETER = OpenApiParameter("force", bool, description="Render again although nothing has changed.")
-EDITION_PARAMETERS = (
-    OpenApiParameter("variant", str, enum=editions.VARIANTS, description="Accessible, or for the archive."),
-    OpenApiParameter(
-        "reports", str, enum=["approved", "all"], description="Which reports an annual report has."
-    ),
-    OpenApiParameter("division", str, description="One division's part of an annual report, by its name."),
-)
-TASK_PARAMETER = OpenApiParameter(
-    "task", uuid.UUID, description="The PDF that this task made, instead of the present one."
-)
 
 
 class DocumentViewSet(viewsets.ModelViewSet[Document]):
@@ -63,7 +50,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         instance.delete()
 
     @extend_schema(
-        parameters=[FORCE_PARAMETER, *EDITION_PARAMETERS, prefer_header.PREFER],
+        parameters=[RenderParameters, prefer_header.PREFER],
         request=SubscriptionRequestSerializer,
         responses={
             200: TaskSerializer,
@@ -78,9 +65,10 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         document = self._printable()
-        edition = _edition(request, document)
-        task_request, is_forced = pdf_task.request_for(document, edition), _bool_parameter(request, "force")
-        done = None if is_forced else lifecycle.latest_result(pdf_task.KIND, task_request.fingerprint)
+        chosen = RenderParameters.parse(request, is_annual=not document.kind_info.has_project)
+        edition = chosen["edition"]
+        task_request = pdf_task.request_for(document, edition)
+        done = None if chosen["force"] else lifecycle.latest_result(pdf_task.KIND, task_request.fingerprint)
         if done is not None:
             form.subscribe(done)
             return task_responses.task_response(done, 200)
@@ -94,17 +82,15 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         )
 
     @extend_schema(
-        parameters=[TASK_PARAMETER, *EDITION_PARAMETERS, *downloads.PARAMETERS],
+        parameters=[PdfParameters, *downloads.PARAMETERS],
         responses=downloads.response_schemas(downloads.PDF),
     )
     @pdf.mapping.get
     def get_pdf(self, request: Request, pk: str) -> HttpResponseBase:
         """Send the PDF of the document as it is now, or the one that a task made."""
         document = self._printable()
-        edition = _edition(request, document)
-        task = _task_from(document, request.query_params.get("task")) or pdf_task.current_task(
-            document, edition
-        )
+        chosen = PdfParameters.parse(request, is_annual=not document.kind_info.has_project)
+        task = _task_from(document, chosen.get("task")) or pdf_task.current_task(document, chosen["edition"])
         if task is None:
             raise exceptions.PdfMissing(f"Make it with POST {request.path} first.")
         filename = document.filename_of(editions.from_arguments(task.arguments).title)
@@ -152,26 +138,11 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         return document
 
 
-def _bool_parameter(request: Request, name: str) -> bool:
-    text = request.query_params.get(name, "false").lower()
-    if text not in {"true", "false", "1", "0"}:
-        raise ValidationError({name: "Send true or false."})
-    return text in {"true", "1"}
-
-
-def _edition(request: Request, document: Document) -> Edition:
-    chosen = {name: request.query_params.get(name, "") for name in ("variant", "reports", "division")}
-    return editions.parse(is_annual=not document.kind_info.has_project, **chosen)
-
-
-def _task_from(document: Document, task_id: str | None) -> Task | None:
-    """Return the document's task with this id and a PDF; None when no id is given. Raises PdfMissing."""
+def _task_from(document: Document, task_id: uuid.UUID | None) -> Task | None:
+    """Return the document's task with this id and a PDF; None if no id is given. Raises PdfMissing."""
     if task_id is None:
         return None
-    try:
-        criteria: dict[str, Any] = {"pk": uuid.UUID(task_id), "status": Task.Status.SUCCEEDED}
-    except ValueError as error:
-        raise ValidationError({"task": "Send the id of a task."}) from error
-    if (task := document.tasks.filter(**criteria).first()) is None:
+    succeeded = document.tasks.filter(status=Task.Status.SUCCEEDED)
+    if (task := succeeded.filter(pk=task_id).first()) is None:
         raise exceptions.PdfMissing("This document has no PDF from such a task.")
     return task

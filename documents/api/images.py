@@ -6,7 +6,7 @@ from typing import cast
 
 from django.core.files.storage import default_storage
 from django.http import FileResponse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from documents import exceptions
 from documents.api import prefer_header, task_responses
+from documents.api.query_parameters import ImageParameters
 from documents.api.serializers import (
     BINARY,
     ImageSerializer,
@@ -26,24 +27,21 @@ from documents.models import Document, DocumentImage, Task
 from documents.tasks.images import attachments, processing, task as image_task
 from documents.tasks.images.processing import Upload
 
-SIZE = OpenApiParameter("size", str, enum=["thumbnail"], description="The small file, of at most 320 pixels.")
-
 
 class ImageFileView(APIView):
     """The file of an image, for everyone who may read its document."""
 
     @extend_schema(
-        parameters=[SIZE],
+        parameters=[ImageParameters],
         responses={(200, "image/png"): BINARY, (200, "image/jpeg"): BINARY, 409: ProblemSerializer},
     )
     def get(self, request: Request, pk: uuid.UUID) -> FileResponse:
         """Send the file, or its thumbnail."""
         visible = DocumentImage.objects.filter(document__in=Document.objects.for_user(request.user))
         image = get_object_or_404(visible.select_related("task"), pk=pk)
-        if (size := request.query_params.get("size", "")) not in {"", "thumbnail"}:
-            raise ValidationError({"size": "Send thumbnail, or leave it out for the whole image."})
+        is_thumbnail = bool(ImageParameters.parse(request).get("size"))
         _require_ready(image)
-        names = (image.thumbnail if size else "", str(image.file.name))
+        names = (image.thumbnail if is_thumbnail else "", str(image.file.name))
         return _file(*filter(None, names))
 
 

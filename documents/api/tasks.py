@@ -7,28 +7,21 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from documents import exceptions
 from documents.api import downloads, prefer_header, task_responses
 from documents.api.filters import TaskFilter
+from documents.api.query_parameters import TaskParameters
 from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.api.strict import require_no_body
 from documents.models import Task
 from documents.queue import lifecycle, routing
 from metrics import instruments
-
-MAX_WAIT_SECONDS = 60
-WAIT_PARAMETER = OpenApiParameter(
-    "wait",
-    {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS},
-    description="Answer when the task has ended, or after so many seconds.",
-)
 
 
 class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Task]):
@@ -44,10 +37,10 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         """Return the tasks that the sender may see."""
         return Task.objects.for_user(self.request.user)
 
-    @extend_schema(parameters=[WAIT_PARAMETER])
+    @extend_schema(parameters=[TaskParameters])
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return a task; with ``wait``, as soon as it has ended or the time is over."""
-        wait_seconds = _wait_seconds(request)
+        wait_seconds = TaskParameters.parse(request).get("wait", 0)
         task = self.get_object()
         if wait_seconds and not task.has_ended and self._waiters.acquire(blocking=False):
             begun_at = time.monotonic()
@@ -92,10 +85,3 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         failed = self.get_object()
         task = routing.resubmit(failed, preferences=wish, user=request.user)
         return task_responses.task_response(task, 200, prefer_header.preference_applied(wish, task))
-
-
-def _wait_seconds(request: Request) -> float:
-    text = request.query_params.get("wait", "0")
-    if not prefer_header.is_whole_number(text) or int(text) > MAX_WAIT_SECONDS:
-        raise ValidationError({"wait": f"Send a whole number of seconds from 0 to {MAX_WAIT_SECONDS}."})
-    return float(text)
