@@ -7,12 +7,13 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
-from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metrics import flag, instruments
+from metrics.api.permissions import IsStaffOrReadOnly
 from metrics.api.serializers import (
     FeedbackSerializer,
     ModeSerializer,
@@ -22,16 +23,6 @@ from metrics.api.serializers import (
 from metrics.models import Feedback, ModeState
 
 FEEDBACK_PER_DAY = 10
-
-
-class IsStaffOrReadOnly(BasePermission):
-    """All signed-in users may read; only staff may write."""
-
-    message = "Only staff may change the mode."
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Return True if the user may use the method."""
-        return request.method in SAFE_METHODS or bool(request.user.is_staff)
 
 
 class ThresholdsView(APIView):

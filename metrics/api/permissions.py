@@ -1,4 +1,4 @@
-"""Permissions of the endpoints; querysets restrict the visible rows."""
+"""The permission that the endpoints of metrics and of documents share; querysets restrict the visible rows."""
 
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
