@@ -20,7 +20,7 @@ from django_q.models import Schedule
 from documents import exceptions
 from documents.models import Task
 from documents.pages import task_tables
-from documents.queue import hints, leases, lifecycle, statistics
+from documents.queue import failure_groups, hints, leases, lifecycle, listings, statistics
 
 MAX_AT_ONCE = 500
 
@@ -78,7 +78,7 @@ def perform_action(request: HttpRequest) -> HttpResponse:
 @require_POST
 def retry_group(request: HttpRequest, key: str) -> HttpResponse:
     """Retry all failed tasks of one group, up to MAX_AT_ONCE."""
-    group = next((group for group in task_tables.failed_groups() if group.key == key), None)
+    group = next((group for group in failure_groups.recent_groups() if group.key == key), None)
     if group is None:
         messages.error(request, "Nothing failed in this way any more.")
     else:
@@ -153,14 +153,14 @@ def _next(request: HttpRequest) -> str:
 
 
 def _live_context() -> dict[str, Any]:
-    counts = task_tables.counts()
+    counts = statistics.counts_by_status()
     return {
         "counts": counts,
         "waiting": counts[Task.Status.QUEUED] + counts[Task.Status.RETRYING],
         "running": task_tables.running(),
-        "waits": task_tables.waits(statistics.lag_seconds()),
+        "waits": statistics.wait_times(),
         "clusters": task_tables.clusters(),
-        "groups": task_tables.failed_groups(),
+        "groups": failure_groups.recent_groups(),
         "schedules": task_tables.schedules(),
         "paused": hints.paused(),
         "now": timezone.now(),
@@ -175,7 +175,7 @@ def _list_context(request: HttpRequest) -> dict[str, Any]:
     query.pop("before", None)
     return {
         "form": form,
-        "found": task_tables.listing(filters, before),
+        "listed": listings.page(filters, before),
         "query": query.urlencode(),
         "before": before,
         "here": request.get_full_path().replace("/list/", "/"),
