@@ -1,4 +1,4 @@
-"""The endpoints: who may, what is asked, which status; the work is done elsewhere."""
+"""The endpoints of documents and their PDFs."""
 
 import uuid
 from dataclasses import replace
@@ -8,13 +8,14 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import parsers, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.generics import get_object_or_404
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from documents import exceptions
 from documents.api import downloads, images as image_uploads, prefer_header, task_responses
+from documents.api.permissions import DocumentPermission
 from documents.api.query_parameters import PdfParameters, RenderParameters
 from documents.api.serializers import (
     DocumentSerializer,
@@ -37,17 +38,12 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
 
     serializer_class = DocumentSerializer
     filterset_class = DocumentFilter
+    permission_classes = (IsAuthenticated, DocumentPermission)
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
     def get_queryset(self) -> QuerySet[Document]:
         """Return the documents that the sender may read, change and render."""
         return Document.objects.for_user(self.request.user).select_related("project")
-
-    def perform_destroy(self, instance: Document) -> None:
-        """Delete a document; only staff may."""
-        if not self.request.user.is_staff:
-            raise PermissionDenied("Only staff may delete a document.")
-        instance.delete()
 
     @extend_schema(
         parameters=[RenderParameters, prefer_header.PREFER],

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.db import IntegrityError, transaction
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import exceptions, serializers
+from rest_framework import serializers
 
 from documents.api.strict import StrictSerializer
 from documents.models import (
@@ -104,56 +104,32 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         validators: ClassVar[list[Any]] = []
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Check what only staff may do, what may not change, and the sections against the kind."""
-        self._check_rights(attrs)
+        """Check what cannot change, and the project, sections and cover image against the kind and the document."""
         self._check_fixed(attrs)
         kind = document_types.DOCUMENT_TYPES[attrs.get("kind") or self.instance.kind]  # type: ignore[union-attr]
-        if not self.instance and kind.has_project != bool(attrs.get("project")):
-            what = "needs a project" if kind.has_project else "belongs to a year and has no project"
-            raise serializers.ValidationError({"project": f"A {kind.title.lower()} {what}."})
+        if not self.instance and (
+            problem := kind.find_project_problem(has_project=bool(attrs.get("project")))
+        ):
+            raise serializers.ValidationError({"project": problem})
         if "sections" in attrs:
             attrs["sections"] = richtext.clean_sections(kind, attrs["sections"])
         self._check_cover_image(attrs.get("cover_image"))
         return attrs
 
     def create(self, validated_data: dict[str, Any]) -> Document:
-        """Store a new document; raises ValidationError when there is one of its kind and year."""
+        """Store a new document. Raises ValidationError if one of its kind and year exists."""
         try:
             with transaction.atomic():
                 return super().create(validated_data)
         except IntegrityError as error:
-            raise _exists_already(validated_data) from error
+            raise _exists_already(validated_data["kind"], validated_data["year"]) from error
 
     def update(self, instance: Document, validated_data: dict[str, Any]) -> Document:
-        """Store the named members only, merge the sections, and count the version."""
-        with transaction.atomic():
-            locked = Document.objects.select_for_update().get(pk=instance.pk)
-            if "sections" in validated_data:
-                validated_data["sections"] = locked.sections | validated_data["sections"]
-            changes = {
-                name: value for name, value in validated_data.items() if getattr(locked, name) != value
-            }
-            for name, value in changes.items():
-                setattr(locked, name, value)
-            if changes:
-                self._save(locked, changes)
-        return locked
-
-    def _save(self, locked: Document, changes: dict[str, Any]) -> None:
-        locked.version += 1
+        """Store the named members only. Raises ValidationError if another document of its kind and year exists."""
         try:
-            with transaction.atomic():
-                locked.save(update_fields=[*changes, "version", "updated_at"])
+            return instance.apply_changes(validated_data)
         except IntegrityError as error:
-            raise _exists_already({"kind": locked.kind, "year": locked.year}) from error
-
-    def _check_rights(self, attrs: dict[str, Any]) -> None:
-        if self.context["request"].user.is_staff:
-            return
-        if attrs.get("status") == Document.Status.APPROVED or set(attrs) & set(APPROVALS.values()):
-            raise exceptions.PermissionDenied("Only staff may approve a document or change its approvals.")
-        if not self.instance and attrs.get("kind") == document_types.ANNUAL_REPORT.key:
-            raise exceptions.PermissionDenied("Only staff may create an annual report.")
+            raise _exists_already(instance.kind, validated_data.get("year", instance.year)) from error
 
     def _check_fixed(self, attrs: dict[str, Any]) -> None:
         for name in ("kind", "project"):
@@ -167,11 +143,9 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
             raise serializers.ValidationError({"cover_image": "Upload the image to this document first."})
 
 
-def _exists_already(values: dict[str, Any]) -> serializers.ValidationError:
-    title = document_types.DOCUMENT_TYPES[values["kind"]].title.lower()
-    return serializers.ValidationError(
-        {"year": f"There is a {title} for {values['year']} already; change that one."}
-    )
+def _exists_already(kind: str, year: int) -> serializers.ValidationError:
+    title = document_types.DOCUMENT_TYPES[kind].title.lower()
+    return serializers.ValidationError({"year": f"There is a {title} for {year} already; change that one."})
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
