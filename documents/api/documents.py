@@ -34,7 +34,7 @@ from documents.tasks.pdf import task as pdf_task
 
 
 class DocumentViewSet(viewsets.ModelViewSet[Document]):
-    """Documents, their images and their PDFs: for the project's members and for staff."""
+    """Documents, their images and their PDFs, for the project's members and for staff."""
 
     serializer_class = DocumentSerializer
     filterset_class = DocumentFilter
@@ -57,17 +57,19 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     )
     @action(detail=True, methods=["post"], url_path="pdf", url_name="pdf", serializer_class=TaskSerializer)
     def pdf(self, request: Request, pk: str) -> Response:
-        """Make the PDF of the document as it is now, unless it is there already."""
+        """Render the PDF of the document's current version, unless it exists already."""
         form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         document = self._printable()
-        chosen = RenderParameters.parse(request, is_annual=not document.kind_info.has_project)
-        edition = chosen["edition"]
+        parameters = RenderParameters.parse(request, is_annual=not document.kind_info.has_project)
+        edition = parameters["edition"]
         task_request = pdf_task.request_for(document, edition)
-        done = None if chosen["force"] else lifecycle.latest_result(pdf_task.KIND, task_request.fingerprint)
-        if done is not None:
-            form.subscribe(done)
-            return task_responses.task_response(done, 200)
+        existing = (
+            None if parameters["force"] else lifecycle.latest_result(pdf_task.KIND, task_request.fingerprint)
+        )
+        if existing is not None:
+            form.subscribe(existing)
+            return task_responses.task_response(existing, 200)
         return task_responses.respond_with_task(
             request,
             replace(
@@ -83,10 +85,12 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     )
     @pdf.mapping.get
     def get_pdf(self, request: Request, pk: str) -> HttpResponseBase:
-        """Send the PDF of the document as it is now, or the one that a task made."""
+        """Send the PDF of the document's current version, or the one that a task rendered."""
         document = self._printable()
-        chosen = PdfParameters.parse(request, is_annual=not document.kind_info.has_project)
-        task = _task_from(document, chosen.get("task")) or pdf_task.current_task(document, chosen["edition"])
+        parameters = PdfParameters.parse(request, is_annual=not document.kind_info.has_project)
+        task = _task_from(document, parameters.get("task")) or pdf_task.current_task(
+            document, parameters["edition"]
+        )
         if task is None:
             raise exceptions.PdfMissing(f"Make it with POST {request.path} first.")
         filename = document.filename_of(editions.from_arguments(task.arguments).title)
@@ -117,7 +121,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         filter_backends=[],
     )
     def images(self, request: Request, pk: str) -> Response:
-        """Keep an image for use in this document's sections: at once, or as a task when it is large."""
+        """Add an image for use in this document's sections: at once, or by a task if it is large."""
         return image_uploads.upload(request, self.get_object())
 
     @extend_schema(responses=ImageSerializer(many=True))
@@ -128,7 +132,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         return Response(ImageSerializer(images, many=True).data)
 
     def _printable(self) -> Document:
-        """Return the document with all that is printed, or answer 404."""
+        """Return the document with everything that its PDF prints. Raises Http404."""
         visible = chapters.prefetch_for_print(Document.objects.for_user(self.request.user))
         document: Document = get_object_or_404(visible, pk=self.kwargs["pk"])
         return document

@@ -65,9 +65,9 @@ class ExportsView(APIView):
         form.is_valid(raise_exception=True)
         user, export = cast("User", request.user), form.validated_data["export"]
         version = spec.current_version(export, user)
-        if (done := export_task.find_existing(export, version)) is not None:
-            form.subscribe(done)
-            return task_responses.task_response(done, 200)
+        if (existing := export_task.find_existing(export, version)) is not None:
+            form.subscribe(existing)
+            return task_responses.task_response(existing, 200)
         return task_responses.respond_with_task(
             request, replace(export_task.request_for(export, version), on_begin=form.subscribe)
         )

@@ -51,8 +51,8 @@ class ImportsView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Validate a file of projects or documents; with ``dry_run=false``, import it if it has no errors."""
-        sent = dict(cast("QueryDict", request.data).items())  # without a body it is a plain dict
-        form = ImportSerializer(data=decode_booleans(sent, BOOLEANS), context={"request": request})
+        values = dict(cast("QueryDict", request.data).items())  # without a body it is a plain dict
+        form = ImportSerializer(data=decode_booleans(values, BOOLEANS), context={"request": request})
         form.is_valid(raise_exception=True)
         task_request = _store_upload(form.validated_data)
         return task_responses.respond_with_upload(request, replace(task_request, on_begin=form.subscribe))

@@ -84,20 +84,22 @@ class Size(serializers.ChoiceField):
 class TaskParameters(QueryParameters):
     """The parameters of a task: how long to wait for its end."""
 
-    wait = WaitSeconds(required=False, help_text="Answer when the task has ended, or after so many seconds.")
+    wait = WaitSeconds(
+        required=False, help_text="Respond when the task has ended, or after this many seconds."
+    )
 
 
 class ImageParameters(QueryParameters):
     """The parameters of an image's file: its size."""
 
-    size = Size(help_text="The small file, of at most 320 pixels.")
+    size = Size(help_text="The thumbnail, of at most 320 pixels.")
 
 
 class EditionParameters(QueryParameters):
     """The edition of a document's PDF; the context says by ``is_annual`` whether it is an annual report."""
 
-    variant = Variant(help_text="Accessible, or for the archive.")
-    reports = Reports(help_text="Which reports an annual report has.")
+    variant = Variant(help_text="The accessible variant, or the one for the archive.")
+    reports = Reports(help_text="The reports that an annual report contains.")
     division = Word(help_text="One division's part of an annual report, by its name.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -118,5 +120,5 @@ class PdfParameters(EditionParameters):
     task = serializers.UUIDField(
         required=False,
         error_messages={"invalid": "Send the id of a task."},
-        help_text="The PDF that this task made, instead of the present one.",
+        help_text="The PDF that this task rendered, instead of the current one.",
     )

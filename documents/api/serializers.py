@@ -1,4 +1,4 @@
-"""How projects, documents, images and tasks look in JSON."""
+"""The JSON of projects, documents, images and tasks."""
 
 from dataclasses import asdict
 from typing import Any, ClassVar
@@ -56,7 +56,7 @@ class ProjectSerializer(StrictSerializer, serializers.ModelSerializer[Project]):
 
 
 class VisibleProjectField(serializers.PrimaryKeyRelatedField[Project]):
-    """A reference to a project that the sender may see; others do not exist for them."""
+    """A reference to a project that the sender may see; other projects are reported as missing."""
 
     def get_queryset(self) -> Any:
         """Return the projects to choose from."""
@@ -70,14 +70,14 @@ class SectionsField(serializers.JSONField):
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "boolean"}})
 class ApprovalsField(serializers.Field[Any, Any, Any, Any]):
-    """The three approvals by name; only staff may give or take them."""
+    """The three approvals by name; only staff may change them."""
 
     def to_representation(self, value: Document) -> dict[str, bool]:
-        """Return each approval as given or not."""
+        """Return True for each approval that was given."""
         return {name: getattr(value, column) for name, column in APPROVALS.items()}
 
     def to_internal_value(self, data: Any) -> dict[str, bool]:
-        """Return the columns to set."""
+        """Return the values of the model's fields. Raises ValidationError."""
         if not isinstance(data, dict) or not set(data) <= set(APPROVALS):
             raise serializers.ValidationError(f"Send an object with any of: {', '.join(APPROVALS)}.")
         if not all(isinstance(given, bool) for given in data.values()):
@@ -100,7 +100,7 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
             *("version", "created_at", "updated_at"),
         )
         read_only_fields = ("version",)
-        # The constraints of the database are reported in save(), with a message that helps.
+        # create() and update() report the constraints of the database, with a message that says what to do.
         validators: ClassVar[list[Any]] = []
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -149,14 +149,14 @@ def _exists_already(kind: str, year: int) -> serializers.ValidationError:
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
-    """How far a task is."""
+    """The progress of a task."""
 
     phase = serializers.CharField()
     pages = serializers.IntegerField()
 
 
 class ResultSerializer(serializers.Serializer[Any]):
-    """What a task made; ``pages`` and ``version`` are those of a PDF, ``rows`` those of an export."""
+    """The result of a task; only PDFs have ``pages`` and ``version``, only exports have ``rows``."""
 
     url = serializers.CharField(allow_null=True)
     fingerprint = serializers.CharField()
@@ -223,7 +223,7 @@ class ImageUploadSerializer(SubscriptionRequestSerializer):
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
-    """One try to send a notice."""
+    """One attempt to send a notice."""
 
     class Meta:
         model = Delivery
@@ -231,7 +231,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
 
 class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
-    """A notice with every try to send it."""
+    """A notice with every attempt to send it."""
 
     notice_id = serializers.UUIDField(source="pk", read_only=True)
     status = serializers.CharField(source="sender.status", default="waiting", read_only=True)
@@ -243,7 +243,7 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
 
 
 class QueuePositionSerializer(serializers.Serializer[Any]):
-    """Where a task stands in the queue, and in how many seconds it will probably be done."""
+    """The position of a task in the queue, from 1, and the seconds until it will probably be done."""
 
     position = serializers.IntegerField()
     estimated_seconds = serializers.IntegerField()
@@ -277,31 +277,31 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
 
     @extend_schema_field(QueuePositionSerializer(allow_null=True))
     def get_queue(self, task: Task) -> dict[str, int] | None:
-        """Return its place in the queue, or None when it does not wait there."""
+        """Return the position of the task in the queue, or None if it does not wait there."""
         places = self.context.get("places")
         place = statistics.position(task) if places is None else places.get(task.pk)
         return asdict(place) if place else None
 
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, task: Task) -> dict[str, object]:
-        """Return the phase and the pages so far."""
+        """Return the phase and the number of pages that are done."""
         return {"phase": task.phase, "pages": task.pages_done}
 
     @extend_schema_field(ResultSerializer(allow_null=True))
     def get_result(self, task: Task) -> dict[str, object] | None:
-        """Return the facts of the result and where it is, or None before it is there."""
+        """Return the result and its URL, or None if the task has none yet."""
         if task.result is None:
             return None
         return {"url": registry.result_url(task), **task.result, "fingerprint": task.fingerprint}
 
     @extend_schema_field(ProblemSerializer(allow_null=True))
     def get_error(self, task: Task) -> dict[str, object] | None:
-        """Return why it failed, as a problem."""
+        """Return the problem that ended the task, or None."""
         return {**task.error, "type": f"urn:spms:problem:{task.error['type']}"} if task.error else None
 
 
 class ImageSerializer(serializers.ModelSerializer[DocumentImage]):
-    """An image; ``url`` is usable in a section's ``<img src>`` at once, also while it is being prepared.
+    """An image; a section's ``<img src>`` may use its ``url`` at once, even while the image is being prepared.
 
     Until it is ``ready``, width and height are 0.
     """

@@ -1,4 +1,4 @@
-"""The endpoints of tasks: look, wait, fetch what was made, cancel, try again."""
+"""The endpoints of tasks: list them, wait for their end, download their files, cancel and retry them."""
 
 import threading
 import time
@@ -25,12 +25,12 @@ from metrics import instruments
 
 
 class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Task]):
-    """Tasks: those that the sender asked for, and those of documents that they may read."""
+    """Tasks that the sender requested, and tasks of documents that they may read."""
 
     serializer_class = TaskSerializer
     filterset_class = TaskFilter
     lookup_value_regex = "[0-9a-f-]{36}"
-    # Who waits here holds a thread: the others stay free for everybody else.
+    # A request that waits occupies a thread; the other half of the threads stays free.
     _waiters = threading.BoundedSemaphore(max(1, settings.SPMS_WEB_THREADS // 2))
 
     def get_queryset(self) -> QuerySet[Task]:
@@ -39,7 +39,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
 
     @extend_schema(parameters=[TaskParameters])
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Return a task; with ``wait``, as soon as it has ended or the time is over."""
+        """Return a task; with ``wait``, as soon as it has ended or the time is up."""
         wait_seconds = TaskParameters.parse(request).get("wait", 0)
         task = self.get_object()
         if wait_seconds and not task.has_ended and self._waiters.acquire(blocking=False):
@@ -54,19 +54,19 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     @extend_schema(parameters=downloads.PARAMETERS, responses=downloads.response_schemas("*/*"))
     @action(detail=True, methods=["get"])
     def file(self, request: Request, pk: str) -> HttpResponseBase:
-        """Send the file that a task made."""
+        """Send the file of a task."""
         task = self.get_object()
         if not task.has_ended or not task.file:
-            raise exceptions.FileMissing("This task has no file: look at its status and message.")
+            raise exceptions.FileMissing("This task has no file; its status and message say why.")
         try:
             return downloads.send_result(request, task)
         except FileNotFoundError as error:
-            raise exceptions.FileMissing("It was removed meanwhile; have it made again.") from error
+            raise exceptions.FileMissing("The file was removed. Request it again.") from error
 
     @extend_schema(request=None, responses={200: TaskSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """End a task that has not ended yet."""
+        """Cancel a task that has not ended yet."""
         require_no_body(request)
         task = self.get_object()
         lifecycle.cancel(task.pk, by=request.user.get_username())
@@ -79,9 +79,8 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
-        """Let a failed or cancelled task run again, with all its attempts."""
+        """Run a failed or cancelled task again, with all its attempts."""
         require_no_body(request)
-        wish = prefer_header.parse_prefer(request)
-        failed = self.get_object()
-        task = routing.resubmit(failed, preferences=wish, user=request.user)
-        return task_responses.task_response(task, 200, prefer_header.preference_applied(wish, task))
+        preferences = prefer_header.parse_prefer(request)
+        task = routing.resubmit(self.get_object(), preferences=preferences, user=request.user)
+        return task_responses.task_response(task, 200, prefer_header.preference_applied(preferences, task))

@@ -1,6 +1,6 @@
-"""The page of imports (for staff only: ``spms.middleware.StaffOnlyMiddleware``): send a file, look, then import it.
+"""The page of imports (for staff only: ``spms.middleware.StaffOnlyMiddleware``): validate a file, then import it.
 
-What is sent goes through the public API.
+Uploads go through the public API.
 """
 
 from typing import Any
@@ -20,33 +20,33 @@ MAX_LISTED = 25
 def overview(request: HttpRequest) -> HttpResponse:
     """Show the page."""
     subjects = [(name, subject.columns) for name, subject in RESOURCES.items()]
-    return render(request, "imports/page.html", _now(request) | {"subjects": subjects})
+    return render(request, "imports/page.html", _live_context(request) | {"subjects": subjects})
 
 
 @require_safe
 def live_partial(request: HttpRequest) -> HttpResponse:
-    """Return the part that each import changes."""
-    return render(request, "imports/_live.html", _now(request))
+    """Return the live part of the page, which each import changes."""
+    return render(request, "imports/_live.html", _live_context(request))
 
 
-def _now(request: HttpRequest) -> dict[str, Any]:
+def _live_context(request: HttpRequest) -> dict[str, Any]:
     tasks = Task.objects.filter(kind=KIND).select_related("requested_by").order_by("-created_at")
     listed = [(task, request_from(task)) for task in tasks[:MAX_LISTED]]
-    last, order = listed[0] if listed else (None, None)
+    last, import_request = listed[0] if listed else (None, None)
     in_flight = last and not last.has_ended and last.requested_by_id == request.user.pk
     facts = (last and last.result) or {}
     changes = facts.get("new", 0) + facts.get("changed", 0)
     is_clean = (
         last
-        and order
-        and order.is_dry_run
+        and import_request
+        and import_request.is_dry_run
         and last.status == Task.Status.SUCCEEDED
         and not facts["error_count"]
     )
     return {
         "listed": listed,
         "last": last,
-        "order": order,
+        "import_request": import_request,
         "in_flight": last if in_flight else None,
         "changes": changes if is_clean else 0,
     }

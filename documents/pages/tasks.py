@@ -26,7 +26,7 @@ MAX_AT_ONCE = 500
 
 
 class FilterForm(forms.Form):
-    """Which tasks are listed."""
+    """The filters of the list of tasks."""
 
     q = forms.CharField(max_length=100, required=False)
     status = forms.ChoiceField(choices=(("", "any state"), *Task.Status.choices), required=False)
@@ -60,13 +60,13 @@ def task(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 def task_live_partial(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
-    """Return the part of a task's page that changes."""
+    """Return the live part of a task's page."""
     return render(request, "tasks/_task_live.html", _task_context(task_id))
 
 
 @require_POST
 def perform_action(request: HttpRequest) -> HttpResponse:
-    """Retry or cancel the tasks that were chosen."""
+    """Retry or cancel the chosen tasks."""
     action = {"retry": hints.retry, "cancel": tasks_cancelled_by(request)}.get(request.POST.get("action", ""))
     if action is None:
         messages.error(request, "Choose retry or cancel.")
@@ -80,7 +80,7 @@ def retry_group(request: HttpRequest, key: str) -> HttpResponse:
     """Retry all failed tasks of one group, up to MAX_AT_ONCE."""
     group = next((group for group in failure_groups.recent_groups() if group.key == key), None)
     if group is None:
-        messages.error(request, "Nothing failed in this way any more.")
+        messages.error(request, "No task of this group is failed any more.")
     else:
         _flash_result(
             request, *_apply_to_each(Task.objects.filter(pk__in=group.task_ids[:MAX_AT_ONCE]), hints.retry)
@@ -104,17 +104,17 @@ def resume(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def run_schedule(request: HttpRequest, name: str) -> HttpResponse:
-    """Begin a scheduled task at once."""
+    """Begin a scheduled task now."""
     schedule = get_object_or_404(Schedule, name=name)
     hints.begin_scheduled(str(schedule.name))
-    messages.success(request, f"“{name}” was begun.")
+    messages.success(request, f"The task “{name}” was started.")
     return redirect("task-pages")
 
 
 def tasks_cancelled_by(request: HttpRequest) -> Callable[[Task], None]:
     """Return a function that cancels a task in the name of the request's user."""
-    by = request.user.get_username()
-    return lambda chosen: lifecycle.cancel(chosen.pk, by=by)
+    username = request.user.get_username()
+    return lambda task: lifecycle.cancel(task.pk, by=username)
 
 
 def _apply_to_each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tuple[int, list[str]]:

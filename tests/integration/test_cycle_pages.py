@@ -72,4 +72,4 @@ def test_it_is_stopped_and_resumed(pages, queued, projects):
     pages.post("/dashboard/cycles/open/", FORM | {"action": "open"})
     act = f"/dashboard/cycles/{Cycle.objects.get().pk}/act/"
     assert b"It was stopped" in pages.post(act, {"action": "stop"}, follow=True).content
-    assert b"It goes on" in pages.post(act, {"action": "resume"}, follow=True).content
+    assert b"The cycle was resumed" in pages.post(act, {"action": "resume"}, follow=True).content

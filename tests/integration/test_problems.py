@@ -102,7 +102,7 @@ def test_a_wrong_wait_is_a_problem_that_says_what_to_send(api, plan, owner, text
         ("task=7", "validation-error", "task: Send the id of a task."),
         ("task=", "validation-error", "task: Send the id of a task."),
         ("variant=pdf", "edition-unknown", "For variant send one of: pdf/ua-1, pdf/a-3a."),
-        ("reports=all", "edition-unknown", "Only an annual report is made of reports"),
+        ("reports=all", "edition-unknown", "Only an annual report contains reports"),
         ("division=%00", "validation-error", "division: Null characters are not allowed."),
     ],
 )

@@ -117,7 +117,7 @@ def test_failed_tasks_are_grouped_and_a_group_is_retried_together(staff_pages, c
     assert "Done with 3 tasks." in answer.content.decode()
     assert Task.objects.filter(status="queued").count() == OrmQ.objects.count() == 3
     assert (
-        "Nothing failed in this way"
+        "No task of this group is failed any more"
         in staff_pages.post(f"{PAGE}groups/{largest.key}/retry/", follow=True).content.decode()
     )
 

@@ -27,7 +27,7 @@ function show(task) {
     say(placeInQueue(task));
     return;
   }
-  if (task.status === "retrying") { say(`It did not work out and is tried again soon. ${task.message}`); return; }
+  if (task.status === "retrying") { say(`The attempt failed; the next one follows soon. ${task.message}`); return; }
   const { phase, pages } = task.progress;
   const expected = Number(place.dataset.pages);
   if (phase in PHASES) {

@@ -98,7 +98,7 @@ class TaskForm {
 
   show(task) {
     if (task.queue) this.say(placeInQueue(task));
-    else if (task.message && task.status === "retrying") this.say(`It did not work out and is tried again soon. ${task.message}`);
+    else if (task.message && task.status === "retrying") this.say(`The attempt failed; the next one follows soon. ${task.message}`);
     else this.say([task.progress.phase || "It begins", task.progress.pages ? `${task.progress.pages} ${this.form.dataset.counts}` : ""].filter(Boolean).join(": "));
   }
 
