@@ -71,11 +71,11 @@ class DocumentImageAdmin(admin.ModelAdmin[DocumentImage]):
 
     list_display = ("id", "document", "caption", "state", "width", "height")
     exclude = ("file",)
-    readonly_fields = ("id", "document", "kept_as", "width", "height", "digest", "task", "created_at")
+    readonly_fields = ("id", "document", "file_link", "width", "height", "digest", "task", "created_at")
     list_select_related = ("document__project", "task")
 
     @admin.display(description="file")
-    def kept_as(self, image: DocumentImage) -> str:
+    def file_link(self, image: DocumentImage) -> str:
         """Return a link to the view that checks permissions, as the storage has no public addresses."""
         return format_html('<a href="{}">{}</a>', image.url, image.file.name)
 

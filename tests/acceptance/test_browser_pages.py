@@ -52,7 +52,7 @@ def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, r
     page.get_by_role("button", name="Generate PDF").click()
     expect(page.locator("#progress progress")).to_be_visible()
     expect(page.locator("#progress-text")).to_contain_text(re.compile(r"pages|in the queue"))
-    expect(page.locator("#progress-text")).to_contain_text("The PDF is there")
+    expect(page.locator("#progress-text")).to_contain_text("The PDF is ready")
     expect(page.locator("iframe.pdf")).to_be_visible()
     wait_for(lambda: any("/pdf/?task=" in url for url in frames_of(page)))
     assert not any(url.startswith("chrome-error") for url in frames_of(page))
@@ -178,7 +178,7 @@ def test_the_keyboard_alone_generates_a_pdf(system, visit):
         if page.evaluate("document.activeElement.id") == "start":
             break
     page.keyboard.press("Enter")
-    expect(page.locator("#progress-text")).to_contain_text("The PDF is there")
+    expect(page.locator("#progress-text")).to_contain_text("The PDF is ready")
 
 
 def test_a_task_is_cancelled_and_retried_from_its_page(system, visit, long_report):

@@ -166,7 +166,7 @@ def test_editions_of_an_annual_report_are_files_of_their_own(maintainer, client_
 
 @pytest.mark.parametrize(
     ("query", "said"),
-    [("division=Moon", "there are: none"), ("reports=some", "approved or all")],
+    [("division=Moon", "divisions are: none"), ("reports=some", "approved or all")],
 )
 def test_an_edition_that_there_is_not_is_refused(maintainer, client_of, query, said):
     report = factories.document(kind="annual_report")

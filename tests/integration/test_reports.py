@@ -120,7 +120,7 @@ def test_a_pause_ends_with_its_next_time(staff):
         ({"arguments": {"what": "people", "format": "csv"}}, "projects, documents"),
         ({"arguments": {"what": "projects"}}, "csv"),
         ({"arguments": {"when": "now"}}, "Unknown: when"),
-        ({"kind": "pdf", "arguments": {}}, "which document"),
+        ({"kind": "pdf", "arguments": {}}, "id of the document"),
         ({"kind": "pdf", "document": 999_999, "arguments": {}}, "999999"),
     ],
 )
