@@ -73,10 +73,10 @@ class ApplyView(APIView):
         """Import the file of a dry run that found no errors; its rows are validated again."""
         form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        checked = get_object_or_404(Task.objects.filter(kind=KIND), pk=task_id)
-        import_request = imports.apply_request(checked)
-        seconds = float((checked.result or {})["seconds"])
-        task_request = import_request.as_task_request(checked.source, estimate_seconds=seconds)
+        dry_run = get_object_or_404(Task.objects.filter(kind=KIND), pk=task_id)
+        import_request = imports.apply_request(dry_run)
+        seconds = float((dry_run.result or {})["seconds"])
+        task_request = import_request.as_task_request(dry_run.source, estimate_seconds=seconds)
         # The file belongs to the dry run, too: it is kept whatever becomes of this request.
         return task_responses.respond_with_task(request, replace(task_request, on_begin=form.subscribe))
 

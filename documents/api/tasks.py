@@ -1,5 +1,6 @@
 """The endpoints of tasks: list them, wait for their end, download their files, cancel and retry them."""
 
+import functools
 import threading
 import time
 from typing import Any
@@ -24,14 +25,18 @@ from documents.queue import lifecycle, routing
 from metrics import instruments
 
 
+@functools.cache
+def long_polls() -> threading.BoundedSemaphore:
+    """Return the slots of this process for requests that wait: half of its threads, as each occupies one."""
+    return threading.BoundedSemaphore(max(1, settings.SPMS_WEB_THREADS // 2))
+
+
 class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Task]):
     """Tasks that the sender requested, and tasks of documents that they may read."""
 
     serializer_class = TaskSerializer
     filterset_class = TaskFilter
     lookup_value_regex = "[0-9a-f-]{36}"
-    # A request that waits occupies a thread; the other half of the threads stays free.
-    _waiters = threading.BoundedSemaphore(max(1, settings.SPMS_WEB_THREADS // 2))
 
     def get_queryset(self) -> QuerySet[Task]:
         """Return the tasks that the sender may see."""
@@ -41,13 +46,13 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return a task; with ``wait``, as soon as it has ended or the time is up."""
         wait_seconds = TaskParameters.parse(request).get("wait", 0)
-        task = self.get_object()
-        if wait_seconds and not task.has_ended and self._waiters.acquire(blocking=False):
+        task, slots = self.get_object(), long_polls()
+        if wait_seconds and not task.has_ended and slots.acquire(blocking=False):
             begun_at = time.monotonic()
             try:
                 task = lifecycle.wait(task.pk, deadline=begun_at + wait_seconds)
             finally:
-                self._waiters.release()
+                slots.release()
             instruments.exclude_client_wait(request._request, time.monotonic() - begun_at)
         return Response(TaskSerializer(task).data)
 
