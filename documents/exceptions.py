@@ -292,6 +292,15 @@ class QueueFull(SpmsError):
     retry_after_seconds = 60
 
 
+class ServerBusy(SpmsError):
+    """All threads that may run a task inline do so, and no queue can take it."""
+
+    slug = "server-busy"
+    title = "The server is busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds = 5
+
+
 class TooManyTasks(SpmsError):
     """The limit of one person's waiting tasks is reached."""
 

@@ -50,10 +50,14 @@ def respond_with_upload(http_request: Request, task_request: TaskRequest) -> Res
 
 def task_response(task: Task, status: int, headers: dict[str, str] | None = None) -> Response:
     """Return a task, with ``status`` if it has ended and otherwise 202 and a ``Retry-After`` in seconds."""
-    data = TaskSerializer(task).data
-    headers = {"Location": task.get_absolute_url(), **(headers or {})}
-    if task.has_ended:
-        return Response(data, status=status, headers=headers)
-    seconds = data["queue"]["estimated_seconds"] if data["queue"] else JOINED_RETRY_AFTER_SECONDS
-    headers["Retry-After"] = str(min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS))
-    return Response(data, status=202, headers=headers)
+    location = {"Location": task.get_absolute_url()}
+    return status_response(task, status if task.has_ended else 202, location | (headers or {}))
+
+
+def status_response(task: Task, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a task with ``status``, and a ``Retry-After`` in seconds until it has ended."""
+    data, headers = TaskSerializer(task).data, headers or {}
+    if not task.has_ended:
+        seconds = data["queue"]["estimated_seconds"] if data["queue"] else JOINED_RETRY_AFTER_SECONDS
+        headers |= {"Retry-After": str(min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS))}
+    return Response(data, status=status, headers=headers)

@@ -1,11 +1,8 @@
 """The endpoints of tasks: list them, wait for their end, download their files, cancel and retry them."""
 
-import functools
-import threading
 import time
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
@@ -25,12 +22,6 @@ from documents.queue import lifecycle, routing
 from metrics import instruments
 
 
-@functools.cache
-def long_polls() -> threading.BoundedSemaphore:
-    """Return the slots of this process for requests that wait: half of its threads, as each occupies one."""
-    return threading.BoundedSemaphore(max(1, settings.SPMS_WEB_THREADS // 2))
-
-
 class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Task]):
     """Tasks that the sender requested, and tasks of documents that they may read."""
 
@@ -45,16 +36,11 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     @extend_schema(parameters=[TaskParameters])
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return a task; with ``wait``, as soon as it has ended or the time is up."""
-        wait_seconds = TaskParameters.parse(request).get("wait", 0)
-        task, slots = self.get_object(), long_polls()
-        if wait_seconds and not task.has_ended and slots.acquire(blocking=False):
-            begun_at = time.monotonic()
-            try:
-                task = lifecycle.wait(task.pk, deadline=begun_at + wait_seconds)
-            finally:
-                slots.release()
+        wait_seconds, begun_at = TaskParameters.parse(request).get("wait", 0), time.monotonic()
+        task = routing.wait_for_queue(self.get_object(), wait_seconds)
+        if wait_seconds:
             instruments.exclude_client_wait(request._request, time.monotonic() - begun_at)
-        return Response(TaskSerializer(task).data)
+        return task_responses.status_response(task)
 
     @extend_schema(parameters=downloads.PARAMETERS, responses=downloads.response_schemas("*/*"))
     @action(detail=True, methods=["get"])

@@ -14,7 +14,7 @@ from django_q.models import OrmQ
 from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Cluster, Document, Task
-from documents.queue import clusters, hints, leases, lifecycle, registry, routing
+from documents.queue import clusters, hints, leases, lifecycle, registry, thread_shares
 from documents.tasks.pdf import task as pdf_task
 from tests import factories
 from tests.asking import address
@@ -382,5 +382,5 @@ def test_position_and_estimate_grow_with_the_queue(api, owner, cluster):
 
 def test_the_inline_slots_follow_the_settings(settings):
     settings.SPMS_INLINE_SLOTS = 1
-    assert routing.inline_slots().acquire(blocking=False)
-    assert not routing.inline_slots().acquire(blocking=False)
+    assert thread_shares.inline_slots().acquire(blocking=False)
+    assert not thread_shares.inline_slots().acquire(blocking=False)

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         site = replay.Site(
             web_threads=options["web_threads"],
             queue_workers=options["queue_workers"],
-            inline_slots=max(1, options["web_threads"] // 2),
+            inline_slots=min(settings.SPMS_INLINE_SLOTS, max(1, options["web_threads"] // 2)),
             deadline_seconds=settings.SPMS_INLINE_DEADLINE,
         )
         try:
