@@ -1,12 +1,12 @@
 # `make run` and `make test` set up everything they need; `make help` lists the rest.
 PORT ?= 8000
 export PORT
-# PYTHON=python3.12 on the command line works in an environment of its own, .venv-3.12.
+# PYTHON=python3.12 on the command line uses a separate environment, .venv-3.12.
 VENV := .venv
 ifeq ($(origin PYTHON),command line)
 VENV := .venv-$(subst python,,$(notdir $(PYTHON)))
 endif
-# The least that a production sets: `check --deploy` finds nothing with it.
+# The minimum settings of a production system: `check --deploy` finds nothing with it.
 PRODUCTION := SPMS_HTTPS=true ALLOWED_HOSTS=spms.example.org EMAIL_URL=smtp+tls://mail.example.org:587
 
 .PHONY: help run test check image-check bench format lock licences schema setup-run setup-dev
@@ -47,7 +47,7 @@ format: setup-dev ## format the code
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
-lock: setup-dev ## pin the dependencies anew, with hashes and without any index address
+lock: setup-dev ## pin the dependencies again, with hashes and without any index address
 	@$(VENV)/bin/uv pip compile --quiet --upgrade pyproject.toml --universal --python-version 3.12 \
 		--generate-hashes --no-header --output-file requirements/run.txt
 	@$(VENV)/bin/uv pip compile --quiet --upgrade pyproject.toml --extra celery --constraint requirements/run.txt \
@@ -58,7 +58,7 @@ lock: setup-dev ## pin the dependencies anew, with hashes and without any index 
 		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/dev.txt
 	@$(MAKE) --no-print-directory licences
 
-licences: setup-dev ## write docs/licences.md anew
+licences: setup-dev ## write docs/licences.md
 	@$(VENV)/bin/python -m deploy.licences
 
 setup-run setup-dev: setup-%:

@@ -40,9 +40,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def main() -> None:
-    """Measure what was asked for and print the table."""
+    """Run the chosen measurements and print the table."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all started processes end
     with tempfile.TemporaryDirectory(prefix="spms-bench-", ignore_cleanup_errors=True) as folder:
         _set_environment(folder)
         strangers = report.Strangers()
@@ -72,7 +72,7 @@ def _options() -> argparse.Namespace:
 
 
 def _set_environment(folder: str) -> None:
-    """Use a database and folder of our own whatever the environment or ``.env`` say, and defaults else."""
+    """Use a temporary database and folder whatever the environment or ``.env`` say, and defaults otherwise."""
     for name in [name for name in os.environ if name.startswith(("SPMS_", "GUNICORN_", "WEB_CONCURRENCY"))]:
         del os.environ[name]
     os.environ |= {
@@ -80,7 +80,7 @@ def _set_environment(folder: str) -> None:
         "DATABASE_URL": f"sqlite:///{folder}/spms.sqlite3",
         "DEBUG": "false",
         "DJANGO_SETTINGS_MODULE": "spms.settings",
-        "SPMS_API_THROTTLE_RATE": "off",  # what is measured asks more often than a person
+        "SPMS_API_THROTTLE_RATE": "off",  # the clients ask more often than a person
         "SPMS_DATA_DIR": folder,
         "SPMS_MODE": "inline",
     }

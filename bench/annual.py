@@ -35,10 +35,10 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """A report that was made: time and computing time, the largest process's peak, and what came of it.
+class ReportRun:
+    """One run: its time, its CPU time, the peak memory of the largest process, and its task.
 
-    ``waited_seconds`` is how long a child that was ready had no core because others had them.
+    ``waited_seconds`` is the longest time that a child was ready to run but had no core.
     """
 
     seconds: float
@@ -52,9 +52,9 @@ class Made:
 class Turn:
     """The three ways, one after the other; Chromium's seconds are None where it is not installed."""
 
-    single: Made
-    first: Made
-    changed: Made
+    single: ReportRun
+    first: ReportRun
+    changed: ReportRun
     chromium_seconds: float | None
 
 
@@ -64,7 +64,7 @@ def annual_report(bench: Bench) -> Iterator[Row]:
         yield Row(criterion="the annual report of 200 chapters", measured="not measured (--quick)")
         return
     report = Document.objects.get(pk=bench.documents.annual)
-    now = timezone.localtime()  # the cover says when it was made: let that be no difference
+    now = timezone.localtime()  # the cover shows the date, which must not differ
     with (
         mock.patch.object(timezone, "localtime", return_value=now),
         override_settings(SPMS_RENDER_TIMEOUT=DEADLINE_SECONDS),
@@ -85,7 +85,7 @@ def annual_report(bench: Bench) -> Iterator[Row]:
 
 
 def _turn(report: Document, print_in_chromium: Callable[[], None] | None) -> Turn:
-    """Make the report in each way; a fresh pool for each, so that no peak is another's."""
+    """Make the report in each way, with a fresh pool for each, so that the peaks are separate."""
     DrawnPart.objects.all().delete()
     with mock.patch.object(report_parts, "MIN_CHAPTERS", 10_000), _own_pool():
         single = _make(report)
@@ -103,7 +103,7 @@ def _change_a_chapter(report: Document) -> None:
     chapter.save(update_fields=["sections"])
 
 
-def _make(report: Document) -> Made:
+def _make(report: Document) -> ReportRun:
     children = psutil.Process().children()
     for child in children:
         reset_peak(child)
@@ -114,7 +114,7 @@ def _make(report: Document) -> Made:
     taken = seconds(lambda: lifecycle.run(task.pk, deadline=time.monotonic() + DEADLINE_SECONDS))
     task.refresh_from_db()
     assert task.status == Task.Status.SUCCEEDED, task.error
-    return Made(
+    return ReportRun(
         seconds=taken,
         cpu_seconds=sum(map(cpu_seconds, children)) + time.process_time() - begun,
         waited_seconds=max(_waited_seconds(child) - waited[child.pid] for child in children),
@@ -146,7 +146,7 @@ def chromium(html: Path) -> Iterator[Callable[[], None] | None]:
         return
     from playwright.sync_api import sync_playwright
 
-    connection.close()  # Playwright has a loop of its own, in which Django's would be refused
+    connection.close()  # Playwright runs an event loop, in which Django would refuse this connection
     with sync_playwright() as playwright, mock.patch.dict("os.environ", DJANGO_ALLOW_ASYNC_UNSAFE="true"):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], env={**FONTS})
         page = browser.new_page()
@@ -170,7 +170,7 @@ def _speed(turns: list[Turn]) -> Iterator[Row]:
         criterion="first render, compared with a single render",
         goal="≤ 0.55",
         measured=f"{first:.2f} ({_both(turns, 'single')} to {_both(turns, 'first')}); without the time in which "
-        f"others had the cores {alone:.2f}",
+        f"other work had the cores: {alone:.2f}",
         is_met=first <= 0.55,
     )
     yield Row(
@@ -194,14 +194,14 @@ def _speed(turns: list[Turn]) -> Iterator[Row]:
     )
 
 
-def _alone(made: Made) -> float:
-    return made.seconds - made.waited_seconds
+def _alone(measured: ReportRun) -> float:
+    return measured.seconds - measured.waited_seconds
 
 
 def _both(turns: list[Turn], way: str) -> str:
-    made: list[Made] = [getattr(turn, way) for turn in turns]
-    time_s, computing_s = median(one.seconds for one in made), median(one.cpu_seconds for one in made)
-    return f"{time_s:.1f} s, computing {computing_s:.1f} s"
+    runs: list[ReportRun] = [getattr(turn, way) for turn in turns]
+    time_s, computing_s = median(run.seconds for run in runs), median(run.cpu_seconds for run in runs)
+    return f"{time_s:.1f} s, CPU {computing_s:.1f} s"
 
 
 def _memory(turns: list[Turn]) -> Row:

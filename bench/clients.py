@@ -54,7 +54,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def render(client: requests.Session, address: str) -> dict[str, Any]:
-    """Render a document anew and return the facts of its result."""
+    """Render a document again and return the facts of its result."""
     answer = client.post(f"{address}?force=true", timeout=600)
     if answer.status_code != 201:
         raise SystemExit(f"bench: {address} answered {answer.status_code}: {answer.text[:300]}")
@@ -66,10 +66,10 @@ def render(client: requests.Session, address: str) -> dict[str, Any]:
 
 def html_file(folder: Path, document: int) -> Path:
     """Write what the server renders as one HTML file: stylesheet inside, images as local files."""
-    found = blocks.get_document(document)
-    assert found is not None
+    content = blocks.get_document(document)
+    assert content is not None
     path = folder / f"{document}.html"
-    draft = pdf_task.write_html(found, path)
+    draft = pdf_task.write_html(content, path)
     style = (rendering_html.HERE / "report.css").read_text()
     html = path.read_text().replace("</head>", f"<style>{style}</style>\n</head>", 1)
     assert html.count("<style") == 1, "the stylesheet is in the HTML already"

@@ -47,7 +47,7 @@ class Report:
 
     ``calls`` holds ``(name, seconds since the start, seconds taken, status)``, with status 0 where no answer came.
     ``accepted`` names the tasks that were begun or joined, ``ready_seconds`` is from each POST to the PDF in hand, and
-    ``faults`` says in words what nobody expected.
+    ``faults`` describes the unexpected answers.
     """
 
     calls: list[tuple[str, float, float, int]] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Report:
 
 
 class Unexpected(Exception):
-    """An answer that nobody expected; its words go into the report."""
+    """An unexpected answer; the report shows its text."""
 
 
 class User:
@@ -102,16 +102,16 @@ class User:
         self._call("page", "GET", f"/documents/{self._plan()}/", (200,), headers=cookie)
 
     def dashboard(self) -> None:
-        """Look at the living parts of the pages for maintainers."""
+        """Look at the live parts of the pages for maintainers."""
         cookie = {"Cookie": f"sessionid={self._crowd.staff_session}"}
         for path in ("/dashboard/live/", "/dashboard/tasks/now/", "/dashboard/tasks/list/"):
             self._call("dashboard", "GET", path, (200, 204), headers=cookie)
 
     def tasks(self) -> None:
         """Look at one's tasks, and at one of them."""
-        found = self._api("GET", "tasks/?page_size=10", 200).json()["results"]
-        if found:
-            self._api("GET", f"tasks/{found[0]['task_id']}/", 200)
+        tasks = self._api("GET", "tasks/?page_size=10", 200).json()["results"]
+        if tasks:
+            self._api("GET", f"tasks/{tasks[0]['task_id']}/", 200)
 
     def change(self) -> int:
         """Rewrite a section of a document; returns its id."""
@@ -135,10 +135,10 @@ class User:
         """Ask for a PDF twice: the second time it is there, and known."""
         path = f"documents/{self._plan()}/pdf/"
         self._make(path)
-        found = self._api("GET", path, 200, 404)  # somebody else may have changed the document
-        if found.status_code == 200:
-            known = {"If-None-Match": found.headers["ETag"]}
-            self._api("GET", path, 200, 304, 404, headers=known)
+        answer = self._api("GET", path, 200, 404)  # another user may have changed the document
+        if answer.status_code == 200:
+            condition = {"If-None-Match": answer.headers["ETag"]}
+            self._api("GET", path, 200, 304, 404, headers=condition)
 
     def sign_in(self) -> None:
         """Get a token for name and password."""

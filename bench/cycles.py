@@ -1,4 +1,4 @@
-"""The measurement of a new cycle: the reports and letters of a large agency, and sending to a server that takes all."""
+"""The measurement of a new cycle: the reports and letters of a large agency, and sending them to a local server."""
 
 import contextlib
 import subprocess
@@ -19,7 +19,7 @@ from documents.tasks.cycles import letter_template, preparation
 
 PROJECTS, PEOPLE = 2_000, 3_000
 MEGABYTE = 1e6
-# A server in a process of its own that reads each letter and says yes.
+# A server, run as another process, that reads and accepts each letter.
 SINK = """
 import asyncio, socket, sys
 from aiosmtpd.smtp import SMTP
@@ -72,7 +72,7 @@ def cycles(bench: Bench) -> Iterator[Row]:
 def _fill(projects: int, people: int) -> None:
     """Store projects and people, each of them in two projects."""
     area = BusinessArea.objects.create(name="The whole agency")
-    made = Project.objects.bulk_create(
+    created = Project.objects.bulk_create(
         Project(
             title=f"Project {number}",
             tag=f"BX-{2000 + number // 1000}-{number % 1000:03d}",
@@ -86,21 +86,23 @@ def _fill(projects: int, people: int) -> None:
         User(username=f"bench{number}", email=f"bench{number}@example.org") for number in range(people)
     )
     Membership.objects.bulk_create(
-        Membership(user=person, project=made[(number + place * 7) % projects])
+        Membership(user=person, project=created[(number + place * 7) % projects])
         for number, person in enumerate(persons)
         for place in range(2)
     )
 
 
 def _send_all() -> tuple[float, int]:
-    """Send every letter, turn by turn; return the seconds, and the bytes by which this process grew meanwhile."""
+    """Send every letter, turn by turn; return the seconds, and by how many bytes this process grew."""
     request = TaskRequest(kind="cycle", fingerprint="bench", arguments={"year": 2035})
     task, _ = lifecycle.get_or_create(request, user=AnonymousUser())
     process, before, started = psutil.Process(), 0, time.perf_counter()
-    while not (found := Task.objects.get(pk=task.pk)).has_ended:
+    while not (stored := Task.objects.get(pk=task.pk)).has_ended:
         lifecycle.run(task.pk, deadline=time.monotonic() + 60)
-        before = before or process.memory_info().rss  # what the first turn needed once is no growth
-    assert found.status == Task.Status.SUCCEEDED, found.message
+        before = (
+            before or process.memory_info().rss
+        )  # memory that the first turn allocates once does not count
+    assert stored.status == Task.Status.SUCCEEDED, stored.message
     return time.perf_counter() - started, process.memory_info().rss - before
 
 

@@ -1,4 +1,4 @@
-"""The measurements of the dashboard after ninety days: its first paint, its updates, its weight, and its cost."""
+"""The measurements of the dashboard after 90 days of data: its first response, its updates, its size, and its cost."""
 
 import contextlib
 import json
@@ -64,7 +64,7 @@ session.save()
 print(json.dumps({"session": session.session_key, "evaluations": Evaluation.objects.count(),
                   "tasks": Task.objects.count()}))
 """
-# What ten browsers do: the living part every two seconds, the charts every minute.
+# What ten browsers request: the live part every two seconds, the charts every minute.
 WATCH = """
 import itertools, re, sys, threading, time, requests
 url, session, viewers = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -86,7 +86,7 @@ time.sleep(600)
 
 
 def dashboard(bench: Bench) -> Iterator[Row]:
-    """Measure the dashboard with ninety days of evaluations and a million tasks."""
+    """Measure the dashboard with 90 days of evaluations and a million tasks."""
     with place("SQLite", 1) as here:
         session = _fill(here)
         with (
@@ -102,13 +102,13 @@ def dashboard(bench: Bench) -> Iterator[Row]:
 
 
 def _fill(here: Place) -> str:
-    """Fill the database and return the session of somebody who may look."""
+    """Fill the database and return the session of a staff user."""
     script = FILL.replace("{evaluations}", str(EVALUATIONS)).replace("{tasks}", str(TASKS))
     script = script.replace("{{", "{").replace("}}", "}")
-    made = json.loads(_shell(here, script).strip().splitlines()[-1])
-    assert made["evaluations"] > EVALUATIONS, made
-    assert made["tasks"] == TASKS, made
-    return str(made["session"])
+    counts = json.loads(_shell(here, script).strip().splitlines()[-1])
+    assert counts["evaluations"] > EVALUATIONS, counts
+    assert counts["tasks"] == TASKS, counts
+    return str(counts["session"])
 
 
 def _shell(here: Place, script: str) -> str:
@@ -166,7 +166,7 @@ def _times(client: requests.Session, url: str, times: int) -> Iterator[Row]:
 
 
 def _tasks(client: requests.Session, url: str, times: int) -> Row:
-    """Measure the task pages; one in fifty tasks has failed, each with its own words."""
+    """Measure the task pages; one in fifty tasks has failed, each with a different message."""
     paths = ("", "now/", "list/?q=nobody", "list/?status=failed")
     medians = [
         median(seconds(lambda path=path: _get(client, f"{url}/dashboard/tasks/{path}")) for _ in range(times))  # type: ignore[misc]
@@ -175,7 +175,7 @@ def _tasks(client: requests.Session, url: str, times: int) -> Row:
     return Row(
         criterion="the task pages, medians: whole, live part, a search without results, failed tasks",
         goal="≤ 200 ms",
-        measured=", ".join(milliseconds(one) for one in medians),
+        measured=", ".join(milliseconds(duration) for duration in medians),
         is_met=max(medians) <= 0.2,
     )
 
@@ -190,7 +190,9 @@ def _weight(client: requests.Session, url: str) -> Row:
     """Add up what a browser transfers: the page, its files as they are compressed, and the first points."""
     text = _get(client, f"{url}/dashboard/").text
     files = {urljoin(url, path) for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', text)}
-    sizes = [_transferred(client, one) for one in [*files, f"{url}/dashboard/", f"{url}/dashboard/series/"]]
+    sizes = [
+        _transferred(client, address) for address in [*files, f"{url}/dashboard/", f"{url}/dashboard/series/"]
+    ]
     return Row(
         criterion=f"a first visit's transfer: the page, {len(files)} files, the points of its charts",
         goal="≤ 150 kB",
@@ -214,10 +216,10 @@ def _slowed(here: Place, client: requests.Session, url: str, session: str) -> Ro
             _mean_of(client, address)  # until all of them watch
             watched = _mean_of(client, address)
         pairs.append((watched, _mean_of(client, address)))
-    slower = median(one / other for one, other in pairs)
+    slower = median(with_viewers / without for with_viewers, without in pairs)
     watched, alone = (median(figures) for figures in zip(*pairs, strict=True))
     return Row(
-        criterion=f"`GET` of a document while {VIEWERS} dashboards are open, mean time beside none",
+        criterion=f"`GET` of a document while {VIEWERS} dashboards are open, mean time compared with none",
         goal="≤ 1.05 ×",
         measured=f"{slower:.3f} × ({milliseconds(watched)} to {milliseconds(alone)})",
         is_met=slower <= 1.05,
@@ -225,7 +227,7 @@ def _slowed(here: Place, client: requests.Session, url: str, session: str) -> Ro
 
 
 def _mean_of(client: requests.Session, address: str) -> float:
-    """Return the mean time of a call over some seconds: the median would not see what happens now and then."""
+    """Return the mean time of a call over some seconds: the median would hide rare delays."""
     return seconds(lambda: [_get(client, address) for _ in range(CALLS_A_ROUND)]) / CALLS_A_ROUND
 
 

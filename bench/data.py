@@ -26,7 +26,7 @@ PASSWORD = "the password of everybody here"
 
 @dataclass(frozen=True, kw_only=True)
 class Documents:
-    """The ids of the documents and the token of somebody who may render them."""
+    """The ids of the documents, and the token of a user who may render them."""
 
     token: str
     short: int
@@ -60,23 +60,23 @@ def people(count: int, plans: list[int]) -> list[dict[str, object]]:
     own = [[plans[(n + step) % len(plans)] for step in range(min(3, len(plans)))] for n in range(count)]
     Membership.objects.bulk_create(
         Membership(user=user, project_id=project_of[plan], position=9)
-        for user, some in zip(users, own, strict=True)
-        for plan in some
+        for user, own_plans in zip(users, own, strict=True)
+        for plan in own_plans
     )
     return [
         {
             "username": user.username,
             "password": PASSWORD,
-            "plans": some,
+            "plans": own_plans,
             "token": token.key,
             "session": session(user),
         }
-        for user, token, some in zip(users, tokens, own, strict=True)
+        for user, token, own_plans in zip(users, tokens, own, strict=True)
     ]
 
 
 def session(user: User) -> str:
-    """Sign somebody in to the pages; returns the value of the cookie."""
+    """Sign a user in to the pages, and return the value of the cookie."""
     store = SessionStore()
     store[SESSION_KEY], store[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
     store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"

@@ -1,4 +1,4 @@
-"""The measurement of exports: how fast many rows are written, and whether the process grows with them."""
+"""The measurement of exports: how fast many rows are written, and whether the memory of the process grows with them."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,8 @@ from bench.server import running
 from documents.models import BusinessArea, Document, Project, document_types
 
 ROWS, FEW_ROWS = 100_000, 1_000
-FORMATS = ("csv", "xlsx", "jsonl")
+RESOURCES = {"projects": "projects", "documents": "documents with 1.3 kB of text each"}
+FORMATS = {"csv": "CSV", "xlsx": "XLSX", "jsonl": "JSON Lines"}
 FIRST_YEAR = 1990
 WORDS_PER_SECTION = 45
 
@@ -26,32 +27,33 @@ def exports(bench: Bench) -> Iterator[Row]:
     _fill(rows)
     with running(bench.folder, **LIMITS) as server:
         client, address = server.session(bench.documents.token), f"{server.url}/api/v1/exports/"
-        for what in ("projects", "documents"):
+        for what in RESOURCES:
             for name in FORMATS:
-                wish = {"what": what, "format": name}
-                _export(client, address, wish | {"filters": {"year": FIRST_YEAR}})  # warm
+                spec = {"what": what, "format": name}
+                _export(client, address, spec | {"filters": {"year": FIRST_YEAR}})  # warm
                 reset_peak(server.worker)
-                _export(client, address, wish | {"filters": {"year": FIRST_YEAR + 1}})
+                _export(client, address, spec | {"filters": {"year": FIRST_YEAR + 1}})
                 before = peak_bytes(server.worker)
                 reset_peak(server.worker)
-                facts = _export(client, address, wish)
-                yield _row(wish, facts, peak_bytes(server.worker) - before)
+                facts = _export(client, address, spec)
+                yield _row(spec, facts, peak_bytes(server.worker) - before)
 
 
-def _row(wish: dict[str, str], facts: dict[str, float], growth_bytes: int) -> Row:
-    rows, seconds = int(facts["rows"]), facts["seconds"]
+def _row(spec: dict[str, str], facts: dict[str, float], growth_bytes: int) -> Row:
+    rows = int(facts["rows"])
     return Row(
-        criterion=f"export of {rows:,} {wish['what']} as {wish['format']}, peak memory beside {FEW_ROWS:,} rows",
+        criterion=f"export of {rows:,} {RESOURCES[spec['what']]} as {FORMATS[spec['format']]}: "
+        f"peak memory compared with {FEW_ROWS:,} rows",
         goal="grows ≤ 20 MB",
-        measured=f"{growth_bytes / MEGABYTE:+.1f} MB; {seconds:.1f} s, {rows / seconds:,.0f} rows/s, "
-        f"a file of {facts['bytes'] / MEGABYTE:.1f} MB",
+        measured=f"{growth_bytes / MEGABYTE:+.1f} MB; {facts['seconds']:.1f} s; "
+        f"a file of {facts['bytes'] / MEGABYTE:.3g} MB",
         is_met=growth_bytes <= 20 * MEGABYTE,
     )
 
 
-def _export(client: requests.Session, address: str, wish: Mapping[str, object]) -> dict[str, float]:
+def _export(client: requests.Session, address: str, spec: Mapping[str, object]) -> dict[str, float]:
     begun_at = time.monotonic()
-    answer = client.post(address, json=wish, timeout=600)
+    answer = client.post(address, json=spec, timeout=600)
     if answer.status_code != 201:
         raise SystemExit(f"bench: {address} answered {answer.status_code}: {answer.text[:300]}")
     facts: dict[str, float] = answer.json()["result"]
@@ -59,19 +61,23 @@ def _export(client: requests.Session, address: str, wish: Mapping[str, object]) 
 
 
 def _fill(rows: int) -> None:
-    """Store so many projects, a thousand a year, each with a report."""
+    """Store this number of projects, a thousand a year, each with a report."""
     area, random = BusinessArea.objects.create(name="Exported"), Random(7)
     keys = document_types.PROGRESS_REPORT.section_keys()
     texts = [data.text(random, 1, WORDS_PER_SECTION) for _ in range(100)]
-    for some in batched(range(rows), FEW_ROWS):
-        year = FIRST_YEAR + some[0] // FEW_ROWS
+    for numbers in batched(range(rows), FEW_ROWS):
+        year = FIRST_YEAR + numbers[0] // FEW_ROWS
         projects = Project.objects.bulk_create(
-            Project(title=f"Bay {one}", tag=f"EX-{year}-{one % 1000:03d}", year=year, business_area=area)
-            for one in some
+            Project(
+                title=f"Bay {number}", tag=f"EX-{year}-{number % 1000:03d}", year=year, business_area=area
+            )
+            for number in numbers
         )
         Document.objects.bulk_create(
-            Document(project=one, kind="progress_report", year=year, sections=_sections(keys, texts, random))
-            for one in projects
+            Document(
+                project=project, kind="progress_report", year=year, sections=_sections(keys, texts, random)
+            )
+            for project in projects
         )
 
 

@@ -1,4 +1,4 @@
-"""The measurements of images: what preparing takes by size and format, and what an upload waits for."""
+"""The measurements of images: how long preparing takes by size and format, and how long an upload waits."""
 
 import contextlib
 import io
@@ -27,13 +27,13 @@ LARGE_MEGAPIXELS = 24
 
 
 def images(bench: Bench) -> Iterator[Row]:
-    """Measure preparing by itself, and the upload of a large image inline and queued."""
+    """Measure preparing alone, and the upload of a large image inline and queued."""
     for image_format in FORMATS:
         taken = {megapixels: _preparing(megapixels, image_format) for megapixels in MEGAPIXELS}
         text = ", ".join(f"{megapixels} Mpx {milliseconds(took)}" for megapixels, took in taken.items())
         yield Row(
             criterion=f"preparing a {image_format} for print, CPU time",
-            goal=f"what stays in the request (up to {MAX_INLINE[image_format]} Mpx) ≤ 300 ms",
+            goal=f"≤ 300 ms up to {MAX_INLINE[image_format]} Mpx (prepared in the request)",
             measured=text,
             is_met=taken[MAX_INLINE[image_format]] <= GOAL_SECONDS,
         )
@@ -41,13 +41,13 @@ def images(bench: Bench) -> Iterator[Row]:
     inline = _uploads(bench, times, mode="inline")
     queued = _uploads(bench, times, mode="queue")
     yield Row(
-        criterion=f"`POST …/images/` of a PNG of {LARGE_MEGAPIXELS} Mpx, p95, inline beside queued",
+        criterion=f"`POST …/images/` of a PNG of {LARGE_MEGAPIXELS} Mpx, p95, inline compared with queued",
         measured=f"{milliseconds(inline)} to {milliseconds(queued)} ({inline / queued:.1f} ×)",
     )
 
 
 def picture(megapixels: float, image_format: str, seed: int = 1) -> bytes:
-    """Return a file of so many million pixels that compresses as a photograph does."""
+    """Return a file of this many million pixels that compresses like a photograph."""
     small = Image.frombytes("RGB", (400, 300), Random(seed).randbytes(400 * 300 * 3))
     width = int((megapixels * 1_000_000 * 4 / 3) ** 0.5)
     large = small.filter(ImageFilter.GaussianBlur(2)).resize((width, width * 3 // 4))
@@ -57,7 +57,7 @@ def picture(megapixels: float, image_format: str, seed: int = 1) -> bytes:
 
 
 def _preparing(megapixels: float, image_format: str) -> float:
-    """Return the least computing time of three: others on the machine only add to it."""
+    """Return the least CPU time of three runs, as other work only adds to it."""
     content = picture(megapixels, image_format)
 
     def once() -> float:
@@ -77,20 +77,20 @@ def _uploads(bench: Bench, times: int, *, mode: str) -> float:
         server = stack.enter_context(running(bench.folder, SPMS_MODE=mode))
         client = server.session(bench.documents.token)
         address = f"{server.url}/api/v1/documents/{bench.documents.short}/images/"
-        wanted = 202 if mode == "queue" else 201
-        taken = [seconds(partial(_send, client, address, content, wanted)) for content in contents]
+        expected_status = 202 if mode == "queue" else 201
+        taken = [seconds(partial(_send, client, address, content, expected_status)) for content in contents]
         _forget(client, address)
     return quantiles(taken, n=20)[-1]
 
 
-def _send(client: requests.Session, address: str, content: bytes, wanted: int) -> None:
+def _send(client: requests.Session, address: str, content: bytes, expected_status: int) -> None:
     answer = client.post(address, files={"file": ("large.png", content)}, timeout=120)
-    if answer.status_code != wanted:
+    if answer.status_code != expected_status:
         raise SystemExit(f"bench: {address} answered {answer.status_code}: {answer.text[:300]}")
 
 
 def _forget(client: requests.Session, address: str) -> None:
-    """Wait until all are prepared, and let the next mode begin without what this one has made."""
+    """Wait until all images are prepared, and delete them before the next mode."""
     from documents.models import DocumentImage
 
     while any(image["state"] == "waiting" for image in client.get(address, timeout=60).json()):

@@ -1,4 +1,4 @@
-"""The measurements under load: several renders at once, and a health check meanwhile."""
+"""The measurements under load: several renders at once, and health checks during renders."""
 
 import contextlib
 import time
@@ -17,12 +17,12 @@ type Pair = Callable[[], tuple[float, float]]
 
 
 def four_at_once(bench: Bench) -> Iterator[Row]:
-    """Measure four documents at once beside one after the other, and what the machine itself allows."""
+    """Measure four documents at once and one after the other, and the most that this machine allows."""
     with ThreadPoolExecutor(4) as threads, _ours(bench, threads) as ours, _bare(bench, threads) as machine:
         pairs = [(ours(), machine()) for _ in range(bench.times(8))]
     own, bare = [pair for pair, _ in pairs], [pair for _, pair in pairs]
     yield Row(
-        criterion="four documents of 13 pages at once, throughput beside one after the other",
+        criterion="four documents of 13 pages at once, throughput compared with one after the other",
         goal="≥ 1.7 ×",
         measured=f"{ratio(own):.2f} × ({medians(own)}); two bare WeasyPrint processes on this machine: "
         f"{ratio(bare):.2f} ×",
@@ -50,21 +50,21 @@ def _ours(bench: Bench, threads: ThreadPoolExecutor) -> Iterator[Pair]:
 def _bare(bench: Bench, threads: ThreadPoolExecutor) -> Iterator[Pair]:
     """Give the same for bare WeasyPrint: in one process, then shared between two."""
     files = [html_file(bench.folder, document) for document in bench.documents.medium]
-    with bare_weasyprint(FONTS) as one, bare_weasyprint(FONTS) as other:
+    with bare_weasyprint(FONTS) as first, bare_weasyprint(FONTS) as second:
 
-        def share(bare: Callable[[Path], object], some: list[Path]) -> None:
-            for file in some:
+        def share(bare: Callable[[Path], object], own_files: list[Path]) -> None:
+            for file in own_files:
                 bare(file)
 
         def at_once() -> None:
-            list(threads.map(share, (one, other), (files[:2], files[2:])))
+            list(threads.map(share, (first, second), (files[:2], files[2:])))
 
         at_once()
-        yield lambda: (seconds(lambda: share(one, files)), seconds(at_once))
+        yield lambda: (seconds(lambda: share(first, files)), seconds(at_once))
 
 
 def health_under_load(bench: Bench) -> Iterator[Row]:
-    """Measure health checks, sent on time whatever the last one took, while renders keep the cores busy."""
+    """Measure health checks, sent at fixed times, while renders keep the cores busy."""
     client, checks = bench.client(), []
     client.headers.clear()
     with rendering_without_pause(bench) as renders:
@@ -80,6 +80,6 @@ def health_under_load(bench: Bench) -> Iterator[Row]:
         criterion=f"`/healthz/live`, {len(checks)} checks at {CHECKS_A_SECOND}/s, all cores rendering",
         goal="p99 ≤ 100 ms",
         measured=f"p99 {milliseconds(p99)}, p50 {milliseconds(median(checks))}, "
-        f"slowest {milliseconds(max(checks))} ({rendered} renders meanwhile)",
+        f"slowest {milliseconds(max(checks))} ({rendered} renders during the checks)",
         is_met=p99 <= 0.1,
     )

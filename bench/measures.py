@@ -28,7 +28,7 @@ from bench.users import users
 
 
 def against_bare(bench: Bench) -> Iterator[Row]:
-    """Measure a forced POST beside bare WeasyPrint with the same HTML, in turns."""
+    """Measure a forced POST and bare WeasyPrint with the same HTML, in turns."""
     yield _against_bare(bench, bench.documents.medium[0], goal=1.05, times=bench.times(15))
     yield _against_bare(bench, bench.documents.short, goal=0.80, times=bench.times(40))
 
@@ -43,7 +43,7 @@ def _against_bare(bench: Bench, document: int, *, goal: float, times: int) -> Ro
         assert pages == bare_pages, f"not the same: {pages} pages, bare {bare_pages}"
         pairs = [(seconds(lambda: render(client, address)), bare(html)[0]) for _ in range(times)]
     return Row(
-        criterion=f"`POST …/pdf/?force=true`, {pages} pages, time beside warm bare `write_pdf()`",
+        criterion=f"`POST …/pdf/?force=true`, {pages} pages, time compared with a warm bare `write_pdf()`",
         goal=f"≤ {goal:.2f}",
         measured=f"{ratio(pairs):.2f} ({medians(pairs)})",
         is_met=ratio(pairs) <= goal,
@@ -51,7 +51,7 @@ def _against_bare(bench: Bench, document: int, *, goal: float, times: int) -> Ro
 
 
 def against_cold(bench: Bench) -> Iterator[Row]:
-    """Measure a forced POST beside a new weasyprint process for each request."""
+    """Measure a forced POST and a new weasyprint process per request, in turns."""
     html = html_file(bench.folder, bench.documents.short)
     client, address = bench.client(), bench.address(bench.documents.short)
     command = [sys.executable, "-m", "weasyprint", str(html), str(html.with_suffix(".pdf"))]
@@ -64,7 +64,7 @@ def against_cold(bench: Bench) -> Iterator[Row]:
     pages = render(client, address)["pages"]
     pairs = [(seconds(cold), seconds(lambda: render(client, address))) for _ in range(bench.times(10))]
     yield Row(
-        criterion=f"the same, {pages} pages, beside a cold `weasyprint` process a request",
+        criterion=f"the same, {pages} pages, compared with a cold `weasyprint` process per request",
         goal="≥ 8 × faster",
         measured=f"{ratio(pairs):.1f} × ({medians(pairs)})",
         is_met=ratio(pairs) >= 8,
@@ -72,7 +72,7 @@ def against_cold(bench: Bench) -> Iterator[Row]:
 
 
 def unchanged(bench: Bench) -> Iterator[Row]:
-    """Measure what is there already: POST, GET and the conditional GET."""
+    """Measure requests for a PDF that exists: POST, GET and the conditional GET."""
     yield from _unchanged(bench, bench.documents.short, times=bench.times(20))
     yield from _unchanged(bench, bench.documents.medium[0], times=bench.times(10))
 
@@ -80,17 +80,17 @@ def unchanged(bench: Bench) -> Iterator[Row]:
 def _unchanged(bench: Bench, document: int, *, times: int) -> Iterator[Row]:
     client, address = bench.client(), bench.address(document)
     pages = render(client, address)["pages"]
-    known = {"If-None-Match": client.get(address, timeout=60).headers["ETag"]}
+    condition = {"If-None-Match": client.get(address, timeout=60).headers["ETag"]}
     calls: dict[str, Callable[[], requests.Response]] = {
         "`POST`, 200": lambda: client.post(address, timeout=60),
         "`GET`, 200": lambda: client.get(address, timeout=60),
-        "`GET` with `If-None-Match`, 304": lambda: client.get(address, headers=known, timeout=60),
+        "`GET` with `If-None-Match`, 304": lambda: client.get(address, headers=condition, timeout=60),
     }
     rendering: list[float] = []
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(times):
         rendering.append(seconds(lambda: render(client, address)))
-        known["If-None-Match"] = client.get(address, timeout=60).headers["ETag"]
+        condition["If-None-Match"] = client.get(address, timeout=60).headers["ETag"]
         for name, call in calls.items():
             assert call().status_code == int(name[-3:]), name
             taken[name] += [seconds(call) for _ in range(10)]

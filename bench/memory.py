@@ -26,7 +26,7 @@ def memory(bench: Bench) -> Iterator[Row]:
     with running(bench.folder, **LIMITS) as server:
         large = Bench(server=server, documents=bench.documents, folder=bench.folder, is_quick=False)
         client, short = large.client(), large.address(large.documents.short)
-        # What a kind of document needs once (its templates), and what the allocator keeps, is no growth.
+        # Memory that a kind of document needs once (its templates), or that the allocator retains, does not count.
         for document in (large.documents.annual_short, *[large.documents.short] * WARM_UP):
             _render_and_get(client, large.address(document))
         reset_peak(server.worker)
@@ -39,7 +39,7 @@ def memory(bench: Bench) -> Iterator[Row]:
         child = f"{max(peaks) / MEGABYTE:.0f} MB, {facts['seconds']:.1f} s"
         growth = (peak_bytes(server.worker) - before) / MEGABYTE
     yield Row(
-        criterion=f"{criterion}{facts['pages']} pages beside 3",
+        criterion=f"{criterion}{facts['pages']} pages compared with 3",
         goal="grows ≤ 5 MB",
         measured=f"{growth:+.1f} MB on {before / MEGABYTE:.0f} MB (the rendering process: {child}; "
         f"a PDF of {facts['bytes'] / MEGABYTE:.1f} MB)",
@@ -57,7 +57,7 @@ def _render_and_get(client: requests.Session, address: str) -> dict[str, float]:
 
 
 def reset_peak(process: psutil.Process) -> None:
-    """Forget the peak so far; it begins anew at what is resident now."""
+    """Reset the peak to what is resident now."""
     Path(f"/proc/{process.pid}/clear_refs").write_text("5")
 
 

@@ -31,7 +31,7 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (blocks, "get_document", "reading the document"),
     (pdf_task, "write_html", "HTML"),
     (pool.Pool, "render", "rendering process"),
-    (storage, "save", "keeping the file"),
+    (storage, "save", "storing the file"),
 )
 
 

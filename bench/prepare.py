@@ -22,8 +22,12 @@ def main() -> None:
     staff = User.objects.create_user("bench", is_staff=True)
     area, random = BusinessArea.objects.create(name="Marine Science", leader=staff), Random(7)
     plans = [data.short(area, random, number).pk for number in range(1, int(sys.argv[1]) + 1)]
-    made = {"token": Token.objects.create(user=staff).key, "session": data.session(staff), "plans": plans}
-    print(json.dumps({**made, "people": data.people(int(sys.argv[2]), plans)}))
+    staff_data = {
+        "token": Token.objects.create(user=staff).key,
+        "session": data.session(staff),
+        "plans": plans,
+    }
+    print(json.dumps({**staff_data, "people": data.people(int(sys.argv[2]), plans)}))
 
 
 if __name__ == "__main__":

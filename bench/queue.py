@@ -36,7 +36,7 @@ SETTINGS = {"SPMS_QUEUE_LIMIT": "1000000", "SPMS_QUEUE_LIMIT_PER_USER": "1000000
 class Place:
     """A database with plans and people, its environment, and the process ids of its server and broker, if any.
 
-    ``token`` and ``session`` are those of somebody on the staff; ``people`` is what ``bench.data.people`` made.
+    ``token`` and ``session`` are those of a staff user; ``people`` is the result of ``bench.data.people``.
     """
 
     engine: str
@@ -51,7 +51,7 @@ class Place:
 
 @contextlib.contextmanager
 def place(engine: str, plans: int, people: int = 0) -> Iterator[Place]:
-    """Make a database of this engine with so many plans and people; gone afterwards."""
+    """Create a database of this engine with this many plans and people, and remove it afterwards."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         url, pids = f"sqlite:///{folder}/spms.sqlite3", []
@@ -70,16 +70,20 @@ def place(engine: str, plans: int, people: int = 0) -> Iterator[Place]:
             environment |= {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url}
             pids.append(broker.pid)
         command = [sys.executable, "-m", "bench.prepare", str(plans), str(people)]
-        made = subprocess.run(
+        prepared = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE
         )
         yield Place(
-            engine=engine, folder=folder, environment=environment, server_pids=pids, **json.loads(made.stdout)
+            engine=engine,
+            folder=folder,
+            environment=environment,
+            server_pids=pids,
+            **json.loads(prepared.stdout),
         )
 
 
 def queue(bench: Bench) -> Iterator[Row]:
-    """Measure what a client waits for, and how fast two workers drain the queue."""
+    """Measure how long a client waits, and how fast two workers drain the queue."""
     plans = PLANS // 5 if bench.is_quick else PLANS
     for engine in DATABASES:
         with place(engine, plans) as here:
@@ -88,7 +92,7 @@ def queue(bench: Bench) -> Iterator[Row]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Started:
-    """A system that is at work: where, how to ask it, its cluster, and how long its tasks waited."""
+    """A running system: its place, its client and address, its cluster, and how long its tasks waited."""
 
     here: Place
     client: requests.Session
@@ -98,12 +102,14 @@ class _Started:
 
 
 def engines(bench: Bench) -> Iterator[Row]:
-    """Measure how soon an idle worker begins and what idling costs, with all engines in turns."""
+    """Measure how soon an idle worker starts a task and what idling costs, with all engines in turns."""
     with contextlib.ExitStack() as stack:
         started = [_start(stack, engine) for engine in (*DATABASES, *BROKERS)]
         for number in range(bench.times(60)):
-            for one in started:
-                one.waited_seconds.append(_wait_of(one, one.here.plans[number % len(one.here.plans)]))
+            for system in started:
+                system.waited_seconds.append(
+                    _wait_of(system, system.here.plans[number % len(system.here.plans)])
+                )
         yield from map(_pick_up, started)
         yield from _idle(started)
 
@@ -117,7 +123,7 @@ def _start(stack: contextlib.ExitStack, engine: str) -> _Started:
 
 
 def _full_queue(here: Place) -> Iterator[Row]:
-    """Measure one render alone and every POST, then let two workers do what was asked for."""
+    """Measure single renders and every POST, then how two workers drain the queue."""
     with running(here.folder, **here.environment, SPMS_MODE="inline") as server:
         client, documents = server.session(here.token), f"{server.url}/api/v1/documents/"
         alone = [render(client, f"{documents}{plan}/pdf/")["seconds"] for plan in here.plans[:40]]
@@ -131,7 +137,7 @@ def _full_queue(here: Place) -> Iterator[Row]:
 
 @contextlib.contextmanager
 def _heartbeat(here: Place) -> Iterator[None]:
-    """Let the server believe in workers: without any it would render inline."""
+    """Send heartbeats, so that the server queues tasks: without live workers it renders inline."""
     beats = "[clusters.heartbeat('bench:1', 2) or time.sleep(3) for _ in range(99)]"
     script = f"import time; from documents.queue import clusters; {beats}"
     process = subprocess.Popen(
@@ -148,7 +154,7 @@ def _heartbeat(here: Place) -> Iterator[None]:
 
 
 def _posts(here: Place, client: requests.Session, documents: str) -> Row:
-    """Measure the POST that queues beside a GET of the same document, with no worker to disturb either."""
+    """Measure the POST that queues and a GET of the same document, in turns, while no worker runs."""
     pairs = [
         (
             _timed(client, "POST", f"{documents}{plan}/pdf/?force=true"),
@@ -158,25 +164,25 @@ def _posts(here: Place, client: requests.Session, documents: str) -> Row:
     ]
     p95 = _p95([post for post, _ in pairs])
     return Row(
-        criterion=f"{here.engine}: `POST …/pdf/` in queue mode, p95; beside `GET` of the document",
+        criterion=f"{here.engine}: `POST …/pdf/` in queue mode, p95; compared with a `GET` of the document",
         goal="≤ 50 ms; ≤ 1.5 ×",
         measured=f"{milliseconds(p95)}; {ratio(pairs):.2f} × ({medians(pairs)})",
         is_met=p95 <= 0.05 and ratio(pairs) <= 1.5,
     )
 
 
-def _wait_of(one: _Started, plan: int) -> float:
+def _wait_of(system: _Started, plan: int) -> float:
     """Return the seconds from a task's row to its claim."""
     time.sleep(random.uniform(0.1, 0.4))
-    task = _ask(one.client, f"{one.documents}{plan}/pdf/")
-    return _between(_ended(one.client, one.documents, task["task_id"]), "created_at", "started_at")
+    task = _ask(system.client, f"{system.documents}{plan}/pdf/")
+    return _between(_ended(system.client, system.documents, task["task_id"]), "created_at", "started_at")
 
 
-def _pick_up(one: _Started) -> Row:
-    p50, p95 = median(one.waited_seconds), _p95(one.waited_seconds)
-    goal = 0.030 if one.here.engine == "SQLite" else 0.015
+def _pick_up(system: _Started) -> Row:
+    p50, p95 = median(system.waited_seconds), _p95(system.waited_seconds)
+    goal = 0.030 if system.here.engine == "SQLite" else 0.015
     return Row(
-        criterion=f"{one.here.engine}: from the task's row to its claim by an idle worker",
+        criterion=f"{system.here.engine}: from the task's row to its claim by an idle worker",
         goal=f"p50 ≤ {goal * 1000:.0f} ms, p95 ≤ 50 ms",
         measured=f"p50 {milliseconds(p50)}, p95 {milliseconds(p95)}",
         is_met=p50 <= goal and p95 <= 0.05,
@@ -186,22 +192,22 @@ def _pick_up(one: _Started) -> Row:
 def _idle(started: list[_Started]) -> Iterator[Row]:
     """Measure the computing time and memory of clusters and of their servers while nothing happens."""
     time.sleep(5)
-    families = [_family(one) for one in started]
+    families = [_family(system) for system in started]
     before, begun_at = [_used_seconds(family) for family in families], time.monotonic()
     time.sleep(IDLE_SECONDS)
-    for one, family, then in zip(started, families, before, strict=True):
+    for system, family, then in zip(started, families, before, strict=True):
         share = max(0.0, _used_seconds(family) - then) / (time.monotonic() - begun_at)
         yield Row(
-            criterion=f"{one.here.engine}: an idle cluster of two workers, and the servers that it needs",
+            criterion=f"{system.here.engine}: an idle cluster of two workers and its servers",
             goal="≤ 1 % of a core",
             measured=f"{share * 100:.2f} %; {sum(map(_own_bytes, family)) / 1e6:.0f} MB",
             is_met=share <= 0.01,
         )
 
 
-def _family(one: _Started) -> list[psutil.Process]:
+def _family(system: _Started) -> list[psutil.Process]:
     """Return the processes of a cluster and of the servers that it needs."""
-    mains = [one.cluster, *map(psutil.Process, one.here.server_pids)]
+    mains = [system.cluster, *map(psutil.Process, system.here.server_pids)]
     return [process for main in mains for process in (main, *main.children(recursive=True))]
 
 
@@ -210,33 +216,34 @@ def _used_seconds(family: list[psutil.Process]) -> float:
 
 
 def _own_bytes(process: psutil.Process) -> int:
-    """Return the memory of a process, what it shares divided by those that share it; 0 when it has ended."""
+    """Return the memory of a process, with shared pages divided among their users; 0 if it has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return int(process.memory_full_info().pss)
     return 0
 
 
 def _drain(here: Place, client: requests.Session, tasks: str, *, seconds_each: float) -> Row:
-    """Measure how long the queued plans take two workers, beside the time of their renders divided by two."""
-    wanted: dict[str, str | int] = {"mode": "queue", "status": "succeeded", "page_size": 100}
-    while client.get(tasks, params=wanted, timeout=60).json()["count"] < len(here.plans):
+    """Measure how long two workers take for the queued plans, compared with half of the time of their renders."""
+    query: dict[str, str | int] = {"mode": "queue", "status": "succeeded", "page_size": 100}
+    while client.get(tasks, params=query, timeout=60).json()["count"] < len(here.plans):
         time.sleep(1)
     pages = math.ceil(len(here.plans) / 100)
-    found = [client.get(tasks, params={**wanted, "page": 1 + n}, timeout=60).json() for n in range(pages)]
-    done = [task for page in found for task in page["results"]]
+    answers = [client.get(tasks, params={**query, "page": 1 + n}, timeout=60).json() for n in range(pages)]
+    done = [task for page in answers for task in page["results"]]
     first = min(datetime.fromisoformat(task["started_at"]) for task in done)
     last = max(datetime.fromisoformat(task["finished_at"]) for task in done)
     took, ideal = (last - first).total_seconds(), seconds_each * len(here.plans) / 2
     return Row(
-        criterion=f"{here.engine}: {len(done)} queued documents of 3 pages on two workers, beside the ideal",
+        criterion=f"{here.engine}: {len(done)} queued documents of 3 pages on two workers, "
+        "throughput compared with the ideal",
         goal="≥ 0.90",
-        measured=f"{ideal / took:.2f} ({took:.1f} s; one alone takes {milliseconds(seconds_each)})",
+        measured=f"{ideal / took:.2f} ({took:.1f} s; one render alone takes {milliseconds(seconds_each)})",
         is_met=ideal / took >= 0.9,
     )
 
 
 def status(bench: Bench) -> Iterator[Row]:
-    """Measure the status call with few and with many task rows."""
+    """Measure the status call with one and with many task rows."""
     for engine in DATABASES:
         with place(engine, 1) as here, running(here.folder, **here.environment, SPMS_MODE="inline") as server:
             client = server.session(here.token)
@@ -246,7 +253,7 @@ def status(bench: Bench) -> Iterator[Row]:
             _add_rows(here, MANY)
             many = _median_of(client, address, times)
         yield Row(
-            criterion=f"{engine}: `GET tasks/{{task_id}}/` with {MANY:,} task rows beside 1",
+            criterion=f"{engine}: `GET tasks/{{task_id}}/` with {MANY:,} task rows compared with 1",
             goal="≤ 1.1 ×",
             measured=f"{many / few:.2f} × ({milliseconds(many)} to {milliseconds(few)})",
             is_met=many / few <= 1.1,
@@ -276,7 +283,7 @@ def _median_of(client: requests.Session, address: str, times: int) -> float:
 
 
 def _ask(client: requests.Session, address: str) -> dict[str, Any]:
-    """Queue a document, made anew."""
+    """Queue a document, rendered again although nothing changed."""
     answer = client.post(f"{address}?force=true", headers={"Prefer": "respond-async"}, timeout=60)
     if answer.status_code != 202:
         raise SystemExit(f"bench: {address} answered {answer.status_code}: {answer.text[:300]}")
@@ -290,8 +297,8 @@ def _ended(client: requests.Session, address: str, task_id: str) -> dict[str, An
         time.sleep(0.05)
     if task["status"] != "succeeded":
         raise SystemExit(f"bench: task {task_id} is {task['status']}: {task['message']}")
-    found: dict[str, Any] = task
-    return found
+    ended: dict[str, Any] = task
+    return ended
 
 
 def _timed(client: requests.Session, method: str, address: str) -> float:

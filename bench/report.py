@@ -18,7 +18,7 @@ VERDICTS = {True: "yes", False: "**no**", None: ""}
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line: what was asked, the goal, what was measured, and whether that meets it (None: no goal)."""
+    """One row: criterion, goal, measured figures, and whether they meet the goal (None: no goal)."""
 
     criterion: str
     measured: str
@@ -27,7 +27,7 @@ class Row:
 
 
 class Strangers:
-    """Watches how much of the machine others take: figures of a busy machine are not worth much."""
+    """Measures how busy other work keeps the machine: figures of a busy machine mean little."""
 
     def __init__(self) -> None:
         self._started, self._before = time.monotonic(), self._seconds()
@@ -43,9 +43,9 @@ class Strangers:
 
 
 def machine(strangers: Strangers) -> str:
-    """Return what somebody must know of the machine to compare figures."""
+    """Return the facts about the machine that a comparison of figures needs."""
     return (
-        f"{os.cpu_count()} cores (other work kept {strangers.cores():.2f} of them busy meanwhile), "
+        f"{os.cpu_count()} cores (other work kept {strangers.cores():.2f} of them busy), "
         f"{platform.system()}, Python {platform.python_version()}, WeasyPrint {version('weasyprint')}, "
         f"{datetime.now(UTC):%Y-%m-%d}"
     )
@@ -66,15 +66,15 @@ def write(text: str) -> None:
 
 
 def ratio(pairs: list[tuple[float, float]]) -> float:
-    """Return the median of the ratios of neighbours in time: what slows the machine slows both."""
+    """Return the median ratio of the pairs, which were measured together: a slow machine slows both sides."""
     return median(first / second for first, second in pairs)
 
 
 def medians(pairs: list[tuple[float, float]]) -> str:
-    """Return the medians of both sides, to read."""
+    """Return the medians of both sides as a text."""
     return " to ".join(milliseconds(median(figures)) for figures in zip(*pairs, strict=True))
 
 
 def milliseconds(seconds: float) -> str:
-    """Return a time to read."""
+    """Return a time as a text."""
     return f"{seconds * 1000:,.0f} ms" if seconds >= 0.02 else f"{seconds * 1000:.1f} ms"

@@ -39,8 +39,8 @@ class Site:
     def roles(self) -> dict[str, list[psutil.Process]]:
         """Return the processes of each role at this moment."""
         web, web_renders = split(family(self.server.worker))
-        workers, worker_renders = split([one for cluster in self.clusters for one in family(cluster)])
-        database = [one for pid in self.here.server_pids for one in family(psutil.Process(pid))]
+        workers, worker_renders = split([process for cluster in self.clusters for process in family(cluster)])
+        database = [process for pid in self.here.server_pids for process in family(psutil.Process(pid))]
         return {
             "web": web,
             "evaluator": family(self.evaluator),
@@ -109,8 +109,8 @@ def site(here: Place, *, clusters: int, **settings: str) -> Iterator[Site]:
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(running(here.folder, **environment))
         started = [stack.enter_context(workers(here.folder, environment)) for _ in range(clusters)]
-        judge = stack.enter_context(evaluator(here.folder, environment))
-        yield Site(here=here, server=server, clusters=started, evaluator=psutil.Process(judge.pid))
+        evaluating = stack.enter_context(evaluator(here.folder, environment))
+        yield Site(here=here, server=server, clusters=started, evaluator=psutil.Process(evaluating.pid))
 
 
 @dataclass(frozen=True, kw_only=True)

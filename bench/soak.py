@@ -42,7 +42,11 @@ def soak(bench: Bench) -> Iterator[Row]:
         samples = watch.stop()
         yield _errors(running, report, bench.soak_seconds)
         yield _tasks(running, report)
-    warm = [one for one in samples if WARM_UP * bench.soak_seconds <= one.at_seconds <= bench.soak_seconds]
+    warm = [
+        sample
+        for sample in samples
+        if WARM_UP * bench.soak_seconds <= sample.at_seconds <= bench.soak_seconds
+    ]
     for role in ("web", "evaluator", "workers", "rendering processes", "PostgreSQL"):
         yield _memory(warm, role)
     yield _metrics_cost(warm)
@@ -65,19 +69,19 @@ def _errors(running: Site, report: Report, seconds: float) -> Row:
 
 
 def _tasks(running: Site, report: Report) -> Row:
-    found = tally(running, report)
+    tasks = tally(running, report)
     return Row(
         criterion="tasks accepted and rows ended; lost, stored twice, not succeeded",
         goal="0, 0, 0",
-        measured=f"{found.accepted:,} and {found.statuses.total():,} ({found.modes['inline']} inline, "
-        f"{found.modes['queue']} in the queue); {found.lost}, {found.twice}, "
-        f"{found.statuses.total() - found.statuses['succeeded']}",
-        is_met=not found.lost and not found.twice and set(found.statuses) == {"succeeded"},
+        measured=f"{tasks.accepted:,} and {tasks.statuses.total():,} ({tasks.modes['inline']} inline, "
+        f"{tasks.modes['queue']} in the queue); {tasks.lost}, {tasks.twice}, "
+        f"{tasks.statuses.total() - tasks.statuses['succeeded']}",
+        is_met=not tasks.lost and not tasks.twice and set(tasks.statuses) == {"succeeded"},
     )
 
 
 def _memory(samples: list[Sample], role: str) -> Row:
-    """Judge a role by the larger of its two slopes; PostgreSQL's is only said: its cache fills by design."""
+    """Compare the larger of a role's two slopes with the goal; PostgreSQL has none, as its cache fills by design."""
     grown = growth(samples, role)
     return Row(
         criterion=(
@@ -93,11 +97,11 @@ def _memory(samples: list[Sample], role: str) -> Row:
 
 
 def _metrics_cost(samples: list[Sample]) -> Row:
-    """Judge the computing time of the merge: what a client waits depends on what else the machine does."""
+    """Compare the CPU times of the merge; the wait of a client also depends on other work of the machine."""
     ends = _ends(samples)
-    waits = [milliseconds(median(one.metrics_seconds for one in part)) for part in ends]
-    merges = [median(one.merge_seconds for one in part) for part in ends]
-    sizes = [median(one.metrics_bytes for one in part) / 1000 for part in ends]
+    waits = [milliseconds(median(sample.metrics_seconds for sample in part)) for part in ends]
+    merges = [median(sample.merge_seconds for sample in part) for part in ends]
+    sizes = [median(sample.metrics_bytes for sample in part) / 1000 for part in ends]
     return Row(
         criterion="`/metrics`, first fifth and last: CPU time of its merge; size; client wait",
         goal="≤ 1.25 ×",
@@ -108,7 +112,7 @@ def _metrics_cost(samples: list[Sample]) -> Row:
 
 
 def _connections(samples: list[Sample]) -> Row:
-    first, last = (max(one.connections for one in part) for part in _ends(samples))
+    first, last = (max(sample.connections for sample in part) for part in _ends(samples))
     return Row(
         criterion="peak connections to PostgreSQL, first fifth and last",
         goal="no increase",

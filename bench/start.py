@@ -1,4 +1,4 @@
-"""The measurement of the start: from the command to a server that can do its work, and to a worker's heartbeat."""
+"""The measurement of the start: from the command to a ready server, and to a worker's heartbeat."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ POLL_INTERVAL_SECONDS = 0.02
 
 
 def start(bench: Bench) -> Iterator[Row]:
-    """Measure both, one after the other, on SQLite as ``make run`` has it."""
+    """Measure both, one after the other, on SQLite like ``make run``."""
     yield _row("`/healthz/ready` answers 200", [_web(bench) for _ in range(bench.times(TIMES))])
     yield _row("a cluster's first heartbeat", [_workers(bench) for _ in range(bench.times(TIMES))])
 

@@ -19,6 +19,17 @@ from bench.server import ROOT
 from metrics.decisions import limits_file, replay
 
 CALLS = 20_000
+MAX_REPLAY_SECONDS = 60
+DAYS = {
+    "quiet": "a quiet day",
+    "normal": "office hours at half of the machine's capacity",
+    "burst": "three times the PDFs for an hour",
+    "leak": "renders that slow down all day, to four times",
+    "outlier": "a quiet day with one render of 60 s at night",
+    "overload": "overload from nine to five",
+    "slow": "renders four times as slow for three hours",
+    "hovering": "a load at the limit from seven to seven",
+}
 
 
 def switch(bench: Bench) -> Iterator[Row]:
@@ -29,7 +40,7 @@ def switch(bench: Bench) -> Iterator[Row]:
 
 
 def _middleware() -> Row:
-    """Measure what the middleware adds to a request, beside django-prometheus' pair around the same view."""
+    """Measure the time that the middleware adds to a request, and that of django-prometheus' pair."""
     from django_prometheus.middleware import PrometheusAfterMiddleware, PrometheusBeforeMiddleware
 
     from metrics.middleware import MetricsMiddleware
@@ -38,10 +49,10 @@ def _middleware() -> Row:
     ours = MetricsMiddleware(lambda _: answer)
     theirs = PrometheusBeforeMiddleware(PrometheusAfterMiddleware(lambda _: answer))
     rounds = [(_microseconds(ours), _microseconds(theirs), _microseconds(lambda _: answer)) for _ in range(7)]
-    added = median(one - bare for one, _, bare in rounds)
+    added = median(own - bare for own, _, bare in rounds)
     pair = median(other - bare for _, other, bare in rounds)
     return Row(
-        criterion="what the middleware adds to a request, beside django-prometheus' pair",
+        criterion="time that the middleware adds to a request, compared with django-prometheus' pair",
         goal="≤ 10 µs, a fifth",
         measured=f"{added:.1f} µs, {added / pair:.2f} of {pair:.0f} µs",
         is_met=added <= 10 and added / pair <= 0.2,
@@ -80,7 +91,7 @@ print(statistics.median(taken))
     ).stdout
     seconds = float(printed.strip().splitlines()[-1])
     return Row(
-        criterion="an evaluation after 1,000,000 observed requests",
+        criterion="an evaluation after 1,000,000 observed requests in 60 label sets",
         goal="≤ 50 ms",
         measured=f"{seconds * 1000:.0f} ms",
         is_met=seconds <= 0.05,
@@ -88,25 +99,34 @@ print(statistics.median(taken))
 
 
 def _days(bench: Bench) -> Iterator[Row]:
+    """Replay each shape of day with one seed or three; a row shows the worst of them."""
     limits = limits_file.load(Path(ROOT / "thresholds.yaml"))
     site = replay.Site(web_threads=4, queue_workers=2, inline_slots=2, deadline_seconds=30.0)
+    slowest = 0.0
     for shape, make in traffic.SHAPES.items():
-        found, seconds = [], 0.0
+        results = []
         for seed in range(1, 2 if bench.is_quick else 4):
             work, begun = make(seed), time.perf_counter()
-            found.append(replay.replay(work, limits, site))
-            seconds = max(seconds, (time.perf_counter() - begun) / len(work) * 50_000)
-        switches, needless = (
-            max(one.switches for one in found),
-            max(one.needless_queue_hours for one in found),
-        )
-        late = max(one.timeouts_in_queue_mode for one in found)
-        is_calm = shape in {"quiet", "outlier", "burst"}
-        most, hours = (0 if shape in {"quiet", "outlier"} else 4), (0.5 if is_calm else 4.0)
-        yield Row(
-            criterion=f"a day of {shape} traffic, the worst of {len(found)}: switches, timeouts in queue mode, "
-            "needless hours in the queue, time to replay 50,000 requests",
-            goal=f"≤ {most}, 0, ≤ {hours:g} h, ≤ 60 s",
-            measured=f"{switches}, {late}, {needless:.2f} h, {seconds:.0f} s",
-            is_met=switches <= most and late == 0 and needless <= hours and seconds <= 60,
-        )
+            results.append(replay.replay(work, limits, site))
+            slowest = max(slowest, (time.perf_counter() - begun) / len(work) * 50_000)
+        yield _day(shape, results)
+    yield Row(
+        criterion="replaying 50,000 requests, the slowest day",
+        goal=f"≤ {MAX_REPLAY_SECONDS} s",
+        measured=f"{slowest:.0f} s",
+        is_met=slowest <= MAX_REPLAY_SECONDS,
+    )
+
+
+def _day(shape: str, results: list[replay.Report]) -> Row:
+    switches = max(result.switches for result in results)
+    late = max(result.timeouts_in_queue_mode for result in results)
+    needless = max(result.needless_queue_hours for result in results)
+    max_switches = 0 if shape in {"quiet", "outlier"} else 4
+    max_hours = 0.5 if shape in {"quiet", "outlier", "burst"} else 4.0
+    return Row(
+        criterion=f"{DAYS[shape]}: switches, timeouts in queue mode, needless hours in the queue",
+        goal=f"{'≤ ' * bool(max_switches)}{max_switches}, 0, ≤ {max_hours:g} h",
+        measured=f"{switches}, {late}, {needless:.2f} h",
+        is_met=switches <= max_switches and late == 0 and needless <= max_hours,
+    )

@@ -37,7 +37,7 @@ def office(now: float) -> float:
 
 
 def between(now: float, first_hour: float, last_hour: float) -> bool:
-    """Say whether it is between two hours of the day."""
+    """Return True between two hours of the day."""
     return first_hour * 3600 <= now < last_hour * 3600
 
 

@@ -54,7 +54,7 @@ class Growth:
 
 
 class Watch(threading.Thread):
-    """Samples a system every few seconds until it is told to stop.
+    """Samples a system every few seconds until ``stop`` is called.
 
     ``roles`` gives the processes of each role at a moment; a client on this machine asks for ``/metrics``,
     whose files stand below the folder ``counts``.
@@ -94,7 +94,7 @@ class Watch(threading.Thread):
     ) -> Sample:
         sizes: list[int] = []
         taken = seconds(lambda: sizes.append(len(client.get(f"{self._url}/metrics", timeout=60).content)))
-        found = database.execute(
+        row = database.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         ).fetchone()
         return Sample(
@@ -103,7 +103,7 @@ class Watch(threading.Thread):
             metrics_seconds=taken,
             merge_seconds=_merge_seconds(self._counts),
             metrics_bytes=sizes[0],
-            connections=found[0] if found else 0,
+            connections=row[0] if row else 0,
         )
 
 
@@ -121,7 +121,7 @@ def _sizes(processes: list[psutil.Process]) -> Iterator[tuple[int, int]]:
     for process in processes:
         try:
             yield process.pid, process.memory_full_info().uss
-        except psutil.Error:  # it has ended meanwhile
+        except psutil.Error:  # it has ended
             continue
 
 
@@ -146,11 +146,11 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 def growth(samples: list[Sample], role: str) -> Growth:
     """Say how the memory of a role went over these samples."""
-    totals = [(one.at_seconds, sum(one.memory_bytes[role].values()) / MEGABYTE) for one in samples]
+    totals = [(sample.at_seconds, sum(sample.memory_bytes[role].values()) / MEGABYTE) for sample in samples]
     by_process: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
-    for one in samples:
-        for pid, size in one.memory_bytes[role].items():
-            by_process[pid].append((one.at_seconds, size / MEGABYTE))
+    for sample in samples:
+        for pid, size in sample.memory_bytes[role].items():
+            by_process[pid].append((sample.at_seconds, size / MEGABYTE))
     lasting = [points for points in by_process.values() if len(points) >= len(samples) * 0.9]
     few = max(1, len(totals) // 10)
     return Growth(

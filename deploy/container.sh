@@ -1,9 +1,9 @@
 #!/bin/sh
-# What a container runs. Usage: container.sh web|worker|evaluator|events|migrate|metrics|prometheus-files|COMMAND …
+# The entry point of containers. Usage: container.sh web|worker|evaluator|events|migrate|metrics|prometheus-files|COMMAND …
 set -eu
 
-# Static files are part of the image, but are looked for in the data folder, which is a volume: a link there leads
-# back into the image. So each container serves the files of its own version, and nothing is copied at a start.
+# Static files are part of the image, but SPMS looks for them in the data folder, which is a volume. A link there
+# points to the image, so each container serves the files of its version, and nothing is copied at the start.
 static="${SPMS_DATA_DIR:=/data}/static"
 is_linked() {
     [ "$(readlink "$static")" = /app/static ]
@@ -16,7 +16,7 @@ fi
 
 role="$1"
 shift
-# The heartbeat of gunicorn's worker is a file: in memory, so that a slow disk does not look like a stuck worker.
+# The heartbeat file of gunicorn's worker is in memory, so that a slow disk does not look like a stuck worker.
 case "$role" in
 web)
     exec gunicorn -c python:spms.gunicorn --bind 0.0.0.0:8000 --worker-tmp-dir /dev/shm spms.wsgi "$@"
@@ -37,12 +37,12 @@ migrate)
     exec python manage.py migrate --noinput "$@"
     ;;
 metrics)
-    # /metrics of what counts under this host name, beside a worker: small, and without rendering processes.
+    # A small server without rendering processes, beside a worker: /metrics of the processes with this host name.
     exec gunicorn --bind 0.0.0.0:8001 --worker-class gthread --threads 2 --worker-tmp-dir /dev/shm \
         --no-control-socket spms.wsgi "$@"
     ;;
 prometheus-files)
-    # The limits as alert rules, and the token of /metrics, where a Prometheus reads them.
+    # Write the limits as alert rules, and the token of /metrics, to where Prometheus reads them.
     umask 022
     python manage.py export_prometheus_rules >/export/rules.yml.new
     mv /export/rules.yml.new /export/rules.yml

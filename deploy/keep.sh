@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts a command again when it ends badly, as systemd and Docker do. Usage: deploy/keep.sh COMMAND …
+# Restarts a command when it fails, as systemd and Docker do. Usage: deploy/keep.sh COMMAND …
 child=
 stop() {
     [ -z "$child" ] || kill -TERM "$child" 2>/dev/null

@@ -38,8 +38,8 @@ SPELLINGS = {
 }
 HEAD = """# Licences
 
-SPMS is under the [MIT licence](../LICENSE). What runs with it is listed here. `make licences` writes this page anew and
-`make lock` does so too; a test fails when a package is missing here or has a licence that is not on the list in
+SPMS is under the [MIT licence](../LICENSE). What runs with it is listed here. `make licences` and
+`make lock` write this page; a test fails when a package is missing here or has a licence that is not on the list in
 [licences.py](../deploy/licences.py). Versions and digests stand in `requirements/`.
 
 ## Python packages
@@ -76,8 +76,8 @@ distribution and are not part of SPMS; the container image has them as Debian pa
 
 def pinned(lock: str) -> set[str]:
     """Return the names of the packages that a lock file installs on Linux."""
-    found = PINNED.findall((ROOT / "requirements" / f"{lock}.txt").read_text())
-    return {name for name, marker in found if not marker or Marker(marker.strip()).evaluate(HERE)}
+    lines = PINNED.findall((ROOT / "requirements" / f"{lock}.txt").read_text())
+    return {name for name, marker in lines if not marker or Marker(marker.strip()).evaluate(HERE)}
 
 
 @functools.cache
@@ -85,7 +85,7 @@ def licences() -> dict[str, str]:
     """Return the licence of every installed package, as SPDX writes it where that is clear."""
     command = [sys.executable, "-m", "piplicenses", "--with-system", "--from=mixed", "--format=json"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {canonicalize_name(one["Name"]): _plain(one["License"]) for one in json.loads(printed)}
+    return {canonicalize_name(package["Name"]): _plain(package["License"]) for package in json.loads(printed)}
 
 
 def _plain(licence: str) -> str:
@@ -95,17 +95,17 @@ def _plain(licence: str) -> str:
 
 
 def is_allowed(licence: str) -> bool:
-    """Say whether a licence, or one of those to choose from, is on our list with all its parts."""
+    """Return True if a licence, or one of its alternatives, is on our list with all its parts."""
     return any(set(choice.split(" AND ")) <= ALLOWED for choice in licence.split(" or "))
 
 
 def rows() -> dict[str, tuple[str, str]]:
     """Return the licence of every package of a run, and what needs it."""
-    found: dict[str, tuple[str, str]] = {}
+    packages: dict[str, tuple[str, str]] = {}
     for lock, purpose in LOCKS.items():
-        for name in sorted(pinned(lock) - set(found)):
-            found[name] = (licences().get(name, "not installed"), purpose)
-    return found
+        for name in sorted(pinned(lock) - set(packages)):
+            packages[name] = (licences().get(name, "not installed"), purpose)
+    return packages
 
 
 def page() -> str:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the Dockerfile without Docker and runs the image as a container would: `make image-check`, as root on Linux.
 # Usage: deploy/prove-image.sh [run|celery]    BASE_FOLDER=… takes a root file system with Python instead of making one.
-# It exits with 0 when all of it worked, with 1 when something did not, with 77 when it cannot run here.
+# It exits with 0 if everything worked, with 1 if anything failed, and with 77 if it cannot run here.
 set -eu
 cd "$(dirname "$0")/.."
 requirements="${1:-run}"
@@ -57,7 +57,7 @@ b() {
 from=$(b from scratch)
 containers="$containers $from"
 b add --quiet "$from" "$base" / >/dev/null
-# This machine's certificates: its network may have some of its own.
+# This machine's certificates: its network may use private ones.
 [ ! -e /etc/ssl/certs/ca-certificates.crt ] ||
     b add --quiet "$from" /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt >/dev/null
 b config --env PIP_CERT=/etc/ssl/certs/ca-certificates.crt "$from"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The part of prove-image.sh that runs in name spaces of its own: ROOT is the image, DATA its volume.
+# The part of prove-image.sh that runs in separate namespaces: ROOT is the image, DATA its volume.
 set -eu
 hostname web
 ip link set lo up
@@ -47,7 +47,7 @@ fi
 (container worker >"$DATA/worker.log" 2>&1) & worker=$!
 (container evaluator >"$DATA/evaluator.log" 2>&1) & evaluator=$!
 (container metrics >"$DATA/metrics.log" 2>&1) & metrics=$!
-# Of the shells above nothing is left: each was replaced by its container's process.
+# exec has replaced each of the shells above with its container's process.
 
 (container python - <"deploy/prove_requests.py") || fail "a request went wrong"
 

@@ -1,4 +1,4 @@
-"""What prove-image.sh asks a running container, from inside it."""
+"""The requests that prove-image.sh sends to a running container, from inside it."""
 
 import json
 import sys
@@ -36,11 +36,11 @@ def wait_for(path: str, site: str = SITE) -> None:
     sys.exit(f"spms: {site}{path} does not answer")
 
 
-def expect(what: str, found: object, wanted: object) -> None:
-    """Say what was found. Raises SystemExit when it is not what was wanted."""
-    say(f"{what}: {found}")
-    if found != wanted:
-        sys.exit(f"spms: {what}: {found!r}, but {wanted!r} was expected")
+def expect(what: str, actual: object, expected: object) -> None:
+    """Print the actual value. Raises SystemExit if it is not the expected one."""
+    say(f"{what}: {actual}")
+    if actual != expected:
+        sys.exit(f"spms: {what}: {actual!r}, but {expected!r} was expected")
 
 
 def say(line: str) -> None:
@@ -49,7 +49,7 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    """Ask for health, a page with its styles, PDFs inline and by the queue, and the counts."""
+    """Request health checks, a page with its styles, PDFs inline and by the queue, and the metrics."""
     for path in ("/healthz/live", "/healthz/ready"):
         wait_for(path)
     wait_for("/healthz/live", "http://127.0.0.1:8001")
@@ -62,18 +62,18 @@ def main() -> None:
     document = json.loads(ask("/api/v1/documents/?kind=concept_plan", **mine)[1])["results"][0]["id"]
     pdf = f"/api/v1/documents/{document}/pdf/"
     expect("a PDF inline", ask(f"{pdf}?force=true", body={}, **mine)[0], 201)
-    status, made = ask(f"{pdf}?force=true", body={}, Prefer="respond-async", **mine)
+    status, answer = ask(f"{pdf}?force=true", body={}, Prefer="respond-async", **mine)
     expect("a PDF by the queue", status, 202)
-    task = json.loads(made)["task_id"]
+    task = json.loads(answer)["task_id"]
     ended = json.loads(ask(f"/api/v1/tasks/{task}/?wait=30", **mine)[1])
     expect("the queue's task", (ended["status"], ended["mode"]), ("succeeded", "queue"))
     expect("the file is a PDF", ask(pdf, **mine)[1][:5], b"%PDF-")
-    time.sleep(16)  # the evaluator's pause
+    time.sleep(16)  # one interval of the evaluator
     bearer = {"Authorization": "Bearer only-for-this-proof"}
     for site in (SITE, "http://127.0.0.1:8001"):
         counts = ask("/metrics", site=site, **bearer)[1].decode()
         for counted in ('mode="inline"', 'mode="queue"', "spms_evaluations_total", "spms_queue_workers 1.0"):
-            expect(f"{site}/metrics has {counted}", counted in counts, wanted=True)
+            expect(f"{site}/metrics has {counted}", counted in counts, expected=True)
 
 
 main()

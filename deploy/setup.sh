@@ -1,11 +1,11 @@
 #!/bin/sh
 # Sets up .venv/ and the system libraries. Usage: deploy/setup.sh run|dev [FOLDER [PYTHON]]
-# Does nothing when all of it is there already.
+# Does nothing if everything is installed.
 set -eu
 cd "$(dirname "$0")/.."
 lock="requirements/$1.txt"
 venv="${2:-.venv}"
-wanted="${3:-}"
+chosen_python="${3:-}"
 
 fail() {
     echo "spms: $*" >&2
@@ -27,16 +27,16 @@ find_python() {
         fail "Python 3.12 or newer is needed (found: $(python3 --version 2>/dev/null || echo none)). Install python3.13, then try again."
 }
 
-# Of a pyenv that has not chosen a version, the program in the version that has it.
-find_wanted() {
-    if is_new_enough "$wanted"; then
-        command -v "$wanted"
+# With pyenv and no version selected, use the installed version that has this program.
+find_chosen_python() {
+    if is_new_enough "$chosen_python"; then
+        command -v "$chosen_python"
         return
     fi
-    version=$(pyenv whence "$wanted" 2>/dev/null | tail -n 1)
-    found="$(pyenv prefix "$version" 2>/dev/null || true)/bin/$wanted"
-    [ -n "$version" ] && is_new_enough "$found" || fail "$wanted is not there, or is older than 3.12"
-    echo "$found"
+    version=$(pyenv whence "$chosen_python" 2>/dev/null | tail -n 1)
+    path="$(pyenv prefix "$version" 2>/dev/null || true)/bin/$chosen_python"
+    [ -n "$version" ] && is_new_enough "$path" || fail "$chosen_python is missing or older than 3.12. Install it, or choose another one with PYTHON="
+    echo "$path"
 }
 
 has_libraries() {
@@ -49,7 +49,7 @@ sys.exit(any(ctypes.util.find_library(name) is None for name in names))
 PY
 }
 
-# Another apt may be at work. Installing waits for it; reading the lists does not, so it is tried again.
+# Another apt may be running. Installing waits for it; updating the lists does not, so it is retried.
 apt_install() {
     for _ in 1 2 3 4 5 6; do
         apt-get -qq update && break
@@ -72,11 +72,11 @@ install_libraries() {
 }
 
 if ! is_new_enough "$venv/bin/python"; then
-    python=$([ -n "$wanted" ] && find_wanted || find_python)
+    python=$([ -n "$chosen_python" ] && find_chosen_python || find_python)
     rm -rf "$venv"
     "$python" -m venv "$venv" || fail "$python cannot make a virtual environment. On Debian: apt-get install python3-venv"
 fi
-# What the tests need includes what a run needs.
+# The packages of dev include those of run.
 is_installed() {
     cmp -s "requirements/$1.txt" "$venv/installed-$1"
 }
@@ -91,7 +91,7 @@ if ! is_installed "$1" && ! is_installed dev; then
 fi
 has_libraries || install_libraries
 
-# What the tests start besides Python, each in a folder of its own: Prometheus with its promtool, a browser, brokers.
+# Programs that the tests start besides Python: Prometheus with promtool, a browser, brokers.
 install_for_tests() {
     PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null && return
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then

@@ -77,11 +77,11 @@ class DocumentImageAdmin(admin.ModelAdmin[DocumentImage]):
 
     list_display = ("id", "document", "caption", "state", "width", "height")
     exclude = ("file",)
-    readonly_fields = ("id", "document", "kept_as", "width", "height", "digest", "task", "created_at")
+    readonly_fields = ("id", "document", "file_link", "width", "height", "digest", "task", "created_at")
     list_select_related = ("document__project", "task")
 
     @admin.display(description="file")
-    def kept_as(self, image: DocumentImage) -> str:
+    def file_link(self, image: DocumentImage) -> str:
         """Return a link to the view that checks permissions, as the storage has no public addresses."""
         return format_html('<a href="{}">{}</a>', image.url, image.file.name)
 
@@ -182,13 +182,13 @@ class CycleAdmin(admin.ModelAdmin[Cycle]):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Cycle | None = None) -> bool:
-        """Refuse: people would get different letters."""
+        """Return False: people of one cycle would get different letters."""
         return False
 
 
 @admin.register(Letter)
 class LetterAdmin(admin.ModelAdmin[Letter]):
-    """Letters, to look at: their state changes by what happens, not by hand."""
+    """Letters, read-only: their state records what has happened."""
 
     list_display = ("person", "address", "state", "error", "tried_at", "sent_at")
     list_filter = ("state", "cycle")
@@ -196,9 +196,9 @@ class LetterAdmin(admin.ModelAdmin[Letter]):
     list_select_related = ("person",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: letters are made by opening a cycle."""
+        """Return False: opening a cycle creates its letters."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Letter | None = None) -> bool:
-        """Refuse: a change by hand could send somebody a second letter."""
+        """Return False: a change by hand could send a person a second letter."""
         return False

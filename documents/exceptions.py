@@ -61,7 +61,7 @@ class RenderTimeout(RenderError):
     """The render passed its deadline."""
 
     slug = "render-timeout"
-    title = "It took too long"
+    title = "The task took too long"
     status = HTTPStatus.GATEWAY_TIMEOUT
 
 
@@ -128,10 +128,10 @@ class DocumentDeleted(SpmsError):
 
 
 class PdfMissing(SpmsError):
-    """There is no PDF of the document as it is now."""
+    """The document's current version has no PDF."""
 
     slug = "pdf-missing"
-    title = "There is no PDF of this document as it is now"
+    title = "The current version of this document has no PDF"
     status = HTTPStatus.NOT_FOUND
 
 
@@ -188,7 +188,7 @@ class EventsUnavailable(SpmsError):
     """This server cannot keep streams open."""
 
     slug = "events-unavailable"
-    title = "There are no events here"
+    title = "Event streams are not available here"
     status = HTTPStatus.NOT_IMPLEMENTED
 
 
@@ -218,10 +218,10 @@ class ImportRefused(SpmsError):
 
 
 class ImportConflict(SpmsError):
-    """A row that the import would change was changed after it was checked, so nothing was written."""
+    """A row was changed after the import had validated it, so nothing was written."""
 
     slug = "import-conflict"
-    title = "Something changed meanwhile, and nothing was written"
+    title = "The data changed during the import, and nothing was written"
     status = HTTPStatus.CONFLICT
 
 
@@ -290,6 +290,15 @@ class QueueFull(SpmsError):
     title = "The queue is full"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after_seconds = 60
+
+
+class ServerBusy(SpmsError):
+    """All threads that may run a task inline do so, and no queue can take it."""
+
+    slug = "server-busy"
+    title = "The server is busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds = 5
 
 
 class TooManyTasks(SpmsError):

@@ -1,4 +1,4 @@
-"""The filters of lists and exports."""
+"""The filters of lists and exports of projects and documents."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""What the system measures about itself, and the flag that follows from it."""
+"""Measurements of the running system, and the routing mode that follows from them."""

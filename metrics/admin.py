@@ -1,4 +1,4 @@
-"""Django's admin for the raw data of the measuring: to look at, never to change."""
+"""The raw data of the measurements in Django's admin, read-only."""
 
 from django.contrib import admin
 from django.db.models import Model
@@ -19,7 +19,7 @@ class ReadOnly[Row: Model](admin.ModelAdmin[Row]):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Row | None = None) -> bool:
-        """Refuse: an audit trail stays whole."""
+        """Refuse, so that the audit trail stays complete."""
         return False
 
 
@@ -33,14 +33,14 @@ class ModeChangeAdmin(ReadOnly[ModeChange]):
 
 @admin.register(ModeState)
 class ModeStateAdmin(ReadOnly[ModeState]):
-    """The flag."""
+    """The state of the mode."""
 
     list_display = ("mode", "since", "reason", "alarm", "override", "override_until", "evaluated_at")
 
 
 @admin.register(Evaluation)
 class EvaluationAdmin(ReadOnly[Evaluation]):
-    """What each evaluation found."""
+    """The stored evaluations."""
 
     list_display = ("at", "mode")
     show_full_result_count = False
@@ -48,7 +48,7 @@ class EvaluationAdmin(ReadOnly[Evaluation]):
 
 @admin.register(Feedback)
 class FeedbackAdmin(ReadOnly[Feedback]):
-    """What users said."""
+    """The feedback of users."""
 
     list_display = ("created_at", "kind", "user", "text", "task_id")
     list_filter = ("kind",)

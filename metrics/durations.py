@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them, and the two clocks."""
+"""Durations and sizes as people write them, and the types of the two clocks."""
 
 import re
 from collections.abc import Mapping

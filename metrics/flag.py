@@ -1,4 +1,4 @@
-"""The flag: how the next request for a PDF is served, asked by everybody and set by the evaluator or by hand."""
+"""The flag: how the next request for a PDF is served. The evaluator sets it, and operators can override it."""
 
 import logging
 import threading
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Flag:
-    """The mode in force: what was chosen, what follows from it, since when, why, and until when."""
+    """The setting, the mode in force, since when, why, and until when."""
 
     setting: Setting
     effective: Mode
@@ -80,7 +80,7 @@ def is_auto() -> bool:
 
 
 def from_state(state: ModeState) -> Flag:
-    """Return the flag that a row stands for."""
+    """Return the flag of a stored state."""
     if state.override and state.override_until and state.override_until > timezone.now():
         setting = cast("Setting", state.override)
         reason = f"{state.override_reason} (set by {state.override_by})"
@@ -104,7 +104,7 @@ def from_state(state: ModeState) -> Flag:
 
 
 def override(setting: Setting, *, by: str, reason: str, until: datetime) -> Flag:
-    """Choose a setting by hand until a time; ends by itself, and is kept in the audit trail."""
+    """Override the setting until a time; the audit trail records it."""
     with transaction.atomic():
         state = _locked()
         before = from_state(state)
@@ -116,12 +116,12 @@ def override(setting: Setting, *, by: str, reason: str, until: datetime) -> Flag
             from_state(state),
             by=by,
             reason=f"{reason} (until {until.isoformat(timespec='minutes')})",
-            evidence={"until": until.isoformat()},
+            evidence={"reason": reason, "until": until.isoformat()},
         )
 
 
 def end_override(*, by: str, reason: str) -> Flag:
-    """Return to ``SPMS_MODE``."""
+    """End an override and return to ``SPMS_MODE``."""
     with transaction.atomic():
         state = _locked()
         before = from_state(state)
@@ -134,7 +134,7 @@ def end_override(*, by: str, reason: str) -> Flag:
 
 
 def end_expired_override() -> None:
-    """Note in the audit trail that an override is over."""
+    """End an override whose time is over, and record it in the audit trail."""
     if ModeState.objects.filter(pk=1, override_until__lte=timezone.now()).exists():
         end_override(by="evaluator", reason="the override has expired")
 
@@ -164,7 +164,7 @@ def _record_change(
 
 
 def change(change_id: int) -> ModeChange | None:
-    """Return a change of the audit trail."""
+    """Return a change of the audit trail, or None if it is not there."""
     return ModeChange.objects.filter(pk=change_id).first()
 
 
@@ -177,4 +177,4 @@ def notify_change(change: ModeChange) -> None:
 def _notify(change_id: int) -> None:
     for receiver, answer in changed.send_robust(sender=ModeChange, change_id=change_id):
         if isinstance(answer, Exception):
-            logger.error("%s was not told of change %d: %s", receiver, change_id, answer)
+            logger.error("%s failed to handle mode change %d: %s", receiver, change_id, answer)

@@ -1,4 +1,4 @@
-"""Every metric, declared once; and the facts that other rooms supply. A fault here never breaks what is counted."""
+"""Every counter and histogram, declared once, and the provider of the other figures. Errors here fail no request."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ from metrics.decisions.inline_model import Arrival as Arrival
 from metrics.decisions.switch import Queue as Queue
 from metrics.durations import Epoch
 
-# One set of files for each slot instead of each process id. It must be chosen before a metric is made.
+# One set of files per slot instead of per process id. This must be set before the first metric is declared.
 values.ValueClass = values.MultiProcessValue(process_identifier=process_slots.slot_name)  # type: ignore[no-untyped-call]
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ REQUEST_SECONDS = Histogram(
     ("method", "route", "status"),
     buckets=DURATION_BUCKETS,
 )
-STARTED = Counter(metric_names.REQUESTS_STARTED, "Requests of the API that came in.")
+STARTED = Counter(metric_names.REQUESTS_STARTED, "Requests of the API that were received.")
 FINISHED = Counter(metric_names.REQUESTS_FINISHED, "Requests of the API that were answered.")
 LOST = Counter(metric_names.REQUESTS_LOST, "Requests of the API that ended with their process.")
 TIMED_OUT = Counter(
@@ -46,20 +46,20 @@ QUEUE_SECONDS = Histogram(
 RENDER_SECONDS = Histogram(
     metric_names.RENDER_SECONDS, "Time to make a PDF.", ("kind", "mode"), buckets=DURATION_BUCKETS
 )
-RENDERS = Counter("spms_renders", "Renders that ended.", ("kind", "mode", "outcome"))
-PAGES = Counter("spms_rendered_pages", "Pages made.", ("kind",))
-BYTES = Counter("spms_rendered_bytes", "Bytes of PDF made.", ("kind",))
+RENDERS = Counter(metric_names.RENDERS, "Renders that ended.", ("kind", "mode", "outcome"))
+PAGES = Counter(metric_names.RENDERED_PAGES, "Pages made.", ("kind",))
+BYTES = Counter(metric_names.RENDERED_BYTES, "Bytes of PDF made.", ("kind",))
 TASK_WAIT_SECONDS = Histogram(
-    "spms_task_wait_seconds",
+    metric_names.TASK_WAIT_SECONDS,
     "Time that a task waited for its first worker.",
     ("kind",),
     buckets=DURATION_BUCKETS,
 )
 ROUTED = Counter(
-    "spms_tasks_routed", "PDFs by the rule that sent them inline or to the queue.", ("mode", "rule")
+    metric_names.TASKS_ROUTED, "PDFs by the rule that sent them inline or to the queue.", ("mode", "rule")
 )
-FEEDBACK = Counter("spms_feedback", "What users said, by kind.", ("kind",))
-EVALUATIONS = Counter("spms_evaluations", "Evaluations of the thresholds.", ("outcome",))
+FEEDBACK = Counter(metric_names.FEEDBACK, "Feedback of users, by kind.", ("kind",))
+EVALUATIONS = Counter(metric_names.EVALUATIONS, "Evaluations of the thresholds.", ("outcome",))
 
 DEADLINE, KILLED, CLIENT = "deadline", "killed", "client"
 TIMEOUT_REASONS = (DEADLINE, KILLED, CLIENT)
@@ -67,11 +67,11 @@ TIMEOUT_REASONS = (DEADLINE, KILLED, CLIENT)
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsProvider:
-    """What the rooms that do the work know of it; all times in seconds since 1970.
+    """The figures that the app with the tasks provides; all times in seconds since 1970.
 
-    ``kinds``: of documents, so that each is counted from 0 and not from its first.
-    ``arrivals(since)``: the PDFs requested since then, in order. ``any_queued(since)``: whether one of them went to
-    the queue. ``gauges``: current numbers by the names of their metrics.
+    ``kinds``: the kinds of documents, so that each has a counter from the start, at 0. ``arrivals(since)``: the PDFs
+    requested since then, in order. ``any_queued(since)``: whether one of them went to the queue. ``gauges``: current
+    values by the names of their metrics.
     """
 
     kinds: Sequence[str]
@@ -84,13 +84,13 @@ class MetricsProvider:
 _providers: list[MetricsProvider] = []
 
 
-def register_provider(facts: MetricsProvider) -> None:
-    """Let the evaluation know of the work; called once, when the app that does it is ready."""
-    _providers[:] = [facts]
+def register_provider(provided: MetricsProvider) -> None:
+    """Register the provider; called once, when the app with the tasks is ready."""
+    _providers[:] = [provided]
 
 
 def provider() -> MetricsProvider:
-    """Return what was supplied."""
+    """Return the registered provider. Raises IndexError if there is none."""
     return _providers[0]
 
 
@@ -98,13 +98,13 @@ METRIC_ERRORS = (OSError, ValueError, RuntimeError)
 
 
 def log_metric_error(error: Exception) -> None:
-    """Log what went wrong while something was counted."""
+    """Log an error of counting."""
     logger.warning("not counted: %s", error)
 
 
 @contextlib.contextmanager
 def suppress_metric_errors() -> Iterator[None]:
-    """Log what goes wrong while something is counted, and go on."""
+    """Log errors of counting instead of raising them."""
     try:
         yield
     except METRIC_ERRORS as error:
@@ -112,7 +112,7 @@ def suppress_metric_errors() -> Iterator[None]:
 
 
 def recover_lost_requests() -> None:
-    """Count the requests that the last process of this slot took with it, and create labels at zero."""
+    """Count the requests that ended with the last process of this slot, and create labels at zero."""
     with suppress_metric_errors():
         for reason in TIMEOUT_REASONS:
             TIMED_OUT.labels(reason)
@@ -131,7 +131,7 @@ def _value(counter: Any) -> float:
 
 
 def observe_render(kind: str, mode: str, *, seconds: float, pages: int, size_bytes: int) -> None:
-    """Count a PDF that was made."""
+    """Count a rendered PDF."""
     with suppress_metric_errors():
         _render_seconds(kind, mode).observe(seconds)
         RENDERS.labels(kind, mode, "succeeded").inc()
@@ -146,19 +146,19 @@ def count_render_failure(kind: str, mode: str, outcome: str) -> None:
 
 
 def observe_task_wait(kind: str, seconds: float) -> None:
-    """Count the wait of a task for its first worker."""
+    """Count the seconds that a task waited for its first worker."""
     with suppress_metric_errors():
         TASK_WAIT_SECONDS.labels(kind).observe(seconds)
 
 
 def count_routed(mode: str, rule: str) -> None:
-    """Count where a PDF was sent, and by which rule."""
+    """Count the mode of a PDF and the rule that chose it."""
     with suppress_metric_errors():
         ROUTED.labels(mode, rule).inc()
 
 
 def exclude_client_wait(request: Any, seconds: float) -> None:
-    """Leave out of a request's time what its client asked to wait (``?wait=``, ``Prefer: wait``)."""
+    """Exclude the seconds that a client asked to wait (``?wait=``, ``Prefer: wait``) from the request's time."""
     request.spms_asked_seconds = getattr(request, "spms_asked_seconds", 0.0) + seconds
 
 

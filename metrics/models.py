@@ -1,4 +1,4 @@
-"""What is stored of the measuring: the mode and how it came about, snapshots, presence, feedback."""
+"""The tables of the measurements: mode, mode changes, snapshots, evaluations, activity, feedback."""
 
 from django.conf import settings
 from django.db import models
@@ -6,10 +6,10 @@ from django.utils import timezone
 
 
 class ModeState(models.Model):
-    """The one row of the flag: what the evaluator decided, and an operator's override.
+    """The single row of the mode: the evaluator's decision, and an operator's override.
 
-    ``memories``, ``course`` and ``report`` are what the evaluator remembers and last found; ``limits_text`` is the
-    last good limits file. ``lease_until`` lets one evaluator work at a time.
+    ``memories`` holds the states of the thresholds, ``course`` that of the switch, and ``report`` the last results.
+    ``limits_text`` is the last valid limits file. ``lease_until`` lets one evaluator work at a time.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
@@ -37,7 +37,7 @@ class ModeState(models.Model):
 
 
 class ModeChange(models.Model):
-    """One change of the mode or of the override, with its whole evidence."""
+    """One change of the mode or of the override, with its evidence."""
 
     at = models.DateTimeField(default=timezone.now)
     before = models.CharField(max_length=10)
@@ -71,7 +71,7 @@ class Snapshot(models.Model):
 
 
 class Evaluation(models.Model):
-    """What one evaluation found: the value and the shadow of each threshold, for charts and forecasts."""
+    """The results of one evaluation: the value and the shadow of each threshold, for charts and forecasts."""
 
     at = models.DateTimeField(default=timezone.now)
     mode = models.CharField(max_length=10)
@@ -98,7 +98,7 @@ class Presence(models.Model):
 
 
 class Feedback(models.Model):
-    """What a user thinks of the service, perhaps about one task."""
+    """Feedback of a user on the service, optionally about a task."""
 
     class Kind(models.TextChoices):
         COMPLAINT = "complaint", "Complaint"

@@ -11,6 +11,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from metrics import durations
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 # How long a mail server may be silent: less than a task's lease, so that no other worker takes the task over.
 MAIL_TIMEOUT_SECONDS = 20
@@ -40,24 +42,38 @@ def refuse_renamed() -> None:
             raise ImproperlyConfigured(f"{old} is called {new} now. Rename it.")
 
 
+# django-environ's casts do not name the variable in their errors, and its bool reads any word as False.
+
+
 def positive(name: str, default: int) -> int:
-    """Return a whole number above zero."""
-    text = env.str(name, default=str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise ImproperlyConfigured(f"{name}={text!r}: expected a whole number above zero")
-    return int(text)
+    """Return a whole number above zero. Raises ImproperlyConfigured."""
+    return _integer(name, default, minimum=1, expected="a whole number above zero")
 
 
 def whole(name: str, *, default: int) -> int:
-    """Return a whole number, zero included."""
+    """Return a whole number, zero included. Raises ImproperlyConfigured."""
+    return _integer(name, default, minimum=0, expected="a whole number")
+
+
+def _integer(name: str, default: int, *, minimum: int, expected: str) -> int:
     text = env.str(name, default=str(default))
-    if not text.isdecimal():
-        raise ImproperlyConfigured(f"{name}={text!r}: expected a whole number")
+    if not text.isdecimal() or int(text) < minimum:
+        raise ImproperlyConfigured(f"{name}={text!r}: expected {expected}")
     return int(text)
 
 
+def duration_seconds(name: str, default: str) -> float:
+    """Return a duration such as ``30s`` or ``2m`` in seconds. Raises ImproperlyConfigured."""
+    return durations.parse_seconds(name, env.str(name, default=default))
+
+
+def size_bytes(name: str, default: str) -> int:
+    """Return a size such as ``1500M`` in bytes. Raises ImproperlyConfigured."""
+    return durations.parse_bytes(name, env.str(name, default=default))
+
+
 def rate(name: str, default: str) -> str | None:
-    """Return a rate in the notation of DRF, such as 3000/m; None for no limit."""
+    """Return a rate in the notation of DRF, such as 3000/m; None for no limit. Raises ImproperlyConfigured."""
     text: str = env.str(name, default=default)
     if text != "off" and not re.fullmatch(r"[1-9]\d*/[smhd]", text, re.ASCII):
         raise ImproperlyConfigured(
@@ -67,7 +83,7 @@ def rate(name: str, default: str) -> str | None:
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """Return a setting that is on or off."""
+    """Return True for a setting that is on. Raises ImproperlyConfigured."""
     text = env.str(name, default=str(default)).lower()
     if text not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
         raise ImproperlyConfigured(f"{name}={text!r}: expected true or false")
@@ -75,7 +91,7 @@ def flag(name: str, *, default: bool) -> bool:
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
-    """Return one of the allowed words."""
+    """Return a setting that must be one of the allowed words. Raises ImproperlyConfigured."""
     text: str = env.str(name, default=default)
     if text not in allowed:
         raise ImproperlyConfigured(f"{name}={text!r}: expected one of {', '.join(allowed)}")

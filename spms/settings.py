@@ -11,8 +11,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from metrics import durations
-from spms import environment, logs
+from spms import api_settings, environment, logs
 from spms.environment import BASE_DIR, env
 
 django_stubs_ext.monkeypatch()  # admin classes take type parameters
@@ -70,28 +69,22 @@ if PROMETHEUS_URL and not PROMETHEUS_URL.startswith(("http://", "https://")):
 
 # How PDFs are served unless an override is in force.
 SPMS_MODE = environment.choice("SPMS_MODE", "auto", ("auto", "inline", "queue"))
-# Requests that one web process serves at once.
-SPMS_WEB_THREADS = environment.positive("SPMS_WEB_THREADS", 8)
+# Requests that one web process serves at once: at most half of them render inline, a quarter waits for the queue.
+SPMS_WEB_THREADS = environment.positive("SPMS_WEB_THREADS", 32)
 # Requests that may render a PDF at once while the limits decide; further ones are queued.
-SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_THREADS // 2))
+SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", min(4, max(1, SPMS_WEB_THREADS // 2)))
 # Rendering processes that work at once on this machine; more than cores would slow each other down.
 SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
 # How long a request waits for its PDF, and how long any render may take at all.
-SPMS_INLINE_DEADLINE = durations.parse_seconds(
-    "SPMS_INLINE_DEADLINE", env.str("SPMS_INLINE_DEADLINE", default="30s")
-)
-SPMS_RENDER_TIMEOUT = durations.parse_seconds(
-    "SPMS_RENDER_TIMEOUT", env.str("SPMS_RENDER_TIMEOUT", default="120s")
-)
-SPMS_RENDER_MEMORY_LIMIT = durations.parse_bytes(
-    "SPMS_RENDER_MEMORY_LIMIT", env.str("SPMS_RENDER_MEMORY_LIMIT", default="1500M")
-)
+SPMS_INLINE_DEADLINE = environment.duration_seconds("SPMS_INLINE_DEADLINE", "30s")
+SPMS_RENDER_TIMEOUT = environment.duration_seconds("SPMS_RENDER_TIMEOUT", "120s")
+SPMS_RENDER_MEMORY_LIMIT = environment.size_bytes("SPMS_RENDER_MEMORY_LIMIT", "1500M")
 # A rendering process is replaced after this many renders, so that no leak can grow.
 SPMS_RENDERS_PER_CHILD = environment.positive("SPMS_RENDERS_PER_CHILD", 100)
 # The PDF variant: pdf/ua-1 (accessible), or pdf/a-3a (for archiving, with its source attached).
 SPMS_PDF_VARIANT = environment.choice("SPMS_PDF_VARIANT", "pdf/ua-1", ("pdf/ua-1", "pdf/a-3a"))
 # The largest request bodies: an upload, such as a photograph, and any other.
-SPMS_MAX_UPLOAD_BYTES = durations.parse_bytes("SPMS_MAX_UPLOAD", env.str("SPMS_MAX_UPLOAD", default="32M"))
+SPMS_MAX_UPLOAD_BYTES = environment.size_bytes("SPMS_MAX_UPLOAD", "32M")
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
 
 # Whether a separate ASGI server sends a task's events (docs/events.md), and how many streams it keeps open.
@@ -107,17 +100,11 @@ SPMS_QUEUE_LIMIT = environment.positive("SPMS_QUEUE_LIMIT", 1000)
 SPMS_QUEUE_LIMIT_PER_USER = environment.positive("SPMS_QUEUE_LIMIT_PER_USER", 250)
 # How often a transient fault (a killed process, a locked database) is retried: after 60, 120, 240 s.
 SPMS_MAX_RETRIES = environment.positive("SPMS_MAX_RETRIES", 3)
-SPMS_RETRY_BACKOFF = durations.parse_seconds(
-    "SPMS_RETRY_BACKOFF", env.str("SPMS_RETRY_BACKOFF", default="60s")
-)
+SPMS_RETRY_BACKOFF = environment.duration_seconds("SPMS_RETRY_BACKOFF", "60s")
 # How long finished tasks and their PDFs are kept; a document's newest PDF is not deleted.
-SPMS_TASK_RETENTION = durations.parse_seconds(
-    "SPMS_TASK_RETENTION", env.str("SPMS_TASK_RETENTION", default="90d")
-)
+SPMS_TASK_RETENTION = environment.duration_seconds("SPMS_TASK_RETENTION", "90d")
 # How long running tasks may take to finish when the cluster is stopped; Docker kills after 10 s.
-SPMS_SHUTDOWN_GRACE = durations.parse_seconds(
-    "SPMS_SHUTDOWN_GRACE", env.str("SPMS_SHUTDOWN_GRACE", default="8s")
-)
+SPMS_SHUTDOWN_GRACE = environment.duration_seconds("SPMS_SHUTDOWN_GRACE", "8s")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -322,38 +309,8 @@ STORAGES = {
 FILE_UPLOAD_TEMP_DIR = SPMS_DATA_DIR
 DATA_UPLOAD_MAX_MEMORY_SIZE = SPMS_MAX_BODY_BYTES
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["documents.api.parsers.BoundedJsonParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "documents.api.negotiation.JsonOnlyNegotiation",
-    "DEFAULT_FILTER_BACKENDS": ["documents.api.filters.StrictFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "documents.api.pagination.StandardPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": ["documents.api.throttling.UserWindowThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"person": SPMS_API_THROTTLE_RATE},
-    "EXCEPTION_HANDLER": "spms.problems.exception_handler",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    # The allowed ?version= of the schema, which becomes a part of the file name.
-    "ALLOWED_VERSIONS": ("1",),
-}
-
-SPECTACULAR_SETTINGS = {
-    "TITLE": "SPMS",
-    "DESCRIPTION": "Documents of a research agency's projects, and their PDFs.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "spms.schema.complete"],
-}
+REST_FRAMEWORK = api_settings.rest_framework(SPMS_API_THROTTLE_RATE)
+SPECTACULAR_SETTINGS = api_settings.SPECTACULAR
 
 # Lines for people, or JSON for machines with the ids of request and task and an entry for each request.
 SPMS_LOGS = environment.choice("SPMS_LOGS", "json" if SPMS_HTTPS else "lines", ("lines", "json"))

@@ -8,8 +8,8 @@ def address(document, query=""):
 
 def send(client, document, file, headers=None, **values):
     """Upload an image to a document, from its begin; a list of files is a mistake of clients."""
-    for one in file if isinstance(file, list) else [file]:
-        one.seek(0)
+    for upload in file if isinstance(file, list) else [file]:
+        upload.seek(0)
     path = f"/api/v1/documents/{document.pk}/images/"
     return client.post(path, {"file": file, **values}, format="multipart", headers=headers or {})
 

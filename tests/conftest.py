@@ -5,8 +5,7 @@ import os
 import pytest
 from rest_framework.test import APIClient
 
-from documents.pages import task_tables
-from documents.queue import routing, statistics
+from documents.queue import failure_groups, statistics, thread_shares
 from documents.rendering import pool
 from metrics import flag
 from metrics.collection import activity
@@ -23,8 +22,8 @@ def _end_children():
 @pytest.fixture(autouse=True)
 def _forget_what_was_known():
     statistics.mean_service_seconds.cache_clear()
-    routing.inline_slots.cache_clear()
-    task_tables._groups.cache_clear()
+    thread_shares.clear_caches()
+    failure_groups.clear_cache()
     flag.forget()
     activity.clear_cache()
     context.clear_caches()

@@ -41,11 +41,11 @@ def project(*members: User, **values) -> Project:
         name=f"Marine Science {number}", leader=leader
     )
     defaults = {"title": f"Seagrass of bay {number}", "tag": f"SP-2026-{number:03d}", "year": 2026}
-    made = Project.objects.create(business_area=area, **(defaults | values))
+    created = Project.objects.create(business_area=area, **(defaults | values))
     for position, member in enumerate(members):
         role = Membership.Role.LEAD if position == 0 else Membership.Role.SCIENTIST
-        Membership.objects.create(project=made, user=member, role=role, position=position)
-    return made
+        Membership.objects.create(project=created, user=member, role=role, position=position)
+    return created
 
 
 def document(*members: User, kind: str = "concept_plan", **values) -> Document:

@@ -19,9 +19,9 @@ def file_of(image, image_format="PNG", **options):
 
 def prepared(content):
     """Return what is kept of a file, as an image."""
-    made = processing.prepare(io.BytesIO(content))
-    image = Image.open(io.BytesIO(made.content))
-    assert (image.size, image.mode) == (made.size, "RGB")
+    files = processing.prepare(io.BytesIO(content))
+    image = Image.open(io.BytesIO(files.content))
+    assert (image.size, image.mode) == (files.size, "RGB")
     return image
 
 
@@ -29,8 +29,8 @@ def colour(image):
     return image.getpixel((image.width // 2, image.height // 2))
 
 
-def is_close(found, wanted, by=6):
-    return all(abs(one - two) <= by for one, two in zip(found, wanted, strict=True))
+def is_close(actual, expected, by=6):
+    return all(abs(a - b) <= by for a, b in zip(actual, expected, strict=True))
 
 
 def tag(kind, body):

@@ -1,1 +1,1 @@
-"""The HTTP API of documents and tasks: HTTP only, everything else is called."""
+"""The HTTP API of documents and tasks; the work itself is done in the layers below."""

@@ -1,6 +1,5 @@
-"""The endpoints of cycles, for staff: open one, look, stop, resume, send letters again, note that one came back."""
+"""The endpoints of cycles, for staff: open, list, stop and resume them, send letters again, record bounces."""
 
-from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -29,7 +28,6 @@ from documents.api.serializers_cycles import (
 from documents.api.strict import require_no_body
 from documents.models import Cycle, Letter
 from documents.tasks.cycles import actions, preparation
-from documents.tasks.notifications import task as notification_task
 
 TASK_RESPONSES: dict[int, Any] = {200: TaskSerializer, 201: TaskSerializer, 202: TaskSerializer}
 PROBLEMS: dict[int, Any] = dict.fromkeys((409, 500, 502, 504), ProblemSerializer)
@@ -60,20 +58,14 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
         request=CycleRequestSerializer, responses=TASK_RESPONSES | PROBLEMS | {200: PreviewSerializer}
     )
     def create(self, request: Request) -> Response:
-        """Open a cycle: make the reports and send the letters; or say what would be made (``dry_run``)."""
+        """Open a cycle: create its reports and send its letters; ``dry_run`` returns what would be created."""
         form = CycleRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        cycle, asked = form.cycle(), form.validated_data
-        if asked["dry_run"]:
+        cycle = form.cycle()
+        if form.validated_data["dry_run"]:
             actions.check_new(cycle.year)
             return Response(PreviewSerializer(preparation.preview(cycle)).data)
-        subscribe = partial(
-            notification_task.subscribe,
-            user=cast("User", request.user),
-            notify=asked["notify"],
-            webhook=asked["webhook"],
-        )
-        return task_responses.respond_with_task(request, actions.open_request(cycle, subscribe))
+        return task_responses.respond_with_task(request, actions.open_request(cycle, form.subscribe))
 
     @extend_schema(request=None, responses={200: CycleSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
@@ -86,24 +78,24 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
     @extend_schema(request=None, responses=TASK_RESPONSES | PROBLEMS)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        """Go on with what is left, in a new task."""
+        """Prepare and send what is left, in a new task."""
         require_no_body(request)
         return task_responses.respond_with_task(request, actions.resume_request(self.get_object()))
 
     @extend_schema(request=ResendSerializer, responses=TASK_RESPONSES | PROBLEMS)
     @action(detail=True, methods=["post"])
     def again(self, request: Request, pk: str) -> Response:
-        """Send all letters again that failed, or that were perhaps sent."""
+        """Send all letters again that failed, or all that were perhaps sent."""
         form = ResendSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        return _again(request, self.get_object(), form.validated_data)
+        return _resend(request, self.get_object(), form.validated_data)
 
 
 @extend_schema_view(get=extend_schema(responses={200: LetterSerializer(many=True), **STAFF_ONLY}))
 class LettersView(ListAPIView[Letter]):
     """The letters of a cycle."""
 
-    queryset = Letter.objects.none()  # what the schema is made from
+    queryset = Letter.objects.none()  # from which the schema is generated
     serializer_class = LetterSerializer
     filterset_class = LetterFilter
     permission_classes = (IsAdminUser,)
@@ -114,26 +106,26 @@ class LettersView(ListAPIView[Letter]):
 
 
 class LetterResendView(APIView):
-    """Sends one letter again."""
+    """One letter, to send again."""
 
     permission_classes = (IsAdminUser,)
 
     @extend_schema(request=None, responses=TASK_RESPONSES | PROBLEMS)
     def post(self, request: Request, cycle_id: int, letter_id: int) -> Response:
-        """Send a letter again that failed or was perhaps sent, to its person's present address."""
+        """Send a letter again that failed or was perhaps sent, to the person's current address."""
         require_no_body(request)
         cycle = _cycle(cycle_id)
-        return _again(request, cycle, {"pk": get_object_or_404(cycle.letters, pk=letter_id).pk})
+        return _resend(request, cycle, {"pk": get_object_or_404(cycle.letters, pk=letter_id).pk})
 
 
 class BounceView(APIView):
-    """Notes that a letter came back."""
+    """The bounce of a letter."""
 
     permission_classes = (IsAdminUser,)
 
     @extend_schema(request=BounceSerializer, responses={200: LetterSerializer, 409: ProblemSerializer})
     def post(self, request: Request, cycle_id: int, letter_id: int) -> Response:
-        """Note that a letter came back: what a mail gateway, or a person, calls."""
+        """Record that a letter bounced; for a mail gateway or a person."""
         form = BounceSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         letter = get_object_or_404(_cycle(cycle_id).letters.select_related("person"), pk=letter_id)
@@ -148,6 +140,6 @@ def _cycle(pk: Any) -> Cycle:
     return cycle
 
 
-def _again(request: Request, cycle: Cycle, chosen: dict[str, Any]) -> Response:
-    actions.resend_or_raise(cycle.letters.filter(**chosen))
+def _resend(request: Request, cycle: Cycle, criteria: dict[str, Any]) -> Response:
+    actions.resend_or_raise(cycle.letters.filter(**criteria))
     return task_responses.respond_with_task(request, actions.resume_request(cycle))

@@ -1,23 +1,22 @@
-"""The endpoints: who may, what is asked, which status; the work is done elsewhere."""
+"""The endpoints of documents and their PDFs."""
 
 import uuid
 from dataclasses import replace
-from functools import partial
-from typing import Any, cast
 
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import parsers, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import get_object_or_404
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from documents import exceptions
 from documents.api import downloads, images as image_uploads, prefer_header, task_responses
+from documents.api.permissions import DocumentPermission
+from documents.api.query_parameters import PdfParameters, RenderParameters
 from documents.api.serializers import (
     DocumentSerializer,
     ImageSerializer,
@@ -28,45 +27,26 @@ from documents.api.serializers import (
     WaitingImageSerializer,
 )
 from documents.content import chapters, editions
-from documents.content.editions import Edition
 from documents.filters import DocumentFilter
 from documents.models import Document, Task
 from documents.queue import lifecycle
-from documents.tasks.notifications import task as notification_task
 from documents.tasks.pdf import task as pdf_task
-
-FORCE_PARAMETER = OpenApiParameter("force", bool, description="Render again although nothing has changed.")
-EDITION_PARAMETERS = (
-    OpenApiParameter("variant", str, enum=editions.VARIANTS, description="Accessible, or for the archive."),
-    OpenApiParameter(
-        "reports", str, enum=["approved", "all"], description="Which reports an annual report has."
-    ),
-    OpenApiParameter("division", str, description="One division's part of an annual report, by its name."),
-)
-TASK_PARAMETER = OpenApiParameter(
-    "task", uuid.UUID, description="The PDF that this task made, instead of the present one."
-)
 
 
 class DocumentViewSet(viewsets.ModelViewSet[Document]):
-    """Documents, their images and their PDFs: for the project's members and for staff."""
+    """Documents, their images and their PDFs, for the project's members and for staff."""
 
     serializer_class = DocumentSerializer
     filterset_class = DocumentFilter
+    permission_classes = (IsAuthenticated, DocumentPermission)
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
     def get_queryset(self) -> QuerySet[Document]:
         """Return the documents that the sender may read, change and render."""
         return Document.objects.for_user(self.request.user).select_related("project")
 
-    def perform_destroy(self, instance: Document) -> None:
-        """Delete a document; only staff may."""
-        if not self.request.user.is_staff:
-            raise PermissionDenied("Only staff may delete a document.")
-        instance.delete()
-
     @extend_schema(
-        parameters=[FORCE_PARAMETER, *EDITION_PARAMETERS, prefer_header.PREFER],
+        parameters=[RenderParameters, prefer_header.PREFER],
         request=SubscriptionRequestSerializer,
         responses={
             200: TaskSerializer,
@@ -77,40 +57,39 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     )
     @action(detail=True, methods=["post"], url_path="pdf", url_name="pdf", serializer_class=TaskSerializer)
     def pdf(self, request: Request, pk: str) -> Response:
-        """Make the PDF of the document as it is now, unless it is there already."""
+        """Render the PDF of the document's current version, unless it exists already."""
         form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        user, options = cast("User", request.user), form.validated_data
-        subscribe = partial(
-            notification_task.subscribe, user=user, notify=options["notify"], webhook=options["webhook"]
-        )
         document = self._printable()
-        edition = _edition(request, document)
-        task_request, is_forced = pdf_task.request_for(document, edition), _bool_parameter(request, "force")
-        done = None if is_forced else lifecycle.latest_result(pdf_task.KIND, task_request.fingerprint)
-        if done is not None:
-            subscribe(done)
-            return task_responses.task_response(done, 200)
+        parameters = RenderParameters.parse(request, is_annual=not document.kind_info.has_project)
+        edition = parameters["edition"]
+        task_request = pdf_task.request_for(document, edition)
+        existing = (
+            None if parameters["force"] else lifecycle.latest_result(pdf_task.KIND, task_request.fingerprint)
+        )
+        if existing is not None:
+            form.subscribe(existing)
+            return task_responses.task_response(existing, 200)
         return task_responses.respond_with_task(
             request,
             replace(
                 task_request,
                 estimate_seconds=pdf_task.estimate_seconds(document, edition),
-                on_begin=subscribe,
+                on_begin=form.subscribe,
             ),
         )
 
     @extend_schema(
-        parameters=[TASK_PARAMETER, *EDITION_PARAMETERS, *downloads.PARAMETERS],
+        parameters=[PdfParameters, *downloads.PARAMETERS],
         responses=downloads.response_schemas(downloads.PDF),
     )
     @pdf.mapping.get
     def get_pdf(self, request: Request, pk: str) -> HttpResponseBase:
-        """Send the PDF of the document as it is now, or the one that a task made."""
+        """Send the PDF of the document's current version, or the one that a task rendered."""
         document = self._printable()
-        edition = _edition(request, document)
-        task = _task_from(document, request.query_params.get("task")) or pdf_task.current_task(
-            document, edition
+        parameters = PdfParameters.parse(request, is_annual=not document.kind_info.has_project)
+        task = _task_from(document, parameters.get("task")) or pdf_task.current_task(
+            document, parameters["edition"]
         )
         if task is None:
             raise exceptions.PdfMissing(f"Make it with POST {request.path} first.")
@@ -142,7 +121,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         filter_backends=[],
     )
     def images(self, request: Request, pk: str) -> Response:
-        """Keep an image for use in this document's sections: at once, or as a task when it is large."""
+        """Add an image for use in this document's sections: at once, or by a task if it is large."""
         return image_uploads.upload(request, self.get_object())
 
     @extend_schema(responses=ImageSerializer(many=True))
@@ -153,32 +132,17 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
         return Response(ImageSerializer(images, many=True).data)
 
     def _printable(self) -> Document:
-        """Return the document with all that is printed, or answer 404."""
+        """Return the document with everything that its PDF prints. Raises Http404."""
         visible = chapters.prefetch_for_print(Document.objects.for_user(self.request.user))
         document: Document = get_object_or_404(visible, pk=self.kwargs["pk"])
         return document
 
 
-def _bool_parameter(request: Request, name: str) -> bool:
-    text = request.query_params.get(name, "false").lower()
-    if text not in {"true", "false", "1", "0"}:
-        raise ValidationError({name: "Send true or false."})
-    return text in {"true", "1"}
-
-
-def _edition(request: Request, document: Document) -> Edition:
-    chosen = {name: request.query_params.get(name, "") for name in ("variant", "reports", "division")}
-    return editions.parse(is_annual=not document.kind_info.has_project, **chosen)
-
-
-def _task_from(document: Document, task_id: str | None) -> Task | None:
-    """Return the document's task with this id and a PDF; None when no id is given. Raises PdfMissing."""
+def _task_from(document: Document, task_id: uuid.UUID | None) -> Task | None:
+    """Return the document's task with this id and a PDF; None if no id is given. Raises PdfMissing."""
     if task_id is None:
         return None
-    try:
-        criteria: dict[str, Any] = {"pk": uuid.UUID(task_id), "status": Task.Status.SUCCEEDED}
-    except ValueError as error:
-        raise ValidationError({"task": "Send the id of a task."}) from error
-    if (task := document.tasks.filter(**criteria).first()) is None:
+    succeeded = document.tasks.filter(status=Task.Status.SUCCEEDED)
+    if (task := succeeded.filter(pk=task_id).first()) is None:
         raise exceptions.PdfMissing("This document has no PDF from such a task.")
     return task

@@ -1,4 +1,4 @@
-"""Send a kept file: conditional, in ranges, never from memory."""
+"""Send a stored file: conditionally, in ranges, never from memory."""
 
 import re
 from collections.abc import Iterator
@@ -22,12 +22,14 @@ SAME_ORIGIN_FRAME = "default-src 'none'; style-src 'unsafe-inline'; object-src '
 ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 PARAMETERS = [
     OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="One range, such as bytes=0-99."),
-    OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of what is there."),
+    OpenApiParameter(
+        "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the file that the client has."
+    ),
 ]
 
 
 def response_schemas(media_type: str) -> dict[Any, Any]:
-    """Return what ``send`` answers, as the schema says it."""
+    """Return the responses of ``send_file`` for the schema."""
     whole_or_part = {(status, media_type): OpenApiTypes.BINARY for status in (200, 206)}
     return {**whole_or_part, **dict.fromkeys((304, 416), OpenApiResponse())}
 
@@ -35,23 +37,23 @@ def response_schemas(media_type: str) -> dict[Any, Any]:
 def send_file(
     request: HttpRequest, name: str, *, size_bytes: int, digest: str, filename: str, media_type: str = PDF
 ) -> HttpResponseBase:
-    """Return the answer for a kept file: 200, 206 for one range, 304 when the client has it, 416.
+    """Return a stored file: 200, 206 for one range, 304 if the client has it, or 416.
 
-    Several ranges in one request are answered with the whole file, as RFC 9110 allows.
+    A request for several ranges gets the whole file, as RFC 9110 allows. Raises FileNotFoundError.
     """
     etag = f'"{digest}"'
-    if (short := get_conditional_response(request, etag=etag)) is not None:
-        return _for_own_pages(short)
+    if (not_modified := get_conditional_response(request, etag=etag)) is not None:
+        return _allow_own_pages(not_modified)
     response = _body(request, name, size_bytes, etag, media_type)
     response.headers["ETag"] = etag
     response.headers["Accept-Ranges"] = "bytes"
     if disposition := content_disposition_header(as_attachment=media_type != PDF, filename=filename):
         response.headers["Content-Disposition"] = disposition
-    return _for_own_pages(response)
+    return _allow_own_pages(response)
 
 
 def send_result(request: HttpRequest, task: Task, *, filename: str = "") -> HttpResponseBase:
-    """Return the answer for the file of a task, under ``filename`` or its own. Raises FileNotFoundError."""
+    """Return the file of a task as ``filename``, or under its own name. Raises FileNotFoundError."""
     if (file := StoredFile.of(task)) is None:
         raise FileNotFoundError(f"task {task.pk} has no file")
     return send_file(
@@ -64,10 +66,10 @@ def send_result(request: HttpRequest, task: Task, *, filename: str = "") -> Http
     )
 
 
-def _for_own_pages(response: HttpResponseBase) -> HttpResponseBase:
-    """Let the document's page show it in a frame, and no other site; a PDF needs nothing from anywhere.
+def _allow_own_pages(response: HttpResponseBase) -> HttpResponseBase:
+    """Allow only the pages of this site to show the file in a frame; a PDF loads nothing.
 
-    Also with a 304: its headers take the place of those that the browser has kept.
+    A 304 gets the same headers, as they replace those that the browser has stored.
     """
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
@@ -96,7 +98,7 @@ def _body(request: HttpRequest, name: str, size_bytes: int, etag: str, media_typ
 
 
 def _bounds(first: str, last: str, size_bytes: int) -> tuple[int, int]:
-    """Return the first and last byte of a range such as 0-99, 100- or -100 (the last hundred)."""
+    """Return the offsets of the first and last byte of a range such as 0-99, 100- or -100 (the last hundred)."""
     if not first:
         return max(0, size_bytes - int(last)), size_bytes - 1
     return int(first), min(int(last or size_bytes), size_bytes - 1)

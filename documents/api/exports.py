@@ -1,7 +1,6 @@
-"""The endpoint that begins exports; what it answers is a task like any other."""
+"""The endpoint that begins exports; it responds with a task like any other."""
 
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -14,24 +13,23 @@ from rest_framework.views import APIView
 from documents.api import prefer_header, task_responses
 from documents.api.serializers import ProblemSerializer, SubscriptionRequestSerializer, TaskSerializer
 from documents.tasks.exports import spec, task as export_task
-from documents.tasks.notifications import task as notification_task
 
 MAX_FILTER_CHARACTERS = 100
 
 
 @extend_schema_field({"anyOf": [{"type": "string", "maxLength": MAX_FILTER_CHARACTERS}, {"type": "integer"}]})
 class FilterValue(serializers.CharField):
-    """What rows are filtered by: a text or a whole number."""
+    """A value to filter rows by: a text or a whole number."""
 
     def to_internal_value(self, data: Any) -> str:
-        """Return it as a text."""
+        """Return the value as a text. Raises ValidationError."""
         if type(data) not in {str, int}:
             raise serializers.ValidationError("Send a text or a whole number.")
         return super().to_internal_value(data)
 
 
 class ExportSerializer(SubscriptionRequestSerializer):
-    """Which rows in which format; ``filters`` are those of the list of projects or documents."""
+    """The rows to export and their format; ``filters`` are those of the list of projects or documents."""
 
     what = serializers.ChoiceField(choices=spec.RESOURCES)
     format = serializers.ChoiceField(
@@ -43,13 +41,13 @@ class ExportSerializer(SubscriptionRequestSerializer):
     make = serializers.BooleanField(default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Add what is meant as ``export``. Raises ExportUnknown."""
+        """Add the parsed ``export``. Raises InvalidExport."""
         words = {name: attrs[name] for name in ("what", "format", "filters", "make")}
         return attrs | {"export": spec.parse(**words)}
 
 
 class ExportsView(APIView):
-    """Exports of what the sender may see, as CSV, XLSX, JSON Lines or a ZIP of PDFs."""
+    """Exports of the rows that the sender may see, as CSV, XLSX, JSON Lines or a ZIP of PDFs."""
 
     @extend_schema(
         parameters=[prefer_header.PREFER],
@@ -62,18 +60,14 @@ class ExportsView(APIView):
         },
     )
     def post(self, request: Request) -> Response:
-        """Make an export, unless there is one of the same rows that have not changed."""
+        """Begin an export, unless one exists of the same rows and they have not changed."""
         form = ExportSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        user, asked = cast("User", request.user), form.validated_data
-        export = asked["export"]
-        subscribe = partial(
-            notification_task.subscribe, user=user, notify=asked["notify"], webhook=asked["webhook"]
-        )
-        state = spec.current_version(export, user)
-        if (done := export_task.find_existing(export, state)) is not None:
-            subscribe(done)
-            return task_responses.task_response(done, 200)
+        user, export = cast("User", request.user), form.validated_data["export"]
+        version = spec.current_version(export, user)
+        if (existing := export_task.find_existing(export, version)) is not None:
+            form.subscribe(existing)
+            return task_responses.task_response(existing, 200)
         return task_responses.respond_with_task(
-            request, replace(export_task.request_for(export, state), on_begin=subscribe)
+            request, replace(export_task.request_for(export, version), on_begin=form.subscribe)
         )

@@ -1,4 +1,4 @@
-"""How lists are filtered."""
+"""The filters of lists."""
 
 from typing import Any
 
@@ -15,27 +15,29 @@ PAGINATION_PARAMETERS = frozenset({"page", "page_size"})
 
 
 class StrictFilterBackend(filters.DjangoFilterBackend):
-    """Filters lists; a parameter that a list does not know is refused, so that a typing error is heard of."""
+    """Filters lists and refuses unknown parameters, so that clients notice a misspelt one."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
-        """Return the rows that are asked for; what is not a list has no filters. Raises ValidationError."""
+        """Return the matching rows of a list; a single row is not filtered. Raises ValidationError."""
         if getattr(view, "detail", False):
             return queryset
         filterset = self.get_filterset_class(view, queryset)
-        own = getattr(filterset, "base_filters", {})
-        valid_names = [*own, *sorted(PAGINATION_PARAMETERS)]
+        list_filters = getattr(filterset, "base_filters", {})
+        valid_names = [*list_filters, *sorted(PAGINATION_PARAMETERS)]
         unknown = sorted(set(request.query_params) - set(valid_names))
-        wrong = dict.fromkeys(unknown, f"Unknown parameter; known are: {', '.join(valid_names)}.")
-        if wrong := wrong | dict.fromkeys(_blank(request, own), "Send a value, or leave it out."):
-            raise ValidationError(wrong)
+        problems = dict.fromkeys(unknown, f"Unknown parameter; known are: {', '.join(valid_names)}.")
+        if problems := problems | dict.fromkeys(
+            _blank(request, list_filters), "Send a value, or leave it out."
+        ):
+            raise ValidationError(problems)
         filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return filtered
 
 
-def _blank(request: Request, own: dict[str, filters.Filter]) -> list[str]:
+def _blank(request: Request, list_filters: dict[str, filters.Filter]) -> list[str]:
     """Return the filters that were sent without a value although only a text may be empty."""
-    texts = {name for name, field in own.items() if isinstance(field, filters.CharFilter)}
-    return [name for name in own if request.query_params.get(name) == "" and name not in texts]
+    texts = {name for name, field in list_filters.items() if isinstance(field, filters.CharFilter)}
+    return [name for name in list_filters if request.query_params.get(name) == "" and name not in texts]
 
 
 class TaskFilter(filters.FilterSet):
@@ -59,7 +61,7 @@ class CycleFilter(filters.FilterSet):
 
 
 class LetterFilter(filters.FilterSet):
-    """Filters of the list of letters; a mail gateway finds one by its ``message_id``."""
+    """Filters of the list of letters; a mail gateway finds a letter by its ``message_id``."""
 
     class Meta:
         model = Letter

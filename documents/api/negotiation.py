@@ -1,4 +1,4 @@
-"""Which media type an answer has."""
+"""The media type of responses."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 
 class JsonOnlyNegotiation(DefaultContentNegotiation):
-    """Answer in JSON whatever is asked for: a PDF is sent as a file, and its errors must stay readable."""
+    """Always chooses JSON: a client that accepts only PDFs must still be able to read errors."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

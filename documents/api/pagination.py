@@ -1,4 +1,4 @@
-"""Pages of lists."""
+"""The pages of lists."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ class StandardPagination(PageNumberPagination):
     max_page_size = 100
 
     def get_page_size(self, request: Request) -> int:
-        """Return how many rows a page has. Raises ValidationError for what is no number above zero."""
+        """Return the number of rows on a page. Raises ValidationError unless it is a whole number above zero."""
         text = request.query_params.get(self.page_size_query_param, str(self.page_size)).lstrip("0")
         if not (text.isascii() and text.isdecimal()):
             raise ValidationError({self.page_size_query_param: "Send a whole number above zero."})
         return self.max_page_size if len(text) > 3 else min(int(text), self.max_page_size)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """Say in the schema that both numbers begin at one."""
+        """Return the parameters with a minimum of one."""
         parameters = super().get_schema_operation_parameters(view)
         return [parameter | {"schema": {"type": "integer", "minimum": 1}} for parameter in parameters]

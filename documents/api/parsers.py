@@ -1,4 +1,4 @@
-"""Reading bodies."""
+"""Parsers of request bodies."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from rest_framework.parsers import JSONParser
 
 
 class BoundedJsonParser(JSONParser):
-    """JSON that nests too deeply for Python is an error of its sender."""
+    """Parses JSON, and reports JSON that nests too deeply for Python as an error of the client."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        """Parse as usual."""
+        """Parse as usual. Raises ParseError."""
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:

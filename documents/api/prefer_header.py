@@ -1,4 +1,4 @@
-"""The ``Prefer`` header (RFC 7240): what a client would like, as far as it makes sense."""
+"""The ``Prefer`` header (RFC 7240)."""
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter
@@ -11,34 +11,34 @@ PREFER = OpenApiParameter(
     "Prefer",
     str,
     OpenApiParameter.HEADER,
-    description="respond-async, or wait=10 for so many seconds at most.",
+    description="respond-async, or wait=10 to wait for at most 10 seconds.",
 )
 
 
 def parse_prefer(request: Request) -> Preferences:
-    """Return what the request prefers; what is unknown or malformed is ignored, as the RFC says.
+    """Return the preferences of a request; unknown and malformed ones are ignored, as the RFC requires.
 
-    A longer wait than ``SPMS_INLINE_DEADLINE`` becomes that one.
+    The wait is limited to ``SPMS_INLINE_DEADLINE`` seconds.
     """
-    wishes: dict[str, str] = {}
-    for wish in request.headers.get("Prefer", "").split(","):
-        name, _, value = wish.partition(";")[0].partition("=")
-        wishes.setdefault(name.strip().lower(), value.strip().strip('"'))
-    wait = wishes.get("wait", "")
+    values: dict[str, str] = {}
+    for preference in request.headers.get("Prefer", "").split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        values.setdefault(name.strip().lower(), value.strip().strip('"'))
+    wait = values.get("wait", "")
     return Preferences(
-        respond_async="respond-async" in wishes,
+        respond_async="respond-async" in values,
         wait_seconds=min(float(wait), settings.SPMS_INLINE_DEADLINE) if is_whole_number(wait) else None,
     )
 
 
 def is_whole_number(text: str) -> bool:
-    """Say whether the text is a number of a sensible length in plain digits."""
+    """Return True if a text consists of one to nine ASCII digits."""
     return text.isascii() and text.isdecimal() and len(text) < 10
 
 
-def preference_applied(wish: Preferences, task: Task) -> dict[str, str]:
-    """Return the header that says which wishes were granted."""
-    granted = ["respond-async"] if wish.respond_async and task.mode == Task.Mode.QUEUE else []
-    if wish.wait_seconds is not None:
-        granted.append(f"wait={wish.wait_seconds:g}")
-    return {"Preference-Applied": ", ".join(granted)} if granted else {}
+def preference_applied(preferences: Preferences, task: Task) -> dict[str, str]:
+    """Return the header that lists the preferences that were honoured, if any."""
+    honoured = ["respond-async"] if preferences.respond_async and task.mode == Task.Mode.QUEUE else []
+    if preferences.wait_seconds is not None:
+        honoured.append(f"wait={preferences.wait_seconds:g}")
+    return {"Preference-Applied": ", ".join(honoured)} if honoured else {}

@@ -1,15 +1,13 @@
-"""Projects over HTTP."""
+"""The endpoints of projects."""
 
 from django.db.models import QuerySet
 from rest_framework import viewsets
 from rest_framework.permissions import IsAuthenticated
 
-from documents.api.permissions import IsStaffOrReadOnly
-from documents.api.serializers import (
-    ProjectSerializer,
-)
+from documents.api.serializers import ProjectSerializer
 from documents.filters import ProjectFilter
 from documents.models import Project
+from metrics.api.permissions import IsStaffOrReadOnly
 
 
 class ProjectViewSet(viewsets.ModelViewSet[Project]):

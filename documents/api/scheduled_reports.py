@@ -26,7 +26,7 @@ EXPORT_WORDS = {"what", "format", "filters", "make"}
 
 
 class ScheduledReportSerializer(StrictSerializer, serializers.ModelSerializer[ScheduledReport]):
-    """A scheduled report. ``arguments`` are those of ``POST exports/``, or the edition of a document's PDF."""
+    """A scheduled report; ``arguments`` are those of ``POST exports/``, or the edition of a document's PDF."""
 
     owner = serializers.CharField(source="owner.username", read_only=True)
     arguments = serializers.DictField(required=False, default=dict)
@@ -55,29 +55,33 @@ class ScheduledReportSerializer(StrictSerializer, serializers.ModelSerializer[Sc
         read_only_fields = ("next_run_at", "last_run_at", "last_task", "last_problem")
 
     def validate_cron(self, value: str) -> str:
-        """Refuse what never comes or comes too often. Raises CronRefused."""
+        """Refuse an expression that never matches or matches too often. Raises InvalidCronExpression."""
         cron.validate(value, timezone.localtime())
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Check that the arguments fit the kind. Raises ExportUnknown and EditionUnknown."""
-        shaping = ("kind", "document", "arguments")
-        if set(attrs) & set(shaping):
-            kind, document, given = (attrs.get(name, getattr(self.instance, name, None)) for name in shaping)
-            attrs["arguments"] = _arguments(kind, document, given or {})
+        """Check that the arguments fit the kind. Raises InvalidExport and UnknownEdition."""
+        names = ("kind", "document", "arguments")
+        if set(attrs) & set(names):
+            kind, document, arguments = (
+                attrs.get(name, getattr(self.instance, name, None)) for name in names
+            )
+            attrs["arguments"] = _arguments(kind, document, arguments or {})
         return attrs
 
 
 def _arguments(kind: Any, document: Document | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments in full."""
+    """Return the arguments of the task. Raises ValidationError, InvalidExport and UnknownEdition."""
     if kind == ScheduledReport.Kind.EXPORT:
         if document:
-            raise serializers.ValidationError({"document": "An export is of many; leave out document."})
+            raise serializers.ValidationError(
+                {"document": "An export contains many documents; leave out document."}
+            )
         _require_known(given, EXPORT_WORDS)
         words = {"what": "", "format": "", "filters": {}} | given
         return spec.parse(**words).as_arguments()
     if document is None:
-        raise serializers.ValidationError({"document": "Say which document's PDF is to be made."})
+        raise serializers.ValidationError({"document": "Send the id of the document to render."})
     _require_known(given, set(vars(editions.DEFAULT)))
     words = dict.fromkeys(vars(editions.DEFAULT), "") | given
     return editions.parse(is_annual=not document.kind_info.has_project, **words).as_arguments()
@@ -102,17 +106,17 @@ class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
     def get_queryset(self) -> QuerySet[ScheduledReport]:
-        """Return all: every maintainer keeps them."""
+        """Return all reports: every member of staff manages them."""
         return ScheduledReport.objects.select_related("owner", "document__project")
 
     def perform_create(self, serializer: serializers.BaseSerializer[ScheduledReport]) -> None:
-        """Keep it, owned by who made it, with its first time."""
+        """Store a report of the sender with its next run."""
         is_paused = serializer.validated_data.pop("is_paused", False)
         next_run_at = None if is_paused else _next(serializer.validated_data["cron"])
         serializer.save(owner=cast("User", self.request.user), next_run_at=next_run_at)
 
     def perform_update(self, serializer: serializers.BaseSerializer[ScheduledReport]) -> None:
-        """Change it; a new schedule or pause recomputes its next run."""
+        """Change a report; its next run is computed again."""
         values = serializer.validated_data
         report = self.get_object()
         is_paused = values.pop("is_paused", report.next_run_at is None)
@@ -122,7 +126,7 @@ class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
     @extend_schema(request=None, responses={202: TaskSerializer, 200: TaskSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
     def run(self, request: Request, pk: str) -> Response:
-        """Make it now, whenever its time is, and mail it to its receivers."""
+        """Make the report now and mail it to its receivers; its schedule does not change."""
         return task_responses.task_response(scheduled_reports.run(self.get_object()), 200)
 
 

@@ -1,4 +1,4 @@
-"""How projects, documents, images and tasks look in JSON."""
+"""The JSON of projects, documents, images and tasks."""
 
 from dataclasses import asdict
 from typing import Any, ClassVar
@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.db import IntegrityError, transaction
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import exceptions, serializers
+from rest_framework import serializers
 
 from documents.api.strict import StrictSerializer
 from documents.models import (
@@ -21,7 +21,7 @@ from documents.models import (
     richtext,
 )
 from documents.queue import registry, statistics
-from documents.tasks.notifications import webhooks
+from documents.tasks.notifications import task as notification_task, webhooks
 
 APPROVALS = {
     "project_lead": "lead_approved",
@@ -56,7 +56,7 @@ class ProjectSerializer(StrictSerializer, serializers.ModelSerializer[Project]):
 
 
 class VisibleProjectField(serializers.PrimaryKeyRelatedField[Project]):
-    """A reference to a project that the sender may see; others do not exist for them."""
+    """A reference to a project that the sender may see; other projects are reported as missing."""
 
     def get_queryset(self) -> Any:
         """Return the projects to choose from."""
@@ -70,14 +70,14 @@ class SectionsField(serializers.JSONField):
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "boolean"}})
 class ApprovalsField(serializers.Field[Any, Any, Any, Any]):
-    """The three approvals by name; only staff may give or take them."""
+    """The three approvals by name; only staff may change them."""
 
     def to_representation(self, value: Document) -> dict[str, bool]:
-        """Return each approval as given or not."""
+        """Return True for each approval that was given."""
         return {name: getattr(value, column) for name, column in APPROVALS.items()}
 
     def to_internal_value(self, data: Any) -> dict[str, bool]:
-        """Return the columns to set."""
+        """Return the values of the model's fields. Raises ValidationError."""
         if not isinstance(data, dict) or not set(data) <= set(APPROVALS):
             raise serializers.ValidationError(f"Send an object with any of: {', '.join(APPROVALS)}.")
         if not all(isinstance(given, bool) for given in data.values()):
@@ -100,60 +100,36 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
             *("version", "created_at", "updated_at"),
         )
         read_only_fields = ("version",)
-        # The constraints of the database are reported in save(), with a message that helps.
+        # create() and update() report the constraints of the database, with a message that says what to do.
         validators: ClassVar[list[Any]] = []
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Check what only staff may do, what may not change, and the sections against the kind."""
-        self._check_rights(attrs)
+        """Check what cannot change, and the project, sections and cover image against the kind and the document."""
         self._check_fixed(attrs)
         kind = document_types.DOCUMENT_TYPES[attrs.get("kind") or self.instance.kind]  # type: ignore[union-attr]
-        if not self.instance and kind.has_project != bool(attrs.get("project")):
-            what = "needs a project" if kind.has_project else "belongs to a year and has no project"
-            raise serializers.ValidationError({"project": f"A {kind.title.lower()} {what}."})
+        if not self.instance and (
+            problem := kind.find_project_problem(has_project=bool(attrs.get("project")))
+        ):
+            raise serializers.ValidationError({"project": problem})
         if "sections" in attrs:
             attrs["sections"] = richtext.clean_sections(kind, attrs["sections"])
         self._check_cover_image(attrs.get("cover_image"))
         return attrs
 
     def create(self, validated_data: dict[str, Any]) -> Document:
-        """Store a new document; raises ValidationError when there is one of its kind and year."""
+        """Store a new document. Raises ValidationError if one of its kind and year exists."""
         try:
             with transaction.atomic():
                 return super().create(validated_data)
         except IntegrityError as error:
-            raise _exists_already(validated_data) from error
+            raise _exists_already(validated_data["kind"], validated_data["year"]) from error
 
     def update(self, instance: Document, validated_data: dict[str, Any]) -> Document:
-        """Store the named members only, merge the sections, and count the version."""
-        with transaction.atomic():
-            locked = Document.objects.select_for_update().get(pk=instance.pk)
-            if "sections" in validated_data:
-                validated_data["sections"] = locked.sections | validated_data["sections"]
-            changes = {
-                name: value for name, value in validated_data.items() if getattr(locked, name) != value
-            }
-            for name, value in changes.items():
-                setattr(locked, name, value)
-            if changes:
-                self._save(locked, changes)
-        return locked
-
-    def _save(self, locked: Document, changes: dict[str, Any]) -> None:
-        locked.version += 1
+        """Store the named members only. Raises ValidationError if another document of its kind and year exists."""
         try:
-            with transaction.atomic():
-                locked.save(update_fields=[*changes, "version", "updated_at"])
+            return instance.apply_changes(validated_data)
         except IntegrityError as error:
-            raise _exists_already({"kind": locked.kind, "year": locked.year}) from error
-
-    def _check_rights(self, attrs: dict[str, Any]) -> None:
-        if self.context["request"].user.is_staff:
-            return
-        if attrs.get("status") == Document.Status.APPROVED or set(attrs) & set(APPROVALS.values()):
-            raise exceptions.PermissionDenied("Only staff may approve a document or change its approvals.")
-        if not self.instance and attrs.get("kind") == document_types.ANNUAL_REPORT.key:
-            raise exceptions.PermissionDenied("Only staff may create an annual report.")
+            raise _exists_already(instance.kind, validated_data.get("year", instance.year)) from error
 
     def _check_fixed(self, attrs: dict[str, Any]) -> None:
         for name in ("kind", "project"):
@@ -167,22 +143,20 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
             raise serializers.ValidationError({"cover_image": "Upload the image to this document first."})
 
 
-def _exists_already(values: dict[str, Any]) -> serializers.ValidationError:
-    title = document_types.DOCUMENT_TYPES[values["kind"]].title.lower()
-    return serializers.ValidationError(
-        {"year": f"There is a {title} for {values['year']} already; change that one."}
-    )
+def _exists_already(kind: str, year: int) -> serializers.ValidationError:
+    title = document_types.DOCUMENT_TYPES[kind].title.lower()
+    return serializers.ValidationError({"year": f"There is a {title} for {year} already; change that one."})
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
-    """How far a task is."""
+    """The progress of a task."""
 
     phase = serializers.CharField()
     pages = serializers.IntegerField()
 
 
 class ResultSerializer(serializers.Serializer[Any]):
-    """What a task made; ``pages`` and ``version`` are those of a PDF, ``rows`` those of an export."""
+    """The result of a task; only PDFs have ``pages`` and ``version``, only exports have ``rows``."""
 
     url = serializers.CharField(allow_null=True)
     fingerprint = serializers.CharField()
@@ -214,33 +188,42 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class SubscriptionRequestSerializer(StrictSerializer, serializers.Serializer[Any]):
-    """Who is told when the task has ended: the sender by mail, an allowed address by webhook."""
+    """Whom to notify when the task has ended: the sender by mail, an allowed address by webhook."""
 
     notify = serializers.BooleanField(default=False)
     webhook = serializers.CharField(max_length=500, default="", allow_blank=True)
 
     def validate_notify(self, value: bool) -> bool:
-        """Refuse a mail to nobody."""
+        """Refuse a mail to a user without an address."""
         if value and not self.context["request"].user.email:
             raise serializers.ValidationError("You have no e-mail address; ask the maintainer to add it.")
         return value
 
     def validate_webhook(self, value: str) -> str:
-        """Refuse an address to which nothing is sent."""
+        """Refuse an address that is not allowed."""
         if value and (reason := webhooks.find_problem(value)):
             raise serializers.ValidationError(reason)
         return value
 
+    def subscribe(self, task: Task) -> None:
+        """Notify the sender of the task's end, as the valid form says."""
+        notification_task.subscribe(
+            task,
+            self.context["request"].user,
+            notify=self.validated_data["notify"],
+            webhook=self.validated_data["webhook"],
+        )
+
 
 class ImageUploadSerializer(SubscriptionRequestSerializer):
-    """The multipart form of an upload; who asked is told when a large image is ready."""
+    """The multipart form of an upload; with ``notify``, the sender gets a mail when a large image is ready."""
 
     file = serializers.FileField()
     caption = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
-    """One try to send a notice."""
+    """One attempt to send a notice."""
 
     class Meta:
         model = Delivery
@@ -248,7 +231,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
 
 class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
-    """A notice with every try to send it."""
+    """A notice with every attempt to send it."""
 
     notice_id = serializers.UUIDField(source="pk", read_only=True)
     status = serializers.CharField(source="sender.status", default="waiting", read_only=True)
@@ -260,7 +243,7 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
 
 
 class QueuePositionSerializer(serializers.Serializer[Any]):
-    """Where a task stands in the queue, and in how many seconds it will probably be done."""
+    """The position of a task in the queue, from 1, and the seconds until it will probably be done."""
 
     position = serializers.IntegerField()
     estimated_seconds = serializers.IntegerField()
@@ -294,31 +277,31 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
 
     @extend_schema_field(QueuePositionSerializer(allow_null=True))
     def get_queue(self, task: Task) -> dict[str, int] | None:
-        """Return its place in the queue, or None when it does not wait there."""
+        """Return the position of the task in the queue, or None if it does not wait there."""
         places = self.context.get("places")
         place = statistics.position(task) if places is None else places.get(task.pk)
         return asdict(place) if place else None
 
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, task: Task) -> dict[str, object]:
-        """Return the phase and the pages so far."""
+        """Return the phase and the number of pages that are done."""
         return {"phase": task.phase, "pages": task.pages_done}
 
     @extend_schema_field(ResultSerializer(allow_null=True))
     def get_result(self, task: Task) -> dict[str, object] | None:
-        """Return the facts of the result and where it is, or None before it is there."""
+        """Return the result and its URL, or None if the task has none yet."""
         if task.result is None:
             return None
         return {"url": registry.result_url(task), **task.result, "fingerprint": task.fingerprint}
 
     @extend_schema_field(ProblemSerializer(allow_null=True))
     def get_error(self, task: Task) -> dict[str, object] | None:
-        """Return why it failed, as a problem."""
+        """Return the problem that ended the task, or None."""
         return {**task.error, "type": f"urn:spms:problem:{task.error['type']}"} if task.error else None
 
 
 class ImageSerializer(serializers.ModelSerializer[DocumentImage]):
-    """An image; ``url`` is usable in a section's ``<img src>`` at once, also while it is being prepared.
+    """An image; a section's ``<img src>`` may use its ``url`` at once, even while the image is being prepared.
 
     Until it is ``ready``, width and height are 0.
     """

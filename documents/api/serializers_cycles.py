@@ -1,4 +1,4 @@
-"""How cycles and their letters look in JSON."""
+"""The JSON of cycles and their letters."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class LetterTextSerializer(StrictSerializer):
     )
 
     def validate_subject(self, value: str) -> str:
-        """Refuse unknown placeholders, and whatever would begin another header."""
+        """Refuse unknown placeholders, and line breaks that would begin another header."""
         if reason := letter_template.find_problem(value, is_subject=True):
             raise serializers.ValidationError(reason)
         return value
@@ -34,7 +34,7 @@ class LetterTextSerializer(StrictSerializer):
 
 
 class CycleRequestSerializer(SubscriptionRequestSerializer):
-    """A cycle to open; with ``dry_run`` nothing is made, and the answer says what would be."""
+    """A cycle to open; with ``dry_run`` nothing is created, and the response says what would be."""
 
     year = serializers.IntegerField(validators=YEAR_VALIDATORS)
     due = serializers.DateField()
@@ -42,31 +42,31 @@ class CycleRequestSerializer(SubscriptionRequestSerializer):
     dry_run = serializers.BooleanField(default=False)
 
     def cycle(self) -> Cycle:
-        """Return the cycle that is asked for, not stored yet."""
-        asked = self.validated_data
-        letter = asked.get("letter") or {"subject": letter_template.SUBJECT, "text": letter_template.TEXT}
-        return Cycle(year=asked["year"], due=asked["due"], opened_by=self.context["request"].user, **letter)
+        """Return the requested cycle, which is not stored yet."""
+        values = self.validated_data
+        letter = values.get("letter") or {"subject": letter_template.SUBJECT, "text": letter_template.TEXT}
+        return Cycle(year=values["year"], due=values["due"], opened_by=self.context["request"].user, **letter)
 
 
 class LetterPreviewSerializer(serializers.Serializer[Any]):
-    """A letter as somebody reads it."""
+    """A letter as a person receives it."""
 
     subject = serializers.CharField()
     text = serializers.CharField()
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
-    """What opening a cycle would make."""
+    """The reports and letters that opening a cycle would create."""
 
     reports = serializers.IntegerField()
     letters = serializers.IntegerField()
     without_address = serializers.IntegerField()
-    seconds = serializers.FloatField(help_text="how long sending takes at the limit")
+    seconds = serializers.FloatField(help_text="how long sending takes at the maximum rate")
     example = LetterPreviewSerializer(allow_null=True)
 
 
 class LetterCountsSerializer(serializers.Serializer[Any]):
-    """How many letters are in each state."""
+    """The number of letters in each state."""
 
     waiting = serializers.IntegerField()
     sending = serializers.IntegerField()
@@ -76,7 +76,7 @@ class LetterCountsSerializer(serializers.Serializer[Any]):
 
 
 class CycleSerializer(serializers.ModelSerializer[Cycle]):
-    """A cycle: what was sent, what was not, and which task is at it."""
+    """A cycle with the number of its letters in each state, and its task."""
 
     opened_by = serializers.CharField(source="opened_by.username", default=None, read_only=True)
     state = serializers.ChoiceField(choices=["sending", "stopped", "done"], read_only=True)
@@ -92,7 +92,7 @@ class CycleSerializer(serializers.ModelSerializer[Cycle]):
 
     @extend_schema_field(LetterCountsSerializer)
     def get_letters(self, cycle: Cycle) -> dict[str, int]:
-        """Return how many letters are in each state."""
+        """Return the number of letters in each state."""
         return cycle.counts
 
 
@@ -117,12 +117,12 @@ class LetterSerializer(serializers.ModelSerializer[Letter]):
 
 
 class ResendSerializer(StrictSerializer):
-    """Which letters to send again."""
+    """The state of the letters to send again."""
 
     state = serializers.ChoiceField(choices=[Letter.State.FAILED, Letter.State.PERHAPS_SENT])
 
 
 class BounceSerializer(StrictSerializer):
-    """Why a letter came back."""
+    """Why a letter bounced."""
 
     reason = serializers.CharField(max_length=250)

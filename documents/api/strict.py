@@ -1,5 +1,6 @@
-"""Serializers that refuse members that nobody knows and values of other types."""
+"""Serializers that refuse unknown members and values of other types."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rest_framework import serializers
@@ -7,7 +8,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 NAMES = {bool: "boolean", str: "string", int: "integer"}
-# DRF takes a number for a text, a text for a number, and "off" for false.
+# DRF accepts a number as a text, a text as a number, and "off" as false.
 JSON_TYPES: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], type], ...] = (
     (serializers.BooleanField, bool),
     (serializers.CharField, str),
@@ -16,10 +17,10 @@ JSON_TYPES: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], type], ...]
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses members it does not know and values of another type, so that errors are heard of."""
+    """A serializer that refuses unknown members and values of another type, so that clients notice their mistakes."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Validate as usual after refusing what DRF would pass over."""
+        """Refuse what DRF would ignore, then validate as usual. Raises ValidationError."""
         if isinstance(data, dict) and (wrong := self._unknown(data) | self._of_other_types(data)):
             raise ValidationError(wrong)
         return super().to_internal_value(data)
@@ -38,7 +39,13 @@ class StrictSerializer(serializers.Serializer[Any]):
         return problems
 
 
+def decode_booleans(form: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the values of a multipart form, which has only texts, with these booleans decoded."""
+    booleans = {"true": True, "false": False}
+    return form | {name: booleans.get(str(form[name]), form[name]) for name in names if name in form}
+
+
 def require_no_body(request: Request) -> None:
-    """Read the body, so that broken JSON is an error, and refuse what we would not use."""
+    """Raise ParseError if the body is broken JSON, and ValidationError if it is not empty."""
     if request.data not in ({}, None):
         raise ValidationError("This call takes no body.")

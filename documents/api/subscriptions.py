@@ -1,4 +1,4 @@
-"""The notices of a task: for whoever asked for them, and for staff."""
+"""The endpoints of a task's notices, for the users who requested them and for staff."""
 
 import uuid
 
@@ -15,18 +15,18 @@ from documents.tasks.notifications import task as notification_task
 
 
 def visible_subscriptions(user: Viewer, task_id: uuid.UUID) -> QuerySet[Subscription]:
-    """Return the notices of a task that a person may see."""
+    """Return the notices of a task that a user may see. Raises Http404."""
     task = get_object_or_404(Task.objects.for_user(user), pk=task_id)
     subscriptions = task.notices.select_related("sender").prefetch_related("deliveries")
     return subscriptions if user.is_staff else subscriptions.filter(requested_by_id=user.pk)
 
 
 class SubscriptionsView(APIView):
-    """Who is told of a task's end, and every try to tell them."""
+    """The notices of a task's end, and every attempt to send them."""
 
     @extend_schema(responses=SubscriptionSerializer(many=True))
     def get(self, request: Request, task_id: uuid.UUID) -> Response:
-        """List the notices that the sender asked for; staff see all."""
+        """List the notices that the sender requested; staff see all."""
         return Response(SubscriptionSerializer(visible_subscriptions(request.user, task_id), many=True).data)
 
 
@@ -35,7 +35,7 @@ class ResendView(APIView):
 
     @extend_schema(request=None, responses={202: SubscriptionSerializer})
     def post(self, request: Request, task_id: uuid.UUID, notice_id: uuid.UUID) -> Response:
-        """Send a notice again; while it is being sent, nothing more happens."""
+        """Send a notice again, unless it is being sent already."""
         notice = get_object_or_404(visible_subscriptions(request.user, task_id), pk=notice_id)
         if notice.task.has_ended:
             notification_task.resend(notice)

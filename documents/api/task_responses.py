@@ -1,4 +1,4 @@
-"""From a request for work to its answer, whatever the kind of task: begun or joined, and told as HTTP tells it."""
+"""The responses of endpoints that create tasks, whatever their kind: a task is begun or joined, then shown."""
 
 import time
 
@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from documents import exceptions
 from documents.api import prefer_header
 from documents.api.serializers import TaskSerializer
+from documents.infrastructure import storage
 from documents.models import Task
 from documents.queue import lifecycle, routing
 from documents.queue.requests import TaskRequest
@@ -18,9 +19,10 @@ MAX_RETRY_AFTER_SECONDS = 30
 
 
 def respond_with_task(http_request: Request, task_request: TaskRequest) -> Response:
-    """Have a task made as the request prefers: 201 when it is done now, 200 when joined and done, 202 otherwise.
+    """Begin or join a task as the request prefers: 201 if it has ended, 200 if it was joined and has, otherwise 202.
 
-    Raises what ended the task, when it ended badly while the request waited.
+    Raises the task's own error if it failed while the request waited, TaskCancelled, and what ``routing.submit``
+    raises.
     """
     preferences, begun_at = prefer_header.parse_prefer(http_request), time.monotonic()
     task, is_new = routing.submit(task_request, user=http_request.user, preferences=preferences)
@@ -33,12 +35,29 @@ def respond_with_task(http_request: Request, task_request: TaskRequest) -> Respo
     return task_response(task, 201 if is_new else 200, prefer_header.preference_applied(preferences, task))
 
 
+def respond_with_upload(http_request: Request, task_request: TaskRequest) -> Response:
+    """Respond as ``respond_with_task`` does, and delete the request's upload unless a task has it.
+
+    ``task_request.source`` must be a file that this HTTP request stored. It is not needed if the request was refused,
+    or joined a task that has the same file under another name. A failed task keeps its source, for a retry.
+    """
+    try:
+        return respond_with_task(http_request, task_request)
+    finally:
+        if not Task.objects.filter(source=task_request.source).exists():
+            storage.delete(task_request.source)
+
+
 def task_response(task: Task, status: int, headers: dict[str, str] | None = None) -> Response:
-    """Return a task, as 202 while it has not ended."""
-    data = TaskSerializer(task).data
-    headers = {"Location": task.get_absolute_url(), **(headers or {})}
-    if task.has_ended:
-        return Response(data, status=status, headers=headers)
-    seconds = data["queue"]["estimated_seconds"] if data["queue"] else JOINED_RETRY_AFTER_SECONDS
-    headers["Retry-After"] = str(min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS))
-    return Response(data, status=202, headers=headers)
+    """Return a task, with ``status`` if it has ended and otherwise 202 and a ``Retry-After`` in seconds."""
+    location = {"Location": task.get_absolute_url()}
+    return status_response(task, status if task.has_ended else 202, location | (headers or {}))
+
+
+def status_response(task: Task, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a task with ``status``, and a ``Retry-After`` in seconds until it has ended."""
+    data, headers = TaskSerializer(task).data, headers or {}
+    if not task.has_ended:
+        seconds = data["queue"]["estimated_seconds"] if data["queue"] else JOINED_RETRY_AFTER_SECONDS
+        headers |= {"Retry-After": str(min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS))}
+    return Response(data, status=status, headers=headers)

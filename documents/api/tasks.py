@@ -1,79 +1,63 @@
-"""The endpoints of tasks: look, wait, fetch what was made, cancel, try again."""
+"""The endpoints of tasks: list them, wait for their end, download their files, cancel and retry them."""
 
-import threading
 import time
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from documents import exceptions
 from documents.api import downloads, prefer_header, task_responses
 from documents.api.filters import TaskFilter
+from documents.api.query_parameters import TaskParameters
 from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.api.strict import require_no_body
 from documents.models import Task
 from documents.queue import lifecycle, routing
 from metrics import instruments
 
-MAX_WAIT_SECONDS = 60
-WAIT_PARAMETER = OpenApiParameter(
-    "wait",
-    {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS},
-    description="Answer when the task has ended, or after so many seconds.",
-)
-
 
 class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Task]):
-    """Tasks: those that the sender asked for, and those of documents that they may read."""
+    """Tasks that the sender requested, and tasks of documents that they may read."""
 
     serializer_class = TaskSerializer
     filterset_class = TaskFilter
     lookup_value_regex = "[0-9a-f-]{36}"
-    # Who waits here holds a thread: the others stay free for everybody else.
-    _waiters = threading.BoundedSemaphore(max(1, settings.SPMS_WEB_THREADS // 2))
 
     def get_queryset(self) -> QuerySet[Task]:
         """Return the tasks that the sender may see."""
         return Task.objects.for_user(self.request.user)
 
-    @extend_schema(parameters=[WAIT_PARAMETER])
+    @extend_schema(parameters=[TaskParameters])
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Return a task; with ``wait``, as soon as it has ended or the time is over."""
-        wait_seconds = _wait_seconds(request)
-        task = self.get_object()
-        if wait_seconds and not task.has_ended and self._waiters.acquire(blocking=False):
-            begun_at = time.monotonic()
-            try:
-                task = lifecycle.wait(task.pk, deadline=begun_at + wait_seconds)
-            finally:
-                self._waiters.release()
+        """Return a task; with ``wait``, as soon as it has ended or the time is up."""
+        wait_seconds, begun_at = TaskParameters.parse(request).get("wait", 0), time.monotonic()
+        task = routing.wait_for_queue(self.get_object(), wait_seconds)
+        if wait_seconds:
             instruments.exclude_client_wait(request._request, time.monotonic() - begun_at)
-        return Response(TaskSerializer(task).data)
+        return task_responses.status_response(task)
 
     @extend_schema(parameters=downloads.PARAMETERS, responses=downloads.response_schemas("*/*"))
     @action(detail=True, methods=["get"])
     def file(self, request: Request, pk: str) -> HttpResponseBase:
-        """Send the file that a task made."""
+        """Send the file of a task."""
         task = self.get_object()
         if not task.has_ended or not task.file:
-            raise exceptions.FileMissing("This task has no file: look at its status and message.")
+            raise exceptions.FileMissing("This task has no file; its status and message say why.")
         try:
             return downloads.send_result(request, task)
         except FileNotFoundError as error:
-            raise exceptions.FileMissing("It was removed meanwhile; have it made again.") from error
+            raise exceptions.FileMissing("The file was removed. Request it again.") from error
 
     @extend_schema(request=None, responses={200: TaskSerializer, 409: ProblemSerializer})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """End a task that has not ended yet."""
+        """Cancel a task that has not ended yet."""
         require_no_body(request)
         task = self.get_object()
         lifecycle.cancel(task.pk, by=request.user.get_username())
@@ -86,16 +70,8 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
-        """Let a failed or cancelled task run again, with all its attempts."""
+        """Run a failed or cancelled task again, with all its attempts."""
         require_no_body(request)
-        wish = prefer_header.parse_prefer(request)
-        failed = self.get_object()
-        task = routing.resubmit(failed, preferences=wish, user=request.user)
-        return task_responses.task_response(task, 200, prefer_header.preference_applied(wish, task))
-
-
-def _wait_seconds(request: Request) -> float:
-    text = request.query_params.get("wait", "0")
-    if not prefer_header.is_whole_number(text) or int(text) > MAX_WAIT_SECONDS:
-        raise ValidationError({"wait": f"Send a whole number of seconds from 0 to {MAX_WAIT_SECONDS}."})
-    return float(text)
+        preferences = prefer_header.parse_prefer(request)
+        task = routing.resubmit(self.get_object(), preferences=preferences, user=request.user)
+        return task_responses.task_response(task, 200, prefer_header.preference_applied(preferences, task))

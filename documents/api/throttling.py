@@ -1,4 +1,4 @@
-"""How many requests a person may make."""
+"""Limits the number of requests of each user."""
 
 import time
 from typing import TYPE_CHECKING
@@ -12,9 +12,10 @@ if TYPE_CHECKING:  # views import their throttles
 
 
 class UserWindowThrottle(UserRateThrottle):
-    """Counts each person's requests in fixed windows, in each web process (SPMS_API_THROTTLE_RATE).
+    """Counts each user's requests in fixed windows, in each web process (SPMS_API_THROTTLE_RATE).
 
-    DRF's own keeps the time of every request and copies them all at each: slow at rates like ours.
+    DRF's own throttle stores the time of every request and copies them all on each request, which is slow at rates
+    like ours.
     """
 
     scope = "person"

@@ -1,4 +1,4 @@
-"""A token for a name and a password."""
+"""The endpoint that exchanges a username and password for a token."""
 
 from typing import Any
 
@@ -13,18 +13,18 @@ from documents.api.parsers import BoundedJsonParser
 
 
 class TokenView(ObtainAuthToken):
-    """Sign in; failures are counted, and too many of them are a 429."""
+    """Signs users in; too many failures are a 429."""
 
-    # Who signs in need not be signed in: an old token or session that comes along does not matter.
+    # An old token or session in the request does not matter.
     authentication_classes = ()
     parser_classes = (parsers.FormParser, parsers.MultiPartParser, BoundedJsonParser)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """Authenticate with Django's own request, on which the counter of failures leaves its mark."""
+        """Return the context with Django's own request, which django-axes marks when it counts a failure."""
         return {**super().get_serializer_context(), "request": self.request._request}
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Return the person's token; their failures are forgotten, as after signing in on a page."""
+        """Return the user's token and reset the count of their failures, as after signing in on a page."""
         form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         user = form.validated_data["user"]

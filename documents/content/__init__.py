@@ -1,1 +1,1 @@
-"""What a document prints: its edition, its chapters, its blocks."""
+"""The content of a document's PDF: its edition, its chapters, its blocks."""

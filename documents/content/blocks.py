@@ -49,7 +49,7 @@ class Approval:
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectHead:
-    """What the cover or a chapter's head says of a project."""
+    """The facts of a project on the cover or in a chapter's head."""
 
     title: str
     tag: str
@@ -152,7 +152,7 @@ def get_cover(document: Document, edition: Edition = editions.DEFAULT) -> Cover:
 
 
 def iter_blocks(document: Document, edition: Edition = editions.DEFAULT) -> Iterator[Block]:
-    """Yield what follows the cover, in the order of the pages."""
+    """Yield the blocks after the cover, in the order of the pages."""
     if document.kind_info.has_project:
         yield from _sections(document, document.kind_info.section_keys())
     else:
@@ -160,7 +160,7 @@ def iter_blocks(document: Document, edition: Edition = editions.DEFAULT) -> Iter
 
 
 def get_document(document_id: int) -> Document | None:
-    """Return a document with all that its cover prints, in as few queries as possible."""
+    """Return a document with everything that its cover prints, or None if it was deleted."""
     return chapters.prefetch_for_print(Document.objects.filter(pk=document_id)).first()
 
 
@@ -277,22 +277,22 @@ def _annual_blocks(document: Document, edition: Edition) -> Iterator[Block]:
 def _annual_contents(document: Document, edition: Edition) -> Iterator[ContentsEntry]:
     titles = {section.key: section.title for section in document.kind_info.sections}
 
-    def own(*keys: str) -> Iterator[ContentsEntry]:
+    def sections(*keys: str) -> Iterator[ContentsEntry]:
         return (ContentsEntry(anchor=key, title=titles[key], level=1) for key in keys)
 
-    yield from own("directors_message", "service_delivery", "research_introduction")
+    yield from sections("directors_message", "service_delivery", "research_introduction")
     for area, reports in groupby(
         chapters.iter_report_titles(document, document_types.PROGRESS_REPORT, edition), key=chapters.area_of
     ):
         yield ContentsEntry(anchor=f"area-{area.pk}", title=area.name, level=1)
         yield from map(_chapter_entry, reports)
-    yield from own("student_introduction")
+    yield from sections("student_introduction")
     yield from map(
         _chapter_entry, chapters.iter_report_titles(document, document_types.STUDENT_REPORT, edition)
     )
     if chapters.external_projects(document, edition).exists():
         yield ContentsEntry(anchor="external", title="External partnerships", level=1)
-    yield from own("publications")
+    yield from sections("publications")
 
 
 def _chapter(report: Document) -> ChapterBlock:

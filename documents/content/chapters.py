@@ -1,4 +1,4 @@
-"""Which reports and projects an annual report prints, read a few at a time."""
+"""The reports and projects that an annual report prints, read a few at a time."""
 
 from collections.abc import Iterator
 from itertools import batched
@@ -15,18 +15,18 @@ LISTED_STATUSES = (Project.Status.ACTIVE, Project.Status.UPDATE, Project.Status.
 
 
 def count(document: Document, edition: Edition) -> int:
-    """Return how many chapters an annual report has."""
+    """Return the number of chapters of an annual report."""
     return sum(_reports(document, kind, edition).count() for kind in KINDS)
 
 
 def iter_reports(
     document: Document, kind: document_types.DocumentType, edition: Edition
 ) -> Iterator[Document]:
-    """Yield the reports that become chapters, in the order of the pages, with all that they print."""
-    # First the ids in order: sorting whole rows would lay all their texts in the database's memory.
-    for some in batched(_reports(document, kind, edition).values_list("pk", flat=True), BATCH):
-        reports = prefetch_for_print(Document.objects.filter(pk__in=some)).in_bulk()
-        yield from (reports[pk] for pk in some if pk in reports)
+    """Yield the reports that become chapters, in the order of the pages, with everything that they print."""
+    # The ids are read first: sorting whole rows would load all their texts into the database's memory.
+    for ids in batched(_reports(document, kind, edition).values_list("pk", flat=True), BATCH):
+        reports = prefetch_for_print(Document.objects.filter(pk__in=ids)).in_bulk()
+        yield from (reports[pk] for pk in ids if pk in reports)
 
 
 def iter_report_titles(
@@ -38,7 +38,7 @@ def iter_report_titles(
 
 
 def external_projects(document: Document, edition: Edition) -> QuerySet[Project]:
-    """Return the partnerships that are listed."""
+    """Return the external partnerships that an annual report lists."""
     projects = Project.objects.filter(
         kind=Project.Kind.EXTERNAL, status__in=LISTED_STATUSES, year__lte=document.year
     )
@@ -49,7 +49,7 @@ def external_projects(document: Document, edition: Edition) -> QuerySet[Project]
 
 
 def prefetch_for_print(documents: QuerySet[Document]) -> QuerySet[Document]:
-    """Read along what a cover or a chapter prints, in as few queries as possible."""
+    """Return the documents with everything that a cover or a chapter prints, in as few queries as possible."""
     members = Prefetch("project__memberships", queryset=Membership.objects.select_related("user"))
     return documents.select_related("project__business_area__leader", "cover_image").prefetch_related(
         members, "images"
@@ -57,7 +57,7 @@ def prefetch_for_print(documents: QuerySet[Document]) -> QuerySet[Document]:
 
 
 def project_of(report: Document) -> Project:
-    """Return the project that a report is about."""
+    """Return the project of a report. Raises ValueError for an annual report."""
     if report.project is None:
         raise ValueError(f"report {report.pk} has no project")
     return report.project

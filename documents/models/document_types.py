@@ -31,6 +31,13 @@ class DocumentType:
         """Return the keys of the sections in printing order."""
         return [section.key for section in self.sections]
 
+    def find_project_problem(self, *, has_project: bool) -> str:
+        """Return why a document of this kind must, or must not, have a project; an empty text if it is right."""
+        if has_project == self.has_project:
+            return ""
+        rule = "needs a project" if self.has_project else "belongs to a year and has no project"
+        return f"A {self.title.lower()} {rule}."
+
 
 def _sections(*pairs: tuple[str, str]) -> tuple[Section, ...]:
     return tuple(Section(key=key, title=title) for key, title in pairs)

@@ -1,9 +1,10 @@
 """A project's documents, and the annual reports."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 
 from documents.models import document_types, richtext
@@ -97,10 +98,27 @@ class Document(models.Model):
         kind = document_types.DOCUMENT_TYPES.get(self.kind)
         if kind is None:
             return
-        if kind.has_project != (self.project_id is not None):
-            message = "needs a project" if kind.has_project else "belongs to a year and has no project"
-            raise ValidationError({"project": f"A {kind.title.lower()} {message}."})
+        if problem := kind.find_project_problem(has_project=self.project_id is not None):
+            raise ValidationError({"project": problem})
         self.sections = richtext.clean_sections(kind, self.sections)
+
+    @transaction.atomic
+    def apply_changes(self, values: Mapping[str, Any]) -> "Document":
+        """Store the values that differ from the row as it is now, count one version, and return the row.
+
+        ``sections`` are merged into the stored ones. The row is locked, so a concurrent change of other fields is
+        not undone. Raises IntegrityError if another document of its kind and year exists, and DoesNotExist.
+        """
+        locked = Document.objects.select_for_update().get(pk=self.pk)
+        sections = locked.sections | values.get("sections", {})
+        merged = {**values, "sections": sections}
+        changes = {name: value for name, value in merged.items() if getattr(locked, name) != value}
+        for name, value in changes.items():
+            setattr(locked, name, value)
+        if changes:
+            locked.version += 1
+            locked.save(update_fields=[*changes, "version", "updated_at"])
+        return locked
 
     def bump_version(self) -> None:
         """Increment the version atomically."""

@@ -1,1 +1,1 @@
-"""Keeping an installation going: supervisor, schedules, backup, the gauges of the work."""
+"""Operating an installation: supervisor, schedules, backup, the metrics of tasks."""

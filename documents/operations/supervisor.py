@@ -50,7 +50,7 @@ class Supervisor:
         try:
             clusters.deregister(self._name)
         except (DatabaseError, InterfaceError) as error:
-            logger.warning("its tasks go back when their leases lapse: %s", str(error).strip())
+            logger.warning("the tasks are requeued when their leases expire: %s", str(error).strip())
 
     def _heartbeat(self, *, is_measured: bool) -> None:
         memory_bytes = processes.worker_memory_bytes() if is_measured else None

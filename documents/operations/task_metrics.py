@@ -1,4 +1,4 @@
-"""The figures of the task rows that the evaluation of the thresholds reads."""
+"""The figures of tasks that the evaluation of the thresholds reads."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,14 @@ from documents.models import Task, document_types
 from documents.queue import statistics
 from documents.tasks.pdf import task as pdf_task
 from metrics import instruments
+from metrics.decisions import metric_names
 
 DAY = timedelta(days=1)
 LONG_WAIT = timedelta(seconds=10)
 
 
 def register() -> None:
-    """Register these figures with the metrics."""
+    """Register this module as the provider of the metrics."""
     instruments.register_provider(
         instruments.MetricsProvider(
             kinds=tuple(document_types.DOCUMENT_TYPES),
@@ -69,7 +70,7 @@ def _seconds(row: Mapping[str, Any]) -> float | None:
 
 
 def queue() -> instruments.Queue:
-    """Return the live workers, the due tasks, and for how many seconds none of these was taken."""
+    """Return the live workers, the due tasks, and the seconds since a worker last took one of them."""
     return instruments.Queue(
         live_workers=statistics.live_workers(),
         waiting=Task.objects.due().count(),
@@ -81,16 +82,16 @@ def gauges() -> Mapping[str, float]:
     """Return the current values of the gauges by name."""
     ended = Task.objects.filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - DAY)
     return {
-        "spms_queue_depth": Task.objects.due().count(),
-        "spms_queue_lag_seconds": statistics.lag_seconds(),
-        "spms_queue_workers": statistics.live_workers(),
-        "spms_pdfs_last_24h": ended.filter(status=Task.Status.SUCCEEDED).count(),
-        "spms_users_waited_last_24h": _users_who_waited(ended),
+        metric_names.QUEUE_DEPTH: Task.objects.due().count(),
+        metric_names.QUEUE_LAG_SECONDS: statistics.lag_seconds(),
+        metric_names.QUEUE_WORKERS: statistics.live_workers(),
+        metric_names.PDFS_LAST_24H: ended.filter(status=Task.Status.SUCCEEDED).count(),
+        metric_names.USERS_WAITED_LAST_24H: _users_who_waited(ended),
     }
 
 
 def _users_who_waited(ended: QuerySet[Task]) -> int:
-    """Return how many people waited longer than LONG_WAIT; SQLite would call Python for each difference."""
+    """Return how many people waited longer than LONG_WAIT. In SQL, SQLite would call Python for each difference."""
     rows = ended.values_list("requested_by", "created_at", "finished_at")
     waited = {
         user for user, created, finished in rows.iterator() if finished and finished - created > LONG_WAIT

@@ -1,4 +1,4 @@
-"""Addresses under ``/dashboard/cycles/``."""
+"""The URLs under ``/dashboard/cycles/``."""
 
 from django.urls import path
 

@@ -1,6 +1,6 @@
-"""The pages of reporting cycles, for staff: open one, watch it, manage its letters.
+"""The pages of reporting cycles, for staff: open a cycle, watch it, manage its letters.
 
-They do what the API does, by the same functions; a worker is asked for where there is one, so no page has to wait.
+They call the same functions as the API, and prefer the queue, so that no page waits while workers are alive.
 """
 
 from collections.abc import Callable
@@ -37,16 +37,16 @@ class CycleForm(forms.Form):
     )
 
     def clean_subject(self) -> str:
-        """Refuse unknown placeholders, and whatever would begin another header."""
-        return _plain(self.cleaned_data["subject"], is_subject=True)
+        """Refuse unknown placeholders, and line breaks that would begin another header."""
+        return _require_valid(self.cleaned_data["subject"], is_subject=True)
 
     def clean_text(self) -> str:
         """Refuse unknown placeholders."""
-        return _plain(self.cleaned_data["text"], is_subject=False)
+        return _require_valid(self.cleaned_data["text"], is_subject=False)
 
 
 class BounceForm(forms.Form):
-    """Why a letter came back."""
+    """Why a letter bounced."""
 
     reason = forms.CharField(max_length=250)
 
@@ -54,17 +54,17 @@ class BounceForm(forms.Form):
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """List the cycles, with the form that opens the next one."""
-    first = {
+    initial = {
         "year": timezone.localdate().year,
         "subject": letter_template.SUBJECT,
         "text": letter_template.TEXT,
     }
-    return _overview(request, CycleForm(initial=first))
+    return _overview(request, CycleForm(initial=initial))
 
 
 @require_POST
 def open_new(request: HttpRequest) -> HttpResponse:
-    """Show what a new cycle would make, or open it."""
+    """Show what a new cycle would create, or open it."""
     form = CycleForm(request.POST)
     if not form.is_valid():
         return _overview(request, form)
@@ -88,13 +88,13 @@ def cycle(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def live_partial(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return the part of a cycle's page that changes."""
+    """Return the live part of a cycle's page."""
     return render(request, "cycles/_cycle_live.html", _context(pk))
 
 
 @require_POST
 def perform_action(request: HttpRequest, pk: int) -> HttpResponse:
-    """Stop, resume, send letters again, or note that one came back."""
+    """Stop or resume a cycle, send letters again, or record a bounce."""
     cycle = _context(pk)["cycle"]
     action = ACTIONS.get(request.POST.get("action", ""))
     if action is None:
@@ -109,16 +109,16 @@ def perform_action(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _stop(request: HttpRequest, cycle: Cycle) -> str:
     actions.stop(cycle, cast("User", request.user))
-    return "It was stopped; nothing is lost. Resume it whenever you like."
+    return "The cycle was stopped; nothing is lost. Resume it at any time."
 
 
 def _resume(request: HttpRequest, cycle: Cycle) -> str:
     _begin(request, actions.resume_request(cycle))
-    return "It goes on."
+    return "The cycle was resumed."
 
 
 def _again(request: HttpRequest, cycle: Cycle) -> str:
-    """Send one letter again when one is named, and all in the named state otherwise."""
+    """Send the named letter again, or all letters in the named state."""
     letters = cycle.letters.filter(state=request.POST.get("state", ""))
     if request.POST.get("letter"):
         letters = letters.filter(pk=_letter(request, cycle).pk)
@@ -130,9 +130,9 @@ def _again(request: HttpRequest, cycle: Cycle) -> str:
 def _bounce(request: HttpRequest, cycle: Cycle) -> str:
     form = BounceForm(request.POST)
     if not form.is_valid():
-        raise exceptions.CycleStateConflict("Say in at most 250 characters why it came back.")
+        raise exceptions.CycleStateConflict("Say in at most 250 characters why the letter bounced.")
     actions.mark_bounced(_letter(request, cycle), form.cleaned_data["reason"])
-    return "It was noted that the letter came back."
+    return "The bounce was recorded."
 
 
 ACTIONS: dict[str, Callable[[HttpRequest, Cycle], str]] = {
@@ -144,10 +144,10 @@ ACTIONS: dict[str, Callable[[HttpRequest, Cycle], str]] = {
 
 
 def _letter(request: HttpRequest, cycle: Cycle) -> Letter:
-    """Return the letter that the form names by its number or by its address."""
-    number, address = request.POST.get("letter", ""), request.POST.get("address", "")
-    if number.isascii() and number.isdecimal():
-        return get_object_or_404(cycle.letters, pk=number)
+    """Return the letter that the form names by its id or its address. Raises CycleStateConflict and Http404."""
+    letter_id, address = request.POST.get("letter", ""), request.POST.get("address", "")
+    if letter_id.isascii() and letter_id.isdecimal():
+        return get_object_or_404(cycle.letters, pk=letter_id)
     letter = cycle.letters.filter(address__iexact=address).first() if address else None
     if letter is None:
         raise exceptions.CycleStateConflict("No letter went to this address.")
@@ -158,7 +158,7 @@ def _begin(request: HttpRequest, task_request: TaskRequest) -> None:
     routing.submit(task_request, user=cast("User", request.user), preferences=ASYNC)
 
 
-def _plain(text: str, *, is_subject: bool) -> str:
+def _require_valid(text: str, *, is_subject: bool) -> str:
     if reason := letter_template.find_problem(text, is_subject=is_subject):
         raise forms.ValidationError(reason)
     return text
@@ -178,7 +178,7 @@ def _overview(
 
 
 def _context(pk: int) -> dict[str, Any]:
-    """Return what the page of a cycle shows. Raises Http404."""
+    """Return the context of a cycle's page. Raises Http404."""
     cycle = actions.get_with_counts(pk)
     if cycle is None:
         raise Http404

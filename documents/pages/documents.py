@@ -1,4 +1,4 @@
-"""The pages of everybody who is signed in: my documents, and one of them. What changes goes through the public API."""
+"""The pages of documents, for all users: a list and one document. Changes go through the public API."""
 
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ MAX_VERSIONS = 20
 
 
 class FilterForm(forms.Form):
-    """Which documents are listed."""
+    """The filters of the list of documents."""
 
     q = forms.CharField(max_length=100, required=False)
     kind = forms.ChoiceField(choices=[("", "any kind"), *document_types.choices()], required=False)
@@ -29,7 +29,7 @@ class FilterForm(forms.Form):
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """List the documents of who is signed in."""
+    """List the user's documents."""
     form = FilterForm(request.GET)
     filters = form.cleaned_data if form.is_valid() else {}
     page = Paginator(_documents(request, filters), PER_PAGE).get_page(request.GET.get("page"))
@@ -42,8 +42,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 def document(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one document."""
-    shown = _context(request, pk)
-    return render(request, "documents/document.html", shown | _images(shown["document"]))
+    context = _context(request, pk)
+    return render(request, "documents/document.html", context | _images(context["document"]))
 
 
 @require_safe
@@ -62,23 +62,23 @@ def images_partial(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _images(document: Document) -> dict[str, Any]:
-    """Return what the strip of images shows, and the task of the newest one that is not ready."""
+    """Return the images of a document, and the task of the newest one that is not ready."""
     images = list(document.images.select_related("task"))
     waiting = [image for image in images if image.state == DocumentImage.State.WAITING]
     return {"images": images, "image_task": waiting[-1].task if waiting else None}
 
 
 def _documents(request: HttpRequest, filters: dict[str, Any]) -> QuerySet[Document]:
-    done = Task.objects.filter(document=OuterRef("pk"), kind=pdf_task.KIND, status=Task.Status.SUCCEEDED)
+    pdfs = Task.objects.filter(document=OuterRef("pk"), kind=pdf_task.KIND, status=Task.Status.SUCCEEDED)
     documents = Document.objects.for_user(cast("User", request.user)).select_related("project")
     documents = documents.filter(**{name: filters[name] for name in ("kind", "year") if filters.get(name)})
     if text := filters.get("q"):
         documents = documents.filter(Q(project__tag__icontains=text) | Q(project__title__icontains=text))
-    return documents.annotate(has_pdf=Exists(done)).defer("sections").order_by("-updated_at", "-pk")
+    return documents.annotate(has_pdf=Exists(pdfs)).defer("sections").order_by("-updated_at", "-pk")
 
 
 def _context(request: HttpRequest, pk: int) -> dict[str, Any]:
-    """Return what the page of a document shows. Raises Http404."""
+    """Return the context of a document's page. Raises Http404."""
     visible = Document.objects.for_user(cast("User", request.user)).select_related("project__business_area")
     document = get_object_or_404(visible, pk=pk)
     tasks = Task.objects.filter(document=document, kind=pdf_task.KIND)

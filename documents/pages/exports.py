@@ -1,4 +1,4 @@
-"""The page of exports, for everybody who is signed in. What changes goes through the public API."""
+"""The page of exports, for all users; changes go through the public API."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,14 +21,14 @@ TABLES = [(name, title) for name, title in FORMATS if name != spec.ZIP]
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRow:
-    """One of somebody's exports."""
+    """One of the user's exports."""
 
     task: Task
     export: ExportSpec
 
 
 class FilterForm(forms.Form):
-    """The fields of a form that begins an export of ``what``; ``task`` is one of it that is in flight."""
+    """The fields of a form that begins an export of ``what``; ``task`` is such an export in flight, or None."""
 
     format = forms.ChoiceField()
     kind = forms.ChoiceField(required=False)
@@ -58,18 +58,18 @@ class FilterForm(forms.Form):
             cast("forms.ChoiceField", self.fields[name]).choices = values
 
     def add_prefix(self, field_name: str) -> str:
-        """Return the name that the API knows a field by."""
+        """Return the name of a field in the API."""
         return field_name if field_name == "format" else f"filters.{field_name}"
 
 
 @require_safe
 @login_required
 def exports(request: HttpRequest) -> HttpResponse:
-    """Show the forms, and what came of them."""
+    """Show the forms and the user's newest exports."""
     rows = _rows(request)
     in_flight = {row.export.what: row.task for row in reversed(rows) if not row.task.has_ended}
-    shown = [FilterForm(what, in_flight.get(what)) for what in spec.RESOURCES]
-    return render(request, "exports/page.html", {"forms": shown, "rows": rows})
+    forms_by_what = [FilterForm(what, in_flight.get(what)) for what in spec.RESOURCES]
+    return render(request, "exports/page.html", {"forms": forms_by_what, "rows": rows})
 
 
 @require_safe
@@ -80,8 +80,7 @@ def exports_partial(request: HttpRequest) -> HttpResponse:
 
 
 def _rows(request: HttpRequest) -> list[ExportRow]:
-    """Return somebody's newest exports."""
-    own = Task.objects.filter(kind=export_task.KIND, requested_by=cast("User", request.user)).order_by(
-        "-created_at"
-    )
-    return [ExportRow(task=task, export=spec.from_arguments(task.arguments)) for task in own[:MAX_EXPORTS]]
+    """Return the user's newest exports."""
+    tasks = Task.objects.filter(kind=export_task.KIND, requested_by=cast("User", request.user))
+    newest = tasks.order_by("-created_at")[:MAX_EXPORTS]
+    return [ExportRow(task=task, export=spec.from_arguments(task.arguments)) for task in newest]

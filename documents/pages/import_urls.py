@@ -1,4 +1,4 @@
-"""Addresses under ``/dashboard/imports/``."""
+"""The URLs under ``/dashboard/imports/``."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Addresses under ``/dashboard/reports/``."""
+"""The URLs under ``/dashboard/reports/``."""
 
 from django.urls import path
 

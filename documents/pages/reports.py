@@ -33,7 +33,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def reports_partial(request: HttpRequest) -> HttpResponse:
-    """Return the part that a change renews."""
+    """Return the list of reports, which each change reloads."""
     return render(request, "reports/_reports.html", _listed())
 
 

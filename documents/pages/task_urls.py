@@ -1,4 +1,4 @@
-"""Addresses under ``/dashboard/tasks/``."""
+"""The URLs under ``/dashboard/tasks/``."""
 
 from django.urls import path
 

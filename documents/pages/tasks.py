@@ -19,13 +19,13 @@ from django.views.decorators.http import require_POST, require_safe
 from documents import exceptions
 from documents.models import PeriodicTask, Task
 from documents.pages import task_tables
-from documents.queue import hints, leases, lifecycle, statistics
+from documents.queue import failure_groups, hints, leases, lifecycle, listings, statistics
 
 MAX_AT_ONCE = 500
 
 
 class FilterForm(forms.Form):
-    """Which tasks are listed."""
+    """The filters of the list of tasks."""
 
     q = forms.CharField(max_length=100, required=False)
     status = forms.ChoiceField(choices=(("", "any state"), *Task.Status.choices), required=False)
@@ -59,13 +59,13 @@ def task(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 
 @require_safe
 def task_live_partial(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
-    """Return the part of a task's page that changes."""
+    """Return the live part of a task's page."""
     return render(request, "tasks/_task_live.html", _task_context(task_id))
 
 
 @require_POST
 def perform_action(request: HttpRequest) -> HttpResponse:
-    """Retry or cancel the tasks that were chosen."""
+    """Retry or cancel the chosen tasks."""
     action = {"retry": hints.retry, "cancel": tasks_cancelled_by(request)}.get(request.POST.get("action", ""))
     if action is None:
         messages.error(request, "Choose retry or cancel.")
@@ -77,9 +77,9 @@ def perform_action(request: HttpRequest) -> HttpResponse:
 @require_POST
 def retry_group(request: HttpRequest, key: str) -> HttpResponse:
     """Retry all failed tasks of one group, up to MAX_AT_ONCE."""
-    group = next((group for group in task_tables.failed_groups() if group.key == key), None)
+    group = next((group for group in failure_groups.recent_groups() if group.key == key), None)
     if group is None:
-        messages.error(request, "Nothing failed in this way any more.")
+        messages.error(request, "No task of this group is failed any more.")
     else:
         _flash_result(
             request, *_apply_to_each(Task.objects.filter(pk__in=group.task_ids[:MAX_AT_ONCE]), hints.retry)
@@ -103,17 +103,17 @@ def resume(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def run_schedule(request: HttpRequest, name: str) -> HttpResponse:
-    """Begin a scheduled task at once."""
+    """Begin a scheduled task now."""
     schedule = get_object_or_404(PeriodicTask, kind=name)
     hints.begin_scheduled(schedule.kind)
-    messages.success(request, f"“{name}” was begun.")
+    messages.success(request, f"The task “{name}” was started.")
     return redirect("task-pages")
 
 
 def tasks_cancelled_by(request: HttpRequest) -> Callable[[Task], None]:
     """Return a function that cancels a task in the name of the request's user."""
-    by = request.user.get_username()
-    return lambda chosen: lifecycle.cancel(chosen.pk, by=by)
+    username = request.user.get_username()
+    return lambda task: lifecycle.cancel(task.pk, by=username)
 
 
 def _apply_to_each(chosen: Iterable[Task], action: Callable[[Task], None]) -> tuple[int, list[str]]:
@@ -152,14 +152,14 @@ def _next(request: HttpRequest) -> str:
 
 
 def _live_context() -> dict[str, Any]:
-    counts = task_tables.counts()
+    counts = statistics.counts_by_status()
     return {
         "counts": counts,
         "waiting": counts[Task.Status.QUEUED] + counts[Task.Status.RETRYING],
         "running": task_tables.running(),
-        "waits": task_tables.waits(statistics.lag_seconds()),
+        "waits": statistics.wait_times(),
         "clusters": task_tables.clusters(),
-        "groups": task_tables.failed_groups(),
+        "groups": failure_groups.recent_groups(),
         "schedules": task_tables.schedules(),
         "paused": hints.paused(),
         "now": timezone.now(),
@@ -174,7 +174,7 @@ def _list_context(request: HttpRequest) -> dict[str, Any]:
     query.pop("before", None)
     return {
         "form": form,
-        "found": task_tables.listing(filters, before),
+        "listed": listings.page(filters, before),
         "query": query.urlencode(),
         "before": before,
         "here": request.get_full_path().replace("/list/", "/"),

@@ -1,4 +1,4 @@
-"""The pages of everybody who is signed in."""
+"""The URLs of the pages for all users."""
 
 from django.urls import path
 

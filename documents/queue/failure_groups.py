@@ -2,12 +2,20 @@
 
 import hashlib
 import re
+import threading
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import cachetools
+from django.db.models import Count, Max
 from django.utils import timezone
+
+from documents.models import Task
+
+MAX_TASKS = 2000
+MONTH = timedelta(days=30)
 
 # Text that differs between two cases of the same fault: ids, addresses, numbers, file names, quotations.
 _VARIABLE_TEXT = (
@@ -31,6 +39,25 @@ class FailureGroup:
     first_at: datetime
     last_at: datetime
     task_ids: tuple[uuid.UUID, ...]
+
+
+def recent_groups() -> list[FailureGroup]:
+    """Return the groups of the last thirty days' failed tasks, largest first; of the newest MAX_TASKS tasks."""
+    failed = Task.objects.filter(status=Task.Status.FAILED, finished_at__gt=timezone.now() - MONTH)
+    totals = failed.aggregate(count=Count("pk"), newest=Max("finished_at"))
+    return _group_newest(totals["count"], totals["newest"])
+
+
+# A page asks every other second, and the groups change only with the number of failures or the newest one.
+@cachetools.cached(cachetools.LRUCache(maxsize=1), lock=threading.Lock())
+def _group_newest(count: int, newest: datetime | None) -> list[FailureGroup]:
+    failed = Task.objects.filter(status=Task.Status.FAILED).order_by("-finished_at")
+    return group_failures(failed.values_list("pk", "kind", "error", "finished_at")[: min(count, MAX_TASKS)])
+
+
+def clear_cache() -> None:
+    """Make the next call of ``recent_groups`` read the failures again."""
+    _group_newest.cache_clear()
 
 
 def normalise(detail: str) -> str:

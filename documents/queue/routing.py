@@ -4,8 +4,6 @@
 """
 
 import contextlib
-import functools
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,17 +11,12 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
+from documents import exceptions
 from documents.models import Task, Viewer
-from documents.queue import hints, lifecycle, statistics
+from documents.queue import hints, lifecycle, statistics, thread_shares
 from documents.queue.requests import TaskRequest
 from metrics import flag, instruments
 from metrics.decisions.routing import Route, choose
-
-
-@functools.cache
-def inline_slots() -> threading.BoundedSemaphore:
-    """Return the slots of this process for tasks that run inline."""
-    return threading.BoundedSemaphore(settings.SPMS_INLINE_SLOTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,19 +68,19 @@ def resubmit(task: Task, *, preferences: Preferences, user: Viewer) -> Task:
 
 @contextlib.contextmanager
 def _routed(preferences: Preferences, estimate_seconds: float) -> Iterator[_Routing]:
-    """Yield the chosen route; while the task runs inline, hold one of the inline slots if one was free."""
-    slots = inline_slots()
-    has_slot = slots.acquire(blocking=False)
-    try:
+    """Choose a route, and hold what an inline task needs while it runs: a thread, and a slot if one was free.
+
+    Raises ServerBusy when no further thread may run a task inline.
+    """
+    with contextlib.ExitStack() as held:
+        has_slot = held.enter_context(thread_shares.try_to_hold(thread_shares.inline_slots()))
         routing = _choose(preferences, estimate_seconds, has_slot=has_slot)
-        if has_slot and routing.route.mode == "queue":
-            slots.release()
-            has_slot = False
+        if routing.route.mode == "queue":
+            held.close()
+        elif not held.enter_context(thread_shares.try_to_hold(thread_shares.inline_share())):
+            raise exceptions.ServerBusy("As many PDFs as this server renders at once are being rendered.")
         instruments.count_routed(routing.route.mode, routing.route.rule)
         yield routing
-    finally:
-        if has_slot:
-            slots.release()
 
 
 def _choose(preferences: Preferences, estimate_seconds: float, *, has_slot: bool) -> _Routing:
@@ -108,14 +101,22 @@ def _choose(preferences: Preferences, estimate_seconds: float, *, has_slot: bool
 def _follow(task: Task, routing: _Routing, *, is_owner: bool) -> Task:
     """Run a task or wait for it, according to its route and the preferences, and return it as it is afterwards."""
     if routing.route.mode == "queue":
-        wait_seconds = routing.preferences.wait_seconds or 0
-        if task.mode == Task.Mode.QUEUE and not wait_seconds:
-            return task
-        return lifecycle.wait(task.pk, deadline=time.monotonic() + wait_seconds)
+        return wait_for_queue(task, routing.preferences.wait_seconds or 0)
     task = lifecycle.run_or_wait(task.pk, deadline=time.monotonic() + _max_inline_wait_seconds(routing))
     if task.has_ended or not is_owner:
         return task
     return _move_to_queue_or_fail(task)
+
+
+def wait_for_queue(task: Task, max_seconds: float) -> Task:
+    """Wait until a task has ended, for ``max_seconds`` at most, and return it as it is then.
+
+    Return it at once when no further thread may wait.
+    """
+    if task.has_ended or not max_seconds:
+        return task
+    with thread_shares.try_to_hold(thread_shares.waiting_share()) as may_wait:
+        return lifecycle.wait(task.pk, deadline=time.monotonic() + max_seconds) if may_wait else task
 
 
 def _max_inline_wait_seconds(routing: _Routing) -> float:

@@ -3,11 +3,12 @@
 import math
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import cachetools
-from django.db.models import Avg, F, Min, QuerySet, Sum
+from django.db.models import Avg, Count, F, Min, QuerySet, Sum
 from django.utils import timezone
 
 from documents.models import Cluster, Task
@@ -15,6 +16,8 @@ from documents.models import Cluster, Task
 RECENT_TASKS = 20
 DEFAULT_SERVICE_SECONDS = 2.0
 SERVICE_TIME_CACHE_SECONDS = 5.0
+WAIT_SAMPLES = 500
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,18 @@ class QueuePosition:
 
     position: int
     estimated_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitTimes:
+    """How long the tasks begun in the last hour had waited, and how long the oldest has waited by now.
+
+    The percentiles are None if no task was begun.
+    """
+
+    p50_seconds: float | None
+    p95_seconds: float | None
+    oldest_seconds: float
 
 
 def positions(tasks: Iterable[Task]) -> dict[uuid.UUID, QueuePosition]:
@@ -81,3 +96,33 @@ def lag_seconds() -> float:
     """Return how many seconds the oldest task that is due has waited."""
     oldest = Task.objects.due().aggregate(oldest=Min("claimable_at"))["oldest"]
     return max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0.0
+
+
+def wait_times() -> WaitTimes:
+    """Return the waiting times in the queue, from the latest WAIT_SAMPLES tasks."""
+    recent = Task.objects.filter(mode=Task.Mode.QUEUE, finished_at__gt=timezone.now() - HOUR)
+    pairs = recent.exclude(started_at=None).order_by("-finished_at").values_list("created_at", "started_at")
+    waits = sorted((begun - created).total_seconds() for created, begun in pairs[:WAIT_SAMPLES] if begun)
+    return WaitTimes(
+        p50_seconds=_percentile(waits, 0.5),
+        p95_seconds=_percentile(waits, 0.95),
+        oldest_seconds=lag_seconds(),
+    )
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float | None:
+    """Return a percentile by nearest rank, which is one of the values."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
+
+
+def counts_by_status() -> dict[str, int]:
+    """Return the number of tasks in each state: in flight now, ended in the last 24 hours."""
+    in_flight = Task.objects.in_flight().values_list("status").annotate(Count("pk"))
+    ended_after = timezone.now() - DAY
+    # One query each: grouped, SQLite reads the index of all tasks that have ever ended.
+    ended = {
+        status: Task.objects.filter(status=status, finished_at__gt=ended_after).count()
+        for status in Task.Status.values
+        if status not in Task.IN_FLIGHT
+    }
+    return dict.fromkeys(Task.Status.values, 0) | dict(in_flight) | ended

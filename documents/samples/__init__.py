@@ -1,1 +1,1 @@
-"""Sample data: people, projects, texts and pictures, all invented for trying SPMS out."""
+"""Sample data: invented people, projects, texts and pictures, to try SPMS."""

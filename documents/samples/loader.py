@@ -1,4 +1,4 @@
-"""Store the sample data: what is there already stays as it is, so that loading again changes nothing."""
+"""Store the sample data. Existing rows are left as they are, so loading again changes nothing."""
 
 import re
 from collections import Counter
@@ -27,7 +27,7 @@ from documents.samples.projects import DocumentData, ProjectData, annual_reports
 from documents.tasks.images import attachments
 
 PICTURE = re.compile(r'<img src="picture:([a-z0-9-]+)" alt="([^"]*)">')
-# The document that the printed command turns into PDF: short, and written by the sample author.
+# The document that the printed command renders: short, and written by the sample author.
 EXAMPLE = {"project__tag": "SP-2026-012", "kind": document_types.PROGRESS_REPORT.key, "year": 2026}
 
 type Uploads = Callable[[str], bytes]
@@ -35,7 +35,7 @@ type Uploads = Callable[[str], bytes]
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """A person who can log in, with what they need for it."""
+    """A person who can log in, with their credentials."""
 
     person: Person
     token: str
@@ -43,7 +43,7 @@ class Login:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a load stored (by the plural of its name; empty when all was there), and how to try it."""
+    """The number of stored rows by their plural name (empty if all existed), and how to log in."""
 
     created: dict[str, int]
     logins: tuple[Login, ...]
@@ -51,24 +51,24 @@ class Summary:
 
     @property
     def maintainer_token(self) -> str:
-        """The token that may do everything."""
+        """The token of the maintainer."""
         return next(login.token for login in self.logins if login.person.is_maintainer)
 
 
 def other_users() -> list[str]:
-    """Return the names of the users that are no sample users, the oldest first."""
+    """Return the names of the users that are not sample users, oldest first."""
     sample = {(person.username, person.email) for person in PEOPLE}
     names = User.objects.order_by("pk").values_list("username", "email")
     return [username for username, email in names if (username, email) not in sample]
 
 
 def taken_names() -> list[str]:
-    """Return the user names of the sample data that belong to somebody else here."""
+    """Return the user names of the sample data that other users have here."""
     return sorted({person.username for person in PEOPLE}.intersection(other_users()))
 
 
 def load() -> Summary:
-    """Store whatever is missing of the sample data, all of it or nothing."""
+    """Store the missing sample data in one transaction."""
     created: Counter[str] = Counter()
     uploads = cache(catalogue.upload)
     with transaction.atomic():
@@ -154,7 +154,7 @@ def _document(project: Project | None, data: DocumentData, uploads: Uploads, cre
 
 
 def _fill(document: Document, data: DocumentData, uploads: Uploads) -> int:
-    """Attach a new document's pictures, write its sections and return how many pictures it has."""
+    """Attach a new document's pictures, write its sections, and return the number of pictures."""
     pictures: dict[str, DocumentImage] = {}
 
     def attached(name: str, caption: str) -> DocumentImage:

@@ -1,11 +1,11 @@
-"""The people of the sample data; four of them can log in, with passwords that everybody may know."""
+"""The people of the sample data; four of them can log in, with public passwords."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """An invented person; ``has_login`` says whether they get a password and a token."""
+    """An invented person; ``has_login`` is True if they have a password and a token."""
 
     username: str
     first_name: str
@@ -15,7 +15,7 @@ class Person:
 
     @property
     def email(self) -> str:
-        """Their address, in a domain that nobody can own."""
+        """The e-mail address, in a reserved domain."""
         return f"{self.username}@example.org"
 
     @property

@@ -1,1 +1,1 @@
-"""The API of the measuring."""
+"""The API of thresholds, mode and feedback."""

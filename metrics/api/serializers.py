@@ -13,7 +13,7 @@ SETTINGS = ("auto", "inline", "queue")
 
 
 class ThresholdSerializer(serializers.Serializer[Any]):
-    """A threshold as the last evaluation found it."""
+    """A threshold with the results of the last evaluation."""
 
     name = serializers.CharField()
     description = serializers.CharField()
@@ -54,10 +54,10 @@ class ModeSerializer(serializers.Serializer[Any]):
 
 
 class TextOnly(serializers.Field[Any, Any, Any, Any]):
-    """A field that takes a JSON string; DRF takes a number for a text, and false for an id."""
+    """A field that accepts only JSON strings; DRF would accept a number as a text, and false as an id."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse everything else, then read as usual."""
+        """Refuse anything but a string, then read it as usual."""
         if not isinstance(data, str):
             raise serializers.ValidationError("Send a JSON string.")
         return super().to_internal_value(data)
@@ -72,25 +72,25 @@ class TaskId(TextOnly, serializers.UUIDField):
 
 
 class OverrideSerializer(serializers.Serializer[Any]):
-    """An operator's choice: needs a reason, and ends by itself after four hours or when it says so."""
+    """An operator's choice of the mode, with a reason. It ends at ``expires_at``, by default after four hours."""
 
     setting = serializers.ChoiceField(choices=SETTINGS)
     reason = Text(max_length=300)
     expires_at = serializers.DateTimeField(required=False)
 
     def validate_expires_at(self, value: datetime) -> datetime:
-        """Refuse a time that is past or too far away."""
+        """Refuse a time in the past or more than seven days away."""
         if not timezone.now() < value <= timezone.now() + MAX_OVERRIDE:
             raise serializers.ValidationError(f"Send a time within the next {MAX_OVERRIDE.days} days.")
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Add the usual end."""
+        """Add the default end."""
         return {"expires_at": timezone.now() + timedelta(seconds=DEFAULT_OVERRIDE.total_seconds()), **attrs}
 
 
 class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
-    """A complaint or praise, perhaps about one task."""
+    """A complaint or praise, optionally about a task."""
 
     task = TaskId(source="task_id", required=False, allow_null=True)
     text = Text(max_length=2000, required=False, allow_blank=True)

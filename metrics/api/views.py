@@ -1,4 +1,4 @@
-"""The endpoints of the measuring: what is found, the mode, and what users say."""
+"""The endpoints of thresholds, mode and feedback."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -7,12 +7,13 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
-from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from metrics import flag, instruments
+from metrics.api.permissions import IsStaffOrReadOnly
 from metrics.api.serializers import (
     FeedbackSerializer,
     ModeSerializer,
@@ -24,22 +25,12 @@ from metrics.models import Feedback, ModeState
 FEEDBACK_PER_DAY = 10
 
 
-class IsStaffOrReadOnly(BasePermission):
-    """All signed-in users may read; only staff may write."""
-
-    message = "Only staff may change the mode."
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Return True if the user may use the method."""
-        return request.method in SAFE_METHODS or bool(request.user.is_staff)
-
-
 class ThresholdsView(APIView):
     """Every threshold with its value, limit and state."""
 
     @extend_schema(responses=ThresholdsSerializer)
     def get(self, request: Request) -> Response:
-        """Return what the last evaluation found."""
+        """Return the results of the last evaluation."""
         state = ModeState.objects.filter(pk=1).first() or ModeState()
         answer = {
             "evaluated_at": state.evaluated_at,
@@ -60,13 +51,13 @@ class ModeView(APIView):
 
     @extend_schema(responses=ModeSerializer)
     def get(self, request: Request) -> Response:
-        """Return the setting, the mode that follows from it, and why."""
+        """Return the setting, the mode in force, and the reason."""
         state = ModeState.objects.filter(pk=1).first() or ModeState()
         return Response(ModeSerializer(flag.from_state(state)).data)
 
     @extend_schema(request=OverrideSerializer, responses=ModeSerializer)
     def put(self, request: Request) -> Response:
-        """Choose a setting until a time; staff only."""
+        """Override the setting until a given time; staff only."""
         form = OverrideSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         override: dict[str, Any] = form.validated_data
@@ -80,11 +71,11 @@ class ModeView(APIView):
 
 
 class FeedbackView(APIView):
-    """What users think; complaints are counted against their threshold."""
+    """Feedback of users; complaints count towards their threshold."""
 
     @extend_schema(request=FeedbackSerializer, responses={201: FeedbackSerializer})
     def post(self, request: Request) -> Response:
-        """Keep a complaint or praise; ten a day from each person."""
+        """Store a complaint or praise; at most ten a day per person."""
         form = FeedbackSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         day = timezone.now() - timedelta(days=1)
@@ -93,7 +84,8 @@ class FeedbackView(APIView):
             >= FEEDBACK_PER_DAY
         ):
             raise exceptions.Throttled(
-                wait=3600, detail=f"At most {FEEDBACK_PER_DAY} messages a day are taken."
+                wait=3600,
+                detail=f"You can send at most {FEEDBACK_PER_DAY} messages a day. Send the next one tomorrow.",
             )
         form.save(user_id=request.user.pk)
         with instruments.suppress_metric_errors():

@@ -17,7 +17,7 @@ MAX_REMEMBERED = 10_000
 
 logger = logging.getLogger(__name__)
 
-# The people whose row was written within the last minute.
+# The users whose row was written within the last minute.
 _recently_written: TTLCache[int, bool] = TTLCache(maxsize=MAX_REMEMBERED, ttl=WRITE_INTERVAL_SECONDS)
 _lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""What people say: complaints of the last month."""
+"""Feedback of users: the complaints of the last 30 days."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ COMPLAINTS = timedelta(days=30)
 
 
 def complaints() -> int:
-    """Return the complaints of the last 30 days."""
+    """Return the number of complaints of the last 30 days."""
     return Feedback.objects.filter(
         kind=Feedback.Kind.COMPLAINT, created_at__gt=timezone.now() - COMPLAINTS
     ).count()

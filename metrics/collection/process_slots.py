@@ -1,7 +1,7 @@
-"""A name for each process that counts, leased and used again, so that files do not grow with process ids.
+"""A reusable name for each process that counts, so that the number of files does not grow with process ids.
 
-The lease is a lock on a file, which the kernel gives back however the process ends: the next process goes on
-with the counts of the one that was killed.
+A name is leased by a file lock, which the kernel releases however the process ends. The next process continues the
+counts of a process that was killed.
 """
 
 import fcntl
@@ -16,12 +16,12 @@ _held: tuple[int, str] | None = None
 
 
 def folder() -> Path:
-    """Return where this host's processes keep their counts."""
+    """Return the folder of the counts of this host's processes."""
     return Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
 
 def slot_name() -> str:
-    """Return the name that this process holds; takes the first free one after a start or a fork."""
+    """Return the name of this process; lease the first free name after a start or a fork."""
     held = _held
     if held is None or held[0] != os.getpid():
         return _take()

@@ -1,4 +1,4 @@
-"""The counts of this host as they stand, kept as rows, so that any window can be read, also after a restart."""
+"""The current counts of this host, stored as rows, so that any window can be read, also after a restart."""
 
 import itertools
 import json
@@ -32,7 +32,7 @@ FULL, THINNED, KEPT = timedelta(hours=1), timedelta(minutes=15), timedelta(days=
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Everything counted so far on one host: cumulative buckets and sums of histograms, and counters."""
+    """The counts of one host: cumulative buckets and sums of histograms (in seconds), and counters."""
 
     buckets: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
     sums: Mapping[str, float] = field(default_factory=dict)
@@ -40,9 +40,11 @@ class Counts:
 
 
 def samples(*, accumulate: bool = True) -> Iterable[Any]:
-    """Return the merged families of all processes of this host; a file in the making is tried again.
+    """Return the merged families of all processes of this host; retry while a file is being created.
 
-    Without ``accumulate`` a bucket holds its own samples only, which is quicker.
+    Raises OSError, ValueError or KeyError if a file still cannot be read at the last attempt.
+
+    Without ``accumulate``, each bucket holds only its own samples, which is quicker.
     """
     for attempt in range(READ_ATTEMPTS):
         try:
@@ -56,7 +58,7 @@ def samples(*, accumulate: bool = True) -> Iterable[Any]:
 
 
 def read_counts() -> Counts:
-    """Return what the processes of this host have counted so far."""
+    """Return the counts of all processes of this host."""
     own: dict[str, dict[float, float]] = {}
     sums: dict[str, float] = {}
     counters = dict.fromkeys(COUNTERS, 0.0)
@@ -85,7 +87,7 @@ def read_counts() -> Counts:
 
 
 def _names(family: str, labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Return under which names a sample counts: requests outside of the API do not at all."""
+    """Return the names under which a sample counts; requests outside of the API have none."""
     if family != metric_names.REQUEST_SECONDS:
         return (
             (family,) if family in {metric_names.RENDER_SECONDS, metric_names.REQUEST_QUEUE_SECONDS} else ()
@@ -101,7 +103,7 @@ def _names(family: str, labels: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def record(host: str, now: Epoch) -> Counts:
-    """Keep this host's counts as a row."""
+    """Store this host's counts as a row and return them."""
     counts = read_counts()
     Snapshot.objects.create(host=host, at=datetime.fromtimestamp(now, UTC), counts=pack(counts))
     return counts
@@ -116,7 +118,7 @@ def pack(counts: Counts) -> bytes:
 
 
 def unpack(packed: bytes) -> Counts:
-    """Return what ``pack`` was given."""
+    """Return the counts that ``pack`` compressed."""
     buckets, sums, counters = json.loads(zlib.decompress(packed))
     return Counts(
         buckets={name: {float(bound): n for bound, n in bounds.items()} for name, bounds in buckets.items()},
@@ -126,9 +128,10 @@ def unpack(packed: bytes) -> Counts:
 
 
 def window(seconds: float, now: Epoch) -> Window | None:
-    """Return what all hosts counted in the last ``seconds``; None before the first two snapshots.
+    """Return the counts of all hosts in the last ``seconds``; None if there is no snapshot.
 
-    A host that stopped long ago counts for nothing; a window that began before the first snapshot begins there.
+    Hosts without a snapshot in that time are left out. A window that begins before the first snapshot of a host
+    begins at that snapshot.
     """
     at = datetime.fromtimestamp(now, UTC)
     hosts = Snapshot.objects.filter(at__lte=at + timedelta(seconds=5), at__gt=at - timedelta(seconds=seconds))
@@ -147,7 +150,7 @@ def window(seconds: float, now: Epoch) -> Window | None:
 
 
 def difference(first: Counts, last: Counts) -> Counts:
-    """Return what was counted between two snapshots; after a reset, what was counted since."""
+    """Return the difference of two snapshots; after a reset, the counts since the reset."""
 
     def less(before: Mapping[Any, float], after: Mapping[Any, float]) -> dict[Any, float]:
         is_reset = any(after.get(key, 0.0) < value for key, value in before.items())
@@ -181,7 +184,7 @@ def _merge(parts: Iterable[Counts], at: Epoch) -> Window:
 
 
 def downsample(now: Epoch) -> None:
-    """Remove what no window needs: after an hour one snapshot a quarter of an hour stays, after a month none."""
+    """Delete snapshots that no window needs: after an hour keep one per 15 minutes, after 31 days none."""
     at = datetime.fromtimestamp(now, UTC)
     Snapshot.objects.filter(at__lt=at - KEPT).delete()
     filled_slots: set[tuple[str, int]] = set()

@@ -1,4 +1,4 @@
-"""Where windows are read from: this installation's own snapshots, or a Prometheus server. No data is a value."""
+"""The sources of windows: this installation's snapshots, or a Prometheus server. Missing data are None."""
 
 import json
 import logging
@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Reads windows."""
+    """A source of windows."""
 
     name: str
 
     def window(self, seconds: float, now: Epoch) -> Window | None:
-        """Return what was counted in the last ``seconds``, or None when that cannot be known."""
+        """Return the counts of the last ``seconds``, or None if they are not available."""
 
 
 class SnapshotSource:
@@ -44,7 +44,7 @@ class SnapshotSource:
     name = "embedded"
 
     def window(self, seconds: float, now: Epoch) -> Window | None:
-        """Return a window between two snapshots."""
+        """Return the window between two snapshots; None before the first snapshot."""
         return snapshots.window(seconds, now)
 
 
@@ -56,7 +56,7 @@ class PrometheusSource:
         self._url = f"{url.rstrip('/')}/api/v1/query"
 
     def window(self, seconds: float, now: Epoch) -> Window | None:
-        """Return the increases over the window; None when the server is away or answers nonsense."""
+        """Return the increases over the window; None if the server is unreachable or its answer is invalid."""
         try:
             return self._window(f"[{max(1, round(seconds))}s]", now)
         except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
@@ -108,14 +108,14 @@ def _finite(text: object) -> float:
 
 
 class CircuitBreaker:
-    """Lets a source that was slow or away rest for a while, so that an evaluation stays short."""
+    """Skips a source for a while after it was slow or unreachable, so that evaluations stay short."""
 
     def __init__(self, source: Source, *, clock: Callable[[], Monotonic] = time.monotonic) -> None:
         self.name = source.name
         self._source, self._clock, self._rests_until = source, clock, 0.0
 
     def window(self, seconds: float, now: Epoch) -> Window | None:
-        """Return what the source says, or None while it rests."""
+        """Return the window of the source, or None while the source is skipped."""
         if self._clock() < self._rests_until:
             return None
         window = self._source.window(seconds, now)

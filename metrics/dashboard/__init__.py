@@ -1,1 +1,1 @@
-"""The threshold dashboard: pages for staff, served whole and kept alive with htmx."""
+"""The threshold dashboard: pages for staff, updated with htmx."""

@@ -1,4 +1,4 @@
-"""The contexts of the dashboard's templates: the same for all viewers, so read once and cached briefly."""
+"""The contexts of the dashboard's templates, which are the same for all viewers and cached briefly."""
 
 import hashlib
 import json
@@ -23,28 +23,28 @@ from metrics.models import ModeChange, ModeState
 CHANGES = 20
 SPARK = timedelta(hours=6)
 
-# The parts that cost most change only with an evaluation, which comes every 15 seconds.
+# The most expensive parts change only with an evaluation, every 15 seconds.
 LIVE_CACHE_SECONDS = 1.0
 HISTORY_CACHE_SECONDS = 15.0
 MAX_SERIES = 16
 
 
 def clear_caches() -> None:
-    """Read everything again for the next request."""
+    """Clear the caches, so that the next request reads current data."""
     live.cache_clear()
     series.cache_clear()
     _recent_values.cache_clear()
 
 
 def state() -> ModeState:
-    """Return the row of the flag, or one as it is before anything was measured."""
+    """Return the state of the mode, or its defaults before the first evaluation."""
     return ModeState.objects.filter(pk=1).first() or ModeState()
 
 
-# Under a condition one thread computes while the others wait for its value.
+# With a condition, one thread computes the value while the others wait for it.
 @cachetools.cached(TTLCache(maxsize=1, ttl=LIVE_CACHE_SECONDS), condition=threading.Condition())
 def live() -> tuple[SafeString, str]:
-    """Return the part that changes all the time, as HTML, and its digest."""
+    """Return the live part of the page as HTML, and its digest."""
     html = render_to_string("dashboard/_live.html", _of(state()))
     digest = hashlib.sha256(html.encode()).hexdigest()[:12]
     # Our own template, rendered with everything escaped.
@@ -68,7 +68,11 @@ def _of(row: ModeState) -> dict[str, Any]:
         "state": row,
         "answer": recommendation.recommend(situation, entries),
         "sentence": presentation.explanation(
-            current, entries, _was(row), hold_multiplier=evaluator.switch_state_from(row).hold_multiplier
+            current,
+            entries,
+            _was(row),
+            cause=row.report.get("cause", ""),
+            hold_multiplier=evaluator.switch_state_from(row).hold_multiplier,
         ),
         "rows": presentation.rows(entries, _sparks(entries)),
         "is_fresh": is_fresh,
@@ -82,7 +86,7 @@ def _of(row: ModeState) -> dict[str, Any]:
 
 
 def _was(row: ModeState) -> dict[str, str]:
-    """Return the values, to read, that turned the queue on."""
+    """Return the values that turned the queue on, as texts by the names of the thresholds."""
     change = ModeChange.objects.filter(at=row.since, after="queue", is_dry_run=False).first()
     entries = report.entries_from(change.evidence) if change else []
     return {entry.name: entry.shown for entry in entries if presentation.is_needed(entry)}
@@ -109,20 +113,25 @@ def series(seconds: float) -> str:
 
 
 def changes(before: int | None) -> dict[str, Any]:
-    """Return a page of the changes of the mode, newest first, and the id below which the next one begins."""
-    rows = ModeChange.objects.defer("evidence").annotate(until=KeyTextTransform("until", "evidence"))
+    """Return a page of mode changes, newest first, and the id below which the next page begins."""
+    rows = ModeChange.objects.defer("evidence").annotate(
+        given_reason=KeyTextTransform("reason", "evidence"), until=KeyTextTransform("until", "evidence")
+    )
     if before is not None:
         rows = rows.filter(pk__lt=before)
     page = list(rows.order_by("-pk")[: CHANGES + 1])
     shown = [
-        {"change": change, **presentation.split_reason(change.reason, change.until)}
+        {
+            "change": change,
+            **presentation.reason_and_end(change.reason, given=change.given_reason, until=change.until),
+        }
         for change in page[:CHANGES]
     ]
     return {"changes": shown, "older": page[CHANGES - 1].pk if len(page) > CHANGES else None}
 
 
 def evidence(change: ModeChange) -> dict[str, Any]:
-    """Return what was known when the mode was changed."""
+    """Return the evidence of a mode change."""
     return {
         "rows": presentation.rows(report.entries_from(change.evidence), {}),
         "limits_digest": change.evidence.get("limits", ""),

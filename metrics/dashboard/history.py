@@ -1,4 +1,4 @@
-"""Past evaluations as points of charts: at most some hundreds, whatever the range."""
+"""Past evaluations as points of charts: a few hundred at most, whatever the range."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from metrics.models import Evaluation, ModeChange
 
 MAX_POINTS = 240
 SPARK_POINTS = 48
-# So many evaluations are read for each point; it shows the highest of them, so that peaks are seen.
+# Evaluations that are read for each point, which shows the highest of them, so that no peak is missed.
 READ_PER_POINT = 4
 MAX_CHANGES = 200
 
@@ -23,9 +23,9 @@ def recent_values(now: datetime, seconds: float) -> list[dict[str, float | None]
 
 
 def columns(now: datetime, seconds: float) -> dict[str, Any]:
-    """Return times (seconds since 1970) with the value and the shadow of each series, and the changes of the mode.
+    """Return times (seconds since 1970), the value and the shadow of each series, and the mode changes.
 
-    A point stands for an interval that ends there: the highest that was read in it.
+    A point stands for the interval that ends there, and shows the highest value in it.
     """
     points = _points(now, seconds, MAX_POINTS)
     names = sorted({name for _, _, values in points for name in values})
@@ -48,7 +48,7 @@ def columns(now: datetime, seconds: float) -> dict[str, Any]:
 
 
 def _points(now: datetime, seconds: float, most: int) -> list[Sample]:
-    """Return at most so many points, oldest first, each the highest of some neighbours."""
+    """Return at most ``most`` points, oldest first, each with the highest values of its interval."""
     read = _sampled(now, seconds, most * READ_PER_POINT)
     size = max(1, -(-len(read) // most))
     newest_first = batched(reversed(read), size)
@@ -56,7 +56,7 @@ def _points(now: datetime, seconds: float, most: int) -> list[Sample]:
 
 
 def _highest(neighbours: Sequence[Sample]) -> Sample:
-    """Return the newest with the highest values of all; in queue mode if one was."""
+    """Return the newest of the samples with the highest values of all; in queue mode if any of them was."""
     if len(neighbours) == 1:
         return neighbours[0]
     at, mode, _ = neighbours[0]
@@ -82,7 +82,7 @@ def _max(values: Iterable[float | None]) -> float | None:
 
 
 def _sampled(now: datetime, seconds: float, most: int) -> list[Sample]:
-    """Return evaluations at even steps of their ids, so that a month costs as much as an hour."""
+    """Return at most ``most`` evaluations at even steps of their ids: a month costs as much as an hour."""
     begin = now - timedelta(seconds=seconds)
     rows = Evaluation.objects.filter(at__gt=begin, at__lte=now)
     ends = [rows.order_by(order).values_list("pk", flat=True).first() for order in ("at", "-at")]

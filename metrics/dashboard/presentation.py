@@ -1,4 +1,4 @@
-"""The dashboard in sentences and rows: from the flag and the last evaluation to what a maintainer reads; pure."""
+"""The dashboard's sentences and rows, made of the mode and the last evaluation; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ STATES = {
 }
 
 
-# The evaluation table has four words for it.
+# The four words of the evaluation table.
 STATUS = {
     "firing": "crossed",
     "pending": "watch",
@@ -32,7 +32,7 @@ NEAR = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdRow:
-    """A threshold as the table shows it; ``used`` is the share of the limit that is used, 0 to 1 and above."""
+    """A row of the table of thresholds; ``used`` is the value as a share of the limit, 1 when it is reached."""
 
     name: str
     title: str
@@ -53,7 +53,7 @@ class ThresholdRow:
 
 
 def title(name: str) -> str:
-    """Return a threshold's name to read."""
+    """Return the title of a threshold."""
     words = name.replace("_", " ")
     if words.startswith(("p95 ", "pdf ")):
         return words.replace("pdf ", "PDF ")
@@ -61,7 +61,7 @@ def title(name: str) -> str:
 
 
 def rows(entries: Sequence[ThresholdEntry], sparks: Mapping[str, str]) -> list[ThresholdRow]:
-    """Return the table, what fires first, then by how much of the limit is used."""
+    """Return the rows: firing thresholds first, then pending ones, each group by its share of the limit."""
     table = [_row(entry, sparks.get(entry.name, "")) for entry in entries]
     order = {"firing": 0, "pending": 1}
     return sorted(table, key=lambda row: (order.get(row.state, 2), -(row.used or 0)))
@@ -90,33 +90,41 @@ def _row(entry: ThresholdEntry, spark: str) -> ThresholdRow:
 
 
 def status(entry: ThresholdEntry) -> str:
-    """Return one of four words: met, watch (crossed for a moment, or nearly), crossed, not known."""
+    """Return one of four words: met, watch (crossed only just now, or nearly crossed), crossed, not known."""
     if entry.state == State.INACTIVE and share_used(entry) > NEAR:
         return "watch"
     return STATUS[entry.state]
 
 
 def headroom(factor: float | None) -> str:
-    """Return a headroom to read: how many times the present traffic keeps the limit."""
+    """Return the headroom as a text: how many times the present traffic would keep the limit."""
     if factor is None:
         return "–"
     return "over 100 ×" if factor >= 100 else f"{factor:.2g} ×" if factor < 10 else f"{factor:.0f} ×"
 
 
 def explanation(
-    flag: Flag, entries: Sequence[ThresholdEntry], was: Mapping[str, str], *, hold_multiplier: float = 1.0
+    flag: Flag,
+    entries: Sequence[ThresholdEntry],
+    was: Mapping[str, str],
+    *,
+    cause: str = "",
+    hold_multiplier: float = 1.0,
 ) -> str:
-    """Return why the mode is what it is, and what would change it: what is said after the time since when.
+    """Return why the mode is in force and what would change it, as the end of "Queue since 10:15 …".
 
-    ``was``: the values at the switch by the names of the thresholds, to read. ``hold_multiplier`` lengthens the time
-    until the return.
+    ``was``: the values at the switch by the names of the thresholds, as texts. ``cause``: the reason of the last
+    decision as a clause; rows of older versions have none, and the whole reason is shown. ``hold_multiplier``
+    lengthens the time until the return.
     """
     if flag.setting != "auto":
         return f", because {flag.reason}."
     if flag.effective == "inline":
         return f": {_why_inline(entries)}"
     why = _why_queue(entries, was, hold_multiplier)
-    return f", because {why}." if why else f", {flag.reason.removeprefix('queue, ')}."
+    if why:
+        return f", because {why}."
+    return f", {cause}." if cause else f": {flag.reason}."
 
 
 def _why_inline(entries: Sequence[ThresholdEntry]) -> str:
@@ -124,36 +132,36 @@ def _why_inline(entries: Sequence[ThresholdEntry]) -> str:
     if any(is_needed(entry) for entry in entries):
         return "a limit that moves work is crossed, but the queue is not used."
     if nearest is None:
-        return "no limit that moves work is crossed, but nothing is measured yet."
+        return "no limit that moves work is crossed, but nothing has been measured yet."
     return (
         "no limit that moves work is crossed. "
         f"The nearest is {title(nearest.name)} at {share_used(nearest):.0%} of {_limit(nearest)}."
     )
 
 
-def split_reason(text: str, until: str | None) -> dict[str, Any]:
-    """Return the reason that was given for a change, and the time until which it holds, if any.
+def reason_and_end(text: str, *, given: str | None, until: str | None) -> dict[str, Any]:
+    """Return the reason of a change, and the time (ISO 8601) until which it holds, if any.
 
-    The stored reason of an override ends with that time as text, for readers of the audit trail.
+    ``text`` is the reason in the audit trail, which names that time, too. ``given`` is the reason that the operator
+    typed; changes of older versions do not have it, and their text is shown as it is.
     """
-    if until is None:
+    if given is None or until is None:
         return {"reason": text, "until": None}
-    end = datetime.fromisoformat(until)
-    return {"reason": text.removesuffix(f" (until {end.isoformat(timespec='minutes')})"), "until": end}
+    return {"reason": given, "until": datetime.fromisoformat(until)}
 
 
 def is_needed(entry: ThresholdEntry) -> bool:
-    """Return True if this threshold asks for the queue."""
+    """Return True if this threshold sends work to the queue."""
     return bool(entry.state == State.FIRING and entry.routes_to_queue)
 
 
 def is_any_firing(entries: Sequence[ThresholdEntry]) -> bool:
-    """Return True if any threshold asks for the queue."""
+    """Return True if any threshold sends work to the queue."""
     return any(is_needed(entry) for entry in entries)
 
 
 def share_used(entry: ThresholdEntry) -> float:
-    """Return the share of its limit that a threshold uses: 1 is all of it; 0 when nothing is known."""
+    """Return the value as a share of the limit: 1 when it is reached, 0 when nothing is known."""
     return float((entry.value or 0) / entry.limit)
 
 
@@ -174,7 +182,7 @@ def _why_one(entry: ThresholdEntry, was: Mapping[str, str], hold_multiplier: flo
 
 
 def nearest_of(entries: Sequence[ThresholdEntry]) -> ThresholdEntry | None:
-    """Return the threshold that moves work and uses most of its limit."""
+    """Return the threshold nearest to its limit, of those that move work; None if none has a value."""
     candidates = [entry for entry in entries if entry.routes_to_queue and entry.value is not None]
     return max(candidates, key=share_used, default=None)
 
@@ -184,9 +192,9 @@ def _limit(entry: ThresholdEntry) -> str:
 
 
 def freshness(evaluated_at: datetime | None, now: datetime) -> tuple[bool, str]:
-    """Return whether the figures are fresh, and what is wrong with them, to read."""
+    """Return whether the figures are fresh, and otherwise what is wrong with them."""
     if evaluated_at is None:
-        return False, "Nothing was evaluated yet."
+        return False, "Nothing has been evaluated yet."
     age = now - evaluated_at
     if age < STALE:
         return True, ""

@@ -1,4 +1,4 @@
-"""The answer to the one question of the dashboard, "Do I need a queue yet?", and what to do now; pure."""
+"""The answer to the dashboard's question, "Do I need a queue yet?", and what to do now; pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ START_WORKERS = "Start workers: manage.py qcluster"
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:
-    """The answer in a word or a few, what to do now in one line, and a tone: good, near, queue or unknown."""
+    """The answer in a few words, what to do now in one line, and a tone: good, near, queue or unknown."""
 
     text: str
     to_do: str
@@ -24,7 +24,7 @@ class Recommendation:
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What the answer depends on besides the limits: the workers, the waiting tasks, and the flag."""
+    """What the answer depends on besides the limits: the workers, the waiting tasks, and the mode."""
 
     flag: Flag
     is_fresh: bool
@@ -35,21 +35,21 @@ class Situation:
 
 
 def recommend(situation: Situation, entries: Sequence[ThresholdEntry]) -> Recommendation:
-    """Return whether a queue is needed by the limits that move work, whatever mode an operator has chosen."""
+    """Return whether the limits that move work require a queue, whatever mode an operator has chosen."""
     routing = [entry for entry in entries if entry.routes_to_queue]
     if not situation.is_fresh or all(entry.value is None for entry in routing):
         return Recommendation(text="Not known", to_do=_when_unknown(situation), tone="unknown")
     if is_any_firing(routing) or (situation.flag.setting == "auto" and situation.flag.effective == "queue"):
         return Recommendation(text="Yes", to_do=_when_needed(situation), tone="queue")
     if any(is_close(entry) for entry in routing):
-        return Recommendation(text="Not yet, but it gets close", to_do=_when_close(situation), tone="near")
+        return Recommendation(text="Not yet, but soon", to_do=_when_close(situation), tone="near")
     return Recommendation(text="No", to_do=_when_not_needed(situation), tone="good")
 
 
 def is_close(entry: ThresholdEntry) -> bool:
-    """Return True if a threshold is crossed for a moment, nearly crossed, or will be crossed within an hour.
+    """Return True if a threshold was crossed just now, is nearly crossed, or will be crossed within an hour.
 
-    Too few samples are no sign of anything.
+    A value of too few samples does not count.
     """
     if entry.state not in {State.INACTIVE, State.PENDING} or entry.verdict == ReadingVerdict.TOO_FEW_SAMPLES:
         return False
@@ -61,20 +61,20 @@ def is_close(entry: ThresholdEntry) -> bool:
 def _when_unknown(situation: Situation) -> str:
     if not situation.is_fresh:
         return START_EVALUATOR
-    return "Nothing to do: the figures come with the first requests."
+    return "Nothing to do: the figures appear with the first requests."
 
 
 def _when_needed(situation: Situation) -> str:
     if situation.live_workers < 1:
         return START_WORKERS
     if situation.alarm:
-        return "Look after the workers: docs/operations.md says how."
+        return "Check the workers: docs/operations.md says how."
     if situation.flag.effective == "queue":
-        return "The queue does its work; nothing to do."
+        return "Nothing to do: the queue is working."
     if situation.is_dry_run:
-        return "Set dry_run to false in the limits file, so that the limits may decide."
+        return "Set dry_run to false in the limits file, so that the limits can change the mode."
     if situation.flag.setting == "inline":
-        return "Let the limits decide: end what keeps the mode inline."
+        return "Let the limits decide: end the override, or set SPMS_MODE to auto."
     return "Nothing to do: the next evaluation turns the queue on."
 
 
@@ -86,7 +86,7 @@ def _when_close(situation: Situation) -> str:
 
 def _when_not_needed(situation: Situation) -> str:
     if situation.waiting and situation.live_workers < 1:
-        return f"Tasks wait and no worker is alive. {START_WORKERS}"
+        return f"Tasks are waiting and no worker is alive. {START_WORKERS}"
     if situation.flag.effective == "queue":
         return "Nothing to do: the queue is on because an operator chose it."
     return "Nothing to do."

@@ -1,4 +1,4 @@
-"""The threshold dashboard, for staff: one page, and the fragments that it reloads."""
+"""The threshold dashboard, for staff: one page, and the partials that it reloads."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ class OverrideForm(forms.Form):
 
 
 class WhatIfForm(forms.Form):
-    """Other traffic, slower renders, another number of web threads."""
+    """Assumptions: a factor for traffic, a factor for render times, and a number of web threads."""
 
     traffic = forms.FloatField(min_value=0.1, max_value=20)
     render_time = forms.FloatField(min_value=0.1, max_value=20)
@@ -46,7 +46,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """Return the part that is asked for every few seconds, or 204 when it is as the viewer has it already."""
+    """Return the live part, requested every two seconds, or 204 if the viewer already has the current one."""
     html, digest = context.live()
     if request.GET.get("seen") == digest:
         return HttpResponse(status=204)
@@ -56,7 +56,7 @@ def live(request: HttpRequest) -> HttpResponse:
 @gzip_page
 @require_safe
 def series(request: HttpRequest) -> HttpResponse:
-    """Return the points of the charts as columns, and the changes of the mode."""
+    """Return the points of the charts as columns, and the mode changes."""
     seconds = RANGES.get(request.GET.get("range", "24h"))
     if seconds is None:
         return JsonResponse({"error": f"range: expected one of {', '.join(RANGES)}"}, status=400)
@@ -65,7 +65,7 @@ def series(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def changes(request: HttpRequest) -> HttpResponse:
-    """Show the changes of the mode, those before the id ``before`` if there is one: as a part, or as a page."""
+    """Show mode changes, with ``before`` only those below this id: as a partial for htmx, or as a page."""
     before = request.GET.get("before", "")
     page = context.changes(int(before[:15]) if before.isdecimal() else None)
     name = "_changes" if "HX-Request" in request.headers else "changes_page"
@@ -74,13 +74,13 @@ def changes(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def evidence(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show on what a change of the mode was based. Raises Http404."""
+    """Show the evidence of a mode change. Raises Http404."""
     return render(request, "dashboard/_evidence.html", context.evidence(get_object_or_404(ModeChange, pk=pk)))
 
 
 @require_POST
 def override(request: HttpRequest) -> HttpResponse:
-    """Choose the mode, or show what is missing."""
+    """Override the mode, or show the form with its errors."""
     form = OverrideForm(request.POST)
     if not form.is_valid():
         return render(request, "dashboard/page.html", _page() | {"form": form}, status=400)
@@ -96,7 +96,7 @@ def override(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def end_override(request: HttpRequest) -> HttpResponse:
-    """Return to the setting of the installation."""
+    """End the override and return to ``SPMS_MODE``."""
     flag.end_override(by=request.user.get_username(), reason="ended on the dashboard")
     context.clear_caches()
     return redirect("dashboard")
@@ -104,11 +104,14 @@ def end_override(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def what_if(request: HttpRequest) -> HttpResponse:
-    """Answer what the last five minutes' work would have taken on another machine or with other traffic."""
+    """Show how long the PDFs of the last five minutes would have taken under other assumptions."""
     form = WhatIfForm(request.GET)
     if not form.is_valid():
         return render(
-            request, "dashboard/_what_if.html", {"error": "These numbers make no sense."}, status=400
+            request,
+            "dashboard/_what_if.html",
+            {"error": "Send traffic and render_time from 0.1 to 20, and web_threads from 1 to 64."},
+            status=400,
         )
     since = timezone.now().timestamp() - evaluator.WORK_SECONDS
     simulated = inline_model.what_if(

@@ -1,4 +1,4 @@
-"""One evaluation, from what was observed to the decision; pure, so that recorded days can be replayed."""
+"""One evaluation, from the observation to the decision; pure, so that recorded days can be replayed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from metrics.durations import Epoch
 OFFERED_LOAD = "offered_load"
 
 
-# A firing threshold that has too few samples in its window is judged on one so many times as long.
+# A firing threshold with too few samples in its window is evaluated over a window longer by this factor.
 EXTENDED_WINDOW_FACTOR = 3
 
 
@@ -26,7 +26,7 @@ class Observation:
 
     ``windows`` has a window for each length in seconds that a threshold names, and for ``EXTENDED_WINDOW_FACTOR``
     times that length. ``work`` holds the requests of the last ``EXTENDED_WINDOW_FACTOR * work_seconds`` in order of
-    arrival; ``is_queued`` tells whether some of the last ``work_seconds`` went to the queue.
+    arrival. ``is_queued`` is True if any of the last ``work_seconds`` went to the queue.
     """
 
     now: Epoch
@@ -38,13 +38,13 @@ class Observation:
     queue: Queue
 
     def recent(self) -> list[Arrival]:
-        """Return what came in during the last ``work_seconds``."""
+        """Return the requests of the last ``work_seconds``."""
         return [arrival for arrival in self.work if arrival.arrived_at > self.now - self.work_seconds]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """What an evaluation found: each threshold, the shadow, what it takes inline, and the decision."""
+    """The results of an evaluation: each threshold, the shadow and its readings, the work, and the decision."""
 
     judged: tuple[ThresholdEvaluation, ...]
     shadow: SimulatedLatencies | None
@@ -59,7 +59,7 @@ def assess(
     alert_states: Mapping[str, AlertState],
     switch_state: SwitchState,
 ) -> Assessment:
-    """Judge every threshold and decide about the mode."""
+    """Evaluate every threshold and decide about the mode."""
     work = observation.recent()
     recent = simulate(work, observation.machine)
     readers = [_Reader(limits, observation, recent), _Reader(limits, observation, None, longer=True)]
@@ -109,7 +109,7 @@ class _Reader:
         self._shadow = shadow
 
     def read(self, threshold: Threshold) -> Reading:
-        """Return what a threshold is judged on: the shadow while requests do not wait for their own work."""
+        """Return the reading of a threshold: that of the shadow for latencies while work is queued."""
         observation = self._observation
         window = observation.windows.get(
             threshold.window_seconds * (EXTENDED_WINDOW_FACTOR if self._longer else 1)
@@ -117,7 +117,7 @@ class _Reader:
         if threshold.name == OFFERED_LOAD:
             return Reading(value=offered_load(observation), at=window.at) if window else Reading(value=None)
         observed = reading_for(threshold, window)
-        # While the source is away, nothing is known of the other requests either.
+        # While the source is unreachable, the other requests are unknown, too.
         if not (threshold.criterion.is_latency and observation.is_queued) or observed.value is None:
             return observed
         reading = self.shadows.get(threshold.name)
@@ -125,7 +125,7 @@ class _Reader:
 
     @cached_property
     def shadows(self) -> dict[str, Reading]:
-        """What the latency thresholds read inline."""
+        """The readings that the latency thresholds would have inline."""
         if self._shadow is None and self._longer:
             self._shadow = simulate(self._observation.work, self._observation.machine)
         return {} if self._shadow is None else _readings(self._limits, self._shadow, self._observation)
@@ -151,7 +151,7 @@ def _readings(
 
 
 def offered_load(observation: Observation) -> float:
-    """Return the work that came in as a share of what the machine can do inline: 1 is all that it can."""
+    """Return the requested work as a share of the machine's inline capacity; 1 is all of it."""
     recent = observation.recent()
     every = sum(arrival.service_seconds for arrival in recent)
     renders = sum(arrival.service_seconds for arrival in recent if arrival.is_pdf)

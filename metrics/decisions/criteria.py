@@ -1,4 +1,4 @@
-"""What can be judged: each criterion's meaning, unit, and where its value comes from (data, not code)."""
+"""The criteria: their meanings, their units, and the metrics that their values come from."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 from metrics.decisions import metric_names
 
 # Bounds of every histogram of durations, in seconds. A limit must be one of them, so that "over the limit" is
-# exact; 0.7, 0.75 and 0.8 of the usual limits are there too, and bounds above each of them.
+# exact. 0.7, 0.75 and 0.8 of the usual limits are bounds, too, and there are bounds above each limit.
 DURATION_BUCKETS = (
     *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.4, 1.5, 1.6, 2.0, 2.5, 3.0, 3.5, 3.75, 4.0, 5.0),
     *(6.0, 7.0, 7.5, 8.0, 10.0, 12.0, 15.0, 20.0, 24.0, 30.0, 45.0, 60.0, 120.0, 300.0, 600.0),
@@ -14,7 +14,7 @@ DURATION_BUCKETS = (
 
 
 class Unit(StrEnum):
-    """What a limit is measured in."""
+    """The unit of a limit."""
 
     SECONDS = "s"
     SHARE = "%"
@@ -24,23 +24,23 @@ class Unit(StrEnum):
 
 
 class Statistic(StrEnum):
-    """How a value is read."""
+    """How a value is calculated."""
 
     QUANTILE = "quantile"  # of a histogram of durations
     MEAN = "mean"  # of a histogram of durations
     SHARE_OVER = "share over"  # of a histogram's samples over a bound
     COUNT_OVER = "count over"  # of a histogram's samples over a bound
     RATIO = "ratio"  # of two counters
-    GAUGE = "gauge"  # a number of this moment, from rows
+    GAUGE = "gauge"  # the current number, from rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Criterion:
-    """Something that may have a limit.
+    """A figure that can have a limit.
 
-    ``metrics`` names the histogram, the two counters, or the gauge. ``is_latency``: while work is queued it is
-    judged on what the same requests would have taken inline. ``is_computed``: only the evaluator can compute it,
-    from the requests themselves, so there is no metric.
+    ``metrics`` names the histogram, the two counters, or the gauge. ``is_latency``: while work is queued, the
+    value is the one that the same requests would have had inline. ``is_computed``: only the evaluator can compute
+    the value, from the requests themselves, so it has no metric.
     """
 
     name: str

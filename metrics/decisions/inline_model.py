@@ -1,7 +1,7 @@
-"""What the same work would have taken inline, and how much more of it would still do; pure.
+"""A model of the inline server: how long the same work would have taken inline, and how much more would fit; pure.
 
-The first-come-first-served recursion for several servers (Kiefer and Wolfowitz, 1955): keep the times at which
-the servers become free in a heap; each piece of work starts at its arrival or when the earliest is free.
+The first-come-first-served recursion for several servers (Kiefer and Wolfowitz, 1955): a heap holds the
+times at which the servers become free; each request starts at its arrival or when the first server is free.
 """
 
 import heapq
@@ -15,7 +15,7 @@ MAX_HEADROOM = 100.0
 
 
 class Arrival(NamedTuple):
-    """One request: when it came, what it took alone, and whether it renders a PDF. In seconds."""
+    """One request: when it arrived (seconds since 1970), the seconds it takes alone, and whether it renders a PDF."""
 
     arrived_at: float
     service_seconds: float
@@ -24,7 +24,7 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerModel:
-    """The machine that serves inline: requests at once, renders at once, and a request's deadline."""
+    """The inline server: concurrent requests, concurrent renders, and the deadline of a request in seconds."""
 
     web_threads: int
     render_slots: int
@@ -33,7 +33,7 @@ class ServerModel:
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedLatencies:
-    """What requests would have taken inline: quantiles and mean in seconds, the share past the deadline."""
+    """How long requests would have taken inline: p95, mean and all latencies in seconds, and how many timed out."""
 
     requests: int
     p95_seconds: float
@@ -56,7 +56,7 @@ class SimulatedLatencies:
         return values.get(name)
 
     def keeps(self, limits: Mapping[str, float]) -> bool:
-        """Return True if no value is above the limit that its name has."""
+        """Return True if no value is above the limit of its name."""
         values = ((self.value_of(name), limit) for name, limit in limits.items())
         return all(value is None or value <= limit for value, limit in values)
 
@@ -66,7 +66,7 @@ class SimulatedLatencies:
 
 
 def latencies(work: Iterable[Arrival], machine: ServerModel) -> list[float]:
-    """Return what each request would have taken from its arrival, in order of arrival, in seconds.
+    """Return the latency of each request in seconds, in order of arrival.
 
     A render holds its web thread while it waits for one of the render slots.
     """
@@ -86,9 +86,9 @@ def latencies(work: Iterable[Arrival], machine: ServerModel) -> list[float]:
 def simulate(
     work: Sequence[Arrival], machine: ServerModel, *, since: float = float("-inf")
 ) -> SimulatedLatencies | None:
-    """Return what the requests that came after ``since`` would have taken; None when there are none.
+    """Return the latencies of the requests that arrived at ``since`` or later; None if there are none.
 
-    Earlier work only fills the machine.
+    ``since`` is on the clock of the arrivals. Earlier requests only keep the server busy.
     """
     taken = [
         latency
@@ -125,7 +125,7 @@ def scaled(work: Sequence[Arrival], *, traffic: float = 1.0, render_time: float 
 def headroom(
     work: Sequence[Arrival], machine: ServerModel, is_good: Callable[[SimulatedLatencies], bool]
 ) -> float | None:
-    """Return how many times the traffic would still be good, from 0 to 100; None without work."""
+    """Return the factor, 0 to 100, by which the traffic can grow while ``is_good`` is True; None without work."""
     if not work:
         return None
 
@@ -152,6 +152,6 @@ def what_if(
     render_time: float = 1.0,
     web_threads: int | None = None,
 ) -> SimulatedLatencies | None:
-    """Return the shadow of other traffic, slower renders or another number of web threads."""
+    """Simulate the work with other traffic, slower renders or another number of web threads; None without work."""
     other = replace(machine, web_threads=web_threads) if web_threads else machine
     return simulate(scaled(work, traffic=traffic, render_time=render_time), other)

@@ -10,11 +10,12 @@ from typing import Any
 
 import yaml
 
+from metrics import durations
 from metrics.decisions.criteria import CRITERIA, DURATION_BUCKETS, Criterion, Statistic, Unit
 
 MAX_BYTES = 100_000
+MAX_DURATION_SECONDS = 366 * 86_400.0
 SEVERITIES = ("info", "warning", "critical")
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(\D*)")
 TOP = ("dry_run", "defaults", "thresholds")
 NEEDED = {
@@ -53,7 +54,7 @@ class Threshold:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsFile:
-    """A whole limits file; ``digest`` is the start of its SHA-256, to be found again in the audit trail."""
+    """A whole limits file; ``digest`` is the start of its SHA-256, as the audit trail shows it."""
 
     thresholds: tuple[Threshold, ...]
     dry_run: bool
@@ -62,7 +63,7 @@ class LimitsFile:
 
 @dataclass(frozen=True, kw_only=True)
 class _Value:
-    """A value of the file with the line that it stands in."""
+    """A value of the file with its line number."""
 
     value: Any
     line: int
@@ -211,15 +212,15 @@ def _threshold(criterion: Criterion, values: dict[str, _Value], line: int) -> Th
 def _require_bounds(
     criterion: Criterion, limit: float, over: float | None, values: dict[str, _Value]
 ) -> None:
-    """Refuse a limit between two bounds of its histogram: there nothing can tell 31 s from 44 s."""
+    """Refuse a limit between two bounds of its histogram, which cannot tell 31 s from 44 s."""
     key, seconds = ("over", over) if over is not None else ("limit", limit)
     is_duration = over is not None or criterion.kind == Statistic.QUANTILE
     if not is_duration or seconds in DURATION_BUCKETS[:-1]:
         return
     near = sorted(DURATION_BUCKETS[:-1], key=lambda bound: abs(math.log(bound / seconds)))[:4]
     raise LimitsError(
-        f"line {values[key].line}: {criterion.name}.{key}: {values[key].value} is no bound of the histogram, so it "
-        f"could not be told from others; expected one such as {', '.join(f'{bound:g}s' for bound in sorted(near))}"
+        f"line {values[key].line}: {criterion.name}.{key}: {values[key].value} is not a bound of the histogram, so the "
+        f"share above it is unknown; expected a bound such as {', '.join(f'{bound:g}s' for bound in sorted(near))}"
     )
 
 
@@ -242,9 +243,10 @@ def _limit(key: str, entry: _Value, unit: Unit) -> float:
 def _seconds(key: str, entry: _Value) -> float:
     expected = "a duration above zero with its unit, such as 30s or 5m"
     number, unit = _number(key, entry, expected)
-    if unit not in SECONDS or not 0 < number * SECONDS[unit] <= 366 * 86400:
+    seconds = number * durations.SECONDS.get(unit, 0.0) if unit else 0.0
+    if not 0 < seconds <= MAX_DURATION_SECONDS:
         raise LimitsError(f"line {entry.line}: {key}: {_shown(entry)}; expected {expected}")
-    return number * SECONDS[unit]
+    return seconds
 
 
 def _whole(key: str, entry: _Value) -> int:

@@ -1,14 +1,21 @@
-"""The names of the metrics, once: their declarations, the windows and the criteria take them from here."""
+"""The names of the metrics, each written once: declarations, windows, criteria and benchmarks import them."""
 
 REQUEST_SECONDS = "spms_http_request_duration_seconds"
 REQUEST_QUEUE_SECONDS = "spms_http_request_queue_duration_seconds"
 RENDER_SECONDS = "spms_render_duration_seconds"
+TASK_WAIT_SECONDS = "spms_task_wait_seconds"
 
 REQUESTS_STARTED = "spms_http_requests_started_total"
 REQUESTS_FINISHED = "spms_http_requests_finished_total"
 REQUESTS_LOST = "spms_http_requests_lost_total"
 REQUESTS_TIMED_OUT = "spms_http_requests_timed_out_total"
 REQUESTS_FAILED = "spms_http_requests_failed_total"
+RENDERS = "spms_renders_total"
+RENDERED_PAGES = "spms_rendered_pages_total"
+RENDERED_BYTES = "spms_rendered_bytes_total"
+TASKS_ROUTED = "spms_tasks_routed_total"
+FEEDBACK = "spms_feedback_total"
+EVALUATIONS = "spms_evaluations_total"
 
 REQUESTS_IN_FLIGHT = "spms_http_requests_in_flight"
 QUEUE_DEPTH = "spms_queue_depth"

@@ -39,7 +39,7 @@ class Site:
 
     @property
     def machine(self) -> ServerModel:
-        """The machine as the shadow sees it: every web thread may render."""
+        """The inline model of this machine, on which every web thread may render."""
         return ServerModel(
             web_threads=self.web_threads,
             render_slots=self.web_threads,
@@ -49,7 +49,7 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a day was like; ``changes`` are the times of the switches and the modes that followed."""
+    """The results of a day; ``changes`` has the time of each switch in seconds, the new mode, and the reason."""
 
     requests: int
     switches: int
@@ -94,19 +94,19 @@ def _work(path: Path, line: int, row: dict[str, str | None]) -> Arrival:
 
 
 class _Counts:
-    """A histogram that samples are added to and taken from."""
+    """A histogram to which samples are added and from which they are removed."""
 
     def __init__(self) -> None:
         self._counts = [0] * len(BOUNDS)
         self._sum_seconds = 0.0
 
     def add(self, seconds: float, number: int = 1) -> None:
-        """Add a sample, or take it away with -1."""
+        """Add a sample, or remove it with -1."""
         self._counts[bisect_left(BOUNDS, seconds)] += number
         self._sum_seconds += seconds * number
 
     def histogram(self) -> Histogram:
-        """Return the samples that are in it now."""
+        """Return the present samples."""
         total, buckets = 0, {}
         for bound, count in zip(BOUNDS, self._counts, strict=True):
             total += count
@@ -125,11 +125,11 @@ class _RecentDurations:
         self._late = 0
 
     def will_end(self, at: float, name: str, seconds: float, *, is_late: bool = False) -> None:
-        """Record something that ends at ``at``, in seconds of the trace."""
+        """Record a duration that ends at ``at``, in seconds of the trace."""
         heapq.heappush(self._coming, (at, name, seconds, is_late))
 
     def window(self, now: float) -> Window:
-        """Return what ended in the window before ``now``."""
+        """Return the durations that ended in the window before ``now``, in seconds of the trace."""
         while self._coming and self._coming[0][0] <= now:
             entry = heapq.heappop(self._coming)
             self._ended.append(entry)
@@ -149,7 +149,7 @@ class _RecentDurations:
 
 @dataclass
 class _Day:
-    """The machine while the day passes."""
+    """The state of the machine during a day."""
 
     site: Site
     limits: LimitsFile
@@ -165,7 +165,7 @@ class _Day:
     needless_seconds: float = 0.0
 
     def serve(self, work: Arrival) -> tuple[float, float | None]:
-        """Serve one request; return when it was answered, and when its PDF was there if it has one."""
+        """Serve one request; return the times of its answer and of its PDF, if any, in seconds of the trace."""
         start = max(work.arrived_at, self.web[0])
         if not work.is_pdf or self._is_inline(start, work):
             end = start + work.service_seconds
@@ -198,14 +198,14 @@ class _Day:
         return route.mode == "inline"
 
     def waiting(self, now: float) -> int:
-        """Return how many tasks wait for a worker."""
+        """Return the number of tasks that wait for a worker."""
         while self.queued_starts and self.queued_starts[0] <= now:
             self.queued_starts.popleft()
         return len(self.queued_starts)
 
 
 def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
-    """Serve a day's requests and return what it was like."""
+    """Serve a day's requests and return the results."""
     day = _Day(
         site=site, limits=limits, web=[0.0] * site.web_threads, workers=[0.0] * max(1, site.queue_workers)
     )
@@ -288,7 +288,7 @@ def _tick(
 
 
 def _is_needless(simulated: SimulatedLatencies | None, limits: LimitsFile) -> bool:
-    """Return True if every limit that moves work would be kept well without the queue."""
+    """Return True if every limit that moves work would be kept clearly without the queue."""
     if simulated is None:
         return True
     return simulated.keeps(

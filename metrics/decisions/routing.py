@@ -1,4 +1,4 @@
-"""The rules that send a PDF inline or to the queue; pure, so that the API and a replay follow the same ones."""
+"""The rules that send a PDF inline or to the queue; pure, so that the API and a replay follow the same rules."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The few statistics that decisions rest on; pure."""
+"""The statistics that decisions use; pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ MIN_TREND_POINTS = 8
 
 
 def wilson_lower(events: float, samples: float, z: float = Z_90) -> float:
-    """Return the lower bound of the share that ``events`` of ``samples`` speak for (Wilson, 1927)."""
+    """Return the lower confidence bound of the share ``events`` of ``samples`` (Wilson, 1927)."""
     if samples <= 0:
         return 0.0
     share = min(1.0, events / samples)
@@ -43,7 +43,7 @@ def count_over(buckets: Mapping[float, float], bound: float) -> float:
 
 
 def deviation(buckets: Mapping[float, float]) -> float:
-    """Return about the standard deviation of a histogram's samples, taking each as the middle of its bucket."""
+    """Return the approximate standard deviation of a histogram, with each sample in the middle of its bucket."""
     low, below, count, total, squares = 0.0, 0.0, 0.0, 0.0, 0.0
     for bound in sorted(buckets):
         number, middle = buckets[bound] - below, low if math.isinf(bound) else (low + bound) / 2
@@ -71,9 +71,9 @@ def quantile_of(values: Sequence[float], q: float) -> float | None:
 
 
 def seconds_until(points: Sequence[tuple[float, float]], limit: float, *, fit: float = 0.5) -> float | None:
-    """Return in how many seconds a straight line through (seconds, value) reaches ``limit``.
+    """Return the seconds until a straight line through (seconds, value) reaches ``limit``; 0 if it has reached it.
 
-    None when it does not rise, or explains less than the share ``fit`` of the variance. 0 when it is there.
+    None if the line does not rise, or explains less than the share ``fit`` of the variance.
     """
     if len(points) < MIN_TREND_POINTS:
         return None

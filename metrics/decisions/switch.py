@@ -1,4 +1,4 @@
-"""From states to the mode, with reasons; pure: no clock, no input or output."""
+"""From the states of the thresholds to the mode, with reasons; pure: no clock, no input or output."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ MAX_DRAIN_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """The target of a switch: live workers, waiting tasks, and how long the oldest waits while nothing runs."""
+    """The queue as a target: live workers, waiting tasks, and the seconds since a worker last took a task."""
 
     live_workers: int
     waiting: int
@@ -26,7 +26,7 @@ class Queue:
 
     @property
     def problem(self) -> str:
-        """Why no work should be sent there, or an empty text."""
+        """Why no work should be sent there; empty if it can be."""
         if self.live_workers < 1:
             return "no worker is alive"
         if self.stalled_seconds > MAX_DRAIN_SECONDS:
@@ -36,7 +36,7 @@ class Queue:
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchState:
-    """What is remembered of the mode between two decisions; times in seconds since 1970."""
+    """The state of the switch between two decisions; times in seconds since 1970."""
 
     mode: Mode = "inline"
     since: Epoch = 0.0
@@ -46,13 +46,15 @@ class SwitchState:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The mode that the limits ask for, why in evaluation sentence, and what is to be remembered.
+    """The mode that the limits ask for, the reason in a sentence, and the state to remember.
 
-    ``alarm`` says what keeps a decision from being carried out.
+    ``cause`` is the reason as a clause ("because of …", "until …") for pages that name the mode themselves; it is
+    empty while the mode is inline. ``alarm`` says why a decision is not carried out.
     """
 
     switch_state: SwitchState
     reason: str
+    cause: str = ""
     alarm: str = ""
 
 
@@ -66,13 +68,9 @@ def decide(
     if switch_state.mode == "inline":
         return _from_inline(firing, switch_state, queue, now)
     if firing:
-        return Decision(
-            switch_state=switch_state, reason=f"queue, because of {_named(firing)}", alarm=queue.problem
-        )
+        return _to_queue(switch_state, f"because of {_named(firing)}", alarm=queue.problem)
     if queue.waiting > MAX_BACKLOG and not queue.problem:
-        return Decision(
-            switch_state=switch_state, reason=f"queue, until the {queue.waiting} waiting tasks are done"
-        )
+        return _to_queue(switch_state, f"until the {queue.waiting} waiting tasks are done")
     back = replace(switch_state, mode="inline", since=now, returned_at=now)
     return Decision(switch_state=back, reason="inline again: every limit has been kept for long enough")
 
@@ -92,7 +90,11 @@ def _from_inline(
     most = max(1.0, MAX_KEEP_SECONDS / keep_seconds)
     factor = min(switch_state.hold_multiplier * 2, most) if is_regretted else 1.0
     entered = replace(switch_state, mode="queue", since=now, hold_multiplier=factor)
-    return Decision(switch_state=entered, reason=f"queue, because of {_named(firing)}")
+    return _to_queue(entered, f"because of {_named(firing)}")
+
+
+def _to_queue(switch_state: SwitchState, cause: str, *, alarm: str = "") -> Decision:
+    return Decision(switch_state=switch_state, reason=f"queue, {cause}", cause=cause, alarm=alarm)
 
 
 def _named(firing: Sequence[ThresholdEvaluation]) -> str:

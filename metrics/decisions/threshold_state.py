@@ -1,7 +1,7 @@
 """From readings and limits to states; pure: no clock, no input or output.
 
-The states are Prometheus' own, with what it leaves to others: data that is missing, stale or too thin is a
-verdict of its own. It never counts as good, so it can neither raise nor lower the protection.
+The states are those of Prometheus. Missing data, stale data and too few samples are separate verdicts. They neither
+cross a limit nor count as healthy.
 """
 
 import math
@@ -20,7 +20,7 @@ MAX_HOLD_SECONDS = 7200.0
 
 
 class State(StrEnum):
-    """What a threshold is in."""
+    """The state of a threshold."""
 
     INACTIVE = "inactive"
     PENDING = "pending"
@@ -30,7 +30,7 @@ class State(StrEnum):
 
 
 class ReadingVerdict(StrEnum):
-    """What one reading says."""
+    """The verdict on one reading."""
 
     CROSSED = "crossed"
     BORDERLINE = "near the limit"
@@ -42,7 +42,7 @@ class ReadingVerdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """A value over its window, with what speaks for it.
+    """A value over its window, with its evidence.
 
     ``value`` is in the criterion's unit (None: no data), ``events_over`` counts the samples over the limit,
     ``deviation`` is their standard deviation, ``at`` is when they were taken, in seconds since 1970.
@@ -57,7 +57,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertState:
-    """What is remembered of a threshold between two evaluations; times in seconds since 1970."""
+    """The state of a threshold between two evaluations; times in seconds since 1970."""
 
     phase: State = State.INACTIVE
     since: Epoch = 0.0
@@ -69,7 +69,7 @@ class AlertState:
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdEvaluation:
-    """A threshold as it stands: its state, what was read, and what is remembered."""
+    """The result for a threshold: its reading, its verdict, and its state before the next evaluation."""
 
     threshold: Threshold
     reading: Reading
@@ -80,7 +80,7 @@ class ThresholdEvaluation:
 
     @property
     def is_firing(self) -> bool:
-        """Whether it fires, be it that nothing is known at the moment."""
+        """Whether the threshold fires, also while its present value is unknown."""
         return self.alert_state.phase == State.FIRING
 
 
@@ -94,7 +94,7 @@ def judge(
 ) -> ThresholdEvaluation:
     """Return the state of a threshold after a reading.
 
-    ``hold_multiplier`` lengthens ``keep_firing_for`` after a return that was regretted.
+    ``hold_multiplier`` lengthens ``keep_firing_for`` after a premature return to inline.
     """
     verdict = verdict_on(threshold, reading, now)
     after = _remember(
@@ -119,7 +119,7 @@ def judge(
 
 
 def verdict_on(threshold: Threshold, reading: Reading, now: Epoch) -> ReadingVerdict:
-    """Return what one reading says about a limit."""
+    """Return the verdict on one reading."""
     if reading.value is None:
         return ReadingVerdict.NO_DATA
     if abs(now - reading.at) > STALE_SECONDS:  # or from the future: a clock jumped
@@ -133,12 +133,12 @@ def verdict_on(threshold: Threshold, reading: Reading, now: Epoch) -> ReadingVer
 
 
 def is_sampled(threshold: Threshold) -> bool:
-    """Return whether the value is a statistic of samples, and not a count that is true as it is."""
+    """Return True if the value is a statistic of samples, and False for an exact count."""
     return threshold.criterion.kind not in {Statistic.GAUGE, Statistic.COUNT_OVER}
 
 
 def _is_sure(threshold: Threshold, reading: Reading) -> bool:
-    """Return True if enough samples are over the limit, and more than by chance."""
+    """Return True if enough samples are over the limit, and more than chance explains."""
     if not is_sampled(threshold):
         return True
     if reading.events_over < MIN_EVENTS:
@@ -222,7 +222,7 @@ def _reason(threshold: Threshold, reading: Reading, verdict: ReadingVerdict, now
 
 
 def show(value: float, unit: Unit) -> str:
-    """Return a value with its unit, to read."""
+    """Return a value with its unit as a text."""
     if unit == Unit.SHARE:
         return f"{value * 100:.3g} %"
     if unit == Unit.SECONDS:

@@ -1,4 +1,4 @@
-"""What was counted in a window of time, and the reading that a threshold takes from it; pure."""
+"""The counts of a window of time, and the readings of thresholds; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Window:
 
 
 def reading_for(threshold: Threshold, window: Window | None) -> Reading:
-    """Return a threshold's reading of a window; one without a value when there is nothing to read."""
+    """Return a threshold's reading of a window; without a value if the window has no data for it."""
     if window is None:
         return Reading(value=None)
     criterion = threshold.criterion

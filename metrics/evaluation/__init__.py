@@ -1,1 +1,1 @@
-"""The tick: read, assess, decide, set; and what is told of it."""
+"""The evaluation of the thresholds: the evaluator, its report, forecasts and chart series."""

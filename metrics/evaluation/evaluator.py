@@ -1,4 +1,4 @@
-"""The tick: snapshot, read, assess, set the flag; one evaluator at a time across processes and hosts."""
+"""The evaluator: take a snapshot, read, assess, set the mode; one at a time across processes and hosts."""
 
 import dataclasses
 import logging
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 def source() -> Source:
-    """Return the source that the settings name."""
+    """Return the source of windows that the settings name."""
     return (
         CircuitBreaker(PrometheusSource(settings.PROMETHEUS_URL))
         if settings.PROMETHEUS_URL
@@ -48,12 +48,12 @@ def source() -> Source:
 
 
 def evaluator_id() -> str:
-    """Return the name of this evaluator."""
+    """Return the name of this evaluator: host and process id."""
     return f"{platform.node() or 'localhost'}:{os.getpid()}"
 
 
 def server_model() -> ServerModel:
-    """Return the machine that serves inline."""
+    """Return the inline server as the settings describe it."""
     return ServerModel(
         web_threads=settings.SPMS_WEB_THREADS,
         render_slots=settings.SPMS_RENDER_SLOTS,
@@ -62,9 +62,9 @@ def server_model() -> ServerModel:
 
 
 def tick(read_from: Source, *, now: Epoch | None = None) -> bool:
-    """Evaluate once, unless another evaluator holds the lease; return whether it did.
+    """Evaluate once and return True; return False if another evaluator holds the lease.
 
-    The evaluator of every host records a snapshot, also without the lease.
+    The evaluator of every host records a snapshot, also without the lease. Raises LimitsError and DatabaseError.
     """
     now = time.time() if now is None else now
     snapshots.record(platform.node() or "localhost", now)
@@ -96,9 +96,9 @@ def _lease(now: Epoch) -> bool:
 
 
 def _limits(state: ModeState) -> LimitsFile:
-    """Return the limits of the file, or the last good ones, which are then kept and named as such.
+    """Return the limits of the file, or the last valid ones if the file is invalid now.
 
-    Raises LimitsError when there never were good ones.
+    Raises LimitsError if there are no valid ones.
     """
     path = Path(settings.SPMS_THRESHOLDS)
     try:
@@ -107,7 +107,7 @@ def _limits(state: ModeState) -> LimitsFile:
         if not state.limits_text:
             raise
         if str(error)[:500] != state.limits_error:
-            logger.error("%s; the last good limits stay in force", error)  # noqa: TRY400
+            logger.error("%s; the last valid limits stay in force", error)  # noqa: TRY400
         ModeState.objects.filter(pk=1).update(limits_error=str(error)[:500])
         instruments.EVALUATIONS.labels("bad_limits").inc()
         return load_text(state.limits_text)
@@ -119,7 +119,7 @@ def _limits(state: ModeState) -> LimitsFile:
 
 
 def observe(limits: LimitsFile, read_from: Source, now: Epoch) -> Observation:
-    """Return all that an evaluation looks at."""
+    """Return everything that an evaluation reads."""
     facts = instruments.provider()
     gauges = {
         **facts.gauges(),
@@ -143,14 +143,14 @@ def observe(limits: LimitsFile, read_from: Source, now: Epoch) -> Observation:
 
 
 def _with(window: Window | None, gauges: Mapping[str, float], now: Epoch) -> Window:
-    """Return a window with the gauges, which are known also when the source is away."""
+    """Return a window with the gauges, which are known even if the source is unreachable."""
     if window is None:
         return Window(at=now, gauges=gauges)
     return dataclasses.replace(window, gauges=gauges)
 
 
 def _spread_other_requests(windows: Mapping[float, Window], now: Epoch) -> list[Arrival]:
-    """Return the requests that made no PDF, spread evenly over the last five minutes and the ten before."""
+    """Return the requests without a PDF, spread evenly over the last five minutes and the ten before."""
     counts = [
         _other_requests(windows[seconds]) for seconds in (WORK_SECONDS, WORK_SECONDS * EXTENDED_WINDOW_FACTOR)
     ]
@@ -178,18 +178,18 @@ def _spread(number: float, sum_seconds: float, begin: float, end: float) -> list
 
 
 def alert_states_from(state: ModeState) -> dict[str, AlertState]:
-    """Return what is remembered of each threshold; what cannot be read is forgotten."""
+    """Return the stored state of each threshold; states that cannot be read are left out."""
     alert_states = {}
     for name, values in state.memories.items():
         try:
             alert_states[name] = AlertState(**{**values, "phase": State(values["phase"])})
         except (TypeError, ValueError, KeyError):
-            logger.warning("what was remembered of %s cannot be read", name)
+            logger.warning("the stored state of %s cannot be read, so it starts again", name)
     return alert_states
 
 
 def switch_state_from(state: ModeState) -> SwitchState:
-    """Return what is remembered of the mode, also as older versions have stored it."""
+    """Return the stored state of the switch, also of older versions."""
     values = {RENAMED_KEYS.get(key, key): value for key, value in state.course.items()}
     try:
         return SwitchState(**values)
@@ -216,7 +216,12 @@ def _store(
             evaluation.threshold.name: asdict(evaluation.alert_state) for evaluation in assessment.judged
         },
         "course": asdict(acted),
-        "report": {**evidence, "dry_run": limits.dry_run, "numbers": series.numbers(observation)},
+        "report": {
+            **evidence,
+            "dry_run": limits.dry_run,
+            "cause": assessment.decision.cause[:500],
+            "numbers": series.numbers(observation),
+        },
         "evaluated_at": at,
         "alarm": assessment.decision.alarm[:500],
         "reason": assessment.decision.reason[:500],
@@ -245,7 +250,7 @@ def _store(
 
 
 def replace_mode(decided: SwitchState, current: SwitchState) -> SwitchState:
-    """Return the switch_state of a dry run: nothing changes."""
+    """Return the state of the switch after a dry run, which does not change the mode."""
     return dataclasses.replace(
         decided, mode=current.mode, since=current.since, returned_at=current.returned_at
     )

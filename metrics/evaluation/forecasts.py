@@ -1,4 +1,4 @@
-"""When a value reaches its limit, at the trend of the last hour."""
+"""Forecasts: when values reach their limits at the trend of the last hour."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ MAX_FORECAST_SECONDS = 86400.0
 
 
 def seconds_until(assessment: Assessment, at: datetime) -> dict[str, float]:
-    """Return for each threshold that rises steadily the seconds until its limit, within a day."""
+    """Return the seconds until the limit for each threshold that rises steadily and reaches it within a day."""
     rows = Evaluation.objects.filter(at__gt=at - TREND, at__lte=at).order_by("at")
     rows_read = list(rows.values_list("at", "values"))
     rows_read = rows_read[:: max(1, len(rows_read) // MAX_POINTS)]

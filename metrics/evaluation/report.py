@@ -1,4 +1,4 @@
-"""What an evaluation tells people: the entries of ``GET thresholds/``, of the dashboard and of the evidence."""
+"""The report of an evaluation: the entries of ``GET thresholds/``, of the dashboard and of the evidence."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -66,7 +66,7 @@ def entries_from(report: Mapping[str, Any]) -> list[ThresholdEntry]:
 def build_report(
     assessment: Assessment, machine: ServerModel, forecast: Mapping[str, float], now: Epoch
 ) -> list[ThresholdEntry]:
-    """Return an entry for each threshold."""
+    """Return an entry for each threshold; ``now`` and ``forecast`` are in seconds."""
     return [
         _entry(evaluation, assessment, machine, forecast.get(evaluation.threshold.name))
         for evaluation in assessment.judged
@@ -111,7 +111,7 @@ def _entry(
 
 
 def describe(threshold: Threshold) -> str:
-    """Return what a threshold is about, with the bound that it counts above."""
+    """Return the description of a threshold, with the bound above which it counts."""
     over = show(threshold.over_seconds or 0.0, Unit.SECONDS)
     return threshold.criterion.description.replace("`over`", over)
 
@@ -119,9 +119,9 @@ def describe(threshold: Threshold) -> str:
 def headroom(
     threshold: Threshold, value: float | None, assessment: Assessment, machine: ServerModel
 ) -> float | None:
-    """Return how many times the present traffic keeps the limit, by the shadow where that can be computed.
+    """Return how many times the present traffic would keep the limit, from the shadow for latencies.
 
-    Other limits: how many times the value fits under it. At most 100; None when nothing is known.
+    For other limits: how many times the value fits under the limit. At most 100; None if the value is unknown.
     """
     if threshold.criterion.is_latency and assessment.work:
         limits = {threshold.name: threshold.limit}
@@ -133,7 +133,7 @@ def headroom(
 
 
 def forecast_text(seconds: float) -> str:
-    """Return a forecast to read."""
+    """Return a forecast as a text."""
     if seconds < 90:
         return "at the present trend the limit is reached within two minutes"
     if seconds < 5400:
@@ -142,7 +142,7 @@ def forecast_text(seconds: float) -> str:
 
 
 def values(assessment: Assessment) -> dict[str, list[float | None]]:
-    """Return the value and the shadow of each threshold, to be kept for charts."""
+    """Return the value and the shadow of each threshold, for the charts."""
     return {
         evaluation.threshold.name: [
             _rounded(evaluation.reading.value),

@@ -1,4 +1,4 @@
-"""What an evaluation keeps for the charts beside the thresholds: traffic, times and the queue; pure."""
+"""The series that an evaluation stores for the charts besides the thresholds: traffic, times and the queue; pure."""
 
 from metrics.decisions import metric_names
 from metrics.decisions.assessment import Observation
@@ -11,9 +11,9 @@ type Pair = list[float | None]
 
 
 def build_series(observation: Observation) -> dict[str, Pair]:
-    """Return series by name, as pairs like those of the thresholds: what was observed, and no shadow.
+    """Return series by name as pairs like those of the thresholds: the observed value, and no shadow.
 
-    They are of the last ``observation.work_seconds``; names end in their units. None: nothing was counted.
+    They cover the last ``observation.work_seconds``. Names end in their units; None if nothing was counted.
     """
     window = observation.windows.get(observation.work_seconds)
     if window is None:
@@ -27,7 +27,7 @@ def build_series(observation: Observation) -> dict[str, Pair]:
 
 
 def numbers(observation: Observation) -> dict[str, float]:
-    """Return what the dashboard shows of the queue: read once by the evaluator, not by each page."""
+    """Return the dashboard's figures of the queue, which the evaluator reads once for all pages."""
     window = observation.windows.get(observation.work_seconds)
     gauges = window.gauges if window else {}
     return {
@@ -39,7 +39,7 @@ def numbers(observation: Observation) -> dict[str, float]:
 
 
 def _of_requests(window: Window, seconds: float) -> dict[str, float | None]:
-    """Return times as they were seen by clients: also while the thresholds are judged by the shadow."""
+    """Return times as clients saw them, also while the thresholds use the shadow."""
     requests = window.histograms.get(metric_names.REQUEST_SECONDS)
     return {
         "request_p50_seconds": _quantile(requests, 0.5),

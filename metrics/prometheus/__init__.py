@@ -1,1 +1,1 @@
-"""What Prometheus scrapes, and its alerting rules."""
+"""The metrics that Prometheus scrapes, and its alerting rules."""

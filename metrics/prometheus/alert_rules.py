@@ -13,7 +13,7 @@ HEAD = "# Written by `manage.py export_prometheus_rules` from thresholds.yaml; c
 
 
 def build_rules(limits: LimitsFile) -> str:
-    """Return a rules file for Prometheus: a recording and an alert for each threshold that it can judge."""
+    """Return a rules file: a recording and an alert for each threshold that Prometheus can compute."""
     written: list[dict[str, Any]] = []
     for threshold in limits.thresholds:
         value = expression(threshold)
@@ -24,7 +24,7 @@ def build_rules(limits: LimitsFile) -> str:
 
 
 def expression(threshold: Threshold) -> str | None:
-    """Return the PromQL of a threshold's value; None for what only the evaluator can compute."""
+    """Return the PromQL of a threshold's value; None if only the evaluator can compute it."""
     criterion, length = threshold.criterion, f"[{round(threshold.window_seconds)}s]"
     if criterion.is_computed:
         return None

@@ -30,13 +30,18 @@ GAUGES = {
     metric_names.LIMITS_LOADED: "0 while the limits file is invalid.",
     metric_names.REQUESTS_IN_FLIGHT: "Requests of the API that are being served.",
 }
+REQUEST_COUNTERS = {
+    metric_names.REQUESTS_STARTED,
+    metric_names.REQUESTS_FINISHED,
+    metric_names.REQUESTS_LOST,
+}
 
 
 class HostCollector:
-    """The counts of all processes of this host, and what is read from rows at the moment of the question.
+    """The counts of all processes of this host, and gauges that are read from rows at scrape time.
 
-    The files of the processes are merged once: that is what a scrape costs. The gauges are left out while the
-    database is away.
+    The files of the processes are merged once per scrape, which is most of its cost. While the database is
+    unreachable, the gauges are left out.
     """
 
     def collect(self) -> Iterator[Metric]:
@@ -55,7 +60,7 @@ class HostCollector:
 
 
 def _routing_mode(state: ModeState) -> Metric:
-    """Return the mode in force as a state set: 1 for the one, 0 for the other."""
+    """Return the mode in force as a state set: 1 for this mode, 0 for the other."""
     family = GaugeMetricFamily(metric_names.ROUTING_MODE, "1 for the mode in force.", labels=("mode",))
     effective = flag.from_state(state).effective
     for mode in ("inline", "queue"):
@@ -81,7 +86,7 @@ def _requests_in_flight(merged: Iterable[Metric]) -> float:
     counters: dict[str, float] = defaultdict(float)
     for family in merged:
         for sample in family.samples:
-            if sample.name.startswith("spms_http_requests_"):
+            if sample.name in REQUEST_COUNTERS:
                 counters[sample.name] += sample.value
     ended = counters[metric_names.REQUESTS_FINISHED] + counters[metric_names.REQUESTS_LOST]
     return max(0.0, counters[metric_names.REQUESTS_STARTED] - ended)
@@ -89,7 +94,7 @@ def _requests_in_flight(merged: Iterable[Metric]) -> float:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer in Prometheus' text format: to this machine, to staff, and to clients with the token."""
+    """Return the metrics in Prometheus' text format, for this machine, for staff, and for clients with the token."""
     if not _may_read(request):
         return HttpResponse("Metrics are for this machine, staff, or a bearer token.\n", status=403)
     registry = CollectorRegistry()

@@ -53,17 +53,17 @@ def report_of_nine_chapters(owner):
 
 def chapter(owner, number, area):
     project = factories.project(owner, tag=f"SP-{number}", title=f"Project {number}", business_area=area)
-    made = factories.document(project=project, kind="progress_report", status="approved")
+    report = factories.document(project=project, kind="progress_report", status="approved")
     sections = {"context": factories.long_text(1 + number), "aims": f"<p>To see bay {number}.</p>{TABLE}"}
     if number == 2:
-        image = factories.image(made)
+        image = factories.image(report)
         first = Document.objects.filter(kind="progress_report").earliest("pk")
         sections["progress"] = (
             f'<ul><li>One <a href="#report-{first.pk}">chapter</a></li><li>Two</li></ul>'
             f'<figure><img src="{image.url}" alt="A bay"><figcaption>A bay</figcaption></figure>'
         )
-    Document.objects.filter(pk=made.pk).update(sections=sections)
-    return made
+    Document.objects.filter(pk=report.pk).update(sections=sections)
+    return report
 
 
 def with_text(tag, text):

@@ -1,4 +1,4 @@
-"""Asks axe-core whether everybody can use a page."""
+"""Check with axe-core that everybody can use a page."""
 
 from axe_playwright_python.sync_playwright import Axe
 
@@ -6,9 +6,12 @@ GRAVE = {"serious", "critical"}
 
 
 def assert_accessible(page):
-    """Fail with what is wrong, and where, when axe finds something serious or critical."""
-    found = [one for one in Axe().run(page).response["violations"] if one["impact"] in GRAVE]
-    assert not found, "\n".join(
-        f"{one['id']} ({one['impact']}): {one['help']}: {[node['html'][:200] for node in one['nodes']]}"
-        for one in found
-    )
+    """Fail with a description and the HTML of each serious or critical violation."""
+    violations = Axe().run(page).response["violations"]
+    grave = [violation for violation in violations if violation["impact"] in GRAVE]
+    assert not grave, "\n".join(map(_description, grave))
+
+
+def _description(violation):
+    html = [node["html"][:200] for node in violation["nodes"]]
+    return f"{violation['id']} ({violation['impact']}): {violation['help']}: {html}"

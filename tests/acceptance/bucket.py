@@ -44,8 +44,8 @@ class Server:
         return {"SPMS_FILE_STORAGE": f"s3://{NAME}/{prefix}", "SPMS_S3_ENDPOINT": self.door.address, **KEYS}
 
     def keys(self, prefix):
-        found = self.client.list_objects_v2(Bucket=NAME, Prefix=prefix).get("Contents", ())
-        return [one["Key"] for one in found]
+        objects = self.client.list_objects_v2(Bucket=NAME, Prefix=prefix).get("Contents", ())
+        return [stored["Key"] for stored in objects]
 
     def remove(self):
         self.door.shut()
@@ -70,10 +70,10 @@ class Door:
 
     def shut(self):
         """Refuse new connections and cut those that are there."""
-        for one in (self._listener, *self._open):
+        for connection in (self._listener, *self._open):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
         self._open.clear()
 
     def _accept(self, listener):

@@ -49,8 +49,8 @@ def shared_system(tmp_path_factory):
         def shared_system(**settings):
             key = tuple(sorted(settings.items()))
             if key not in running:
-                made = System(tmp_path_factory.mktemp("system"), **settings)
-                running[key] = stack.enter_context(made.running())
+                system = System(tmp_path_factory.mktemp("system"), **settings)
+                running[key] = stack.enter_context(system.running())
             return running[key]
 
         yield shared_system
@@ -83,9 +83,9 @@ def browser():
 @pytest.fixture
 def faults():
     """Return what the console of every page complained of; a test that expects faults takes them out."""
-    found: list[str] = []
-    yield found
-    assert not found
+    messages: list[str] = []
+    yield messages
+    assert not messages
 
 
 @pytest.fixture(scope="module")

@@ -33,17 +33,17 @@ def page_numbers(pdf_file):
 
 def outline(pdf_file):
     """Return level, title, page and height of each bookmark."""
-    pages, found = page_numbers(pdf_file), []
+    pages, entries = page_numbers(pdf_file), []
 
     def walk(items, level):
         for item in items:
             page, _, _, y, _ = item.destination
-            found.append((level, item.title, pages[page.objgen], round(float(y))))
+            entries.append((level, item.title, pages[page.objgen], round(float(y))))
             walk(item.children, level + 1)
 
     with pdf_file.open_outline() as root:
         walk(root.root, 1)
-    return found
+    return entries
 
 
 def places(pdf_file):
@@ -66,18 +66,18 @@ def links(pdf_file):
 
 def elements(pdf_file):
     """Return kind, page and element of the whole structure in reading order."""
-    pages, found = page_numbers(pdf_file), []
+    pages, tagged = page_numbers(pdf_file), []
 
     def walk(element):
         for kid in element.K:
             if isinstance(kid, pikepdf.Dictionary) and kid.get("/Type") == "/StructElem":
                 assert kid.P.objgen == element.objgen or kid.P.S == "/L"  # nested lists hang one higher
-                found.append((str(kid.S), pages[kid.Pg.objgen], kid))
+                tagged.append((str(kid.S), pages[kid.Pg.objgen], kid))
                 walk(kid)
 
     [document] = pdf_file.Root.StructTreeRoot.K
     walk(document)
-    return found
+    return tagged
 
 
 def marks_of(element):

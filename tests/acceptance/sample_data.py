@@ -20,38 +20,38 @@ def give(system):
     """Put database, files and people where a system looks for them; return the maintainer's ``Authorization``."""
     if folder is None:
         return _make(system)
-    kept = folder / ("postgresql" if "DATABASE_URL" in system.environment else "sqlite")
-    with _alone(kept):
-        is_first = not (kept / "token").exists()
+    shared_folder = folder / ("postgresql" if "DATABASE_URL" in system.environment else "sqlite")
+    with _alone(shared_folder):
+        is_first = not (shared_folder / "token").exists()
         if is_first:
-            _begin(system, kept)
-    shutil.copytree(kept / "static", system.folder / "static", dirs_exist_ok=True)
+            _begin(system, shared_folder)
+    shutil.copytree(shared_folder / "static", system.folder / "static", dirs_exist_ok=True)
     if "SPMS_FILE_STORAGE" in system.environment:
-        _upload(system.environment, kept / "media")
+        _upload(system.environment, shared_folder / "media")
     else:
-        shutil.copytree(kept / "media", system.folder / "media", dirs_exist_ok=True)
+        shutil.copytree(shared_folder / "media", system.folder / "media", dirs_exist_ok=True)
     if "DATABASE_URL" not in system.environment:
-        shutil.copy(kept / "spms.sqlite3", system.folder)
+        shutil.copy(shared_folder / "spms.sqlite3", system.folder)
     elif not is_first:
-        _fill(system.environment["DATABASE_URL"], kept / "dump.sql")
-    return (kept / "token").read_text()
+        _fill(system.environment["DATABASE_URL"], shared_folder / "dump.sql")
+    return (shared_folder / "token").read_text()
 
 
-def _begin(system, kept):
+def _begin(system, shared_folder):
     """Make the sample data in a folder of its own, and keep the database of the system that is the first."""
     maker, url = copy.copy(system), system.environment.get("DATABASE_URL")
-    maker.environment = {"PATH": system.environment["PATH"], "SPMS_DATA_DIR": str(kept)}
+    maker.environment = {"PATH": system.environment["PATH"], "SPMS_DATA_DIR": str(shared_folder)}
     maker.environment |= {"DATABASE_URL": url} if url else {}
     token = _make(maker)
     if url:
-        _postgresql("pg_dump", "--no-owner", "--file", kept / "dump.sql", url)
-    (kept / "token").write_text(token)
+        _postgresql("pg_dump", "--no-owner", "--file", shared_folder / "dump.sql", url)
+    (shared_folder / "token").write_text(token)
 
 
 @contextlib.contextmanager
-def _alone(kept):
-    kept.mkdir(parents=True, exist_ok=True)
-    with (kept / "lock").open("w") as lock:
+def _alone(shared_folder):
+    shared_folder.mkdir(parents=True, exist_ok=True)
+    with (shared_folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -58,7 +58,7 @@ def test_a_report_from_parts_shows_what_a_single_render_shows(report, owner, as_
     assert bound.fingerprint == whole.fingerprint == pdf_task.fingerprint(report)
     assert texts(bound) == texts(whole)
     for page, other in zip(shown(bound), shown(whole), strict=True):
-        pictures = [one.render(scale=0.7).to_pil().convert("L") for one in (page, other)]
+        pictures = [side.render(scale=0.7).to_pil().convert("L") for side in (page, other)]
         visible = ImageChops.difference(*pictures).point(lambda value: 255 * (value > 32))
         assert visible.getbbox() is None  # below that it is a rounded edge, which no eye sees
     assert bound.file.size_bytes < whole.file.size_bytes * 1.05
@@ -120,10 +120,10 @@ def test_every_piece_of_text_has_its_element_in_the_order_of_the_pages(report, o
     assert len(marks) == len(set(marks))
     in_tree = Counter(number for number, _ in marks)
     for number, page in enumerate(bound.pages):
-        found = parents[int(page.obj.StructParents)]
+        parents_of_page = parents[int(page.obj.StructParents)]
         margins = 4 if number == 1 else 0  # those that WeasyPrint drew itself stand beside the tree
-        assert len(found) - in_tree[number] <= margins
-        for element in found:
+        assert len(parents_of_page) - in_tree[number] <= margins
+        for element in parents_of_page:
             assert pages[element.Pg.objgen] == number
     assert all(a <= b for a, b in pairwise(number for _, number, element in elements(bound)))
     for page in bound.pages:
@@ -141,11 +141,11 @@ def test_a_changed_chapter_is_the_only_one_that_is_drawn_again(report, owner):
     assert grown > 1
     last = texts(longer)[-1]
     assert last[-4:] == ["Page", str(longer.metadata["pages"]), "of", str(longer.metadata["pages"])]
-    before, after = (dict(title_and_page(one)) for one in (first, longer))
+    before, after = (dict(title_and_page(pdf)) for pdf in (first, longer))
     assert {after[title] - before[title] for title in before} == {0, grown}
 
 
-def test_a_changed_report_equals_one_made_anew(report, owner, same_moment):
+def test_a_changed_report_equals_a_new_one(report, owner, same_moment):
     make(report, owner)
     with_text("SP-3", "<p>Short.</p>")
     changed = make(report, owner)
@@ -176,8 +176,8 @@ def test_parts_are_taken_from_a_storage_that_is_no_folder(report, owner, setting
 
 def test_a_short_report_is_made_as_a_whole(owner):
     short = factories.document(kind="annual_report")
-    made = make(short, owner)
-    assert "parts" not in made.metadata
+    result = make(short, owner)
+    assert "parts" not in result.metadata
     assert not DrawnPart.objects.exists()
 
 
@@ -202,11 +202,11 @@ def test_parts_that_no_report_uses_any_more_are_removed(report, owner, monkeypat
     Document.objects.get(project__tag="SP-7").delete()
     old = DrawnPart.objects.filter(document__project__tag="SP-3").earliest("used_at")
     DrawnPart.objects.filter(pk=old.pk).update(used_at=timezone.now() - timedelta(days=91))
-    kept = list(DrawnPart.objects.exclude(pk=old.pk).values_list("file", flat=True))
+    used_files = list(DrawnPart.objects.exclude(pk=old.pk).values_list("file", flat=True))
     outcome = maintenance.clean_up(TaskContext(task=Task(), deadline=0, report=lambda *_: None))
     assert outcome.metadata["parts"] == 1
     assert not storage.exists(old.file)
-    assert all(map(storage.exists, kept))
+    assert all(map(storage.exists, used_files))
     left = [name for name in storage.iter_names(storage.results()) if name.endswith(part_cache.SUFFIX)]
-    assert sorted(left) == sorted(kept)
+    assert sorted(left) == sorted(used_files)
     assert make(report, owner).metadata["parts_drawn"] == 0

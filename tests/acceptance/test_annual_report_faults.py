@@ -76,9 +76,9 @@ def test_a_child_that_is_killed_costs_no_chapter(report, owner):
             for process in killed:
                 os.kill(process.pid, signal.SIGKILL)
 
-    made = make(report, owner, report=kill_once)
+    result = make(report, owner, report=kill_once)
     assert killed
-    assert texts(made) == texts(make(report, owner))
+    assert texts(result) == texts(make(report, owner))
 
 
 def test_a_cancelled_report_stops_its_children(report, owner):

@@ -68,9 +68,9 @@ def attempt(system, pytestconfig, tmp_path):
 
 
 def number_after(words, report):
-    found = re.search(rf"{words}\s+(\d+)", report)
-    assert found, report
-    return int(found[1])
+    match = re.search(rf"{words}\s+(\d+)", report)
+    assert match, report
+    return int(match[1])
 
 
 @pytest.mark.xdist_group("api contract")

@@ -37,11 +37,11 @@ def place(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def system(place):
-    made = place()
-    made.prepare()
-    made.start_web()
-    yield made
-    made.stop()
+    source = place()
+    source.prepare()
+    source.start_web()
+    yield source
+    source.stop()
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,9 @@ def archive(system):
 
 @pytest.fixture
 def target(place):
-    made = place()
-    yield made
-    made.stop()
+    empty_system = place()
+    yield empty_system
+    empty_system.stop()
 
 
 def make_until(system, done):
@@ -123,9 +123,9 @@ def test_restored_in_a_new_place_every_pdf_is_there_and_work_goes_on(system, arc
     assert "Restored the system of " in said
     target.session.headers.update(system.session.headers)  # tokens are in the database
     target.start_web()
-    made = target.call("GET", "tasks/", params={"status": "succeeded", "page_size": 100}).json()["results"]
-    assert made
-    for task in made:
+    tasks = target.call("GET", "tasks/", params={"status": "succeeded", "page_size": 100}).json()["results"]
+    assert tasks
+    for task in tasks:
         sent = target.session.get(target.address + task["result"]["url"])
         assert (sent.status_code, len(sent.content)) == (200, task["result"]["bytes"])
         assert sent.headers["ETag"].strip('"') == hashlib.sha256(sent.content).hexdigest()
@@ -172,7 +172,7 @@ def test_whoever_else_uses_the_database_is_noticed(archive, target):
 
 
 def rewritten(path, target, change):
-    """Write an archive anew, as ``change`` makes its members, with a manifest that fits."""
+    """Write an archive again, as ``change`` makes its members, with a manifest that fits."""
     members = members_of(path)
     manifest = json.loads(members.pop("manifest.json"))
     entries = [(tarfile.TarInfo(name), data) for name, data in members.items()]
@@ -237,7 +237,7 @@ def test_a_truncated_archive_is_refused(share, archive, target, tmp_path):
 @ON_SQLITE
 def test_a_damaged_member_is_named(archive, target, tmp_path):
     with tarfile.open(archive) as tar:
-        member = next(one for one in tar if one.name.startswith("results/"))
+        member = next(entry for entry in tar if entry.name.startswith("results/"))
     data = bytearray(archive.read_bytes())
     data[member.offset_data + member.size // 2] ^= 1
     (tmp_path / "damaged.tar").write_bytes(data)
@@ -265,7 +265,7 @@ def test_what_is_no_archive_is_one_line(content, target, tmp_path):
         (lambda _, manifest: manifest.update(format=2), "has format 2"),
         (lambda _, manifest: manifest.update(surprise=1), "manifest of this archive cannot be read"),
         (
-            lambda entries, _: [one for one in entries if not one[0].name.startswith("database")],
+            lambda entries, _: [entry for entry in entries if not entry[0].name.startswith("database")],
             "no database",
         ),
     ],
@@ -354,4 +354,4 @@ def test_files_in_a_bucket_stay_there_or_come_along(place, tmp_path):
         assert len(server.keys("two/media/")) == len(images)
         local = place()
         local.manage("restore", str(with_files))
-        assert len([one for one in local.folder.glob("media/**/*") if one.is_file()]) == len(images)
+        assert len([path for path in local.folder.glob("media/**/*") if path.is_file()]) == len(images)

@@ -13,25 +13,25 @@ from tests.acceptance.system import MANAGE, System
 from tests.waiting import promised, wait_for
 
 pytestmark = pytest.mark.xdist_group("dashboard")
-ANSWERS = re.compile("^(No|Yes|Not known|Not yet, but it gets close)$")
+ANSWERS = re.compile("^(No|Yes|Not known|Not yet, but soon)$")
 TWO_DAYS = "from tests.acceptance import two_days; two_days.fill()"
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
-    made = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_THREADS="4")
-    made.prepare()
-    made.start_web()
-    made.start_workers()
-    wait_for(lambda: len(made.workers()) >= 2)
-    for document in made.documents(kind="concept_plan")[:4]:
-        assert made.make(document).ok
-    made.manage("evaluate_thresholds")
-    made.manage("shell", "-v", "0", "-c", TWO_DAYS)
-    made.start(*MANAGE, "evaluate_thresholds", "--every", "1s")
-    wait_for(lambda: made.call("GET", "thresholds/").json()["thresholds"])
-    yield made
-    made.stop()
+    started = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", SPMS_WEB_THREADS="4")
+    started.prepare()
+    started.start_web()
+    started.start_workers()
+    wait_for(lambda: len(started.workers()) >= 2)
+    for document in started.documents(kind="concept_plan")[:4]:
+        assert started.make(document).ok
+    started.manage("evaluate_thresholds")
+    started.manage("shell", "-v", "0", "-c", TWO_DAYS)
+    started.start(*MANAGE, "evaluate_thresholds", "--every", "1s")
+    wait_for(lambda: started.call("GET", "thresholds/").json()["thresholds"])
+    yield started
+    started.stop()
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_it_says_the_mode_the_reason_and_every_limit(open_page, name, options):
 def test_a_change_of_the_mode_is_seen_in_another_page_within_three_seconds(system, open_page):
     page, other = open_page(), open_page()
     page.on("dialog", lambda dialog: dialog.accept())
-    page.get_by_label("Queue: PDFs by workers").check()
+    page.get_by_label("Queue: workers render PDFs").check()
     page.get_by_label("Why").fill("a test")
     page.get_by_role("button", name="Change the mode").click()
     expect(other.locator(".hero .pill")).to_have_text("Queue", timeout=1000 * promised(3))
@@ -72,7 +72,7 @@ def test_a_change_of_the_mode_is_seen_in_another_page_within_three_seconds(syste
 def test_a_change_can_be_taken_back_before_it_is_made(system, open_page):
     page = open_page()
     page.on("dialog", lambda dialog: dialog.dismiss())
-    page.get_by_label("Queue: PDFs by workers").check()
+    page.get_by_label("Queue: workers render PDFs").check()
     page.get_by_label("Why").fill("a test")
     page.get_by_role("button", name="Change the mode").click()
     expect(page.locator(".hero .pill")).to_have_text("Inline")
@@ -92,11 +92,13 @@ def test_it_works_with_the_keyboard_alone(open_page):
     page = open_page()
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the content")).to_be_focused()
-    seen = set()
+    focused = set()
     for _ in range(40):
         page.keyboard.press("Tab")
-        seen.add(page.evaluate("document.activeElement.name || document.activeElement.dataset.range || ''"))
-    assert {"24h", "setting", "seconds", "reason", "traffic", "web_threads"} <= seen
+        focused.add(
+            page.evaluate("document.activeElement.name || document.activeElement.dataset.range || ''")
+        )
+    assert {"24h", "setting", "seconds", "reason", "traffic", "web_threads"} <= focused
 
 
 def test_the_page_is_light(open_page):
@@ -104,7 +106,7 @@ def test_the_page_is_light(open_page):
     page.on("requestfinished", lambda request: ended.extend([request]))
     page.reload()
     page.wait_for_selector(".chart canvas")
-    sizes = {one.url: one.sizes()["responseBodySize"] for one in ended}
+    sizes = {request.url: request.sizes()["responseBodySize"] for request in ended}
     assert any("htmx" in url for url in sizes)
     assert sum(sizes.values()) < 150_000, sizes
 
@@ -125,8 +127,8 @@ def test_evidence_stays_open_while_the_page_lives_on(system, open_page):
     expect(evidence.get_by_role("cell", name="p95 response time")).to_be_visible()
     page.locator("#evaluation-title").click()
     expect(page.locator("#evaluation table")).to_be_visible()
-    seen = page.locator("#seen").input_value()
-    page.wait_for_function("seen => document.getElementById('seen').value !== seen", arg=seen)
+    digest = page.locator("#seen").input_value()
+    page.wait_for_function("seen => document.getElementById('seen').value !== seen", arg=digest)
     system.manage("mode", "queue", "--for", "1h", "--reason", "another change")
     expect(page.locator("#changes li").first).to_contain_text("another change", timeout=1000 * promised(10))
     system.manage("mode", "auto")
@@ -151,8 +153,8 @@ def test_a_page_left_open_goes_on_after_a_restart_of_the_server(system, open_pag
     expect(page.locator("#offline")).to_be_visible(timeout=1000 * promised(10))
     system.start_web()
     expect(page.locator("#offline")).to_be_hidden(timeout=1000 * promised(10))
-    seen = page.locator("#seen").input_value()
-    page.wait_for_function("seen => document.getElementById('seen').value !== seen", arg=seen)
+    digest = page.locator("#seen").input_value()
+    page.wait_for_function("seen => document.getElementById('seen').value !== seen", arg=digest)
     assert all(re.search("ERR_|htmx:", fault) for fault in faults)
     faults.clear()
 
@@ -168,7 +170,7 @@ def test_a_reason_is_text_whatever_it_holds(system, open_page):
         dialog.accept()
 
     page.on("dialog", accept)
-    page.get_by_label("Inline: PDFs in the reply").check()
+    page.get_by_label("Inline: requests render PDFs").check()
     page.get_by_label("Why").fill(HOSTILE)
     page.get_by_role("button", name="Change the mode").click()
     expect(page.get_by_test_id("sentence")).to_contain_text(HOSTILE)

@@ -13,15 +13,15 @@ pytestmark = pytest.mark.xdist_group("browser-cycles")
 
 @pytest.fixture(scope="module")
 def inbox():
-    with mail.receiving(delay_seconds=0.3) as made:
-        yield made
+    with mail.receiving(delay_seconds=0.3) as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory, inbox):
-    made = System(tmp_path_factory.mktemp("system"), EMAIL_URL=inbox.url, SPMS_MAILS_PER_MINUTE="0")
-    with made.running():
-        yield made
+    started = System(tmp_path_factory.mktemp("system"), EMAIL_URL=inbox.url, SPMS_MAILS_PER_MINUTE="0")
+    with started.running():
+        yield started
 
 
 def fill(page, year):

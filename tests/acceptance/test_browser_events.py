@@ -11,10 +11,10 @@ pytestmark = pytest.mark.xdist_group("events")
 @pytest.fixture(scope="module", params=["events", "none"])
 def system(request, events_system, uvicorn):
     """The same system, as it is seen through uvicorn and through gunicorn."""
-    seen = copy.copy(events_system)
+    with_events = copy.copy(events_system)
     if request.param == "events":
-        seen.address = uvicorn[0]
-    return seen
+        with_events.address = uvicorn[0]
+    return with_events
 
 
 def test_a_pdf_is_followed_to_its_end(system, uvicorn, visit, faults):
@@ -23,7 +23,7 @@ def test_a_pdf_is_followed_to_its_end(system, uvicorn, visit, faults):
     page, asked = visit(f"/documents/{document['id']}/"), []
     page.on("request", lambda request: asked.append(request.url))
     page.get_by_role("button", name="Generate PDF").click()
-    expect(page.locator("#progress-text")).to_contain_text("The PDF is there")
+    expect(page.locator("#progress-text")).to_contain_text("The PDF is ready")
     streams = [url for url in asked if url.endswith("/events/")]
     polls = [
         url for url in asked if "/api/v1/tasks/" in url and not url.endswith("/events/") and "?" not in url

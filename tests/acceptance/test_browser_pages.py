@@ -52,7 +52,7 @@ def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, r
     page.get_by_role("button", name="Generate PDF").click()
     expect(page.locator("#progress progress")).to_be_visible()
     expect(page.locator("#progress-text")).to_contain_text(re.compile(r"pages|in the queue"))
-    expect(page.locator("#progress-text")).to_contain_text("The PDF is there")
+    expect(page.locator("#progress-text")).to_contain_text("The PDF is ready")
     expect(page.locator("iframe.pdf")).to_be_visible()
     wait_for(lambda: any("/pdf/?task=" in url for url in frames_of(page)))
     assert not any(url.startswith("chrome-error") for url in frames_of(page))
@@ -73,11 +73,11 @@ def test_an_export_is_made_and_downloaded(system, visit, mode):
     form.get_by_label("Year").fill("2024" if mode == "inline" else "2023")
     form.get_by_role("button", name="Export documents").click()
     expect(form.get_by_role("status")).to_have_text(re.compile(r"\d+ rows?\."))
-    made = page.locator(".cards li").first
-    expect(made).to_contain_text("Documents as CSV")
-    expect(made).to_contain_text("Concept Plan, 202")
+    card = page.locator(".cards li").first
+    expect(card).to_contain_text("Documents as CSV")
+    expect(card).to_contain_text("Concept Plan, 202")
     with page.expect_download() as download:
-        made.get_by_role("link").click()
+        card.get_by_role("link").click()
     assert download.value.suggested_filename.startswith("documents 20")
     assert download.value.path().read_text("utf-8-sig").startswith("tag,kind,year,status,background")
 
@@ -178,7 +178,7 @@ def test_the_keyboard_alone_generates_a_pdf(system, visit):
         if page.evaluate("document.activeElement.id") == "start":
             break
     page.keyboard.press("Enter")
-    expect(page.locator("#progress-text")).to_contain_text("The PDF is there")
+    expect(page.locator("#progress-text")).to_contain_text("The PDF is ready")
 
 
 def test_a_task_is_cancelled_and_retried_from_its_page(system, visit, long_report):
@@ -289,8 +289,8 @@ def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, 
         files={"file": ("reports.csv", "tag,kind,year,reason\n=1+1,essay,1,<script>x</script>\n")},
         data={"what": "documents"},
     )
-    for wanted in ("projects", "documents"):
-        assert system.call("POST", "exports/", json={"what": wanted, "format": "xlsx"}).ok
+    for resource in ("projects", "documents"):
+        assert system.call("POST", "exports/", json={"what": resource, "format": "xlsx"}).ok
     page = visit("/", **options)
     pages = {
         "imports": "/dashboard/imports/",

@@ -37,13 +37,13 @@ LAPSE = "UPDATE documents_task SET lease_until = now() - interval '1 second' WHE
 
 @pytest.fixture(scope="module")
 def inbox():
-    with mail.receiving(delay_seconds=DELAY_SECONDS) as made:
-        yield made
+    with mail.receiving(delay_seconds=DELAY_SECONDS) as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="module")
 def system(postgres, inbox, tmp_path_factory):
-    made = System(
+    started = System(
         tmp_path_factory.mktemp("system"),
         postgres.new_database(),
         EMAIL_URL=inbox.url,
@@ -51,24 +51,24 @@ def system(postgres, inbox, tmp_path_factory):
         SPMS_RETRY_BACKOFF="1s",
         SPMS_MAX_RETRIES="12",
     )
-    made.prepare()
-    made.manage("shell", "-v", "0", "-c", FILL)
-    made.start_web()
-    made.start_workers()
-    made.wait_for_workers()
-    yield made
-    made.stop()
+    started.prepare()
+    started.manage("shell", "-v", "0", "-c", FILL)
+    started.start_web()
+    started.start_workers()
+    started.wait_for_workers()
+    yield started
+    started.stop()
 
 
 def letters_of(system, cycle):
-    found, page = [], 1
+    letters, page = [], 1
     while True:
         answer = system.call(
             "GET", f"cycles/{cycle}/letters/", params={"page_size": 100, "page": page}
         ).json()
-        found += answer["results"]
+        letters += answer["results"]
         if answer["next"] is None:
-            return found
+            return letters
         page += 1
 
 
@@ -101,7 +101,8 @@ def test_nobody_gets_two_letters_and_nobody_is_forgotten_while_senders_are_kille
     [cycle] = system.call("GET", "cycles/", params={"year": 2031}).json()["results"]
     letters, received = letters_of(system, cycle["id"]), inbox.ids
     states = {
-        state: {one["message_id"] for one in letters if one["state"] == state} for state in cycle["letters"]
+        state: {letter["message_id"] for letter in letters if letter["state"] == state}
+        for state in cycle["letters"]
     }
     record_property("letters", f"{kills} kills; {cycle['letters']}; {sum(received.values())} received")
     assert kills == KILLS
@@ -112,7 +113,7 @@ def test_nobody_gets_two_letters_and_nobody_is_forgotten_while_senders_are_kille
     assert 0 < len(states["perhaps_sent"]) <= kills
     assert len(letters) >= PEOPLE
     reports = system.documents(year=2031, kind="progress_report")
-    assert len({one["project"] for one in reports}) == len(reports) >= 40
+    assert len({report["project"] for report in reports}) == len(reports) >= 40
 
 
 def test_it_is_stopped_and_resumed_and_a_mail_server_that_is_away_is_waited_for(system, inbox):

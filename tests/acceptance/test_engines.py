@@ -15,9 +15,9 @@ TASKS["queue"] = {"BACKEND": "django_tasks_db.DatabaseBackend"}
 
 @pytest.fixture
 def system(postgres, tmp_path):
-    made = System(tmp_path, postgres.new_database(), SPMS_RETRY_BACKOFF="1s", SPMS_QUEUE_WORKERS="1")
-    yield made
-    made.stop()
+    prepared = System(tmp_path, postgres.new_database(), SPMS_RETRY_BACKOFF="1s", SPMS_QUEUE_WORKERS="1")
+    yield prepared
+    prepared.stop()
 
 
 def workers_of(system, tasks):
@@ -30,8 +30,8 @@ def workers_of(system, tasks):
 
 
 def make_some(system, count):
-    made = [system.make(document).json() for document in system.documents()[:count]]
-    return [system.ended(task["task_id"]) for task in made]
+    tasks = [system.make(document).json() for document in system.documents()[:count]]
+    return [system.ended(task["task_id"]) for task in tasks]
 
 
 def test_two_clusters_share_the_work_and_one_alone_goes_on(system):
@@ -55,6 +55,6 @@ def test_a_backend_of_somebody_else_works_by_settings_alone(system, tmp_path):
     system.start(*MANAGE, "db_worker", "--backend", "queue", "--interval", "0.2")
     system.start(*MANAGE, "run_supervisor", "--workers", "1")
     plan = system.documents(kind="concept_plan")[0]
-    answer = wait_for(lambda: (made := system.make(plan)).status_code == 202 and made)
+    answer = wait_for(lambda: (queued := system.make(plan)).status_code == 202 and queued)
     ended = system.ended(answer.json()["task_id"])
     assert (ended["status"], ended["mode"], ended["attempts"]) == ("succeeded", "queue", 1)

@@ -39,9 +39,9 @@ def test_a_task_is_followed_to_its_end(system, uvicorn):
     answer = watch(system, uvicorn[0], task_id)
     assert answer.headers["Content-Type"].startswith("text/event-stream")
     assert (answer.headers["Cache-Control"], answer.headers["X-Accel-Buffering"]) == ("no-store", "no")
-    seen = list(tasks_of(answer))  # the server ends the stream
-    assert seen[-1]["status"] == "succeeded"
-    assert seen[-1] == system.call("GET", f"tasks/{task_id}/").json()
+    states = list(tasks_of(answer))  # the server ends the stream
+    assert states[-1]["status"] == "succeeded"
+    assert states[-1] == system.call("GET", f"tasks/{task_id}/").json()
 
 
 def test_a_task_that_has_ended_is_told_at_once(system, uvicorn):

@@ -109,17 +109,17 @@ def everything_in(pdf):
 def peak_memory(folder):
     """Collect the resident memory of the one child that works in ``folder``, 200 times a second."""
     [child] = [child for child in psutil.Process().children() if child.cwd().startswith(str(folder))]
-    seen, over = [0], threading.Event()
+    memory_bytes, over = [0], threading.Event()
 
     def watch():
         while not over.wait(0.005):
             with contextlib.suppress(psutil.Error):
-                seen.append(child.memory_info().rss)
+                memory_bytes.append(child.memory_info().rss)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        yield seen
+        yield memory_bytes
     finally:
         over.set()
         watcher.join()
@@ -175,10 +175,10 @@ def test_no_file_is_read(room, way, tmp_path):
     )
     html = "<p>x</p>" + "".join(FETCHES[way].format(address) for address in addresses)
     pdf, _ = render(room, html, seconds=10)
-    for found in everything_in(pdf):
-        assert SECRET.encode() not in found
-        assert b"root:x:0:0" not in found
-        assert b"FONTCONFIG_FILE" not in found
+    for content in everything_in(pdf):
+        assert SECRET.encode() not in content
+        assert b"root:x:0:0" not in content
+        assert b"FONTCONFIG_FILE" not in content
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_a_base_element_opens_no_folder(room, way, tmp_path):
     names = ("secret.png", "./secret.png", "/secret.png", f"//localhost{tmp_path}/secret.png", "secret.css")
     html = "".join(FETCHES[way].format(name) for name in names)
     pdf, _ = render(room, f"<base href='{tmp_path.as_uri()}/'><p>x</p>{html}", seconds=10)
-    for found in everything_in(pdf):
-        assert SECRET.encode() not in found
+    for content in everything_in(pdf):
+        assert SECRET.encode() not in content
 
 
 @pytest.mark.parametrize("way", FETCHES)
@@ -213,8 +213,8 @@ def test_nobody_is_asked_over_the_network(room, way, server):
     html = "<p>x</p>" + "".join(FETCHES[way].format(address) for address in addresses)
     pdf, _ = render(room, f"<base href='{address}/'>{html}", seconds=10)
     assert requests == []
-    for found in everything_in(pdf):
-        assert SECRET.encode() not in found
+    for content in everything_in(pdf):
+        assert SECRET.encode() not in content
 
 
 def data_uri(content, media_type="image/png"):

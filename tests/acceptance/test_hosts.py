@@ -21,9 +21,9 @@ DONE_SINCE = (
 
 @pytest.fixture(scope="module")
 def hosts():
-    made = Hosts()
-    yield made
-    made.remove()
+    both_hosts = Hosts()
+    yield both_hosts
+    both_hosts.remove()
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,12 @@ def system(hosts, tmp_path_factory):
         server = PostgresOn(FIRST)
         stack.callback(server.remove)
         settings = {"SPMS_RETRY_BACKOFF": "1s", "SPMS_QUEUE_WORKERS": "1"}
-        made = System(folder, server.new_database(), **settings)
-        stack.callback(made.stop)
-        made.prepare()
-        made.start_web(on=hosts.on("first"))
-        made.start_workers(on=hosts.on("first"))
-        yield made
+        started = System(folder, server.new_database(), **settings)
+        stack.callback(started.stop)
+        started.prepare()
+        started.start_web(on=hosts.on("first"))
+        started.start_workers(on=hosts.on("first"))
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def second(hosts, system):
     """The cluster of the second host, at work, and started again when it ends."""
     before = system.clusters()
     supervisor = system.start_workers(on=hosts.on("second"))
-    [cluster] = wait_for(lambda: [one for one in system.clusters() if one not in before])
+    [cluster] = wait_for(lambda: [process for process in system.clusters() if process not in before])
     system.wait_for_workers()
     yield [supervisor, cluster]
     supervisor.terminate()
@@ -99,7 +99,7 @@ def test_both_hosts_work_each_in_a_folder_of_its_own(system, database, second):
 
 
 def test_what_a_killed_host_was_doing_is_done_by_the_other(system, database, second):
-    task_ids = while_it_works(system, database, strike=lambda: [one.kill() for one in second])
+    task_ids = while_it_works(system, database, strike=lambda: [process.kill() for process in second])
     assert_each_was_made_once(system, database, task_ids)
 
 

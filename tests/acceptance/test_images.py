@@ -53,9 +53,9 @@ def test_a_worker_that_is_killed_meanwhile_leaves_no_half_of_it_and_another_does
     task = system.ended(task_id)
     assert (task["status"], task["attempts"]) == ("succeeded", 2)
     [image] = [
-        one
-        for one in system.call("GET", f"documents/{plan['id']}/images/").json()
-        if one["id"] == answer.json()["id"]
+        image
+        for image in system.call("GET", f"documents/{plan['id']}/images/").json()
+        if image["id"] == answer.json()["id"]
     ]
     assert (image["state"], image["width"], image["height"]) == ("ready", 1240, 827)
     for path in files_in(system, "media"):
@@ -80,8 +80,8 @@ def test_a_pdf_begun_at_once_waits_and_shows_the_image(system, plan):
     key = next(iter(plan["sections"]))
     changed = {"sections": {key: f'<p>x</p><img src="{image["url"]}" alt="A bay">'}}
     assert system.call("PATCH", f"documents/{plan['id']}/", json=changed).ok
-    made = system.make(plan, headers={"Prefer": "respond-async"})
-    task = system.ended(made.json()["task_id"])
+    queued = system.make(plan, headers={"Prefer": "respond-async"})
+    task = system.ended(queued.json()["task_id"])
     assert (task["status"], task["result"]["warnings"]) == ("succeeded", [])
 
 

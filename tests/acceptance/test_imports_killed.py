@@ -51,11 +51,11 @@ Task.objects.update(lease_until=timezone.now())
 )
 def system(request, tmp_path):
     url = request.getfixturevalue("postgres").new_database() if request.param == "postgresql" else None
-    made = System(tmp_path, url, SPMS_MODE="queue")
-    made.prepare()
-    made.start_web()
-    yield made
-    made.stop()
+    started = System(tmp_path, url, SPMS_MODE="queue")
+    started.prepare()
+    started.start_web()
+    yield started
+    started.stop()
 
 
 def closures(system, text):
@@ -64,7 +64,7 @@ def closures(system, text):
     stream = io.StringIO()
     table = csv.writer(stream)
     table.writerow(("tag", "kind", "year", "reason"))
-    table.writerows((one["tag"], "project_closure", year, text) for one in projects for year in YEARS)
+    table.writerows((project["tag"], "project_closure", year, text) for project in projects for year in YEARS)
     return stream.getvalue(), len(projects) * len(YEARS)
 
 

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.xdist_group("logs")
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
-    made = System(tmp_path_factory.mktemp("system"), SPMS_LOGS="json", SPMS_MODE="queue")
-    with made.running():
-        yield made
+    started = System(tmp_path_factory.mktemp("system"), SPMS_LOGS="json", SPMS_MODE="queue")
+    with started.running():
+        yield started
 
 
 def lines(system):
@@ -30,18 +30,18 @@ def test_a_request_is_followed_through_web_queue_and_worker(system):
     assert answer.headers["X-Request-ID"] == REQUEST
     task_id = answer.json()["task_id"]
     system.ended(task_id)
-    ran = wait_for(lambda: [one for one in lines(system) if one["task_id"] == task_id])
-    assert {one["request_id"] for one in ran} == {REQUEST}
-    asked = [one for one in lines(system) if one["request_id"] == REQUEST and not one["task_id"]]
-    [request] = [one for one in asked if one["logger"] == "spms.requests"]
+    ran = wait_for(lambda: [line for line in lines(system) if line["task_id"] == task_id])
+    assert {line["request_id"] for line in ran} == {REQUEST}
+    asked = [line for line in lines(system) if line["request_id"] == REQUEST and not line["task_id"]]
+    [request] = [line for line in asked if line["logger"] == "spms.requests"]
     assert (request["method"], request["status"]) == ("POST", 202)
     assert request["path"].endswith(f"/{plan['id']}/pdf/")
     assert request["milliseconds"] > 0
-    assert request["process"] not in {one["process"] for one in ran}
+    assert request["process"] not in {line["process"] for line in ran}
 
 
 def test_a_request_without_a_name_or_with_a_hostile_one_gets_a_new_one(system):
     for headers in ({}, {"X-Request-ID": 'x", "level": "ERROR'}, {"X-Request-ID": "a" * 1000}):
         given = system.call("GET", "documents/", headers=headers).headers["X-Request-ID"]
         assert len(given) == 32
-    assert all(one["level"] and one["time"] and one["logger"] for one in lines(system))
+    assert all(line["level"] and line["time"] and line["logger"] for line in lines(system))

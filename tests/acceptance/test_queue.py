@@ -73,9 +73,9 @@ def broker(engine):
 def system(engine, broker, request, tmp_path_factory):
     url = None if engine == "sqlite" else request.getfixturevalue("postgres").new_database()
     settings = {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url} if broker else {}
-    made = System(tmp_path_factory.mktemp("system"), url, SPMS_RETRY_BACKOFF="1s", **settings)
-    with made.running():
-        yield made
+    started = System(tmp_path_factory.mktemp("system"), url, SPMS_RETRY_BACKOFF="1s", **settings)
+    with started.running():
+        yield started
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_a_killed_cluster_leaves_no_process_and_is_started_again(system, plan):
     main = system.main()
     family = main.children(recursive=True)
     main.kill()
-    wait_for(lambda: not any(one.is_running() for one in family), promised(5))
+    wait_for(lambda: not any(process.is_running() for process in family), promised(5))
     assert system.ended(system.make(plan).json()["task_id"])["status"] == "succeeded"
 
 
@@ -242,7 +242,7 @@ def test_the_workers_outlast_a_database_that_is_away(system, plan, postgres):
     wait_for(lambda: system.log().count("the database cannot be used") > noticed)
     postgres.start()
     begun_at = time.monotonic()
-    answer = wait_for(lambda: (made := system.make(plan)).status_code == 202 and made)
+    answer = wait_for(lambda: (queued := system.make(plan)).status_code == 202 and queued)
     assert system.ended(answer.json()["task_id"])["status"] == "succeeded"
     assert time.monotonic() - begun_at < promised(30)
     assert main.is_running()
@@ -266,7 +266,7 @@ def test_a_cluster_told_to_stop_finishes_or_returns_its_task(system, report):
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(promised(20)) == 0
     assert not main.is_running()
-    wait_for(lambda: not any(one.is_running() for one in family), promised(5))
+    wait_for(lambda: not any(process.is_running() for process in family), promised(5))
     task = system.call("GET", f"tasks/{task_id}/").json()
     assert task["status"] in {"queued", "succeeded"}
     system.start_workers()
@@ -326,16 +326,18 @@ def is_tried_again(task):
 
 
 def supervisor_of_workers(system):
-    kept = [one for one in system.processes if "deploy/keep.sh" in one.args and one.poll() is None]
-    return kept[-1]
+    supervisors = [
+        process for process in system.processes if "deploy/keep.sh" in process.args and process.poll() is None
+    ]
+    return supervisors[-1]
 
 
 def busy_children(system):
     """Return the rendering processes of the workers that compute."""
-    children = [one for worker in system.workers() for one in worker.children(recursive=True)]
-    used = {one: cpu_seconds(one) for one in children}
+    children = [child for worker in system.workers() for child in worker.children(recursive=True)]
+    used = {child: cpu_seconds(child) for child in children}
     time.sleep(0.3)
-    return [one for one, seconds in used.items() if cpu_seconds(one) > seconds + 0.1]
+    return [child for child, seconds in used.items() if cpu_seconds(child) > seconds + 0.1]
 
 
 def cpu_seconds(process):

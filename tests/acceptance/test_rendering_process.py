@@ -38,20 +38,22 @@ GREEDY = (
 
 @pytest.fixture
 def make_pool(tmp_path):
-    made = []
+    pools = []
 
     def make_pool(slot_count=1, memory_mib=400, renders=100, folder=tmp_path):
         limits = pool.ChildLimits(memory_bytes=memory_mib * MIB, renders=renders)
-        made.append(pool.Pool(folder, slot_count=slot_count, limits=limits))
-        return made[-1]
+        pools.append(pool.Pool(folder, slot_count=slot_count, limits=limits))
+        return pools[-1]
 
     yield make_pool
-    for one in made:
-        one.close()
+    for started in pools:
+        started.close()
     wait_for(lambda: not children(tmp_path))
 
 
-def render(rooms, folder, html=PLAIN, *, name="page", seconds=120.0, cpu_seconds=60, report=None, images=None):
+def render(
+    rooms, folder, html=PLAIN, *, name="page", seconds=120.0, cpu_seconds=60, report=None, images=None
+):
     page = folder / f"{name}.html"
     page.write_text(html)
     job = RenderJob(
@@ -184,14 +186,14 @@ def test_an_error_of_the_reporter_ends_the_render_and_its_child(make_pool, tmp_p
 
 
 def test_progress_goes_through_the_phases_and_the_pages_grow(make_pool, tmp_path):
-    seen = []
-    rendered = render(make_pool(), tmp_path, SHORT * 6, report=lambda *told: seen.append(told))
-    phases = [phase for phase, _ in seen]
+    reports = []
+    rendered = render(make_pool(), tmp_path, SHORT * 6, report=lambda *told: reports.append(told))
+    phases = [phase for phase, _ in reports]
     order = ["wait", "fetch", "layout", "draw"]
     assert [phase for phase in order if phase in phases] == list(dict.fromkeys(phases))
     assert {"fetch", "layout"} <= set(phases)
-    pages = [pages for phase, pages in seen if phase in {"layout", "draw"}]
-    assert all(one <= two for one, two in pairwise(pages))
+    pages = [pages for phase, pages in reports if phase in {"layout", "draw"}]
+    assert all(before <= after for before, after in pairwise(pages))
     assert len(set(pages)) > 3
     assert max(pages) <= rendered.pages
 
@@ -201,7 +203,7 @@ def test_eight_threads_share_two_children(make_pool, tmp_path):
     rooms.warm()
     spans = []
 
-    def one(number):
+    def render_page(number):
         working = []
 
         def report(phase, pages):
@@ -213,7 +215,7 @@ def test_eight_threads_share_two_children(make_pool, tmp_path):
         return rendered.digest
 
     with ThreadPoolExecutor(8) as threads:
-        digests = set(threads.map(one, range(8)))
+        digests = set(threads.map(render_page, range(8)))
     assert len(digests) == 1
     assert len(spans) == 8
     at_once = [sum(first <= moment <= last for first, last in spans) for moment, _ in spans]
@@ -253,8 +255,8 @@ def test_who_gets_no_slot_in_time_is_told_that_it_is_busy(make_pool, tmp_path):
 
 def test_the_same_html_gives_the_same_file_in_every_child(make_pool, tmp_path):
     html = SHORT + "<h1>A title</h1><table><tr><th>a<td>b</table><ul><li>c</ul>"
-    made = [render(make_pool(), tmp_path, html, name=f"page-{number}") for number in range(2)]
-    assert made[0] == made[1]
+    results = [render(make_pool(), tmp_path, html, name=f"page-{number}") for number in range(2)]
+    assert results[0] == results[1]
     assert (tmp_path / "page-0.pdf").read_bytes() == (tmp_path / "page-1.pdf").read_bytes()
 
 

@@ -37,21 +37,21 @@ print(removed, maintenance.remove_files(default_storage, pictures))
 
 @pytest.fixture(scope="module")
 def server():
-    made = Server()
-    yield made
-    made.remove()
+    s3_server = Server()
+    yield s3_server
+    s3_server.remove()
 
 
 @pytest.fixture(scope="module")
 def system(server, tmp_path_factory):
     settings = server.settings("agency") | {"SPMS_MODE": "auto", "SPMS_RETRY_BACKOFF": "1s"}
-    made = System(tmp_path_factory.mktemp("system"), **settings)
-    made.prepare()
-    made.start_web()
-    made.start_workers()
-    wait_for(made.workers)
-    yield made
-    made.stop()
+    started = System(tmp_path_factory.mktemp("system"), **settings)
+    started.prepare()
+    started.start_web()
+    started.start_workers()
+    wait_for(started.workers)
+    yield started
+    started.stop()
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +85,15 @@ def address(system, document):
 def has_picture(content):
     """Say whether the large picture is in a PDF."""
     with pikepdf.open(io.BytesIO(content)) as pdf:
-        pictures = [one for one in pdf.objects if isinstance(one, pikepdf.Stream)]
-        return any(one.get("/Width") == 900 for one in pictures)
+        pictures = [item for item in pdf.objects if isinstance(item, pikepdf.Stream)]
+        return any(picture.get("/Width") == 900 for picture in pictures)
 
 
 def test_an_image_is_kept_in_the_bucket_and_sent_by_the_application(system, server, plan):
     answer = system.session.get(system.address + plan["image"])
     key = key_of(server, answer.content)
-    kept = server.client.get_object(Bucket=NAME, Key=key)["Body"].read()
-    assert (answer.status_code, answer.content) == (200, kept)
+    stored = server.client.get_object(Bucket=NAME, Key=key)["Body"].read()
+    assert (answer.status_code, answer.content) == (200, stored)
     grants = server.client.get_object_acl(Bucket=NAME, Key=key)["Grants"]
     assert [grant["Grantee"]["Type"] for grant in grants] == ["CanonicalUser"]  # its owner, and nobody else
     assert not list(system.folder.glob("media/**/*.jpg"))
@@ -126,13 +126,13 @@ def test_ranges_and_conditions_hold(system, plan):
     system.make(plan)
     whole = system.session.get(address(system, plan))
     etag, size = whole.headers["ETag"], len(whole.content)
-    for wanted, part in {
+    for byte_range, part in {
         "0-99": whole.content[:100],
         "-50": whole.content[-50:],
         "900-": whole.content[900:],
     }.items():
-        answer = system.session.get(address(system, plan), headers={"Range": f"bytes={wanted}"})
-        assert (answer.status_code, answer.content) == (206, part), wanted
+        answer = system.session.get(address(system, plan), headers={"Range": f"bytes={byte_range}"})
+        assert (answer.status_code, answer.content) == (206, part), byte_range
         assert answer.headers["Content-Range"].endswith(f"/{size}")
     unchanged = system.session.get(address(system, plan), headers={"If-None-Match": etag})
     assert (unchanged.status_code, unchanged.content) == (304, b"")

@@ -65,8 +65,8 @@ class Prometheus:
     def value(self, query):
         """Return the value of a query now, or None."""
         form = urllib.parse.urlencode({"query": query})
-        found = requests.get(f"{self.url}/api/v1/query?{form}", timeout=5).json()["data"]["result"]
-        return float(found[0]["value"][1]) if found else None
+        result = requests.get(f"{self.url}/api/v1/query?{form}", timeout=5).json()["data"]["result"]
+        return float(result[0]["value"][1]) if result else None
 
     def stop(self):
         self.process.terminate()
@@ -77,9 +77,9 @@ class Prometheus:
 def system(tmp_path_factory):
     folder = tmp_path_factory.mktemp("system")
     (folder / "limits.yaml").write_text(LIMITS)
-    made = System(folder, SPMS_MODE="auto", SPMS_THRESHOLDS=str(folder / "limits.yaml"))
-    with made.running():
-        yield made
+    started = System(folder, SPMS_MODE="auto", SPMS_THRESHOLDS=str(folder / "limits.yaml"))
+    with started.running():
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +96,8 @@ def evaluated(system, **environment):
     return json.loads(ended.stdout)
 
 
-def values(found):
-    return {one["name"]: one for one in found["thresholds"]}
+def values(answer):
+    return {entry["name"]: entry for entry in answer["thresholds"]}
 
 
 def until_free(system, **environment):
@@ -131,10 +131,10 @@ def test_both_sources_see_the_same_traffic_and_decide_the_same(system, prometheu
 
 
 def test_a_prometheus_that_is_away_or_talks_nonsense_is_no_data(system):
-    found = values(until_free(system, PROMETHEUS_URL=f"http://127.0.0.1:{free_port()}"))
-    assert found["p95_response_time"]["state"] == "no_data"
-    found = values(until_free(system, PROMETHEUS_URL=f"{system.address}/healthz/live?"))
-    assert found["p95_response_time"]["state"] == "no_data"
+    entries = values(until_free(system, PROMETHEUS_URL=f"http://127.0.0.1:{free_port()}"))
+    assert entries["p95_response_time"]["state"] == "no_data"
+    entries = values(until_free(system, PROMETHEUS_URL=f"{system.address}/healthz/live?"))
+    assert entries["p95_response_time"]["state"] == "no_data"
 
 
 def test_a_crossed_limit_queues_and_every_process_acts_on_it_at_once(system):
@@ -154,8 +154,8 @@ def test_a_crossed_limit_queues_and_every_process_acts_on_it_at_once(system):
 
         wait_for(is_queued)
         wait_for(lambda: system.make(plans[0]).status_code == 202, promised(2))
-        found = system.call("GET", "mode/").json()
-        assert "p95 response time" in found["reason"]
+        mode = system.call("GET", "mode/").json()
+        assert "p95 response time" in mode["reason"]
     finally:
         evaluator.terminate()
 
@@ -185,7 +185,7 @@ def test_requests_of_a_killed_web_process_are_timeouts(system):
         asked = threads.submit(system.make, report)
         wait_for(lambda: asked.done() or count("spms_http_requests_in_flight") == 1)
         master = next(process for process in system.processes if "gunicorn" in process.args)
-        [worker] = [one for one in system.descendants() if one.ppid() == master.pid]
+        [worker] = [process for process in system.descendants() if process.ppid() == master.pid]
         worker.kill()
         with pytest.raises(requests.ConnectionError):
             asked.result()

@@ -36,7 +36,9 @@ def fill():
 def _evidence(*, is_crossed):
     report = ModeState.objects.get().report
     crossed = {"value": 6.1, "shown": "6.1 s", "state": "firing"} if is_crossed else {}
-    entries = [one | (crossed if one["name"] == "p95_response_time" else {}) for one in report["thresholds"]]
+    entries = [
+        entry | (crossed if entry["name"] == "p95_response_time" else {}) for entry in report["thresholds"]
+    ]
     return {**report, "thresholds": entries}
 
 

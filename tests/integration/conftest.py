@@ -34,11 +34,11 @@ def projects(owner, member):
 def inbox(settings):
     """Have mail sent to a real server."""
     settings.SPMS_MAILS_PER_MINUTE = 0
-    with mail.receiving() as made:
-        options = {"host": mail.HOST, "port": made.port, "timeout": 5}
+    with mail.receiving() as receiver:
+        options = {"host": mail.HOST, "port": receiver.port, "timeout": 5}
         backend = "django.core.mail.backends.smtp.EmailBackend"
         settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
-        yield made
+        yield receiver
 
 
 @pytest.fixture

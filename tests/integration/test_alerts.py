@@ -144,4 +144,4 @@ def test_an_alert_has_arguments(by_mail):
 
 def test_a_webhook_that_is_not_allowed_is_refused_at_start(settings):
     settings.SPMS_ALERT_WEBHOOK = "https://elsewhere.example.org/hook"
-    assert [one.id for one in run_checks()] == ["spms.E010"]
+    assert [error.id for error in run_checks()] == ["spms.E010"]

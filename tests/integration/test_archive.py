@@ -16,11 +16,11 @@ TEXT = "<p>See <a href='https://example.org/'>the survey</a> of 12 ± 3 %.</p><t
 
 @pytest.fixture
 def plan(owner, member):
-    made = factories.document(owner, member, kind="project_plan", sections={"aims": TEXT})
-    picture = factories.image(made)
-    made.sections["background"] = f'<figure><img src="{picture.url}" alt="Noise"></figure>'
-    made.save(update_fields=["sections"])
-    return made
+    document = factories.document(owner, member, kind="project_plan", sections={"aims": TEXT})
+    picture = factories.image(document)
+    document.sections["background"] = f'<figure><img src="{picture.url}" alt="Noise"></figure>'
+    document.save(update_fields=["sections"])
+    return document
 
 
 def fetch(api, document, query="?variant=pdf/a-3a"):
@@ -87,7 +87,9 @@ def test_the_source_is_attached_and_tells_all_that_is_printed(archive, plan):
         assert relation.EF.F.Subtype == "/application/json"
     cover, *sections, facts = json.loads(archive.attachments[name].get_file().read_bytes())
     assert cover["project"]["tag"] == plan.project.tag
-    assert [one["title"] for one in sections] == [one.title for one in document_types.PROJECT_PLAN.sections]
+    assert [section["title"] for section in sections] == [
+        section.title for section in document_types.PROJECT_PLAN.sections
+    ]
     assert "12 ± 3" in sections[1]["html"]
     assert len(facts["fingerprint"]) == 64
 
@@ -104,9 +106,9 @@ def test_both_variants_stand_side_by_side(api, plan):
 
 def test_the_setting_decides_when_a_request_does_not(api, plan, settings):
     settings.SPMS_PDF_VARIANT = "pdf/a-3a"
-    made, sent = fetch(api, plan, "")
+    content, sent = fetch(api, plan, "")
     assert "archive" not in sent["Content-Disposition"]
-    with pikepdf.open(io.BytesIO(made)) as pdf:
+    with pikepdf.open(io.BytesIO(content)) as pdf:
         assert len(pdf.attachments) == 1
     assert api.post(address(plan)).status_code == 200  # the same by name
 
@@ -124,8 +126,8 @@ def test_an_annual_report_is_archived_with_all_its_chapters(maintainer, client_o
         project=plan.project, kind="progress_report", status="approved", sections={"progress": "<p>Well.</p>"}
     )
     report = factories.document(kind="annual_report")
-    made, _ = fetch(client_of(maintainer), report)
-    with pikepdf.open(io.BytesIO(made)) as pdf:
+    content, _ = fetch(client_of(maintainer), report)
+    with pikepdf.open(io.BytesIO(content)) as pdf:
         parts = json.loads(pdf.attachments["document.json"].get_file().read_bytes())
     assert plan.project.tag in [part["project"]["tag"] for part in parts if part.get("project")]
 

@@ -38,7 +38,7 @@ def test_a_hostile_address_fails_and_the_others_go_on(staff, projects, member, i
 
 def test_a_mail_has_the_same_id_in_every_try(staff, projects, owner, inbox):
     open_cycle(staff)
-    [letter] = [one for one in inbox.messages if one["To"] == owner.email]
+    [letter] = [message for message in inbox.messages if message["To"] == owner.email]
     assert letter["Message-ID"] == f"<spms-cycle-2026-{owner.pk}@127.0.0.1>"
     assert letter["Auto-Submitted"] == "auto-generated"
 
@@ -213,8 +213,8 @@ def test_a_failed_letter_is_sent_again_to_the_present_address(staff, projects, o
 def test_a_letter_that_came_back_is_listed_with_the_reason(staff, projects, owner):
     open_cycle(staff)
     letter = Letter.objects.get(person=owner)
-    found = staff.get(f"{URL}{letter.cycle_id}/letters/", {"message_id": letter.message_id}).data["results"]
-    bounce = f"{URL}{letter.cycle_id}/letters/{found[0]['id']}/bounce/"
+    letters = staff.get(f"{URL}{letter.cycle_id}/letters/", {"message_id": letter.message_id}).data["results"]
+    bounce = f"{URL}{letter.cycle_id}/letters/{letters[0]['id']}/bounce/"
     answer = staff.post(bounce, {"reason": "mailbox full"}, format="json")
     assert (answer.data["state"], answer.data["error"]) == ("failed", "It came back: mailbox full")
     assert staff.post(bounce, {"reason": "again"}, format="json").status_code == 409

@@ -47,7 +47,7 @@ def test_letters_are_looked_after(pages, owner, member, inbox):
     assert b"1 letter is sent again" in page.content
     assert inbox.addresses == [owner.email]
     bounce = {"action": "bounce", "address": sent.address.upper(), "reason": "full"}
-    assert b"It was noted" in pages.post(act, bounce, follow=True).content
+    assert b"The bounce was recorded" in pages.post(act, bounce, follow=True).content
     assert letter_states() == {"owner": "sent", "member": "failed"}
 
 
@@ -71,5 +71,5 @@ def test_what_cannot_be_done_is_said(pages, form):
 def test_it_is_stopped_and_resumed(pages, queued, projects):
     pages.post("/dashboard/cycles/open/", FORM | {"action": "open"})
     act = f"/dashboard/cycles/{Cycle.objects.get().pk}/act/"
-    assert b"It was stopped" in pages.post(act, {"action": "stop"}, follow=True).content
-    assert b"It goes on" in pages.post(act, {"action": "resume"}, follow=True).content
+    assert b"The cycle was stopped" in pages.post(act, {"action": "stop"}, follow=True).content
+    assert b"The cycle was resumed" in pages.post(act, {"action": "resume"}, follow=True).content

@@ -27,10 +27,10 @@ def test_every_active_project_gets_its_report_and_each_person_one_letter(staff, 
         "failed": 0,
         "perhaps_sent": 0,
     }
-    made = dict(Document.objects.values_list("project__title", "kind"))
-    assert made == {"Seagrass": "progress_report", "Turtles": "student_report"}
-    assert sorted(one.to[0] for one in outbox.outbox) == ["member@example.org", "owner@example.org"]
-    letter = next(one for one in outbox.outbox if one.to == [owner.email])
+    kinds = dict(Document.objects.values_list("project__title", "kind"))
+    assert kinds == {"Seagrass": "progress_report", "Turtles": "student_report"}
+    assert sorted(message.to[0] for message in outbox.outbox) == ["member@example.org", "owner@example.org"]
+    letter = next(message for message in outbox.outbox if message.to == [owner.email])
     assert letter.subject == "Reports for 2025-2026 are due on 31 July 2026"
     assert "Dear Owner Example," in letter.body
     assert "Seagrass\n- " in letter.body
@@ -55,8 +55,8 @@ def test_who_has_left_gets_nothing_and_who_has_no_address_is_listed(staff, proje
     type(member).objects.filter(pk=member.pk).update(email="")
     open_cycle(staff)
     cycle = Cycle.objects.get()
-    found = staff.get(f"{URL}{cycle.pk}/letters/?state=failed").data["results"]
-    assert [(one["person"], one["error"]) for one in found] == [("member", preparation.NO_ADDRESS)]
+    failed = staff.get(f"{URL}{cycle.pk}/letters/?state=failed").data["results"]
+    assert [(listed["person"], listed["error"]) for listed in failed] == [("member", preparation.NO_ADDRESS)]
     assert letter_states() == {"member": "failed"}
     assert not outbox.outbox
 
@@ -181,5 +181,5 @@ def test_suspended_and_ended_projects_take_no_part(db):
 def test_cycles_are_listed_the_newest_first(staff):
     for year in (2025, 2027, 2026):
         factories.cycle(year=year)
-    assert [one["year"] for one in staff.get(URL).data["results"]] == [2027, 2026, 2025]
-    assert [one["year"] for one in staff.get(URL, {"year": 2026}).data["results"]] == [2026]
+    assert [listed["year"] for listed in staff.get(URL).data["results"]] == [2027, 2026, 2025]
+    assert [listed["year"] for listed in staff.get(URL, {"year": 2026}).data["results"]] == [2026]

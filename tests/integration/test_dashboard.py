@@ -56,7 +56,7 @@ def test_it_shows_every_limit_after_an_evaluation(staff_pages):
     evaluator.tick(sources.SnapshotSource())
     text = staff_pages.get("/dashboard/").content.decode()
     assert text.count('scope="row"') == 12
-    assert "Nothing was evaluated" not in text
+    assert "Nothing has been evaluated" not in text
 
 
 def test_pages_take_nothing_from_elsewhere_and_no_script_inside_them(staff_pages):
@@ -96,10 +96,10 @@ def test_a_series_has_at_most_some_hundred_points(staff_pages):
         Evaluation(at=now - timedelta(seconds=15 * n), mode="inline", values={"p95_response_time": [n, None]})
         for n in range(5000)
     )
-    found = staff_pages.get("/dashboard/series/", {"range": "24h"}).json()
-    assert 200 <= len(found["times"]) <= history.MAX_POINTS
-    assert found["values"]["p95_response_time"][-1] < 24
-    assert found["times"] == sorted(found["times"])
+    series = staff_pages.get("/dashboard/series/", {"range": "24h"}).json()
+    assert 200 <= len(series["times"]) <= history.MAX_POINTS
+    assert series["values"]["p95_response_time"][-1] < 24
+    assert series["times"] == sorted(series["times"])
     assert staff_pages.get("/dashboard/series/", {"range": "1y"}).status_code == 400
 
 
@@ -124,7 +124,9 @@ def stored_entry(**values):
 
 def test_the_sentence_says_why_and_when_it_ends():
     queue = Flag(setting="auto", effective="queue", since=datetime.now(UTC), reason="queue, until 9 are done")
-    said = presentation.explanation(queue, [entry()], {"p95_response_time": "6.1 s"})
+    said = presentation.explanation(
+        queue, [entry()], {"p95_response_time": "6.1 s"}, cause="until 9 are done"
+    )
     assert said == (
         ", because p95 response time was 6.1 s, limit 5 s; it would be 7.4 s inline now; back to inline when it "
         "stays below 4 s for 10 minutes."
@@ -132,14 +134,19 @@ def test_the_sentence_says_why_and_when_it_ends():
     doubled = presentation.explanation(queue, [entry(shadow=None, value=6.0)], {}, hold_multiplier=2.0)
     assert "is over its limit, limit 5 s; it is 6 s now; back to inline" in doubled
     assert doubled.endswith("for 20 minutes.")
-    assert presentation.explanation(queue, [], {}) == ", until 9 are done."
+    assert presentation.explanation(queue, [], {}, cause="until 9 are done") == ", until 9 are done."
+
+
+def test_a_row_of_an_older_version_is_explained_with_its_whole_reason():
+    queue = Flag(setting="auto", effective="queue", since=datetime.now(UTC), reason="queue, until 9 are done")
+    assert presentation.explanation(queue, [], {}) == ": queue, until 9 are done."
 
 
 def test_the_sentence_names_the_nearest_limit_while_all_are_kept():
     inline = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="because")
     near = presentation.explanation(inline, [entry(value=3.0, state="inactive")], {})
     assert near.endswith("The nearest is p95 response time at 60% of 5 s.")
-    assert "nothing is measured yet" in presentation.explanation(inline, [], {})
+    assert "nothing has been measured yet" in presentation.explanation(inline, [], {})
     chosen = Flag(setting="queue", effective="queue", since=datetime.now(UTC), reason="deadline (set by kim)")
     assert presentation.explanation(chosen, [], {}) == ", because deadline (set by kim)."
 
@@ -163,7 +170,7 @@ def test_freshness_is_said():
     now = timezone.now()
     assert presentation.freshness(now, now) == (True, "")
     assert "9 min ago" in presentation.freshness(now - timedelta(minutes=9), now)[1]
-    assert presentation.freshness(None, now) == (False, "Nothing was evaluated yet.")
+    assert presentation.freshness(None, now) == (False, "Nothing has been evaluated yet.")
 
 
 def test_a_sparkline_has_the_limit_at_a_quarter_and_gaps_where_nothing_is_known():
@@ -198,8 +205,8 @@ def test_the_evaluation_table_has_four_columns_and_all_limits(staff_pages):
 def test_what_a_viewer_has_already_is_not_sent_again(staff_pages):
     evaluator.tick(sources.SnapshotSource())
     first = staff_pages.get("/dashboard/live/")
-    [seen] = re.findall(r'name="seen" value="(\w+)"', first.content.decode())
-    assert staff_pages.get("/dashboard/live/", {"seen": seen}).status_code == 204
+    [digest] = re.findall(r'name="seen" value="(\w+)"', first.content.decode())
+    assert staff_pages.get("/dashboard/live/", {"seen": digest}).status_code == 204
     assert staff_pages.get("/dashboard/live/", {"seen": "other"}).status_code == 200
 
 
@@ -223,13 +230,13 @@ def changed(number, **values):
 def test_changes_are_shown_twenty_at_a_time(staff_pages):
     for number in range(45):
         changed(number)
-    seen, address = [], "/dashboard/changes/"
+    pages, address = [], "/dashboard/changes/"
     while address:
         text = staff_pages.get(address, headers={"HX-Request": "true"}).content.decode()
-        seen.append(re.findall(r"change (\d+)", text))
+        pages.append(re.findall(r"change (\d+)", text))
         address = "".join(re.findall(r'href="([^"]+)"', text))
-    assert [len(page) for page in seen] == [20, 20, 5]
-    assert [int(one) for page in seen for one in page] == list(range(44, -1, -1))
+    assert [len(page) for page in pages] == [20, 20, 5]
+    assert [int(number) for page in pages for number in page] == list(range(44, -1, -1))
     assert "<html" in staff_pages.get("/dashboard/changes/?before=9").content.decode()
     assert staff_pages.get("/dashboard/changes/?before=nonsense").status_code == 200
 
@@ -237,11 +244,11 @@ def test_changes_are_shown_twenty_at_a_time(staff_pages):
 def test_a_change_keeps_the_evidence_of_its_time(staff_pages):
     evaluator.tick(sources.SnapshotSource())
     told = ModeState.objects.get().report
-    made = changed(1, evidence={"thresholds": told["thresholds"], "limits": "abc", "source": "embedded"})
-    text = staff_pages.get(f"/dashboard/changes/{made.pk}/").content.decode()
+    change = changed(1, evidence={"thresholds": told["thresholds"], "limits": "abc", "source": "embedded"})
+    text = staff_pages.get(f"/dashboard/changes/{change.pk}/").content.decode()
     assert text.count("<tr") == 13
     assert "limits abc" in text
-    assert "No figures" in staff_pages.get(f"/dashboard/changes/{changed(2).pk}/").content.decode()
+    assert "has no figures" in staff_pages.get(f"/dashboard/changes/{changed(2).pk}/").content.decode()
     assert staff_pages.get("/dashboard/changes/99999/").status_code == 404
 
 
@@ -251,6 +258,14 @@ def test_the_end_of_an_override_is_a_time_and_not_text(staff_pages):
     assert (shown["reason"], shown["until"]) == ("deadline", ModeState.objects.get().override_until)
     staff_pages.post("/dashboard/mode/end/")
     assert context.changes(None)["changes"][0]["until"] is None
+
+
+def test_an_override_of_an_older_version_is_shown_as_it_was_stored():
+    changed(
+        1, reason="deadline (until 2026-03-01T10:00+00:00)", evidence={"until": "2026-03-01T10:00:00+00:00"}
+    )
+    [shown] = context.changes(None)["changes"]
+    assert (shown["reason"], shown["until"]) == ("deadline (until 2026-03-01T10:00+00:00)", None)
 
 
 def test_a_threshold_without_data_is_called_so(staff_pages):
@@ -282,22 +297,22 @@ def test_a_point_is_the_highest_of_its_interval(staff_pages):
         )
         for n in range(960)
     )
-    found = history.columns(now, 86400.0)
-    values = found["values"]["p95_response_time"]
+    columns = history.columns(now, 86400.0)
+    values = columns["values"]["p95_response_time"]
     assert (len(values), values.count(9.0), values.count(1.0)) == (240, 1, 239)
-    assert found["modes"][values.index(9.0)] == "queue"
-    assert set(found["values"]["unknown"]) == {None}
+    assert columns["modes"][values.index(9.0)] == "queue"
+    assert set(columns["values"]["unknown"]) == {None}
 
 
 def test_an_evaluation_keeps_traffic_and_queue_for_the_charts(staff_pages):
     evaluator.tick(sources.SnapshotSource(), now=timezone.now().timestamp() - 15)
     evaluator.tick(sources.SnapshotSource())
-    kept = Evaluation.objects.latest("at")
-    assert kept.values["queue_depth"] == [0.0, None]
+    evaluation = Evaluation.objects.latest("at")
+    assert evaluation.values["queue_depth"] == [0.0, None]
     assert {
         "requests_per_minute",
         "pdfs_per_hour",
         "request_p99_seconds",
         "timeout_ratio",
-    } <= kept.values.keys()
-    assert set(staff_pages.get("/dashboard/series/").json()["limits"]) < kept.values.keys()
+    } <= evaluation.values.keys()
+    assert set(staff_pages.get("/dashboard/series/").json()["limits"]) < evaluation.values.keys()

@@ -76,7 +76,7 @@ def test_a_crossed_limit_moves_work_to_the_queue_with_its_evidence(cluster):
     change = ModeChange.objects.get()
     assert (change.before, change.after, change.actor) == ("inline", "queue", "evaluator")
     assert "p95 response time" in change.reason
-    entry = next(one for one in change.evidence["thresholds"] if one["name"] == "p95_response_time")
+    entry = next(stored for stored in change.evidence["thresholds"] if stored["name"] == "p95_response_time")
     assert (entry["limit"], entry["state"], change.evidence["source"]) == (5.0, "firing", "told")
     assert len(change.evidence["limits"]) == 12
 
@@ -97,15 +97,15 @@ def test_it_comes_back_when_the_demand_is_gone(cluster, owner):
 def test_without_live_workers_it_stays_inline_and_raises_the_alarm(api):
     ticks(SLOW, 8)
     assert flag.mode() == "inline"
-    found = api.get("/api/v1/thresholds/").data
-    assert "no worker is alive" in found["alarm"]
+    answer = api.get("/api/v1/thresholds/").data
+    assert "no worker is alive" in answer["alarm"]
 
 
 def test_missing_data_hold_the_mode(cluster):
     at = ticks(SLOW, 6)
     ticks(Told(None), 100, begin=at)
     assert flag.mode() == "queue"
-    states = {one["name"]: one["state"] for one in ModeState.objects.get().report["thresholds"]}
+    states = {stored["name"]: stored["state"] for stored in ModeState.objects.get().report["thresholds"]}
     assert states["p95_response_time"] == "no_data"
     assert states["concurrent_users"] == "inactive"
 
@@ -123,9 +123,9 @@ def test_a_bad_edit_keeps_the_last_good_limits_and_says_so(api, limits):
     ticks(FAST, 1)
     limits.write_text("thresholds: [")
     ticks(FAST, 1)
-    found = api.get("/api/v1/thresholds/").data
-    assert "not YAML" in found["limits_error"]
-    assert len(found["thresholds"]) == 12
+    answer = api.get("/api/v1/thresholds/").data
+    assert "not YAML" in answer["limits_error"]
+    assert len(answer["thresholds"]) == 12
     shutil.copy(ROOT / "thresholds.yaml", limits)
     ticks(FAST, 1)
     assert api.get("/api/v1/thresholds/").data["limits_error"] == ""
@@ -133,7 +133,7 @@ def test_a_bad_edit_keeps_the_last_good_limits_and_says_so(api, limits):
 
 def test_a_bad_file_at_the_first_start_is_one_line(limits):
     limits.write_text("thresholds:\n  p95_response_time:\n    limit: 31s\n")
-    with pytest.raises(CommandError, match=r"line 3: p95_response_time\.limit: 31s is no bound"):
+    with pytest.raises(CommandError, match=r"line 3: p95_response_time\.limit: 31s is not a bound"):
         call_command("evaluate_thresholds")
 
 
@@ -153,16 +153,16 @@ def test_a_lease_from_the_future_does_not_block_for_ever(monkeypatch):
 
 def test_an_entry_has_every_field_of_the_contract(api):
     ticks(FAST, 1)
-    found = api.get("/api/v1/thresholds/").data
-    assert found["evaluated_at"]
+    answer = api.get("/api/v1/thresholds/").data
+    assert answer["evaluated_at"]
     names = {"name", "description", "value", "limit", "unit", "state", "since", "shadow", "headroom"}
     names |= {"routes_to_queue", "reason"}
-    assert all(names <= set(entry) for entry in found["thresholds"])
+    assert all(names <= set(entry) for entry in answer["thresholds"])
 
 
 def test_before_the_first_evaluation_there_is_an_answer_too(api):
-    found = api.get("/api/v1/thresholds/").data
-    assert (found["evaluated_at"], found["mode"], found["thresholds"]) == (None, "inline", [])
+    answer = api.get("/api/v1/thresholds/").data
+    assert (answer["evaluated_at"], answer["mode"], answer["thresholds"]) == (None, "inline", [])
 
 
 def test_the_command_prints_a_table_or_json(capsys):
@@ -178,11 +178,11 @@ def test_a_value_that_rises_steadily_says_when_it_reaches_its_limit(api):
         values = {"p95_response_time": [0.5 + 0.05 * number, None], "error_rate": [0.001, None]}
         Evaluation.objects.create(at=begin + timedelta(minutes=number), mode="inline", values=values)
     evaluator.tick(Told([3.0] * 100))
-    found = {one["name"]: one for one in api.get("/api/v1/thresholds/").data["thresholds"]}
-    minutes = found["p95_response_time"]["forecast_seconds"] / 60
+    entries = {entry["name"]: entry for entry in api.get("/api/v1/thresholds/").data["thresholds"]}
+    minutes = entries["p95_response_time"]["forecast_seconds"] / 60
     assert 30 < minutes < 50
-    assert "the limit is reached in about" in found["p95_response_time"]["reason"]
-    assert found["error_rate"]["forecast_seconds"] is None
+    assert "the limit is reached in about" in entries["p95_response_time"]["reason"]
+    assert entries["error_rate"]["forecast_seconds"] is None
 
 
 def counts(requests, started=0.0):
@@ -195,9 +195,9 @@ def counts(requests, started=0.0):
     )
 
 
-def keep(host, seconds_ago, found):
+def keep(host, seconds_ago, counts):
     at = timezone.now() - timedelta(seconds=seconds_ago)
-    Snapshot.objects.create(host=host, at=at, counts=snapshots.pack(found))
+    Snapshot.objects.create(host=host, at=at, counts=snapshots.pack(counts))
 
 
 def test_a_window_is_what_all_hosts_counted_in_it():
@@ -214,7 +214,7 @@ def test_a_window_is_what_all_hosts_counted_in_it():
     assert time.time() - window.at < 5
 
 
-def test_a_counter_that_begins_anew_counts_from_there():
+def test_a_counter_that_was_reset_counts_from_there():
     keep("a", 310, counts([1.0] * 50, 50))
     keep("a", 5, counts([1.0] * 4, 4))
     window = snapshots.window(300, time.time())

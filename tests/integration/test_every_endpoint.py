@@ -242,11 +242,11 @@ def test_everybody_may_do_what_the_rules_say_and_nothing_else(route, person, row
     path = path_of(route, rows)
     column = PEOPLE.index(person)
     for method in METHODS:
-        found = answer_to(person, request, method, path)
+        answer = answer_to(person, request, method, path)
         if method in RULES[route]:
-            assert found == RULES[route][method][column], (method, path)
+            assert answer == RULES[route][method][column], (method, path)
         else:
-            assert found in {302, 401, 403, 404, 405}, f"{method} {path} is not in RULES"
+            assert answer in {302, 401, 403, 404, 405}, f"{method} {path} is not in RULES"
 
 
 @pytest.mark.django_db
@@ -271,8 +271,8 @@ def test_every_answer_tells_browsers_to_be_strict(route, rows, request):
     assert answer["Cross-Origin-Opener-Policy"] == ("unsafe-none" if route == "api/docs/" else "same-origin")
     assert "default-src 'self'" in answer["Content-Security-Policy"]
     assert answer["X-Frame-Options"] == "DENY"
-    kept = "private, max-age=86400" if "images/<image>" in route else "no-store"
-    assert kept in answer["Cache-Control"]
+    cache_control = "private, max-age=86400" if "images/<image>" in route else "no-store"
+    assert cache_control in answer["Cache-Control"]
 
 
 @pytest.mark.django_db
@@ -307,8 +307,8 @@ def test_every_filter_that_names_an_object_is_known():
     naming = {
         f"{path}/?{name}="
         for path, filterset in lists.items()
-        for name, one in filterset.base_filters.items()  # type: ignore[attr-defined]
-        if one.field_name.endswith("_id") and name != "message_id"  # that is a text in a mail
+        for name, declared in filterset.base_filters.items()  # type: ignore[attr-defined]
+        if declared.field_name.endswith("_id") and name != "message_id"  # that is a text in a mail
     }
     assert naming == set(FILTERS)
 

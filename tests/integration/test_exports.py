@@ -132,9 +132,9 @@ def test_everybody_gets_what_they_may_see(plan, owner, stranger, maintainer, cli
 
 
 def test_two_people_never_share_an_export_although_they_see_the_same(plan, owner, member, client_of):
-    made = export(client_of(owner)).data
-    assert export(client_of(member)).data["task_id"] != made["task_id"]
-    assert client_of(member).get(f"/api/v1/tasks/{made['task_id']}/file/").status_code == 404
+    first = export(client_of(owner)).data
+    assert export(client_of(member)).data["task_id"] != first["task_id"]
+    assert client_of(member).get(f"/api/v1/tasks/{first['task_id']}/file/").status_code == 404
 
 
 @pytest.mark.parametrize("loss", ["membership", "staff", "active", "deleted"])
@@ -160,11 +160,11 @@ def test_a_filter_whose_area_was_deleted_meanwhile_shows_nothing(maintainer, cli
     assert made_now(client_of(maintainer), task_id)["result"]["rows"] == 0
 
 
-def test_an_unchanged_export_is_there_already_and_a_changed_one_is_made_anew(api, plan):
-    made = export(api, what="documents").data["task_id"]
-    assert export(api, what="documents", status=200).data["task_id"] == made
+def test_an_unchanged_export_is_there_already_and_a_changed_one_is_made_again(api, plan):
+    task_id = export(api, what="documents").data["task_id"]
+    assert export(api, what="documents", status=200).data["task_id"] == task_id
     api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": "<p>Count them.</p>"}})
-    assert export(api, what="documents").data["task_id"] != made
+    assert export(api, what="documents").data["task_id"] != task_id
 
 
 @pytest.mark.parametrize("model", [Project, BusinessArea])
@@ -178,8 +178,8 @@ def test_a_new_name_makes_a_new_export(api, plan, model):
 
 @pytest.mark.parametrize("change", ["added", "removed", "exchanged", "renamed"])
 def test_another_team_makes_a_new_export(api, plan, member, stranger, change):
-    made = export(api).data["task_id"]
-    assert export(api, status=200).data["task_id"] == made
+    task_id = export(api).data["task_id"]
+    assert export(api, status=200).data["task_id"] == task_id
     membership = Membership.objects.filter(project=plan.project, user=member)
     if change == "added":
         Membership.objects.create(project=plan.project, user=stranger)
@@ -208,7 +208,7 @@ def test_the_team_of_a_project_that_somebody_cannot_see_makes_no_new_export(api,
     export(api, status=200)
 
 
-def test_one_whose_file_is_gone_is_made_anew(api, plan):
+def test_an_export_whose_file_is_gone_is_made_again(api, plan):
     storage.delete(Task.objects.get(pk=export(api).data["task_id"]).file)
     export(api, status=201)
 
@@ -277,19 +277,19 @@ def test_cancelling_one_that_runs_stops_it(api, owner, monkeypatch):
         factories.project(owner)
     monkeypatch.setattr(export_task, "ROWS_PER_CHECK", 1)
     monkeypatch.setattr("documents.queue.progress.LEASE_CHECK_SECONDS", 0.0)
-    seen = []
+    events = []
 
     def cancelled_at_the_third(*_):
         for number in range(10):
             if number == 3:
-                seen.append(api.post(f"/api/v1/tasks/{task_id}/cancel/").status_code)
+                events.append(api.post(f"/api/v1/tasks/{task_id}/cancel/").status_code)
             yield {"tag": "x", "kind": "x", "year": 2026}
-            seen.append(number)
+            events.append(number)
 
     monkeypatch.setattr(rows, "iter_records", cancelled_at_the_third)
     task_id = later(api, form="xlsx")
     assert made_now(api, task_id)["status"] == "cancelled"
-    assert seen[-1] == 200
+    assert events[-1] == 200
 
 
 def test_one_that_takes_too_long_says_what_to_do(api, plan, settings, monkeypatch):
@@ -314,10 +314,10 @@ def test_the_newest_changes_are_in_although_they_came_while_it_waited(api, plan)
 
 
 def test_lists_of_tasks_can_be_of_exports_only(api, plan):
-    made = export(api).data["task_id"]
+    task_id = export(api).data["task_id"]
     api.post(f"/api/v1/documents/{plan.pk}/pdf/")
-    found = api.get("/api/v1/tasks/?kind=export").data["results"]
-    assert [task["task_id"] for task in found] == [made]
+    tasks = api.get("/api/v1/tasks/?kind=export").data["results"]
+    assert [task["task_id"] for task in tasks] == [task_id]
 
 
 def test_an_export_is_read_in_few_questions(owner, django_assert_max_num_queries):
@@ -333,5 +333,5 @@ def test_an_export_is_read_in_few_questions(owner, django_assert_max_num_queries
 
 
 def test_a_notice_tells_of_its_end(api, plan):
-    made = export(api, notify=True).data["task_id"]
-    assert api.get(f"/api/v1/tasks/{made}/notices/").data[0]["channel"] == "mail"
+    task_id = export(api, notify=True).data["task_id"]
+    assert api.get(f"/api/v1/tasks/{task_id}/notices/").data[0]["channel"] == "mail"

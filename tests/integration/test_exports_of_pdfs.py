@@ -42,7 +42,7 @@ def test_a_damaged_pdf_is_not_packed_and_a_lost_one_is_named(api, plan):
     assert "there is no PDF" in said
 
 
-def test_a_zip_is_packed_anew_since_its_pdfs_change_with_more_than_their_rows(api, plan):
+def test_a_zip_is_packed_again_since_its_pdfs_change_with_more_than_their_rows(api, plan):
     assert zip_of(api).namelist() == ["MISSING.txt"]
     api.post(f"/api/v1/documents/{plan.pk}/pdf/")
     assert zip_of(api).namelist() == [f"2026/{plan.filename}"]
@@ -60,8 +60,11 @@ def test_the_pdfs_that_are_missing_are_made_first_on_wish(api, plan, monkeypatch
     task = api.get(f"/api/v1/tasks/{task_id}/").data
     assert (task["status"], task["result"]["rows"]) == ("succeeded", 1), task
     assert "1 PDF is missing" in task["message"]
-    made = Task.objects.filter(kind=pdf_task.KIND)
-    assert sorted(made.values_list("status", "routed_by")) == [("failed", "export"), ("succeeded", "export")]
+    pdf_tasks = Task.objects.filter(kind=pdf_task.KIND)
+    assert sorted(pdf_tasks.values_list("status", "routed_by")) == [
+        ("failed", "export"),
+        ("succeeded", "export"),
+    ]
 
 
 def test_without_workers_nothing_is_made_and_the_zip_says_so(api, plan):

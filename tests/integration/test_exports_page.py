@@ -18,13 +18,13 @@ def page_of(user):
 
 def exported(user, status="succeeded", filters=None, **values):
     chosen = spec.parse(what="documents", format="csv", filters=filters or {})
-    known = {
+    usual = {
         "kind": export_task.KIND,
         "arguments": chosen.as_arguments(),
         "requested_by": user,
         "fingerprint": status,
     }
-    return Task.objects.create(**known, status=status, **values)
+    return Task.objects.create(**usual, status=status, **values)
 
 
 def test_everybody_sees_their_own_exports_with_size_and_rows(owner, stranger):

@@ -228,7 +228,7 @@ def test_a_pdf_waits_for_its_image_and_says_so(api, plan, place):
     assert (waiting.status, waiting.message, waiting.result["warnings"]) == ("succeeded", "", [])
 
 
-def test_it_does_not_wait_for_ever_and_is_made_anew_when_the_image_is_ready(api, plan, monkeypatch):
+def test_it_does_not_wait_for_ever_and_is_rendered_again_when_the_image_is_ready(api, plan, monkeypatch):
     monkeypatch.setattr(pending_images, "MAX_WAIT", timedelta())
     shown(plan, send(api, plan, picture()).data["url"])
     early = begin_pdf(api, plan)
@@ -237,9 +237,9 @@ def test_it_does_not_wait_for_ever_and_is_made_anew_when_the_image_is_ready(api,
     assert early.result["warnings"] == ["1 image is not ready yet; render again later."]
     assert api.post(f"/api/v1/documents/{plan.pk}/pdf/").status_code == 200
     work()
-    made = api.post(f"/api/v1/documents/{plan.pk}/pdf/")
-    assert (made.status_code, made.data["result"]["warnings"]) == (201, [])
-    assert made.data["result"]["fingerprint"] != early.fingerprint
+    answer = api.post(f"/api/v1/documents/{plan.pk}/pdf/")
+    assert (answer.status_code, answer.data["result"]["warnings"]) == (201, [])
+    assert answer.data["result"]["fingerprint"] != early.fingerprint
 
 
 def test_an_image_that_the_document_does_not_show_is_not_waited_for(api, plan):
@@ -264,9 +264,11 @@ def test_one_that_failed_is_no_reason_to_wait_and_the_warning_says_what_to_do(ap
     answer = send(api, plan, picture())
     api.post(f"{answer['Location']}cancel/")
     shown(plan, answer.data["url"])
-    made = api.post(f"/api/v1/documents/{plan.pk}/pdf/")
-    assert made.status_code == 201
-    assert made.data["result"]["warnings"] == ["1 image(s) could not be shown; upload them to this document."]
+    pdf_answer = api.post(f"/api/v1/documents/{plan.pk}/pdf/")
+    assert pdf_answer.status_code == 201
+    assert pdf_answer.data["result"]["warnings"] == [
+        "1 image(s) could not be shown; upload them to this document."
+    ]
 
 
 def test_what_came_to_nothing_goes_with_its_task(api, plan, settings):

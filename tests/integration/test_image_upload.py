@@ -32,7 +32,7 @@ def problem_of(answer, status):
     return problem
 
 
-def kept(client, document, file):
+def stored_image(client, document, file):
     """Upload a file and return the image that is kept of it, as its readers get it."""
     answer = send(client, document, file)
     assert answer.status_code in {200, 201}, answer.content
@@ -79,8 +79,8 @@ def colour_at(image, x=0.5, y=0.5):
     return image.convert("RGB").getpixel((int(x * (image.width - 1)), int(y * (image.height - 1))))
 
 
-def assert_close(found, wanted, by=12):
-    assert all(abs(one - two) <= by for one, two in zip(found, wanted, strict=True)), (found, wanted)
+def assert_close(actual, expected, by=12):
+    assert all(abs(a - b) <= by for a, b in zip(actual, expected, strict=True)), (actual, expected)
 
 
 BAD_FILES = {
@@ -133,7 +133,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_unpacked(api, plan,
 )
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
 def test_a_wrong_extension_does_not_matter(api, plan, name, image_format):
-    assert kept(api, plan, named(bytes_of(image_format), name)).size == (400, 300)
+    assert stored_image(api, plan, named(bytes_of(image_format), name)).size == (400, 300)
     [image] = DocumentImage.objects.all()
     assert image.file.name in {f"images/{image.digest[:2]}/{image.digest}{end}" for end in (".png", ".jpg")}
 
@@ -141,19 +141,19 @@ def test_a_wrong_extension_does_not_matter(api, plan, name, image_format):
 @pytest.mark.parametrize("tail", [HTML, b"PK\x03\x04" + b"\0" * 26 + HTML], ids=["html", "zip"])
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF"])
 def test_of_a_file_that_is_two_things_only_the_pixels_are_kept(api, plan, image_format, tail):
-    kept(api, plan, named(bytes_of(image_format) + tail))
+    stored_image(api, plan, named(bytes_of(image_format) + tail))
     content = content_kept()
     assert HTML not in content
     assert b"PK\x03\x04" not in content
 
 
 def test_comments_and_text_chunks_are_dropped(api, plan):
-    kept(api, plan, file_of(Image.effect_noise((300, 300), 60), "JPEG", comment=HTML))
+    stored_image(api, plan, file_of(Image.effect_noise((300, 300), 60), "JPEG", comment=HTML))
     assert HTML not in content_kept()
 
 
 def test_cmyk_becomes_rgb(api, plan):
-    image = kept(api, plan, file_of(Image.new("CMYK", (300, 200), (255, 0, 0, 0)), "JPEG"))
+    image = stored_image(api, plan, file_of(Image.new("CMYK", (300, 200), (255, 0, 0, 0)), "JPEG"))
     red, green, blue = colour_at(image)
     assert red < 60 < 130 < min(green, blue)
 
@@ -162,11 +162,13 @@ def test_a_profile_is_applied(api, plan):
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     plain = colour_at(
-        kept(api, plan, file_of(Image.new("RGB", (300, 200), (200, 100, 50)), icc_profile=srgb))
+        stored_image(api, plan, file_of(Image.new("RGB", (300, 200), (200, 100, 50)), icc_profile=srgb))
     )
     assert_close(plain, (200, 100, 50), by=3)
     # A profile of another kind of colour cannot be applied: the pixels are taken as they are.
-    wrong = colour_at(kept(api, plan, file_of(Image.new("RGB", (300, 200), (200, 100, 50)), icc_profile=lab)))
+    wrong = colour_at(
+        stored_image(api, plan, file_of(Image.new("RGB", (300, 200), (200, 100, 50)), icc_profile=lab))
+    )
     assert_close(wrong, (200, 100, 50), by=3)
 
 
@@ -174,7 +176,7 @@ def test_a_profile_is_applied(api, plan):
 @pytest.mark.parametrize("mode", ["CMYK", "RGB"])
 def test_a_broken_profile_is_ignored(api, plan, mode, profile):
     file = file_of(Image.new("RGB", (300, 200), (0, 160, 0)).convert(mode), "JPEG", icc_profile=profile)
-    red, green, blue = colour_at(kept(api, plan, file))
+    red, green, blue = colour_at(stored_image(api, plan, file))
     assert green > red
     assert green > blue
 
@@ -185,7 +187,7 @@ def test_a_photograph_is_turned_upright(api, plan, orientation):
     picture.paste("red", (0, 0, 200, 100))
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    image = kept(api, plan, file_of(picture, "JPEG", exif=exif, quality=95))
+    image = stored_image(api, plan, file_of(picture, "JPEG", exif=exif, quality=95))
     assert image.size == ((400, 200) if orientation < 5 else (200, 400))
     corners = {(x, y) for x in (0.2, 0.8) for y in (0.2, 0.8) if colour_at(image, x, y)[1] < 100}
     upright = {1: (0, 0), 2: (1, 0), 3: (1, 1), 4: (0, 1), 5: (0, 0), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
@@ -197,7 +199,9 @@ def test_where_and_with_what_a_photograph_was_taken_is_dropped(api, plan):
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "Camera of Somebody"
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (31.0, 57.0, 8.0)
-    image = kept(api, plan, file_of(Image.effect_noise((900, 600), 60).convert("RGB"), "JPEG", exif=exif))
+    image = stored_image(
+        api, plan, file_of(Image.effect_noise((900, 600), 60).convert("RGB"), "JPEG", exif=exif)
+    )
     assert not dict(image.getexif())
     content = content_kept()
     assert b"Exif" not in content
@@ -207,7 +211,7 @@ def test_where_and_with_what_a_photograph_was_taken_is_dropped(api, plan):
 def test_of_an_animation_the_first_frame_is_kept(api, plan):
     frames = [Image.new("RGB", (100, 80), colour) for colour in ("red", "green", "blue")]
     file = file_of(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    image = kept(api, plan, file)
+    image = stored_image(api, plan, file)
     assert getattr(image, "n_frames", 1) == 1
     assert_close(colour_at(image), (255, 0, 0))
 
@@ -216,7 +220,7 @@ def test_of_an_animation_the_first_frame_is_kept(api, plan):
 def test_what_is_transparent_becomes_white(api, plan, mode):
     picture = Image.new("RGBA", (200, 200), (0, 0, 0, 0))
     picture.paste((0, 0, 0, 255), (0, 0, 100, 200))
-    image = kept(api, plan, file_of(picture.convert(mode)))
+    image = stored_image(api, plan, file_of(picture.convert(mode)))
     assert_close(colour_at(image, 0.2), (0, 0, 0))
     assert_close(colour_at(image, 0.8), (255, 255, 255))
 
@@ -224,7 +228,7 @@ def test_what_is_transparent_becomes_white(api, plan, mode):
 def test_16_bits_of_grey_keep_their_greys(api, plan):
     picture = Image.new("I;16", (256, 64))
     picture.putdata([x * 257 for _ in range(64) for x in range(256)])
-    image = kept(api, plan, file_of(picture))
+    image = stored_image(api, plan, file_of(picture))
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         assert_close(colour_at(image, share), (int(255 * share),) * 3, by=3)
 
@@ -233,18 +237,18 @@ def test_16_bits_of_grey_keep_their_greys(api, plan):
 def test_every_common_mode_is_taken(api, plan, mode):
     picture = Image.new("RGB", (200, 200), "white")
     picture.paste("black", (0, 0, 100, 200))
-    image = kept(api, plan, file_of(picture.convert(mode)))
+    image = stored_image(api, plan, file_of(picture.convert(mode)))
     assert_close(colour_at(image, 0.2), (0, 0, 0))
     assert_close(colour_at(image, 0.8), (255, 255, 255))
 
 
 @pytest.mark.parametrize("image_format", ["WEBP", "GIF", "TIFF", "JPEG", "PNG"])
 def test_every_format_that_we_name_is_taken(api, plan, image_format):
-    assert kept(api, plan, named(bytes_of(image_format))).size == (400, 300)
+    assert stored_image(api, plan, named(bytes_of(image_format))).size == (400, 300)
 
 
 @pytest.mark.parametrize(
-    ("size", "wanted"),
+    ("size", "expected_size"),
     [
         ((3200, 2400), (1240, 930)),
         ((1000, 5000), (351, 1754)),
@@ -252,20 +256,20 @@ def test_every_format_that_we_name_is_taken(api, plan, image_format):
         ((1240, 1754), None),
     ],
 )
-def test_an_image_is_no_larger_than_print_needs(api, plan, size, wanted):
-    image = kept(api, plan, file_of(Image.new("RGB", size, "green")))
-    assert image.size == (wanted or size)
+def test_an_image_is_no_larger_than_print_needs(api, plan, size, expected_size):
+    image = stored_image(api, plan, file_of(Image.new("RGB", size, "green")))
+    assert image.size == (expected_size or size)
 
 
 def test_a_small_image_is_not_blown_up(api, plan):
-    assert kept(api, plan, file_of(Image.new("RGB", (1, 1), "green"))).size == (1, 1)
+    assert stored_image(api, plan, file_of(Image.new("RGB", (1, 1), "green"))).size == (1, 1)
 
 
 @pytest.mark.django_db(transaction=True)  # a task of its own prepares it, in a thread
 def test_a_photograph_of_20_megabytes_works(api, plan):
     content = bytes_of("JPEG", size=(5200, 3900), mode="RGB", quality=97, subsampling=0)
     content += b"\0" * (20 * 1024**2 - len(content))  # cameras append previews behind the picture
-    image = kept(api, plan, named(content, "DSC_0001.JPG"))
+    image = stored_image(api, plan, named(content, "DSC_0001.JPG"))
     assert image.size == (1240, 930)
     assert len(content_kept()) < 2 * 1024**2
 
@@ -332,13 +336,13 @@ def test_an_image_of_another_document_is_not_drawn(api, plan, owner, stranger):
     own = factories.image(plan)
     sections = {"aims": f'<p>x</p><img src="{image.url}"><img src="{own.url}">'}
     assert api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": sections}).status_code == 200
-    made = api.post(f"/api/v1/documents/{plan.pk}/pdf/")
-    assert made.status_code == 201, made.content
-    assert any("1 image" in warning for warning in made.data["result"]["warnings"])
+    answer = api.post(f"/api/v1/documents/{plan.pk}/pdf/")
+    assert answer.status_code == 201, answer.content
+    assert any("1 image" in warning for warning in answer.data["result"]["warnings"])
     pdf = b"".join(api.get(f"/api/v1/documents/{plan.pk}/pdf/").streaming_content)
     with pikepdf.open(io.BytesIO(pdf)) as document:
-        found = [item for item in document.objects if isinstance(item, pikepdf.Stream) and "/Width" in item]
-        sizes = {(int(item.Width), int(item.Height)) for item in found}
+        images = [item for item in document.objects if isinstance(item, pikepdf.Stream) and "/Width" in item]
+        sizes = {(int(item.Width), int(item.Height)) for item in images}
     assert sizes == {(400, 300)}
 
 

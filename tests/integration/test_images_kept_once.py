@@ -118,7 +118,7 @@ def test_a_file_that_the_removal_takes_in_the_last_moment_is_written_again(plan,
     assert default_storage.exists(image.thumbnail)
 
 
-def test_an_image_whose_file_is_gone_is_prepared_anew_elsewhere(api, plan, owner):
+def test_an_image_whose_file_is_gone_is_prepared_again_elsewhere(api, plan, owner):
     picture = factories.image_file()
     send(api, plan, picture)
     for name in files():

@@ -174,6 +174,20 @@ def test_a_file_that_is_gone_or_another_one_is_not_applied(staff, project):
     assert not Document.objects.exists()
 
 
+def uploads():
+    return {name for name in storage.iter_names(storage.results()) if name.endswith(".import")}
+
+
+def test_only_the_file_of_a_task_is_kept(staff, project, settings):
+    settings.SPMS_MODE = "queue"
+    Cluster.objects.create(name="host:1:a", workers=1)
+    before, content = uploads(), HEAD + "SP-2026-012,concept_plan,2026,,,\n"
+    assert [send(staff, content).status_code for _ in range(2)] == [202, 202]  # the second joins the first
+    settings.SPMS_QUEUE_LIMIT = 1
+    assert send(staff, content, dry_run="false").status_code == 503
+    assert uploads() - before == {Task.objects.get().source}
+
+
 # In the queue
 
 
@@ -211,7 +225,7 @@ def test_who_asks_for_it_is_told_when_it_has_ended(staff, project, maintainer):
     )
 
 
-def test_after_a_conflict_it_is_judged_anew_by_a_retry(staff, project, monkeypatch):
+def test_after_a_conflict_a_retry_validates_it_again(staff, project, monkeypatch):
     document = factories.document(project=project)
     write = writer.write_rows
 

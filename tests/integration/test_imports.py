@@ -98,8 +98,8 @@ def test_a_workbook_does_the_same_whatever_its_name(staff, project):
 
 def exported(client, what, form):
     """Return what an export made, in this form."""
-    made = client.post("/api/v1/exports/", {"what": what, "format": form}, format="json")
-    return b"".join(client.get(made.data["result"]["url"]).streaming_content)
+    answer = client.post("/api/v1/exports/", {"what": what, "format": form}, format="json")
+    return b"".join(client.get(answer.data["result"]["url"]).streaming_content)
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
@@ -161,10 +161,12 @@ def test_every_error_is_listed_by_row_and_column(staff, project):
 
 def test_a_new_project_needs_all_that_the_model_needs(staff, area):
     answer = send(staff, "tag,title,business_area\nnumber one,x,Moon\nSP-2026-001,,\n", "projects")
-    found = {(row, column): problem for row, column, _, _, problem in report(staff, answer.data["task_id"])}
-    assert found[("2", "tag")] == "A tag looks like SP-2026-012."
-    assert found[("3", "title")] == "This field cannot be blank."
-    assert set(found) == {
+    problems = {
+        (row, column): problem for row, column, _, _, problem in report(staff, answer.data["task_id"])
+    }
+    assert problems[("2", "tag")] == "A tag looks like SP-2026-012."
+    assert problems[("3", "title")] == "This field cannot be blank."
+    assert set(problems) == {
         ("2", "tag"),
         ("2", "business_area"),
         ("3", "title"),
@@ -220,7 +222,10 @@ def of_members(cell, tag="SP-2026-012"):
 
 
 def team_of(project):
-    return [(one.user.username, one.role) for one in project.memberships.select_related("user")]
+    return [
+        (membership.user.username, membership.role)
+        for membership in project.memberships.select_related("user")
+    ]
 
 
 @pytest.fixture
@@ -305,10 +310,10 @@ def test_many_rows_with_members_take_few_questions(staff, area, settings, django
     settings.SPMS_MODE = "queue"  # a worker's turn is taken by the test, so that its questions are counted
     Cluster.objects.create(name="host:1:a", workers=1)
     people = [factories.user(f"p{n}").username for n in range(6)]
-    for some in (people[:4], people[2:]):
-        rows = [f"SP-2026-{n:03d},x,2026,Marine Science,{' '.join(some)}\n" for n in range(500)]
+    for team in (people[:4], people[2:]):
+        rows = [f"SP-2026-{n:03d},x,2026,Marine Science,{' '.join(team)}\n" for n in range(500)]
         send(staff, "tag,title,year,business_area,members\n" + "".join(rows), "projects", dry_run="false")
         with django_assert_max_num_queries(40):
             run_entries()
-        assert Membership.objects.filter(user__username__in=some).count() == 2000
+        assert Membership.objects.filter(user__username__in=team).count() == 2000
         assert Membership.objects.count() == 2000

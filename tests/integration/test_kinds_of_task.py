@@ -172,8 +172,8 @@ def test_editions_of_an_annual_report_are_files_of_their_own(maintainer, client_
     for area, name in zip(areas, ("Marine", "Plants"), strict=True):
         type(area).objects.filter(pk=area.pk).update(division=name)
     client, url = client_of(maintainer), f"/api/v1/documents/{report.pk}/pdf/"
-    made = client.post(f"{url}?division=Marine&reports=all")
-    assert made.status_code == 201
+    answer = client.post(f"{url}?division=Marine&reports=all")
+    assert answer.status_code == 201
     assert client.get(url).status_code == 404
     sent = client.get(f"{url}?division=Marine&reports=all")
     assert "(all, Marine).pdf" in sent["Content-Disposition"]
@@ -183,7 +183,7 @@ def test_editions_of_an_annual_report_are_files_of_their_own(maintainer, client_
 
 @pytest.mark.parametrize(
     ("query", "said"),
-    [("division=Moon", "there are: none"), ("reports=some", "approved or all")],
+    [("division=Moon", "divisions are: none"), ("reports=some", "approved or all")],
 )
 def test_an_edition_that_there_is_not_is_refused(maintainer, client_of, query, said):
     report = factories.document(kind="annual_report")

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from documents.models import Cluster, Task
-from documents.queue import routing
+from documents.queue import thread_shares
 from metrics import flag, instruments, middleware
 from metrics.collection import activity, feedback, snapshots
 from metrics.decisions import metric_names
@@ -246,21 +246,33 @@ class TestRoutes:
         assert self.post(api, plan) == (201, "inline", "mode")
 
     def test_what_comes_on_top_of_the_inline_slots_is_queued(self, api, plan, cluster, monkeypatch):
-        slots = [routing.inline_slots().acquire(blocking=False) for _ in range(4)]
+        slots = [thread_shares.inline_slots().acquire(blocking=False) for _ in range(4)]
         try:
             assert all(slots)
             assert self.post(api, plan) == (202, "queue", "bulkhead")
         finally:
             for _ in slots:
-                routing.inline_slots().release()
+                thread_shares.inline_slots().release()
 
     def test_without_workers_it_is_rendered_all_the_same(self, api, plan):
-        slots = [routing.inline_slots().acquire(blocking=False) for _ in range(4)]
+        slots = [thread_shares.inline_slots().acquire(blocking=False) for _ in range(4)]
         try:
             assert self.post(api, plan) == (201, "inline", "mode")
         finally:
             for _ in slots:
-                routing.inline_slots().release()
+                thread_shares.inline_slots().release()
+
+    def test_beyond_its_share_of_the_threads_inline_is_refused_with_a_time_to_try_again(
+        self, api, plan, settings
+    ):
+        settings.SPMS_WEB_THREADS = 4
+        with thread_shares.try_to_hold(thread_shares.inline_share()):
+            assert self.post(api, plan)[0] == 201
+            with thread_shares.try_to_hold(thread_shares.inline_share()):
+                answer = api.post(f"/api/v1/documents/{plan.pk}/pdf/?force=true")
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+        assert answer.data["type"].endswith("server-busy")
+        assert self.post(api, plan)[0] == 200
 
     def test_what_took_longer_than_the_deadline_goes_straight_to_the_queue(self, api, plan, cluster):
         Task.objects.create(

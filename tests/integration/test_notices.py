@@ -38,23 +38,23 @@ def error_of(task_id):
 
 def test_a_mail_says_that_the_pdf_is_ready_and_where(api, plan, owner, settings):
     settings.SPMS_URL = "https://spms.example.org"
-    made = api.post(address(plan), {"notify": True})
-    assert made.status_code == 201
+    answer = api.post(address(plan), {"notify": True})
+    assert answer.status_code == 201
     work()
     [letter] = mail.outbox
     assert letter.to == [owner.email]
     assert "the PDF is ready" in letter.subject
-    assert f"https://spms.example.org{address(plan)}?task={made.data['task_id']}" in letter.body
-    [notice] = listed(api, made.data["task_id"])
+    assert f"https://spms.example.org{address(plan)}?task={answer.data['task_id']}" in letter.body
+    [notice] = listed(api, answer.data["task_id"])
     assert (notice["channel"], notice["status"], len(notice["deliveries"])) == ("mail", "succeeded", 1)
     work()
     assert len(mail.outbox) == 1
 
 
 def test_nobody_is_told_who_did_not_ask(api, plan):
-    made = api.post(address(plan))
+    answer = api.post(address(plan))
     work()
-    assert (listed(api, made.data["task_id"]), mail.outbox) == ([], [])
+    assert (listed(api, answer.data["task_id"]), mail.outbox) == ([], [])
 
 
 def test_who_joins_a_task_is_told_too(plan, owner, member, client_of, queued):
@@ -100,16 +100,16 @@ def test_a_cancelled_task_is_told_of_and_again_after_its_retry(api, plan, queued
 
 
 def test_a_webhook_is_signed_as_the_specification_says(api, plan, receiver):
-    made = api.post(address(plan), {"webhook": receiver.url}).data
+    task = api.post(address(plan), {"webhook": receiver.url}).data
     work()
     [(path, headers, body)] = receiver.got
-    [notice] = listed(api, made["task_id"])
+    [notice] = listed(api, task["task_id"])
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.{body}"
     expected = base64.b64encode(hmac.new(base64.b64decode(KEY), signed.encode(), hashlib.sha256).digest())
     assert headers["webhook-signature"] == f"v1,{expected.decode()}"
     assert (path, headers["webhook-id"]) == ("/hook?from=spms", notice["notice_id"])
     told = json.loads(body)
-    assert (told["type"], told["data"]["task_id"]) == ("task.succeeded", made["task_id"])
+    assert (told["type"], told["data"]["task_id"]) == ("task.succeeded", task["task_id"])
     assert notice["deliveries"][0]["status_code"] == 204
 
 
@@ -132,46 +132,49 @@ def test_a_receiver_in_trouble_is_tried_again_and_one_that_refuses_is_not(
     api, plan, receiver, answer, status, error
 ):
     receiver.answers = [answer]
-    made = api.post(address(plan), {"webhook": receiver.url})
+    pdf_answer = api.post(address(plan), {"webhook": receiver.url})
     work()
-    [notice] = listed(api, made.data["task_id"])
+    [notice] = listed(api, pdf_answer.data["task_id"])
     assert notice["status"] == status
     assert notice["deliveries"][0]["error"] == f"It answered {answer}."
     assert len(receiver.got) == 1
-    assert error_of(made.data["task_id"]) == error
-    assert api.get(f"/api/v1/tasks/{made.data['task_id']}/").data["status"] == "succeeded"
+    assert error_of(pdf_answer.data["task_id"]) == error
+    assert api.get(f"/api/v1/tasks/{pdf_answer.data['task_id']}/").data["status"] == "succeeded"
 
 
 def test_a_notice_is_sent_again_when_its_retry_is_due(api, plan, receiver, settings):
     settings.SPMS_RETRY_BACKOFF = 0
     receiver.answers = [500]
-    made = api.post(address(plan), {"webhook": receiver.url})
+    answer = api.post(address(plan), {"webhook": receiver.url})
     work()
     hints.recover()
     work()
-    [notice] = listed(api, made.data["task_id"])
-    assert [one["status_code"] or one["error"] for one in notice["deliveries"]] == ["It answered 500.", 204]
+    [notice] = listed(api, answer.data["task_id"])
+    assert [delivery["status_code"] or delivery["error"] for delivery in notice["deliveries"]] == [
+        "It answered 500.",
+        204,
+    ]
     assert len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 1
 
 
 def test_a_notice_is_resent_by_hand(api, plan, receiver):
     receiver.answers = [400]
-    made = api.post(address(plan), {"webhook": receiver.url}).data
+    task = api.post(address(plan), {"webhook": receiver.url}).data
     work()
-    [notice] = listed(api, made["task_id"])
-    resend = f"/api/v1/tasks/{made['task_id']}/notices/{notice['notice_id']}/resend/"
+    [notice] = listed(api, task["task_id"])
+    resend = f"/api/v1/tasks/{task['task_id']}/notices/{notice['notice_id']}/resend/"
     assert (api.post(resend).status_code, api.post(resend).status_code) == (202, 202)
     work()
     assert len(receiver.got) == 2
-    assert listed(api, made["task_id"])[0]["status"] == "succeeded"
+    assert listed(api, task["task_id"])[0]["status"] == "succeeded"
 
 
 def test_a_receiver_that_is_away_is_tried_again(api, plan, receiver):
     receiver.shutdown()
     receiver.server_close()
-    made = api.post(address(plan), {"webhook": receiver.url})
+    answer = api.post(address(plan), {"webhook": receiver.url})
     work()
-    [notice] = listed(api, made.data["task_id"])
+    [notice] = listed(api, answer.data["task_id"])
     assert notice["status"] == "retrying"
     assert "could not be reached" in notice["deliveries"][0]["error"]
 
@@ -183,10 +186,10 @@ def test_a_mail_server_that_is_away_is_tried_again_and_the_pdf_is_there(api, pla
             "OPTIONS": {"host": HOST, "port": 9, "timeout": 2},
         }
     }
-    made = api.post(address(plan), {"notify": True})
+    answer = api.post(address(plan), {"notify": True})
     work()
-    [notice] = listed(api, made.data["task_id"])
-    assert (made.status_code, notice["status"]) == (201, "retrying")
+    [notice] = listed(api, answer.data["task_id"])
+    assert (answer.status_code, notice["status"]) == (201, "retrying")
     assert "mail server" in notice["deliveries"][0]["error"]
 
 
@@ -215,11 +218,11 @@ def test_only_allowed_addresses_are_taken(api, plan, settings, url, reason):
 
 
 def test_nothing_is_sent_to_a_private_address_whatever_its_name(api, plan, receiver, settings, monkeypatch):
-    made = api.post(address(plan), {"webhook": receiver.url}).data
+    task = api.post(address(plan), {"webhook": receiver.url}).data
     settings.SPMS_WEBHOOK_ALLOW_PRIVATE = False
     monkeypatch.setattr(webhooks, "find_problem", lambda url: "")
     work()
-    [notice] = listed(api, made["task_id"])
+    [notice] = listed(api, task["task_id"])
     assert (notice["status"], receiver.got) == ("failed", [])
     assert notice["deliveries"][0]["error"] == "The host has a private address."
 

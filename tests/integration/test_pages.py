@@ -23,7 +23,7 @@ def page_of(document):
     return f"/documents/{document.pk}/"
 
 
-def made(document, **values):
+def create_task(document, **values):
     result = {"pages": 3, "bytes": 2048, "seconds": 0.4, "version": 1, "warnings": []}
     usual = {"status": "succeeded", "result": result, "finished_at": timezone.now()}
     return Task.objects.create(
@@ -93,7 +93,7 @@ def test_the_number_of_questions_does_not_grow_with_the_documents(
     with django_assert_max_num_queries(8) as few:
         text(client)
     for _ in range(5):
-        made(factories.document(owner))
+        create_task(factories.document(owner))
     with django_assert_max_num_queries(len(few)):
         text(client)
 
@@ -101,7 +101,7 @@ def test_the_number_of_questions_does_not_grow_with_the_documents(
 def test_versions_and_a_missing_present_one_are_shown(client, owner, plan):
     client.force_login(owner)
     assert "No PDF yet" in text(client, page_of(plan))
-    done = made(plan)
+    done = create_task(plan)
     said = text(client, page_of(plan))
     assert "changed since its last PDF" in said
     assert f"?task={done.pk}" in said
@@ -113,7 +113,7 @@ def test_versions_and_a_missing_present_one_are_shown(client, owner, plan):
 )
 def test_what_went_wrong_is_said_with_what_to_do(client, owner, plan, status, advice):
     error = {"type": "x", "title": "This document cannot be laid out", "status": status, "detail": HOSTILE}
-    made(plan, status="failed", error=error, result=None)
+    create_task(plan, status="failed", error=error, result=None)
     client.force_login(owner)
     said = text(client, page_of(plan))
     assert advice in said
@@ -121,7 +121,7 @@ def test_what_went_wrong_is_said_with_what_to_do(client, owner, plan, status, ad
 
 
 def test_a_task_in_flight_is_known_to_the_page(client, owner, plan):
-    task = made(plan, status="running", finished_at=None, result=None)
+    task = create_task(plan, status="running", finished_at=None, result=None)
     client.force_login(owner)
     assert f'data-task="/api/v1/tasks/{task.pk}/"' in text(client, page_of(plan))
 

@@ -42,9 +42,9 @@ def text_of(answer):
 
 
 def test_a_post_renders_and_a_get_sends_the_pdf(api, plan):
-    made = api.post(address(plan))
-    assert (made.status_code, made.data["status"], made.data["mode"]) == (201, "succeeded", "inline")
-    assert made["Location"] == f"/api/v1/tasks/{made.data['task_id']}/"
+    answer = api.post(address(plan))
+    assert (answer.status_code, answer.data["status"], answer.data["mode"]) == (201, "succeeded", "inline")
+    assert answer["Location"] == f"/api/v1/tasks/{answer.data['task_id']}/"
     sent = api.get(address(plan))
     assert sent["Content-Type"] == "application/pdf"
     assert sent["Content-Disposition"] == f'inline; filename="{plan.project.tag} Concept Plan.pdf"'
@@ -200,21 +200,21 @@ def test_a_render_past_the_inline_deadline_ends_in_504_and_the_next_works(api, p
 def test_progress_is_readable_while_it_renders(api, plan, owner, client_of, monkeypatch):
     Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(150)})
     monkeypatch.setattr("documents.queue.progress.PROGRESS_INTERVAL_SECONDS", 0.0)
-    reader, seen = client_of(owner), []
+    reader, states = client_of(owner), []
 
     def looked_at(self, job, *, deadline, report):
         def report_and_look(phase, pages):
             report(phase, pages)
             [task] = reader.get("/api/v1/tasks/", {"document": plan.pk}).json()["results"]
-            seen.append((task["status"], task["progress"]["phase"], task["progress"]["pages"]))
+            states.append((task["status"], task["progress"]["phase"], task["progress"]["pages"]))
 
         return render(self, job, deadline=deadline, report=report_and_look)
 
     render = Pool.render
     monkeypatch.setattr(Pool, "render", looked_at)
     assert api.post(address(plan)).status_code == 201
-    assert {("running", "layout"), ("running", "draw")} <= {(status, phase) for status, phase, _ in seen}
-    assert max(pages for *_, pages in seen) > 3
+    assert {("running", "layout"), ("running", "draw")} <= {(status, phase) for status, phase, _ in states}
+    assert max(pages for *_, pages in states) > 3
 
 
 def test_the_pdf_is_tagged_outlined_and_described(api, plan):
@@ -242,8 +242,8 @@ def test_an_annual_report_takes_in_the_years_approved_reports(maintainer, client
     factories.project(owner, kind="external", status="active", title="A partnership")
     report = factories.document(kind="annual_report", sections={"directors_message": "<p>Welcome.</p>"})
     client = client_of(maintainer)
-    made = client.post(address(report))
-    assert (made.status_code, made.data["result"]["warnings"]) == (201, [])
+    answer = client.post(address(report))
+    assert (answer.status_code, answer.data["result"]["warnings"]) == (201, [])
     text = text_of(client.get(address(report)))
     for printed in (
         "Welcome.",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from documents.api.throttling import UserWindowThrottle
 from documents.models import Document, Task
 from tests import factories
 
@@ -81,9 +82,9 @@ def test_only_staff_approve(plan, owner, maintainer, client_of, change):
 def test_annual_reports_are_for_staff(owner, maintainer, client_of):
     values = {"kind": "annual_report", "year": 2026}
     assert client_of(owner).post("/api/v1/documents/", values).status_code == 403
-    made = client_of(maintainer).post("/api/v1/documents/", values)
-    assert made.status_code == 201
-    assert client_of(owner).get(f"/api/v1/documents/{made.data['id']}/").status_code == 404
+    answer = client_of(maintainer).post("/api/v1/documents/", values)
+    assert answer.status_code == 201
+    assert client_of(owner).get(f"/api/v1/documents/{answer.data['id']}/").status_code == 404
 
 
 def test_a_document_cannot_be_put_into_a_project_of_others(plan, stranger, client_of):
@@ -103,3 +104,28 @@ def test_a_token_is_given_for_name_and_password(owner, client):
 def test_a_session_works_too(owner, plan, client):
     client.post("/login/", {"username": "owner", "password": "a sample password"})
     assert client.get(f"/api/v1/documents/{plan.pk}/").status_code == 200
+
+
+@pytest.mark.parametrize("authorization", ["", "Token unknown", "stranger"])
+def test_events_refuse_the_same_people_as_the_task_in_the_same_words(
+    plan, owner, stranger, client, authorization
+):
+    if authorization == "stranger":
+        client.force_login(stranger)
+    headers = {"Authorization": authorization} if "Token" in authorization else {}
+    task = Task.objects.create(kind="pdf", fingerprint="a", document=plan, requested_by=owner)
+    for_task, for_events = (
+        client.get(f"/api/v1/tasks/{task.pk}/{path}", headers=headers) for path in ("", "events/")
+    )
+    assert for_task.status_code in {401, 404}
+    assert (for_events.status_code, for_events.json()) == (for_task.status_code, for_task.json())
+    for name in ("Content-Type", "WWW-Authenticate"):
+        assert for_events.headers.get(name) == for_task.headers.get(name)
+
+
+def test_events_count_as_requests_of_their_user(plan, owner, client, monkeypatch):
+    monkeypatch.setattr(UserWindowThrottle, "rate", "1/hour", raising=False)
+    client.force_login(owner)
+    task = Task.objects.create(kind="pdf", fingerprint="a", document=plan, requested_by=owner)
+    statuses = [client.get(f"/api/v1/tasks/{task.pk}/events/").status_code for _ in range(2)]
+    assert statuses == [501, 429]

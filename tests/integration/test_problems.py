@@ -2,6 +2,8 @@
 
 import pytest
 
+from documents.models import Task
+
 
 def problem_of(answer, status):
     assert answer.status_code == status, answer.content[:300]
@@ -78,3 +80,33 @@ def test_the_schema_and_its_page_are_there(client):
     assert b"/api/v1/documents/{id}/pdf/" in client.get("/api/schema/").content
     page = client.get("/api/docs/").content.decode()
     assert "https://" not in page  # nothing is fetched from elsewhere
+
+
+@pytest.mark.parametrize("text", ["", "yes", "on", "2", "truee"])
+def test_a_wrong_boolean_parameter_is_a_problem_that_says_what_to_send(api, plan, text):
+    problem = problem_of(api.post(f"/api/v1/documents/{plan.pk}/pdf/?force={text}"), 400)
+    assert problem["errors"] == [{"pointer": "#/force", "detail": "Send true or false."}]
+
+
+@pytest.mark.parametrize("text", ["", "61", "-1", "1.0", "5s", "٣", "9" * 2000])
+def test_a_wrong_wait_is_a_problem_that_says_what_to_send(api, plan, owner, text):
+    task = Task.objects.create(kind="pdf", fingerprint="a", document=plan, requested_by=owner)
+    problem = problem_of(api.get(f"/api/v1/tasks/{task.pk}/?wait={text}"), 400)
+    detail = "Send a whole number of seconds from 0 to 60."
+    assert problem["errors"] == [{"pointer": "#/wait", "detail": detail}]
+
+
+@pytest.mark.parametrize(
+    ("query", "slug", "detail"),
+    [
+        ("task=7", "validation-error", "task: Send the id of a task."),
+        ("task=", "validation-error", "task: Send the id of a task."),
+        ("variant=pdf", "edition-unknown", "For variant send one of: pdf/ua-1, pdf/a-3a."),
+        ("reports=all", "edition-unknown", "Only an annual report contains reports"),
+        ("division=%00", "validation-error", "division: Null characters are not allowed."),
+    ],
+)
+def test_a_wrong_parameter_of_a_pdf_is_a_problem_that_says_what_to_send(api, plan, query, slug, detail):
+    problem = problem_of(api.get(f"/api/v1/documents/{plan.pk}/pdf/?{query}"), 400)
+    assert problem["type"] == f"urn:spms:problem:{slug}"
+    assert problem["detail"].startswith(detail)

@@ -35,9 +35,9 @@ def work():
 
 
 def test_a_report_is_made_when_it_is_due_and_mailed_with_its_file(staff, plan, cluster):
-    made = schedule(staff, receivers=["board@example.org", "chief@example.org"])
-    assert (made.status_code, made.data["owner"]) == (201, "maintainer")
-    due(made.data["id"])
+    answer = schedule(staff, receivers=["board@example.org", "chief@example.org"])
+    assert (answer.status_code, answer.data["owner"]) == (201, "maintainer")
+    due(answer.data["id"])
     work()
     assert sorted(letter.to[0] for letter in mail.outbox) == ["board@example.org", "chief@example.org"]
     [(name, content, media_type)] = mail.outbox[0].attachments
@@ -49,9 +49,9 @@ def test_a_report_is_made_when_it_is_due_and_mailed_with_its_file(staff, plan, c
 
 def test_the_pdf_of_an_edition_is_made_too(staff, cluster):
     annual = factories.document(kind="annual_report")
-    made = schedule(staff, kind="pdf", document=annual.pk, arguments={"reports": "all"})
-    assert made.status_code == 201, made.data
-    assert staff.post(f"{URL}{made.data['id']}/run/").status_code == 202
+    answer = schedule(staff, kind="pdf", document=annual.pk, arguments={"reports": "all"})
+    assert answer.status_code == 201, answer.data
+    assert staff.post(f"{URL}{answer.data['id']}/run/").status_code == 202
     work()
     [(name, content, media_type)] = mail.outbox[0].attachments
     assert (name, content[:5], media_type) == (
@@ -120,7 +120,7 @@ def test_a_pause_ends_with_its_next_time(staff):
         ({"arguments": {"what": "people", "format": "csv"}}, "projects, documents"),
         ({"arguments": {"what": "projects"}}, "csv"),
         ({"arguments": {"when": "now"}}, "Unknown: when"),
-        ({"kind": "pdf", "arguments": {}}, "which document"),
+        ({"kind": "pdf", "arguments": {}}, "id of the document"),
         ({"kind": "pdf", "document": 999_999, "arguments": {}}, "999999"),
     ],
 )

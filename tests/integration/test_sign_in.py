@@ -125,7 +125,7 @@ def test_an_address_is_believed_only_from_our_own_proxies(owner, client, setting
 
 
 @pytest.mark.parametrize(
-    ("remote", "forwarded", "known"),
+    ("remote", "forwarded", "expected"),
     [
         ("192.0.2.1", "unknown", "192.0.2.1"),
         ("192.0.2.1", "203.0.113.9:4711", "192.0.2.1"),
@@ -134,9 +134,9 @@ def test_an_address_is_believed_only_from_our_own_proxies(owner, client, setting
         ("", "unknown", "0.0.0.0"),
     ],
 )
-def test_what_is_no_address_is_never_taken_for_one(remote, forwarded, known, rf, settings):
+def test_what_is_no_address_is_never_taken_for_one(remote, forwarded, expected, rf, settings):
     settings.SPMS_TRUSTED_PROXIES = 1
-    assert client_address(rf.get("/", REMOTE_ADDR=remote, headers={"X-Forwarded-For": forwarded})) == known
+    assert client_address(rf.get("/", REMOTE_ADDR=remote, headers={"X-Forwarded-For": forwarded})) == expected
 
 
 def test_short_passwords_are_refused():
@@ -154,7 +154,7 @@ def rate(monkeypatch):
 
 def test_a_person_with_too_many_requests_is_told_to_wait(rate, owner, member, client_of):
     answers = [client_of(owner).get("/api/v1/documents/") for _ in range(4)]
-    assert [one.status_code for one in answers] == [200, 200, 200, 429]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert 0 < int(answers[-1]["Retry-After"]) <= 3601
     assert answers[-1]["Content-Type"] == "application/problem+json"
     assert client_of(member).get("/api/v1/documents/").status_code == 200

@@ -29,12 +29,12 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.daemon_threads = True
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    yield made
-    made.shutdown()
-    made.server_close()
+    http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http_server.daemon_threads = True
+    threading.Thread(target=http_server.serve_forever, daemon=True).start()
+    yield http_server
+    http_server.shutdown()
+    http_server.server_close()
 
 
 def source(server):
@@ -45,8 +45,8 @@ def vector(value, **labels):
     return {"metric": labels, "value": [1_790_000_000.0, value]}
 
 
-def said(*found):
-    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": list(found)}})
+def said(*samples):
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": list(samples)}})
 
 
 @pytest.mark.parametrize(

@@ -180,13 +180,15 @@ def test_a_full_disk_is_a_problem_and_the_next_render_works(
     assert files_below(tmp_path / "work") == []
 
 
-@pytest.mark.parametrize("wanted", ["csv", "xlsx", "jsonl", "zip"])
-def test_an_export_on_a_full_disk_is_a_problem_and_the_next_one_works(api, plan, leave_room, wanted):
+@pytest.mark.parametrize("file_format", ["csv", "xlsx", "jsonl", "zip"])
+def test_an_export_on_a_full_disk_is_a_problem_and_the_next_one_works(api, plan, leave_room, file_format):
     render(api, plan)
     leave_room(0)
-    problem_of(api.post("/api/v1/exports/", {"what": "documents", "format": wanted}), 507, "storage-full")
+    problem_of(
+        api.post("/api/v1/exports/", {"what": "documents", "format": file_format}), 507, "storage-full"
+    )
     leave_room(None)
-    assert api.post("/api/v1/exports/", {"what": "documents", "format": wanted}).status_code == 201
+    assert api.post("/api/v1/exports/", {"what": "documents", "format": file_format}).status_code == 201
 
 
 def test_an_image_on_a_full_disk_is_a_problem_and_nothing_of_it_stays(api, plan, leave_room, settings):
@@ -326,9 +328,9 @@ def test_an_image_that_vanished_is_a_problem_and_a_warning_on_the_pdf(api, plan,
     plan.sections = {"aims": f'<p>x</p><img src="{image.url}">'}
     plan.save(update_fields=["sections"])
     Path(image.file.path).unlink()
-    made = render(api, plan)
-    assert made.status_code == 201
-    assert ["1 image" in warning for warning in made.data["result"]["warnings"]] == [True]
+    answer = render(api, plan)
+    assert answer.status_code == 201
+    assert ["1 image" in warning for warning in answer.data["result"]["warnings"]] == [True]
     problem_of(api.get(image.url), 404, "not-found")
 
 

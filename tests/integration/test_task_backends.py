@@ -31,9 +31,9 @@ def test_what_the_clock_begins_can_wait():
 
 
 def test_rabbitmq_begins_with_the_largest_priority_and_redis_with_the_smallest():
-    wanted = (-100, hints.LOW_PRIORITY, 0, 100)
-    assert [celery._priority(one, is_redis=False) for one in wanted] == [0, 2, 4, 9]
-    assert [celery._priority(one, is_redis=True) for one in wanted] == [9, 7, 5, 0]
+    priorities = (-100, hints.LOW_PRIORITY, 0, 100)
+    assert [celery._priority(priority, is_redis=False) for priority in priorities] == [0, 2, 4, 9]
+    assert [celery._priority(priority, is_redis=True) for priority in priorities] == [9, 7, 5, 0]
 
 
 def test_redis_keeps_what_can_wait_apart(settings):

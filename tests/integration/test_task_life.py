@@ -14,7 +14,7 @@ from django_q.models import OrmQ
 from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Cluster, Document, Task
-from documents.queue import clusters, hints, leases, lifecycle, registry, routing
+from documents.queue import clusters, hints, leases, lifecycle, registry, thread_shares
 from documents.tasks.pdf import task as pdf_task
 from tests import factories
 from tests.asking import address
@@ -120,25 +120,25 @@ def test_only_one_of_many_claims_wins(owner):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(one is not None for one in won) == 1
+    assert sum(claim is not None for claim in won) == 1
 
 
 def test_who_lost_the_claim_cannot_publish(api, plan, owner, monkeypatch):
-    kept = []
+    outcomes = []
 
     def steal(attempt):
         Task.objects.filter(pk=attempt.task.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
         assert leases.claim(attempt.task.pk, "another") is not None
         # Reports would tell it that its claim is lost, if it took long enough.
         silent = registry.TaskContext(task=attempt.task, deadline=attempt.deadline, report=lambda *_: None)
-        kept.append(outcome := pdf_task.render(silent))
+        outcomes.append(outcome := pdf_task.render(silent))
         return outcome
 
     replace_handler(monkeypatch, steal)
     task = make_task(owner, document=plan)
     lifecycle.run(task.pk, deadline=time.monotonic() + 30)
     assert (state(task), task.worker, task.file) == ("running", "another", "")
-    assert not storage.exists(kept[0].as_columns()["file"])
+    assert not storage.exists(outcomes[0].as_columns()["file"])
 
 
 def test_a_fault_that_can_pass_is_retried_with_growing_waits_and_then_fails(
@@ -382,5 +382,5 @@ def test_position_and_estimate_grow_with_the_queue(api, owner, cluster):
 
 def test_the_inline_slots_follow_the_settings(settings):
     settings.SPMS_INLINE_SLOTS = 1
-    assert routing.inline_slots().acquire(blocking=False)
-    assert not routing.inline_slots().acquire(blocking=False)
+    assert thread_shares.inline_slots().acquire(blocking=False)
+    assert not thread_shares.inline_slots().acquire(blocking=False)

@@ -23,10 +23,10 @@ def entry(**values):
     ("values", "text"),
     [
         ({}, "No"),
-        ({"value": 4.5}, "Not yet, but it gets close"),
+        ({"value": 4.5}, "Not yet, but soon"),
         ({"value": 4.5, "verdict": "too few samples"}, "No"),
-        ({"value": 6.0, "state": "pending"}, "Not yet, but it gets close"),
-        ({"forecast_seconds": 600.0}, "Not yet, but it gets close"),
+        ({"value": 6.0, "state": "pending"}, "Not yet, but soon"),
+        ({"forecast_seconds": 600.0}, "Not yet, but soon"),
         ({"forecast_seconds": 60_000.0}, "No"),
         ({"value": 6.0, "state": "firing"}, "Yes"),
         ({"value": 6.0, "state": "firing", "routes_to_queue": False}, "No"),
@@ -39,17 +39,17 @@ def test_the_answer_follows_the_limits_that_move_work(values, text):
 
 
 def test_nothing_is_known_of_old_figures():
-    seen = recommend(replace(USUAL, is_fresh=False), [entry(state="firing")])
-    assert (seen.text, seen.tone) == ("Not known", "unknown")
-    assert "manage.py evaluate_thresholds" in seen.to_do
+    answer = recommend(replace(USUAL, is_fresh=False), [entry(state="firing")])
+    assert (answer.text, answer.tone) == ("Not known", "unknown")
+    assert "manage.py evaluate_thresholds" in answer.to_do
 
 
 @pytest.mark.parametrize(
     ("situation", "to_do"),
     [
-        (replace(USUAL, flag=QUEUE), "The queue does its work; nothing to do."),
+        (replace(USUAL, flag=QUEUE), "Nothing to do: the queue is working."),
         (replace(USUAL, live_workers=0), "Start workers: manage.py qcluster"),
-        (replace(USUAL, flag=QUEUE, alarm="stalled"), "Look after the workers"),
+        (replace(USUAL, flag=QUEUE, alarm="stalled"), "Check the workers"),
         (replace(USUAL, is_dry_run=True), "Set dry_run to false"),
         (replace(USUAL, flag=replace(INLINE, setting="inline")), "Let the limits decide"),
         (USUAL, "the next evaluation"),

@@ -14,16 +14,16 @@ ADELAIDE = ZoneInfo("Australia/Adelaide")
 
 
 def following(expression, after):
-    found = cron.next_after(expression, after)
-    assert found is not None
-    return found
+    match = cron.next_after(expression, after)
+    assert match is not None
+    return match
 
 
 def times(expression, after, count):
-    found = [after]
+    matches = [after]
     for _ in range(count):
-        found.append(following(expression, found[-1]))
-    return found[1:]
+        matches.append(following(expression, matches[-1]))
+    return matches[1:]
 
 
 def test_the_hour_stays_the_same_when_the_clock_changes():
@@ -36,8 +36,8 @@ def test_the_hour_stays_the_same_when_the_clock_changes():
     "day", [datetime(2026, 10, 3, 12, tzinfo=ADELAIDE), datetime(2026, 4, 4, 12, tzinfo=ADELAIDE)]
 )
 def test_an_hour_that_is_left_out_or_comes_twice_is_used_once(day):
-    found = times("30 2 * * *", day, 3)
-    assert len({at.date() for at in found}) == 3
+    matches = times("30 2 * * *", day, 3)
+    assert len({at.date() for at in matches}) == 3
 
 
 def test_a_leap_day_is_waited_for():

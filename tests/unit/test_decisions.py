@@ -38,13 +38,13 @@ FIRING = AlertState(phase=State.FIRING, since=NOW - 1000, crossed_since=NOW - 10
 
 def evaluate_all(readings, alert_state=None, threshold=P95, step=15.0):
     """Judge one reading after the other, every 15 seconds, and return the last."""
-    found, alert_state = None, alert_state or AlertState(since=NOW)
+    evaluation, alert_state = None, alert_state or AlertState(since=NOW)
     for number, reading in enumerate(readings):
         at = NOW + number * step
         taken = replace(reading, at=at) if reading.value is not None else reading
-        found = judge(threshold, taken, alert_state, at)
-        alert_state = found.alert_state
-    return found
+        evaluation = judge(threshold, taken, alert_state, at)
+        alert_state = evaluation.alert_state
+    return evaluation
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_near_the_limit_it_goes_on_firing():
 
 
 def test_a_return_that_was_regretted_takes_longer_the_next_time():
-    found, alert_state = None, FIRING
+    evaluation, alert_state = None, FIRING
     for number in range(45):
         at = NOW + 15.0 * number
-        found = judge(P95, replace(GOOD, at=at), alert_state, at, hold_multiplier=2)
-        alert_state = found.alert_state
-    assert found is not None
-    assert found.is_firing
+        evaluation = judge(P95, replace(GOOD, at=at), alert_state, at, hold_multiplier=2)
+        alert_state = evaluation.alert_state
+    assert evaluation is not None
+    assert evaluation.is_firing
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_a_return_that_was_regretted_takes_longer_the_next_time():
     [(NOTHING, State.NO_DATA), (THIN, State.FIRING), (replace(GOOD, at=NOW - 99), State.STALE)],
 )
 def test_what_is_not_known_holds_and_is_named(reading, shown):
-    found = judge(P95, reading, FIRING, NOW)
-    assert (found.is_firing, found.state) == (True, shown)
+    evaluation = judge(P95, reading, FIRING, NOW)
+    assert (evaluation.is_firing, evaluation.state) == (True, shown)
     waiting = judge(P95, reading, AlertState(since=NOW), NOW)
     assert not waiting.is_firing
 
@@ -119,7 +119,7 @@ def test_what_is_not_known_holds_for_two_hours_at_most():
     assert not evaluate_all([NOTHING] * (steps + 2), FIRING).is_firing
 
 
-def test_a_gap_in_the_data_begins_the_good_time_anew():
+def test_a_gap_in_the_data_resets_the_healthy_seconds():
     assert evaluate_all([GOOD] * 30 + [NOTHING] + [GOOD] * 30, FIRING).is_firing
 
 
@@ -128,15 +128,15 @@ READINGS = st.lists(st.sampled_from([CROSSED, NEAR, GOOD, THIN, NOTHING]), min_s
 
 @given(READINGS)
 def test_without_good_data_nothing_that_fires_ever_stops(readings):
-    kept = [reading for reading in readings if reading is not GOOD]
-    found = evaluate_all(kept, FIRING)
-    assert found is None or found.is_firing
+    readings_without_good = [reading for reading in readings if reading is not GOOD]
+    evaluation = evaluate_all(readings_without_good, FIRING)
+    assert evaluation is None or evaluation.is_firing
 
 
 @given(READINGS)
 def test_without_a_crossing_nothing_ever_fires(readings):
-    found = evaluate_all([reading for reading in readings if reading is not CROSSED])
-    assert found is None or not found.is_firing
+    evaluation = evaluate_all([reading for reading in readings if reading is not CROSSED])
+    assert evaluation is None or not evaluation.is_firing
 
 
 def firing(threshold=P95):
@@ -148,9 +148,9 @@ def calm(threshold=P95):
 
 
 def test_what_fires_moves_work_to_the_queue_and_says_why():
-    found = decide([firing(), calm(MEAN)], SwitchState(), WORKERS, NOW)
-    assert (found.switch_state.mode, found.switch_state.since) == ("queue", NOW)
-    assert found.reason == "queue, because of p95 response time: 7 s, limit 5 s"
+    decision = decide([firing(), calm(MEAN)], SwitchState(), WORKERS, NOW)
+    assert (decision.switch_state.mode, decision.switch_state.since) == ("queue", NOW)
+    assert decision.reason == "queue, because of p95 response time: 7 s, limit 5 s"
 
 
 def test_a_limit_that_moves_no_work_moves_none():
@@ -167,9 +167,9 @@ def test_a_limit_that_moves_no_work_moves_none():
     ],
 )
 def test_a_queue_that_does_not_work_is_not_used_and_that_is_an_alarm(queue, said):
-    found = decide([firing()], SwitchState(), queue, NOW)
-    assert found.switch_state.mode == "inline"
-    assert said in found.alarm
+    decision = decide([firing()], SwitchState(), queue, NOW)
+    assert decision.switch_state.mode == "inline"
+    assert said in decision.alarm
 
 
 def test_it_returns_when_nothing_fires_and_the_backlog_is_gone():

@@ -23,7 +23,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 ENTRY = (ROOT / "deploy" / "container.sh").read_text()
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
-OURS = {name: one for name, one in SERVICES.items() if "SPMS_IMAGE" in one["image"]}
+OURS = {name: service for name, service in SERVICES.items() if "SPMS_IMAGE" in service["image"]}
 ROLES = set(re.findall(r"^([a-z-]+)\)$", ENTRY, re.MULTILINE))
 FILES = [ROOT / "compose.yaml", *(ROOT / "deploy").rglob("*.y*ml"), ROOT / "Dockerfile"]
 UID = 10001
@@ -36,14 +36,18 @@ def example_settings():
 def resources():
     """Return the objects of the base as kustomize would read them, without its additions."""
     names = yaml.safe_load((KUBERNETES / "base" / "kustomization.yaml").read_text())["resources"]
-    found = [one for name in names for one in yaml.safe_load_all((KUBERNETES / "base" / name).read_text())]
-    return {(one["kind"], one["metadata"]["name"]): one for one in found}
+    objects = [
+        resource
+        for name in names
+        for resource in yaml.safe_load_all((KUBERNETES / "base" / name).read_text())
+    ]
+    return {(resource["kind"], resource["metadata"]["name"]): resource for resource in objects}
 
 
 def pods():
     return {
-        name: one["spec"]["template"]["spec"]
-        for (kind, name), one in resources().items()
+        name: resource["spec"]["template"]["spec"]
+        for (kind, name), resource in resources().items()
         if kind in {"Deployment", "Job"}
     }
 
@@ -55,7 +59,9 @@ def containers():
 
 def config_map(kustomization):
     text = (KUBERNETES / kustomization / "kustomization.yaml").read_text()
-    return dict(one.split("=", 1) for one in yaml.safe_load(text)["configMapGenerator"][0]["literals"])
+    return dict(
+        literal.split("=", 1) for literal in yaml.safe_load(text)["configMapGenerator"][0]["literals"]
+    )
 
 
 def seconds(text):
@@ -66,7 +72,7 @@ def seconds(text):
 
 
 def test_the_image_is_the_same_for_all_and_holds_no_secret():
-    assert {one["image"] for one in OURS.values()} == {"${SPMS_IMAGE:-spms:local}"}
+    assert {service["image"] for service in OURS.values()} == {"${SPMS_IMAGE:-spms:local}"}
     assert "SECRET_KEY" not in DOCKERFILE
     assert "PASSWORD" not in DOCKERFILE
 
@@ -107,8 +113,8 @@ def test_shell_scripts_can_be_run_and_parsed(path):
 
 def test_hadolint_finds_nothing():
     hadolint = Path(sys.executable).with_name("hadolint")
-    found = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
-    assert (found.returncode, found.stdout) == (0, "")
+    checked = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout) == (0, "")
 
 
 # Names: commands, settings, addresses, images
@@ -122,23 +128,23 @@ def test_commands_that_are_named_exist():
 
 
 def test_each_role_that_is_asked_of_the_image_is_one_it_knows():
-    asked = {one["command"][0] for one in OURS.values()} | {one["args"][0] for one in containers()} - {
-        "python"
-    }
+    asked = {process["command"][0] for process in OURS.values()} | {
+        process["args"][0] for process in containers()
+    } - {"python"}
     assert asked == ROLES
     assert {"web", "worker", "evaluator", "migrate"} <= ROLES
 
 
 def test_settings_that_are_named_exist():
-    known = example_settings()
+    valid_names = example_settings()
     for name, service in OURS.items():
-        assert set(service["environment"]) <= known, name
-    assert set(config_map("base")) | set(config_map("overlays/production")) <= known
+        assert set(service["environment"]) <= valid_names, name
+    assert set(config_map("base")) | set(config_map("overlays/production")) <= valid_names
     unit = (ROOT / "deploy" / "systemd" / "spms.env.example").read_text()
-    assert set(re.findall(r"^([A-Z_]+)=", unit, re.MULTILINE)) <= known
+    assert set(re.findall(r"^([A-Z_]+)=", unit, re.MULTILINE)) <= valid_names
     texts = "".join(path.read_text() for path in [*FILES, *UNITS, ROOT / "deploy" / "container.sh"])
     others = {"SPMS_IMAGE", "SPMS_PORT", "SPMS_EVENTS_PORT"}  # of compose.yaml itself
-    assert set(re.findall(r"\bSPMS_[A-Z_]+\b", texts)) - {"SPMS_MAX_UPLOAD"} - others <= known
+    assert set(re.findall(r"\bSPMS_[A-Z_]+\b", texts)) - {"SPMS_MAX_UPLOAD"} - others <= valid_names
 
 
 def test_addresses_that_are_asked_exist():
@@ -158,7 +164,7 @@ def test_every_image_is_pinned_to_a_tag():
     texts = "".join(path.read_text() for path in FILES)
     images = re.findall(r"^(?:ARG BASE=| *image: )(\S+)$", texts, re.MULTILINE)
     assert len(images) > 8
-    for image in {one for one in images if "SPMS_IMAGE" not in one}:
+    for image in {name for name in images if "SPMS_IMAGE" not in name}:
         tag = image.rpartition(":")[2]
         assert re.match(r"v?\d", tag), image
 
@@ -197,7 +203,7 @@ def test_what_compose_mounts_exists():
 
 def test_only_one_process_renders_under_each_host_name():
     """Folders of dead processes are told by process ids, which two containers do not share."""
-    names = [one["hostname"] for one in OURS.values() if one["command"][0] in {"web", "worker"}]
+    names = [service["hostname"] for service in OURS.values() if service["command"][0] in {"web", "worker"}]
     assert len(names) == len(set(names)) == 2
     assert OURS["worker"]["container_name"]  # so it cannot be scaled
 
@@ -231,11 +237,11 @@ def test_promtool_accepts_the_configuration_and_the_rules(tmp_path):
     (tmp_path / "rules.yml").write_text(alert_rules.build_rules(load(ROOT / "thresholds.yaml")))
     (tmp_path / "metrics_token").write_text("token")
     (tmp_path / "prometheus.yml").write_text(text.replace("/etc/spms", str(tmp_path)))
-    found = subprocess.run(
+    checked = subprocess.run(
         ["promtool", "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True
     )
-    assert found.returncode == 0, found.stderr
-    assert "rules found" in found.stdout
+    assert checked.returncode == 0, checked.stderr
+    assert "rules found" in checked.stdout
 
 
 def test_prometheus_asks_each_host_name_once_under_a_name_that_is_allowed():
@@ -248,7 +254,9 @@ def test_prometheus_asks_each_host_name_once_under_a_name_that_is_allowed():
         assert target.split(":")[0] in hosts
     names = [OURS[target.split(":")[0]]["hostname"] for target in targets]
     rendering = {
-        one["hostname"] for one in OURS.values() if one["command"][0] in {"web", "worker", "evaluator"}
+        service["hostname"]
+        for service in OURS.values()
+        if service["command"][0] in {"web", "worker", "evaluator"}
     }
     assert sorted(names) == sorted(rendering)
 
@@ -275,8 +283,8 @@ def test_systemd_accepts_the_units(tmp_path):
     for unit in UNITS:
         copies.append(tmp_path / unit.name)
         copies[-1].write_text(unit.read_text().replace("/opt/spms", str(tmp_path / "opt" / "spms")))
-    found = subprocess.run(["systemd-analyze", "verify", *copies], capture_output=True, text=True)
-    assert (found.returncode, found.stderr) == (0, "")
+    verified = subprocess.run(["systemd-analyze", "verify", *copies], capture_output=True, text=True)
+    assert (verified.returncode, verified.stderr) == (0, "")
 
 
 def test_units_run_what_the_procfile_runs():

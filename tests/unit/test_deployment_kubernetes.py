@@ -28,14 +28,14 @@ def test_every_object_fits_its_schema(key):
 
 def kustomized(folder):
     """Return the objects that kustomize makes of a folder, each of which fits its schema."""
-    found = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
-    built = list(yaml.safe_load_all(found.stdout))
-    for one in built:
+    built = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    objects = list(yaml.safe_load_all(built.stdout))
+    for resource in objects:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            kubernetes_validate.validate(one, "1.34", strict=True)
-    return built
+            kubernetes_validate.validate(resource, "1.34", strict=True)
+    return objects
 
 
 needs_kubectl = pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
@@ -53,11 +53,11 @@ def test_an_overlay_with_the_component_of_events_sends_streams_to_a_server_of_th
     overlay = tmp_path / "kubernetes" / "overlays" / "production"
     file = overlay / "kustomization.yaml"
     file.write_text(file.read_text().replace("# With streams of events: ", ""))
-    built = {(one["kind"], one["metadata"]["name"]): one for one in kustomized(overlay)}
+    built = {(resource["kind"], resource["metadata"]["name"]): resource for resource in kustomized(overlay)}
     pod = built["Deployment", "spms-events"]["spec"]["template"]
     assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == "spms"
     [container] = pod["spec"]["containers"]
-    [settings] = [one["data"] for (kind, _), one in built.items() if kind == "ConfigMap"]
+    [settings] = [resource["data"] for (kind, _), resource in built.items() if kind == "ConfigMap"]
     assert settings["SPMS_EVENTS"] == "true"
     assert settings["SPMS_WEB_THREADS"] == config_map("base")["SPMS_WEB_THREADS"]
     rule = built["Ingress", "spms-events"]["spec"]["rules"][0]
@@ -95,18 +95,20 @@ def test_renders_fit_into_the_memory_of_their_container():
 
 def test_what_belongs_to_one_pod_is_not_on_the_shared_volume():
     for name in ("spms-web", "spms-worker"):
-        own = {one["name"] for one in pods()[name]["volumes"] if "emptyDir" in one}
+        own = {volume["name"] for volume in pods()[name]["volumes"] if "emptyDir" in volume}
         for container in pods()[name]["containers"]:
-            mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
+            mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
             assert mounts["/data"] == "data"
             assert {mounts[f"/data/{folder}"] for folder in ("metrics", "run", "work")} == own
 
 
 def test_every_pod_that_is_asked_allows_the_name_it_is_asked_under():
-    asked = [one for one in containers() if "livenessProbe" in one]
-    assert {one["name"] for one in asked} == {"web", "metrics"}
+    asked = [container for container in containers() if "livenessProbe" in container]
+    assert {container["name"] for container in asked} == {"web", "metrics"}
     for container in asked:
-        hosts = next(one["value"] for one in container["env"] if one["name"] == "ALLOWED_HOSTS")
+        hosts = next(
+            variable["value"] for variable in container["env"] if variable["name"] == "ALLOWED_HOSTS"
+        )
         assert hosts == "$(SITE),localhost,$(POD_IP)"
         ports = {port["name"] for port in container["ports"]}
         for key, probe in container.items():
@@ -117,7 +119,7 @@ def test_every_pod_that_is_asked_allows_the_name_it_is_asked_under():
 
 def test_ports_are_those_that_the_image_opens():
     entry = (ROOT / "deploy" / "container.sh").read_text()
-    ports = {port["containerPort"] for one in containers() for port in one.get("ports", [])}
+    ports = {port["containerPort"] for container in containers() for port in container.get("ports", [])}
     assert all(f"0.0.0.0:{port}" in entry for port in ports)
     rules = resources()["NetworkPolicy", "spms"]["spec"]["ingress"][0]["ports"]
     assert {rule["port"] for rule in rules} == ports
@@ -137,19 +139,19 @@ def test_prometheus_keeps_the_pods_and_ports_that_answer():
     ][0]
     labels = yaml.safe_load((KUBERNETES / "base" / "kustomization.yaml").read_text())["labels"][0]["pairs"]
     keep = config["relabel_configs"][0]["regex"]
-    names = {port["name"] for one in containers() for port in one.get("ports", [])}
+    names = {port["name"] for container in containers() for port in container.get("ports", [])}
     assert keep == f"{labels['app.kubernetes.io/name']};({'|'.join(sorted(names))})"
     namespaces = config["kubernetes_sd_configs"][0]["namespaces"]["names"]
     assert ("Namespace", namespaces[0]) in resources()
 
 
 def test_objects_that_are_named_are_there():
-    found = resources()
+    objects = resources()
     for pod in pods().values():
         for volume in pod["volumes"]:
             if claim := volume.get("persistentVolumeClaim"):
-                assert ("PersistentVolumeClaim", claim["claimName"]) in found
-    backend = found["Ingress", "spms"]["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
-    assert ("Service", backend["name"]) in found
-    scaled = found["HorizontalPodAutoscaler", "spms-worker"]["spec"]["scaleTargetRef"]
-    assert (scaled["kind"], scaled["name"]) in found
+                assert ("PersistentVolumeClaim", claim["claimName"]) in objects
+    backend = objects["Ingress", "spms"]["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    assert ("Service", backend["name"]) in objects
+    scaled = objects["HorizontalPodAutoscaler", "spms-worker"]["spec"]["scaleTargetRef"]
+    assert (scaled["kind"], scaled["name"]) in objects

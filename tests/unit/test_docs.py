@@ -38,7 +38,7 @@ def test_what_check_is_said_to_run_it_runs():
     recipe = re.search(r"^check:.*\n((?:\t.+\n)+)", makefile, re.MULTILINE)
     assert recipe is not None
     commands = re.split(r"[\n;&|]+", recipe[1].replace("\\\n", " "))
-    words = [re.sub(r"^\s*@?(?:[A-Z_]+=\S+ |\$\(PRODUCTION\) )*\s*", "", one) for one in commands]
+    words = [re.sub(r"^\s*@?(?:[A-Z_]+=\S+ |\$\(PRODUCTION\) )*\s*", "", command) for command in commands]
     for begin in (
         *(
             f"$(VENV)/bin/{name} "
@@ -49,7 +49,7 @@ def test_what_check_is_said_to_run_it_runs():
             for name in ("check", "check --deploy", "makemigrations", "spectacular")
         ),
     ):
-        assert any(f"{one} ".startswith(begin) for one in words), begin
+        assert any(f"{command} ".startswith(begin) for command in words), begin
 
 
 def test_every_setting_is_documented_and_every_documented_one_exists():

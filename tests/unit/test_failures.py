@@ -12,7 +12,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("The image 12 is broken.", "The image 7 is broken."),
         ("No 5e8a7160-9dc4-4775-8414-3d1474538e07 there", "No 39835069-f536-47ae-adea-522b214ac579 there"),
@@ -22,8 +22,8 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
         ("took 1.5 s", "took 22.25 s"),
     ],
 )
-def test_what_differs_from_case_to_case_does_not_count(one, other):
-    assert normalise(one) == normalise(other)
+def test_what_differs_from_case_to_case_does_not_count(first, second):
+    assert normalise(first) == normalise(second)
 
 
 def test_different_faults_stay_apart():

@@ -37,10 +37,10 @@ def claiming(image_format, side=40_001):
         return b"GIF89a" + struct.pack("<HH", side, side) + file_of(Image.new("P", (9, 9)), "GIF")[10:]
     if image_format == "TIFF":
         small = file_of(Image.new("RGB", (256, 258)), "TIFF", compression="tiff_adobe_deflate")
-        found = [
+        positions = [
             small.index(struct.pack("<HHIH", kind, 3, 1, value)) for kind, value in ((256, 256), (257, 258))
         ]
-        for at in found:
+        for at in positions:
             small = small[: at + 8] + struct.pack("<H", side) + small[at + 10 :]
         return small
     canvas = (side - 1).to_bytes(3, "little") * 2
@@ -85,9 +85,9 @@ def test_a_jpeg_of_very_many_passes_is_refused():
 
 
 def test_a_gif_of_10_000_frames_costs_what_its_first_one_costs():
-    one = file_of(Image.new("L", (40, 30), 9), "GIF")
-    begin = one.index(b"\x2c", 13)
-    content = one[:begin] + one[begin:-1] * 10_000 + one[-1:]
+    single_frame = file_of(Image.new("L", (40, 30), 9), "GIF")
+    begin = single_frame.index(b"\x2c", 13)
+    content = single_frame[:begin] + single_frame[begin:-1] * 10_000 + single_frame[-1:]
     started = time.process_time()
     assert colour(prepared(content)) == (9, 9, 9)
     assert time.process_time() - started < 1

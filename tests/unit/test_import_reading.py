@@ -118,14 +118,14 @@ def test_whatever_is_written_as_csv_is_read_again(tmp_path_factory, rows, separa
     csv.writer(stream, delimiter=separator).writerows([KNOWN, *rows])
     path = tmp_path_factory.mktemp("csv") / "source"
     path.write_text(stream.getvalue(), newline="")
-    _, found = import_reader.read_table(path, columns=KNOWN, required=())
-    wanted = [
+    _, read_rows = import_reader.read_table(path, columns=KNOWN, required=())
+    expected_rows = [
         {name: cell for name, cell in zip(KNOWN, row, strict=False) if cell.strip()}
         for row in rows
         if any(cell.strip() for cell in row)
     ]
-    assert [{name: cell.removeprefix("'") for name, cell in row.cells.items()} for row in found] == [
-        {name: cell.removeprefix("'") for name, cell in row.items()} for row in wanted
+    assert [{name: cell.removeprefix("'") for name, cell in row.cells.items()} for row in read_rows] == [
+        {name: cell.removeprefix("'") for name, cell in row.items()} for row in expected_rows
     ]
 
 

@@ -187,7 +187,9 @@ def test_an_encoding_that_there_is_not_is_damage(read):
 def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, data):
     parts = {}
     with zipfile.ZipFile(io.BytesIO(BOOK)) as archive:
-        name = data.draw(st.sampled_from([one for one in archive.namelist() if "docProps" not in one]))
+        name = data.draw(
+            st.sampled_from([member for member in archive.namelist() if "docProps" not in member])
+        )
         content = bytearray(archive.read(name))
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(content) - 1))

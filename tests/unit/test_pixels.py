@@ -51,8 +51,8 @@ def test_a_grey_profile_is_applied():
 def test_a_broken_profile_is_ignored(mode, broken):
     plain = Image.new("RGB", (60, 60), (0, 160, 0)).convert(mode)
     image_format = "PNG" if mode == "RGBA" else "JPEG"
-    found = prepared(file_of(plain, image_format, icc_profile=broken))
-    assert is_close(colour(found), colour(prepared(file_of(plain, image_format))))
+    image = prepared(file_of(plain, image_format, icc_profile=broken))
+    assert is_close(colour(image), colour(prepared(file_of(plain, image_format))))
 
 
 def test_a_profile_of_other_colours_is_ignored():
@@ -61,7 +61,7 @@ def test_a_profile_of_other_colours_is_ignored():
 
 
 @pytest.mark.parametrize(
-    ("ink", "wanted"),
+    ("ink", "expected_colour"),
     [
         ((0, 0, 0, 0), (255, 255, 255)),
         ((255, 0, 0, 0), (0, 255, 255)),
@@ -71,13 +71,13 @@ def test_a_profile_of_other_colours_is_ignored():
     ],
 )
 @pytest.mark.parametrize("image_format", ["JPEG", "TIFF"])
-def test_inks_without_a_profile_become_their_colours(ink, wanted, image_format):
+def test_inks_without_a_profile_become_their_colours(ink, expected_colour, image_format):
     """The JPEG is one of Adobe's, whose inks are stored the other way round."""
     content = file_of(
         Image.new("CMYK", (64, 64), ink), image_format, **({"quality": 98} if image_format == "JPEG" else {})
     )
     assert image_format == "TIFF" or b"Adobe" in content
-    assert is_close(colour(prepared(content)), wanted)
+    assert is_close(colour(prepared(content)), expected_colour)
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "TIFF"])
@@ -212,10 +212,10 @@ def text_chunks(packet):
 def test_nothing_is_kept_but_the_pixels(picture, image_format):
     content = file_of(picture, image_format, **everything(image_format))
     assert sum(secret in content for secret in SECRETS) >= 2
-    made = processing.prepare(io.BytesIO(content))
-    for kept in (made.content, made.thumbnail):
-        assert not [secret for secret in SECRETS if secret in kept]
-        image = Image.open(io.BytesIO(kept))
+    files = processing.prepare(io.BytesIO(content))
+    for content_of_file in (files.content, files.thumbnail):
+        assert not [secret for secret in SECRETS if secret in content_of_file]
+        image = Image.open(io.BytesIO(content_of_file))
         assert not dict(image.getexif())
         assert not set(image.info) & {
             "icc_profile",
@@ -228,19 +228,19 @@ def test_nothing_is_kept_but_the_pixels(picture, image_format):
 
 
 def test_a_thumbnail_is_small_and_of_the_same_kind():
-    for picture, wanted in (
+    for picture, expected_format in (
         (PHOTOGRAPH, "JPEG"),
         (Image.new("RGB", PHOTOGRAPH.size, "red"), "PNG"),
     ):
-        made = processing.prepare(io.BytesIO(file_of(picture)))
-        image = Image.open(io.BytesIO(made.thumbnail))
-        assert (image.format, image.size) == (wanted, (320, 213))
-        assert len(made.thumbnail) < 60_000
+        files = processing.prepare(io.BytesIO(file_of(picture)))
+        image = Image.open(io.BytesIO(files.thumbnail))
+        assert (image.format, image.size) == (expected_format, (320, 213))
+        assert len(files.thumbnail) < 60_000
 
 
 def test_of_a_small_picture_it_is_the_picture_itself():
-    made = processing.prepare(io.BytesIO(file_of(NOISE.resize((320, 10)))))
-    assert made.thumbnail == made.content
+    files = processing.prepare(io.BytesIO(file_of(NOISE.resize((320, 10)))))
+    assert files.thumbnail == files.content
 
 
 @pytest.mark.parametrize(

@@ -15,18 +15,18 @@ SITE = replay.Site(web_threads=4, queue_workers=2, inline_slots=2, deadline_seco
 
 @pytest.mark.parametrize("shape", sorted(traffic.SHAPES))
 def test_a_day_has_few_switches_and_no_timeouts_once_work_is_queued(shape):
-    found = replay.replay(traffic.SHAPES[shape](3), LIMITS, SITE)
-    assert found.switches <= (0 if shape in {"quiet", "outlier"} else 4)
-    assert found.timeouts_in_queue_mode == 0
-    assert found.needless_queue_hours <= (1.0 if shape in {"quiet", "outlier", "burst"} else 4.0)
+    report = replay.replay(traffic.SHAPES[shape](3), LIMITS, SITE)
+    assert report.switches <= (0 if shape in {"quiet", "outlier"} else 4)
+    assert report.timeouts_in_queue_mode == 0
+    assert report.needless_queue_hours <= (1.0 if shape in {"quiet", "outlier", "burst"} else 4.0)
 
 
 def test_an_overload_is_queued_within_the_time_that_the_limits_name():
     quiet = [Arrival(6.0 * n, 0.1, False) for n in range(600)]
     flood = [Arrival(3600.0 + 0.4 * n, 4.0, True) for n in range(3000)]
     site = replay.Site(web_threads=4, queue_workers=2, inline_slots=4, deadline_seconds=30.0)
-    found = replay.replay(sorted(quiet + flood), LIMITS, site)
-    at, mode, reason = found.changes[0]
+    report = replay.replay(sorted(quiet + flood), LIMITS, site)
+    at, mode, reason = report.changes[0]
     assert (mode, "response time" in reason) == ("queue", True)
     over_since = 3600 + 5 + 15  # the first three requests above five seconds have ended
     assert at - over_since <= 60 + 20 + 15
@@ -34,9 +34,9 @@ def test_an_overload_is_queued_within_the_time_that_the_limits_name():
 
 def test_without_workers_of_the_queue_everything_stays_inline():
     site = replay.Site(web_threads=4, queue_workers=0, inline_slots=2, deadline_seconds=30.0)
-    found = replay.replay([Arrival(0.5 * n, 4.0, True) for n in range(2000)], LIMITS, site)
-    assert (found.switches, found.queue_hours) == (0, 0)
-    assert found.timeouts > 0
+    report = replay.replay([Arrival(0.5 * n, 4.0, True) for n in range(2000)], LIMITS, site)
+    assert (report.switches, report.queue_hours) == (0, 0)
+    assert report.timeouts > 0
 
 
 def test_a_trace_is_read_in_order_of_arrival(tmp_path):

@@ -93,10 +93,10 @@ def test_a_wrong_value_about_the_bucket_is_one_line_too(name, value, tmp_path):
 )
 def test_images_and_results_have_prefixes_of_their_own(text, bucket, prefix, tmp_path, monkeypatch):
     monkeypatch.setenv("SPMS_FILE_STORAGE", text)
-    found = {alias: storage["OPTIONS"] for alias, storage in environment.files(tmp_path).items()}
-    assert {options["bucket_name"] for options in found.values()} == {bucket}
-    assert found["default"]["location"] == f"{prefix}media"
-    assert found["results"]["location"] == f"{prefix}results"
+    options_of = {alias: storage["OPTIONS"] for alias, storage in environment.files(tmp_path).items()}
+    assert {options["bucket_name"] for options in options_of.values()} == {bucket}
+    assert options_of["default"]["location"] == f"{prefix}media"
+    assert options_of["results"]["location"] == f"{prefix}results"
 
 
 def test_every_installation_makes_a_key_of_its_own(tmp_path):

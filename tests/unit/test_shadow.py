@@ -27,26 +27,26 @@ def machine(workers=2, slots=2, deadline=30.0):
 def simulated(work, workers):
     """Serve first come, first served by looking at every worker each time."""
     free, taken = [0.0] * workers, []
-    for one in work:
+    for arrival in work:
         number = min(range(workers), key=free.__getitem__)
-        free[number] = max(free[number], one.arrived_at) + one.service_seconds
-        taken.append(free[number] - one.arrived_at)
+        free[number] = max(free[number], arrival.arrived_at) + arrival.service_seconds
+        taken.append(free[number] - arrival.arrived_at)
     return taken
 
 
 @ON_A_BUSY_MACHINE
 @given(WORK, st.integers(1, 5))
 def test_it_is_what_serving_first_come_first_served_takes(work, workers):
-    found = latencies(work, machine(workers, workers))
-    assert found == pytest.approx(simulated(work, workers))
+    calculated = latencies(work, machine(workers, workers))
+    assert calculated == pytest.approx(simulated(work, workers))
 
 
 @ON_A_BUSY_MACHINE
 @given(WORK)
 def test_nobody_is_served_faster_than_alone_and_more_workers_never_hurt_the_last_wait(work):
     few, many = latencies(work, machine(1, 1)), latencies(work, machine(50, 50))
-    assert all(one >= work_.service_seconds - 1e-9 for one, work_ in zip(few, work, strict=True))
-    assert many == pytest.approx([one.service_seconds for one in work])
+    assert all(latency >= arrival.service_seconds - 1e-9 for latency, arrival in zip(few, work, strict=True))
+    assert many == pytest.approx([arrival.service_seconds for arrival in work])
 
 
 @ON_A_BUSY_MACHINE
@@ -61,18 +61,18 @@ def test_a_render_waits_for_a_slot_while_other_requests_pass():
 
 
 def test_its_figures_are_those_of_the_latencies():
-    found = simulate([Arrival(0, 40, True), Arrival(1, 1, False), Arrival(2, 1, False)], machine(2))
-    assert found is not None
-    assert (found.requests, found.over_deadline, found.p95_seconds) == (3, 1, 40)
-    assert found.timeout_rate == pytest.approx(1 / 3)
+    latencies = simulate([Arrival(0, 40, True), Arrival(1, 1, False), Arrival(2, 1, False)], machine(2))
+    assert latencies is not None
+    assert (latencies.requests, latencies.over_deadline, latencies.p95_seconds) == (3, 1, 40)
+    assert latencies.timeout_rate == pytest.approx(1 / 3)
     assert simulate([], machine()) is None
 
 
 def test_headroom_is_the_traffic_at_which_the_limit_breaks():
     work = [Arrival(10.0 * n, 2.0, True) for n in range(60)]
-    most = headroom(work, machine(1, 1), lambda seen: seen.p95_seconds <= 5)
+    most = headroom(work, machine(1, 1), lambda latencies: latencies.p95_seconds <= 5)
     assert most == pytest.approx(5.0, rel=0.1)  # at five times the traffic the one worker is always busy
-    assert headroom([], machine(), lambda seen: True) is None
+    assert headroom([], machine(), lambda _: True) is None
 
 
 def test_what_if_answers_for_slower_renders_and_fewer_workers():

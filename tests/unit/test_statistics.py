@@ -26,11 +26,11 @@ def histogram(values):
 
 @given(SECONDS)
 def test_a_quantile_is_in_the_bucket_of_the_true_one(values):
-    true, found = quantile_of(values, 0.95), quantile(histogram(values), 0.95)
+    true, estimate = quantile_of(values, 0.95), quantile(histogram(values), 0.95)
     assert true is not None
-    assert found is not None
+    assert estimate is not None
     low = max((bound for bound in BOUNDS if bound < true), default=0.0)
-    assert low <= found <= min(bound for bound in BOUNDS if bound >= true)
+    assert low <= estimate <= min(bound for bound in BOUNDS if bound >= true)
 
 
 @given(SECONDS, st.sampled_from(DURATION_BUCKETS))
@@ -41,10 +41,10 @@ def test_over_a_bound_is_exact(values, bound):
 @given(SECONDS, st.sampled_from(DURATION_BUCKETS[:-1]))
 def test_whether_the_p95_is_over_a_bound_is_exact(values, bound):
     under = sum(value <= bound for value in values)
-    found = quantile(histogram(values), 0.95)
-    assert found is not None
+    estimate = quantile(histogram(values), 0.95)
+    assert estimate is not None
     if not math.isclose(under, 0.95 * len(values)):
-        assert (found > bound) == (under < 0.95 * len(values))
+        assert (estimate > bound) == (under < 0.95 * len(values))
 
 
 def test_a_quantile_of_nothing_is_none():

@@ -1,4 +1,4 @@
-"""``manage.py backup``: the database and the files as one archive, while the system runs."""
+"""``manage.py backup``: write the database and the files into one archive, while the system runs."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -14,20 +14,18 @@ from documents.operations.backup.archive import KEY, BackupError, Manifest
 
 
 class Command(BaseCommand):
-    """Writes one archive and says what it holds and what it does not."""
+    """Writes one archive, and prints its contents and what is missing."""
 
-    help = "Write the database and the files into one archive; the system may run meanwhile."
+    help = "Write the database and the files into one archive. The system can keep running."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("folder", nargs="?", type=Path, help="default: backups/ in SPMS_DATA_DIR")
-        parser.add_argument(
-            "--with-key", action="store_true", help="put this installation's secret key in, too"
-        )
-        parser.add_argument("--with-bucket", action="store_true", help="copy the files of a bucket, too")
+        parser.add_argument("--with-key", action="store_true", help="include this installation's secret key")
+        parser.add_argument("--with-bucket", action="store_true", help="include the files of a bucket")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make the archive."""
+        """Write the archive, print its summary, and print hints about what it lacks."""
         folder = options["folder"] or Path(settings.SPMS_DATA_DIR) / "backups"
         try:
             path, manifest = create.create(
@@ -53,7 +51,9 @@ def _hints(manifest: Manifest) -> list[str]:
             " --with-bucket to copy them."
         )
     if manifest.gone:
-        hints.append(f"{manifest.gone} file(s) that rows name were not there.")
+        hints.append(
+            f"{manifest.gone} file(s) named in the database were missing, so the archive does not have them."
+        )
     if KEY not in manifest.sha256:
         hints.append(
             "The secret key is not in it: keep a copy elsewhere, or everyone must sign in again after a restore."

@@ -1,4 +1,4 @@
-"""The command that fills an empty installation with people, projects and documents to try."""
+"""``manage.py load_sample_data``: fill an empty installation with people, projects and documents."""
 
 import os
 from argparse import ArgumentParser
@@ -11,20 +11,20 @@ from documents.samples.loader import Summary, load, other_users, taken_names
 
 
 class Command(BaseCommand):
-    """Store the sample data; a second run changes nothing."""
+    """Stores the sample data; a second run changes nothing."""
 
-    help = "Fill the database with invented people, projects and documents, to try SPMS and to test it."
+    help = "Fill the database with invented people, projects and documents, to try and test SPMS."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the switch for a database that is in use."""
+        """Declare the option for a database that is in use."""
         parser.add_argument(
             "--really",
             action="store_true",
-            help="load although there are users already; everybody knows the sample passwords",
+            help="load the data even if the database has users; everyone knows the sample passwords",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Check that this is the place for it, load, and say how to log in."""
+        """Refuse production and databases in use, load the data, and print how to log in."""
         _refuse_in_production()
         _refuse_if_in_use(really=options["really"])
         summary = load()
@@ -42,11 +42,11 @@ def _refuse_in_production() -> None:
 def _refuse_if_in_use(*, really: bool) -> None:
     if taken := taken_names():
         raise CommandError(
-            f"User names of the sample data are taken here ({', '.join(taken)}): rename those users first."
+            f"This database has users with the names of sample users ({', '.join(taken)}): rename those users first."
         )
     if (others := other_users()) and not really:
         raise CommandError(
-            f"This database has {len(others)} user(s) of its own ({others[0]}), and everyone knows the sample"
+            f"This database has {len(others)} user(s) already ({others[0]}), and everyone knows the sample"
             " passwords: use another SPMS_DATA_DIR or DATABASE_URL, or repeat with --really."
         )
 
@@ -54,7 +54,7 @@ def _refuse_if_in_use(*, really: bool) -> None:
 def _changes(summary: Summary) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in summary.created.items() if count)
     return (
-        f"Sample data loaded: {counts}." if counts else "The sample data was there already; nothing changed."
+        f"Sample data loaded: {counts}." if counts else "The sample data is loaded already; nothing changed."
     )
 
 
@@ -65,7 +65,7 @@ def _how_to_try(summary: Summary) -> str:
         for person in (login.person for login in summary.logins)
     )
     authorization = f"Authorization: Token {summary.maintainer_token}"
-    lines = ["", "Log in as (user name, password):", *logins, "", authorization, "", "This makes a PDF:"]
+    lines = ["", "Log in as (user name, password):", *logins, "", authorization, "", "To make a PDF, run:"]
     return "\n".join([*lines, _curl(authorization, summary.example_id)])
 
 

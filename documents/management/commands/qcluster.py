@@ -20,10 +20,10 @@ logger = logging.getLogger("spms.qcluster")
 
 
 class Command(qcluster.Command):
-    """Starts the workers; recovers lost tasks; exits with 1 when the cluster is stalled or dead.
+    """Starts the workers, recovers lost tasks, and exits with 1 when the cluster is stalled or dead.
 
     The process manager then starts it again. On SIGTERM the running tasks get ``SPMS_SHUTDOWN_GRACE`` to finish;
-    tasks that still run then are requeued.
+    tasks that are still running are requeued.
     """
 
     help = "Run the workers of the queue until SIGTERM; exits with 1 when they are stalled or dead."
@@ -43,7 +43,7 @@ class Command(qcluster.Command):
         try:
             is_healthy = options.get("run_once") or watch(cluster, supervisor, clusters.Watchdog(name), stop)
         except Exception:  # of any kind: this process must not end before its children
-            logger.exception("the cluster cannot be watched over; ending, so that it is started again")
+            logger.exception("the cluster cannot be supervised; exiting, so that it is started again")
             is_healthy = False
         cluster.stop_event.set()
         cluster.sentinel.join(timeout=settings.SPMS_SHUTDOWN_GRACE if is_healthy else 0)
@@ -56,10 +56,10 @@ def watch(cluster: Any, supervisor: Supervisor, watchdog: clusters.Watchdog, sto
     """Supervise the cluster until ``stop`` is set; return True if it stayed healthy."""
     while not stop.is_set():
         if not cluster.sentinel.is_alive():
-            logger.error("the cluster has died; ending, so that it is started again")
+            logger.error("the cluster has died; exiting, so that it is started again")
             return stop.is_set()
         if look(supervisor, watchdog):
-            logger.error("tasks wait and no worker takes them; ending, so that it is started again")
+            logger.error("tasks are waiting and no worker takes them; exiting, so that it is started again")
             return False
         stop.wait(TICK_INTERVAL_SECONDS)
     return True

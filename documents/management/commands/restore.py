@@ -1,4 +1,4 @@
-"""``manage.py restore``: put an archive of ``manage.py backup`` in place."""
+"""``manage.py restore``: restore an archive of ``manage.py backup``."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -13,21 +13,23 @@ from documents.operations.backup.archive import KEY, BackupError
 
 
 class Command(BaseCommand):
-    """Checks the archive, restores files and database, and migrates."""
+    """Checks the archive, restores the files and the database, and migrates."""
 
-    help = "Restore an archive that backup made, into an empty system that does not run."
+    help = "Restore an archive of the backup command into an empty system that is not running."
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("archive", type=Path)
-        parser.add_argument("--replace", action="store_true", help="lose what this system's database has")
         parser.add_argument(
-            "--force", action="store_true", help="restore although something of the system seems to run"
+            "--replace", action="store_true", help="replace the data in this system's database"
+        )
+        parser.add_argument(
+            "--force", action="store_true", help="restore even if parts of the system seem to be running"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Restore, and say what was restored."""
+        """Restore the archive and print a summary."""
         try:
             manifest = restore.restore(
                 options["archive"], is_replacing=options["replace"], is_forced=options["force"]
@@ -40,9 +42,9 @@ class Command(BaseCommand):
         )
         if manifest.files != "archive":
             self.stdout.write(
-                f"Its files are not in the archive; they are in {manifest.files} (SPMS_FILE_STORAGE)."
+                f"The files are not in the archive; they are in {manifest.files} (SPMS_FILE_STORAGE)."
             )
         if KEY not in manifest.sha256:
             self.stdout.write(
-                "It came without its secret key: put that back, or everyone must sign in again."
+                "The archive has no secret key: restore your copy of it, or everyone must sign in again."
             )

@@ -1,4 +1,4 @@
-"""``manage.py run_supervisor``: the supervisor for a queue backend that has none of its own."""
+"""``manage.py run_supervisor``: supervise workers of a queue backend without a supervisor."""
 
 import signal
 import threading
@@ -15,9 +15,9 @@ from documents.queue import clusters
 
 
 class Command(BaseCommand):
-    """Sends heartbeats, recovers tasks and begins scheduled work; run and stop it together with the workers."""
+    """Sends heartbeats, recovers tasks and starts scheduled work; start and stop it together with the workers."""
 
-    help = "Keep the queue of a django.tasks backend that has no heartbeat of its own (qcluster and Celery have)."
+    help = "Supervise the workers of another django.tasks backend. qcluster and Celery supervise theirs themselves."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the number of workers."""

@@ -83,7 +83,7 @@ def _require_empty() -> None:
     for model in (User, Project, Document, Task):
         if model._meta.db_table in tables and model._default_manager.exists():
             name = model._meta.verbose_name_plural
-            raise BackupError(f"This system has {name} already. Repeat with --replace to lose what it has.")
+            raise BackupError(f"This system has {name} already. Repeat with --replace to replace its data.")
     for folder in archive.FOLDERS:
         if next(storage.iter_names(create.storage_for(folder)), None):
             raise BackupError(

@@ -1,4 +1,4 @@
-"""The pictures of the sample data, by the name that a text uses: painted when they are asked for."""
+"""The pictures of the sample data by the names that texts use, painted on request."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -33,7 +33,7 @@ def paint(name: str) -> Image.Image:
     """Return a picture: a chart, or a scene such as ``seagrass`` or (from another seed) ``seagrass--2``."""
     if name in CHARTS:
         return charts.draw(CHARTS[name])
-    # No secret depends on it: the same name shall always give the same picture.
+    # No secret depends on it: the same name always gives the same picture.
     return PAINTERS[name.partition(SEED_SEPARATOR)[0]](Random(name))  # noqa: S311
 
 

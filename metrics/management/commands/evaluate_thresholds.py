@@ -1,4 +1,4 @@
-"""``manage.py evaluate_thresholds``: judge every threshold, once or again and again."""
+"""``manage.py evaluate_thresholds``: evaluate every threshold, once or repeatedly."""
 
 import json
 import logging
@@ -22,17 +22,17 @@ logger = logging.getLogger("spms.evaluator")
 
 
 class Command(BaseCommand):
-    """Evaluates the thresholds and sets the flag; one evaluator works at a time, however many run."""
+    """Evaluates the thresholds and sets the mode; of several evaluators, one works at a time."""
 
-    help = "Evaluate the thresholds once and print them, or every so often until SIGTERM."
+    help = "Evaluate the thresholds once and print them, or repeatedly until SIGTERM."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--every", help="go on, with this pause, such as 15s")
+        parser.add_argument("--every", help="evaluate repeatedly, at this interval, such as 15s")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Evaluate once or until told to stop."""
+        """Evaluate once, or until SIGTERM or SIGINT."""
         if options["every"] is None:
             try:
                 evaluator.tick(evaluator.source())
@@ -61,7 +61,7 @@ class Command(BaseCommand):
             except LimitsError as error:
                 raise CommandError(str(error)) from error
             except (DatabaseError, InterfaceError, OSError) as error:
-                logger.warning("not evaluated, so the mode stays as it is: %s", str(error).strip())
+                logger.warning("the evaluation failed, so the mode does not change: %s", str(error).strip())
                 with instruments.suppress_metric_errors():
                     instruments.EVALUATIONS.labels("failed").inc()
                 connection.close()

@@ -1,4 +1,4 @@
-"""``manage.py export_prometheus_rules``: the limits as alert rules for Prometheus."""
+"""``manage.py export_prometheus_rules``: print the limits as alert rules for Prometheus."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012 (Django's own declaration)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print it."""
+        """Print the rules."""
         try:
             limits = load(Path(settings.SPMS_THRESHOLDS))
         except LimitsError as error:

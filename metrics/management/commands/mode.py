@@ -1,4 +1,4 @@
-"""``manage.py mode``: see the mode, or choose it for a while."""
+"""``manage.py mode``: show the mode, or override it."""
 
 import getpass
 from argparse import ArgumentParser
@@ -13,18 +13,20 @@ from metrics.models import ModeState
 
 
 class Command(BaseCommand):
-    """Prints the mode, or overrides it: with a reason, and until a time."""
+    """Prints the mode, or overrides it with a reason until a time."""
 
-    help = "Show the mode, or choose it: mode queue --for 2h --reason 'deadline'. mode auto returns to the limits."
+    help = (
+        "Show the mode, or override it: mode queue --for 2h --reason 'deadline'. mode auto ends the override."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("setting", nargs="?", choices=("auto", "inline", "queue"))
         parser.add_argument("--for", dest="duration", default="4h", help="how long, such as 2h (default 4h)")
-        parser.add_argument("--reason", default="", help="why; it is shown on the dashboard and kept")
+        parser.add_argument("--reason", default="", help="why; the dashboard and the audit trail show it")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it and print one line."""
+        """Override the mode if asked to, and print it."""
         if options["setting"] is not None:
             self._choose(options["setting"], options["duration"], options["reason"].strip())
         now = flag.from_state(ModeState.objects.filter(pk=1).first() or ModeState())
@@ -37,7 +39,7 @@ class Command(BaseCommand):
             flag.end_override(by=by, reason="returned to SPMS_MODE by command")
             return
         if not reason:
-            raise CommandError("say why with --reason: it is shown to everybody and kept")
+            raise CommandError("give the reason with --reason: the dashboard and the audit trail show it")
         seconds = durations.duration_seconds(duration)
         if seconds is None or seconds > flag.MAX_OVERRIDE.total_seconds():
             raise CommandError(f"--for {duration}: expected a duration up to 7d, such as 30m or 2h")

@@ -1,4 +1,4 @@
-"""``manage.py replay_traffic TRACE.csv``: what the switch would do on a recorded day."""
+"""``manage.py replay_traffic TRACE.csv``: show what the switch would do on a recorded day."""
 
 import json
 from argparse import ArgumentParser
@@ -27,13 +27,13 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Replay and print."""
+        """Replay the trace and print the results."""
         if options["web_threads"] < 1 or options["queue_workers"] < 0:
             raise CommandError("expected at least one web thread, and 0 or more queue workers")
         site = replay.Site(
             web_threads=options["web_threads"],
             queue_workers=options["queue_workers"],
-            inline_slots=max(1, options["web_threads"] // 2),
+            inline_slots=min(settings.SPMS_INLINE_SLOTS, max(1, options["web_threads"] // 2)),
             deadline_seconds=settings.SPMS_INLINE_DEADLINE,
         )
         try:

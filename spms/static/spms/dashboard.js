@@ -1,19 +1,19 @@
-// The charts, what stays open, and the numbers beside the sliders; everything else is HTML.
+// Draws the charts, keeps details open, and shows the sliders' values; everything else is HTML.
 "use strict";
 
 const SECONDS = [1, "s"], SHARE = [100, "%"], COUNT = [1, ""];
-// A chart: its title, its unit (factor and sign), the threshold whose limit is drawn, and its lines:
-// which column, which name, what it is called, its colour and its dashes.
+// A chart: its title, its unit (factor and sign), the threshold whose limit is drawn, and its lines.
+// A line: its column, its series, its label, its colour and its dashes.
 const CHARTS = [
   ["Time to answer a request", SECONDS, "p95_response_time", [
     ["values", "request_p50_seconds", "p50", "--soft"], ["values", "request_p95_seconds", "p95", "--brand"],
     ["values", "request_p99_seconds", "p99", "--queue"],
-    ["shadows", "p95_response_time", "p95 inline it would be", "--near", [4, 3]]]],
+    ["shadows", "p95_response_time", "p95 if inline", "--near", [4, 3]]]],
   ["Time to make a PDF", SECONDS, "pdf_generation_time", [
     ["values", "render_p95_seconds", "p95", "--brand"], ["values", "render_mean_seconds", "mean", "--soft"]]],
   ["Requests that timed out", SHARE, "request_timeout_rate", [
     ["values", "timeout_ratio", "share", "--brand"],
-    ["shadows", "request_timeout_rate", "inline it would be", "--near", [4, 3]]]],
+    ["shadows", "request_timeout_rate", "if inline", "--near", [4, 3]]]],
   ["Waiting tasks", COUNT, "", [["values", "queue_depth", "queue depth", "--brand"]]],
   ["The oldest task waits", SECONDS, "", [["values", "queue_lag_seconds", "queue lag", "--brand"]]],
   ["Requests a minute", COUNT, "", [["values", "requests_per_minute", "requests", "--brand"]]],
@@ -39,7 +39,7 @@ function rangeNow() {
   return document.querySelector("[data-range][aria-pressed=true]").dataset.range;
 }
 
-// Paints the time in queue mode behind the lines.
+// Paints the periods of queue mode behind the lines.
 function bands(data) {
   return (chart) => {
     const { ctx: context, bbox: { top, height } } = chart;
@@ -59,7 +59,7 @@ function stroke(context, colour, dash, x1, y1, x2, y2) {
   context.save();
   context.strokeStyle = token(colour);
   context.lineWidth = window.devicePixelRatio;
-  context.setLineDash(dash.map((one) => one * window.devicePixelRatio));
+  context.setLineDash(dash.map((length) => length * window.devicePixelRatio));
   context.beginPath();
   context.moveTo(x1, y1);
   context.lineTo(x2, y2);
@@ -67,7 +67,7 @@ function stroke(context, colour, dash, x1, y1, x2, y2) {
   context.restore();
 }
 
-// Marks the changes of the mode, and the limit where it is in sight.
+// Marks the mode changes, and the limit if it is within the scale.
 function marks(data, limit) {
   return (chart) => {
     const { left, top, width, height } = chart.bbox;
@@ -81,20 +81,20 @@ function marks(data, limit) {
   };
 }
 
-// Says in a sentence what the picture shows.
+// Returns the chart's content as a sentence.
 function summary(points, unit, limit, range) {
-  const known = points.filter((point) => point !== null);
-  if (!known.length) return "Nothing was measured in this time.";
+  const measured = points.filter((point) => point !== null);
+  if (!measured.length) return "Nothing was measured in this time.";
   const now = points[points.length - 1];
   const parts = [
     now === null ? "now not known" : `now ${shown(now, unit)}`,
-    `highest ${shown(Math.max(...known), unit)}`, `lowest ${shown(Math.min(...known), unit)} in ${range}`,
+    `highest ${shown(Math.max(...measured), unit)}`, `lowest ${shown(Math.min(...measured), unit)} in ${range}`,
   ];
   if (limit !== undefined) parts.push(`limit ${shown(limit, unit)}`);
   return `${parts.join(", ")}.`;
 }
 
-// Makes the place of a chart; all are made before the first is drawn, so that each knows its width.
+// Creates the frame of a chart; all frames are created before the first chart is drawn, so that each has its width.
 function frame([title, unit, name, lines], data, range) {
   const box = document.createElement("figure"), caption = document.createElement("figcaption");
   const heading = document.createElement("h3"), text = document.createElement("p");
@@ -107,8 +107,8 @@ function frame([title, unit, name, lines], data, range) {
   box.className = "chart";
   heading.textContent = title;
   text.className = "what";
-  const said = summary(main.points, unit, limit, range);
-  text.textContent = scaled.length > 1 ? `${main.label}: ${said}` : said.replace(/^n/, "N");
+  const sentence = summary(main.points, unit, limit, range);
+  text.textContent = scaled.length > 1 ? `${main.label}: ${sentence}` : sentence.replace(/^n/, "N");
   caption.append(heading, text);
   box.append(caption);
   return { box, unit, lines: scaled, limit, title };
@@ -132,7 +132,7 @@ function draw({ box, unit, lines, limit, title }, data) {
   return { chart, box };
 }
 
-// Labels the axis of time as the rest of the page: days of the week, and hours from 00 to 23.
+// Labels the time axis like the rest of the page: days, and hours from 00 to 23.
 function times(chart, ticks, _axis, _space, step) {
   const format = step >= 86400 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   const written = new Intl.DateTimeFormat(undefined, format);
@@ -149,39 +149,39 @@ async function load() {
   const frames = CHARTS.map((chart) => frame(chart, data, range));
   drawn.forEach(({ chart }) => chart.destroy());
   place.replaceChildren(...frames.map(({ box }) => box));
-  drawn = frames.map((one) => draw(one, data));
+  drawn = frames.map((chartFrame) => draw(chartFrame, data));
 }
 
 function choose(button) {
-  document.querySelectorAll("[data-range]").forEach((one) => one.setAttribute("aria-pressed", one === button));
+  document.querySelectorAll("[data-range]").forEach((other) => other.setAttribute("aria-pressed", other === button));
   load();
 }
 
-// Keeps details open that the viewer has opened, when their part is replaced.
+// Keeps the viewer's opened details open when their part is replaced.
 let open = [];
 document.body.addEventListener("htmx:beforeSwap", (event) => {
-  open = [...event.detail.target.querySelectorAll("details[open][id]")].map((one) => one.id);
+  open = [...event.detail.target.querySelectorAll("details[open][id]")].map((details) => details.id);
 });
 document.body.addEventListener("htmx:afterSwap", () => {
-  open.splice(0).forEach((id) => { const one = document.getElementById(id); if (one) one.open = true; });
+  open.splice(0).forEach((id) => { const details = document.getElementById(id); if (details) details.open = true; });
   notice();
 });
 
-// Evidence that was opened again has yet to be fetched: its part is only alive now.
+// Fetches the evidence of details that were opened again: htmx has processed their part only now.
 document.body.addEventListener("htmx:afterSettle", () => {
-  document.querySelectorAll("#changes details[open]:has(.evidence:empty)").forEach((one) => one.dispatchEvent(new Event("toggle")));
+  document.querySelectorAll("#changes details[open]:has(.evidence:empty)").forEach((details) => details.dispatchEvent(new Event("toggle")));
 });
 
-// Fetches the changes of the mode after a new one, and announces a new answer to screen readers.
-let known = {};
+// Fetches the mode changes after a new one, and announces a new answer to screen readers.
+let shownBefore = {};
 function notice() {
   const hero = document.querySelector(".hero");
   const now = { newest: hero.dataset.newest, answer: hero.querySelector(".answer").textContent };
-  if (known.newest !== undefined && known.newest !== now.newest) document.body.dispatchEvent(new Event("changes"));
-  if (known.answer !== undefined && known.answer !== now.answer) {
+  if (shownBefore.newest !== undefined && shownBefore.newest !== now.newest) document.body.dispatchEvent(new Event("changes"));
+  if (shownBefore.answer !== undefined && shownBefore.answer !== now.answer) {
     document.getElementById("announcement").textContent = `Do I need a queue yet? ${now.answer}`;
   }
-  known = now;
+  shownBefore = now;
 }
 
 document.querySelectorAll("[data-range]").forEach((button) => button.addEventListener("click", () => choose(button)));
@@ -189,7 +189,7 @@ document.querySelectorAll("input[type=range]").forEach((slider) => slider.addEve
   document.querySelector(`output[for=${slider.id}]`).textContent = slider.value;
 }));
 document.body.addEventListener("click", (event) => { if (event.target.matches("[data-print]")) window.print(); });
-window.addEventListener("beforeprint", () => { const one = document.getElementById("evaluation"); if (one) one.open = true; });
+window.addEventListener("beforeprint", () => { const details = document.getElementById("evaluation"); if (details) details.open = true; });
 let resizing;
 window.addEventListener("resize", () => {
   clearTimeout(resizing);

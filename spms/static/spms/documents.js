@@ -1,19 +1,19 @@
-// "Generate PDF": asks the public API, and shows how far it is; needs tasks.js.
+// "Generate PDF": calls the public API and shows the progress; needs tasks.js.
 "use strict";
 
 const place = document.getElementById("generate");
 const [start, cancel, box, words, problem] = ["start", "cancel", "progress", "progress-text", "problem"].map((id) => document.getElementById(id));
 const bar = box.querySelector("progress");
-// Where a phase begins, and how much of the whole it is, as long documents have shown.
+// The share that is done when a phase begins, and the share of the phase, measured with long documents.
 const PHASES = { fetch: [0, 0.02], html: [0.02, 0.03], layout: [0.05, 0.75], draw: [0.8, 0.17], store: [0.97, 0.03] };
-const SAID = { "": "It begins.", fetch: "The images are fetched", html: "The text is put together", layout: "The pages are laid out", draw: "The pages are drawn", store: "The PDF is stored" };
-let known = null; // the address of the task in flight, as soon as it is known
+const PHASE_TEXTS = { "": "Starting.", fetch: "The images are fetched", html: "The text is assembled", layout: "The pages are laid out", draw: "The pages are drawn", store: "The PDF is stored" };
+let taskUrl = null; // of the task in flight, once it is known
 
-function busy(is) {
-  start.disabled = is;
-  box.hidden = !is;
-  cancel.hidden = !is;
-  place.setAttribute("aria-busy", is);
+function setBusy(isBusy) {
+  start.disabled = isBusy;
+  box.hidden = !isBusy;
+  cancel.hidden = !isBusy;
+  place.setAttribute("aria-busy", isBusy);
 }
 
 function say(text) {
@@ -27,7 +27,7 @@ function show(task) {
     say(placeInQueue(task));
     return;
   }
-  if (task.status === "retrying") { say(`It did not work out and is tried again soon. ${task.message}`); return; }
+  if (task.status === "retrying") { say(`The attempt failed; the next one follows soon. ${task.message}`); return; }
   const { phase, pages } = task.progress;
   const expected = Number(place.dataset.pages);
   if (phase in PHASES) {
@@ -36,25 +36,25 @@ function show(task) {
     if (isCounted && !expected) bar.removeAttribute("value");
     else bar.value = begin + (isCounted ? share * Math.min(1, pages / expected) : 0);
   }
-  say(`${SAID[phase] || SAID[""]}${pages ? `: ${pages} pages` : ""}`);
+  say(`${PHASE_TEXTS[phase] || PHASE_TEXTS[""]}${pages ? `: ${pages} pages` : ""}`);
 }
 
-function followed(url) {
-  known = url;
+function followTask(url) {
+  taskUrl = url;
   return follow(url, show, say);
 }
 
-// While the request itself renders, its task is found in the list of tasks.
+// While the request renders inline, its task is looked up in the list of tasks.
 async function watch(request) {
   while (!request.isOver) {
     try {
       const { body } = await ask(`${place.dataset.tasks}?document=${place.dataset.document}&page_size=1`);
       const [task] = body.results;
       if (!request.isOver && task && !hasEnded(task)) {
-        known = `${place.dataset.tasks}${task.task_id}/`;
+        taskUrl = `${place.dataset.tasks}${task.task_id}/`;
         show(task);
       }
-    } catch { /* the answer of the request itself tells what is wrong */ }
+    } catch { /* the response to the request itself reports the problem */ }
     await pause();
   }
 }
@@ -69,20 +69,20 @@ async function refresh() {
 }
 
 async function run(work) {
-  busy(true);
+  setBusy(true);
   problem.hidden = true;
-  say(SAID[""]);
+  say(PHASE_TEXTS[""]);
   try {
     const task = await work();
     if (task.status === "failed") throw new Error([task.error?.title, task.error?.detail].filter(Boolean).join(". "));
-    say(task.status === "cancelled" ? task.message : `The PDF is there: ${task.result.pages} pages.`);
+    say(task.status === "cancelled" ? task.message : `The PDF is ready: ${task.result.pages} pages.`);
   } catch (error) {
     say("");
     problem.textContent = wordsOf(error);
     problem.hidden = false;
   }
-  known = null;
-  busy(false);
+  taskUrl = null;
+  setBusy(false);
   await refresh();
 }
 
@@ -92,7 +92,7 @@ async function generate() {
   try {
     const { status, body } = await ask(place.dataset.url, { method: "POST" });
     request.isOver = true;
-    return status === 202 ? await followed(`${place.dataset.tasks}${body.task_id}/`) : body;
+    return status === 202 ? await followTask(`${place.dataset.tasks}${body.task_id}/`) : body;
   } finally {
     request.isOver = true;
     await watching;
@@ -101,9 +101,9 @@ async function generate() {
 
 start.addEventListener("click", () => run(generate));
 cancel.addEventListener("click", () => {
-  if (known) ask(`${known}cancel/`, { method: "POST" }).catch(() => {}); // what has ended meanwhile shows itself
+  if (taskUrl) ask(`${taskUrl}cancel/`, { method: "POST" }).catch(() => {}); // a task that has just ended cannot be cancelled; its end is shown
 });
-if (place.dataset.task) run(() => followed(place.dataset.task));
+if (place.dataset.task) run(() => followTask(place.dataset.task));
 
 document.getElementById("feedback").addEventListener("submit", async (event) => {
   event.preventDefault();

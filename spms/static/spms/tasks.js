@@ -98,8 +98,8 @@ class TaskForm {
 
   show(task) {
     if (task.queue) this.say(placeInQueue(task));
-    else if (task.message && task.status === "retrying") this.say(`It did not work out and is tried again soon. ${task.message}`);
-    else this.say([task.progress.phase || "It begins", task.progress.pages ? `${task.progress.pages} ${this.form.dataset.counts}` : ""].filter(Boolean).join(": "));
+    else if (task.message && task.status === "retrying") this.say(`The attempt failed; the next one follows soon. ${task.message}`);
+    else this.say([task.progress.phase || "Starting", task.progress.pages ? `${task.progress.pages} ${this.form.dataset.counts}` : ""].filter(Boolean).join(": "));
   }
 
   followed(url) {
@@ -120,11 +120,11 @@ class TaskForm {
     button.disabled = true;
     this.box.hidden = this.bar.hidden = false;
     this.problem.hidden = true;
-    this.say("It begins.");
+    this.say("Starting.");
     try {
       const task = await work();
       if (task.status === "failed") throw new Error([task.error?.title, task.error?.detail].filter(Boolean).join(". "));
-      this.say(task.message || (task.status === "cancelled" ? "It was cancelled." : "Done."));
+      this.say(task.message || (task.status === "cancelled" ? "The task was cancelled." : "Done."));
     } catch (error) {
       this.say("");
       this.problem.textContent = wordsOf(error);
