@@ -34,7 +34,7 @@ class Killer:
 
     def strike(self):
         """Kill one process of a kind that there is."""
-        found = {
+        candidates = {
             "web process": self._web_workers(),
             "web server": self._web_servers(),
             "busy worker": self._busy_workers(),
@@ -42,39 +42,45 @@ class Killer:
             "rendering process": self._rendering(),
             "cluster": self._clusters(),
         }
-        name = self._random.choice([name for name, processes in found.items() if processes])
+        name = self._random.choice([name for name, processes in candidates.items() if processes])
         with contextlib.suppress(psutil.NoSuchProcess):
-            self._random.choice(found[name]).kill()
+            self._random.choice(candidates[name]).kill()
             self.killed[name] += 1
 
     def _named(self, *words):
-        return [one for one in self._system.descendants() if words == tuple(cmdline(one)[1 : len(words) + 1])]
+        return [
+            process
+            for process in self._system.descendants()
+            if words == tuple(cmdline(process)[1 : len(words) + 1])
+        ]
 
     def _outermost(self, processes):
-        return [one for one in processes if not any(parent in processes for parent in one.parents())]
+        return [
+            process for process in processes if not any(parent in processes for parent in process.parents())
+        ]
 
     def _web_servers(self):
         return self._outermost(self._named("-m", "gunicorn"))
 
     def _web_workers(self):
-        return [one for one in self._named("-m", "gunicorn") if one not in self._web_servers()]
+        return [process for process in self._named("-m", "gunicorn") if process not in self._web_servers()]
 
     def _clusters(self):
         return self._system.clusters()
 
     def _busy_workers(self):
-        return [one for one in self._system.workers() if one in self._rendering_parents()]
+        return [process for process in self._system.workers() if process in self._rendering_parents()]
 
     def _idle_workers(self):
-        return [one for one in self._system.workers() if one not in self._rendering_parents()]
+        return [process for process in self._system.workers() if process not in self._rendering_parents()]
 
     def _rendering(self):
         """Return the rendering processes of the workers that compute at this moment."""
-        found = [child for one in self._system.workers() for child in children(one)]
-        return [one for one in found if is_computing(one)]
+        rendering = [child for worker in self._system.workers() for child in children(worker)]
+        return [process for process in rendering if is_computing(process)]
 
     def _rendering_parents(self):
-        return {parent for one in self._rendering() if (parent := parent_of(one))}
+        return {parent for process in self._rendering() if (parent := parent_of(process))}
 
 
 def parent_of(process):

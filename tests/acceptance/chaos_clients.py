@@ -56,10 +56,10 @@ class Clients(threading.Thread):
     def _ask_for_pdf(self, project, year, text):
         sections = {"context": text, "progress": FILLER * self._random.randrange(8)}
         values = {"kind": "progress_report", "project": project["id"], "year": year, "sections": sections}
-        made = self._insist("documents/", json=values)
-        if made and (task := self._insist(f"documents/{made['id']}/pdf/")):
+        document = self._insist("documents/", json=values)
+        if document and (task := self._insist(f"documents/{document['id']}/pdf/")):
             self.accepted[task["task_id"]] = partial(assert_pdf_says, text)
-        return made
+        return document
 
     def _ask_for_export(self, year, text):
         """Ask for a table of the year's documents, the one just made among them."""
@@ -127,7 +127,7 @@ def assert_table_says(text, system, task):
 
 
 def assert_image_is_ready(path, image_id, system, task):
-    [image] = [one for one in system.call("GET", path).json() if one["id"] == image_id]
+    [image] = [image for image in system.call("GET", path).json() if image["id"] == image_id]
     assert (image["state"], image["width"]) == ("ready", 1240)
     small = system.session.get(system.address + image["thumbnail"], timeout=60)
     assert Image.open(io.BytesIO(small.content)).size == (320, 229)

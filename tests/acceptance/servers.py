@@ -106,7 +106,9 @@ class RabbitMQ:
 
     @property
     def pid(self):
-        return next(one.pid for one in children(psutil.Process(self._process.pid)) if "beam" in one.name())
+        return next(
+            child.pid for child in children(psutil.Process(self._process.pid)) if "beam" in child.name()
+        )
 
     def start(self):
         with (self._folder / "server.log").open("ab") as log:
@@ -140,8 +142,8 @@ class RabbitMQ:
     def stop(self):
         """Kill it with all its processes; what it has on disk stays."""
         family = children(psutil.Process(self._process.pid))
-        for one in family:
-            one.kill()
+        for process in family:
+            process.kill()
         psutil.wait_procs(family, timeout=5)
         self._process.wait(10)
 

@@ -45,11 +45,11 @@ class System:
         self.session.headers["Connection"] = "close"
 
     @contextlib.contextmanager
-    def running(self, *, kept=False):
+    def running(self, *, supervised=False):
         """Prepare it, start web and workers, and stop it all afterwards, however it goes."""
         try:
             self.prepare()
-            self.start_web(kept=kept)
+            self.start_web(supervised=supervised)
             self.start_workers()
             if self.environment["SPMS_MODE"] == "queue":
                 self.wait_for_workers()
@@ -75,18 +75,18 @@ class System:
         self.processes.append(process)
         return process
 
-    def start_web(self, *, kept=False, on=()):
+    def start_web(self, *, supervised=False, on=()):
         command = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi"]
-        web = self.start(*on, *(["deploy/keep.sh"] if kept else []), *command)
+        web = self.start(*on, *(["deploy/keep.sh"] if supervised else []), *command)
         wait_for(self.is_up)
         return web
 
-    def start_workers(self, *, kept=True, on=()):
+    def start_workers(self, *, supervised=True, on=()):
         """Start a cluster, as the process manager does: again when it ends badly.
 
         ``on`` is what to put before the command.
         """
-        return self.start(*on, *(["deploy/keep.sh"] if kept else []), *self._worker_command())
+        return self.start(*on, *(["deploy/keep.sh"] if supervised else []), *self._worker_command())
 
     def _worker_command(self):
         return WORKERS[self.environment.get("SPMS_QUEUE_BACKEND", "django-q")]
@@ -95,7 +95,7 @@ class System:
         """Wait until the workers are there, and the web server knows it."""
         wait_for(lambda: len(self.workers()) >= count)
         plan = self.documents(kind="concept_plan")[0]
-        answer = wait_for(lambda: (made := self.make(plan)).status_code == 202 and made)
+        answer = wait_for(lambda: (response := self.make(plan)).status_code == 202 and response)
         self.ended(answer.json()["task_id"])
 
     def is_up(self):
@@ -119,7 +119,7 @@ class System:
         return changed.json()
 
     def make(self, document, **options):
-        """Ask for a PDF that is made anew, and return the answer."""
+        """Ask for a PDF that is made whatever there is already, and return the answer."""
         return self.call("POST", f"documents/{document['id']}/pdf/", params={"force": "true"}, **options)
 
     def ended(self, task_id, seconds=180.0):
@@ -141,17 +141,19 @@ class System:
 
     def workers(self):
         """Return the worker processes that are ready: each has its rendering process."""
-        family = [one for main in self.clusters() for one in children(main)]
-        parents = {parent for one in family if (parent := ppid(one))}
-        rendering = [one for one in family if one.pid not in parents]
-        workers = {ppid(one) for one in rendering} - {ppid(main) for main in family if main.pid in parents}
-        return [one for one in family if one.pid in workers]
+        family = [process for main in self.clusters() for process in children(main)]
+        parents = {parent for process in family if (parent := ppid(process))}
+        rendering = [process for process in family if process.pid not in parents]
+        workers = {ppid(process) for process in rendering} - {
+            ppid(main) for main in family if main.pid in parents
+        }
+        return [process for process in family if process.pid in workers]
 
     def clusters(self):
         """Return the main processes of the clusters."""
         command = [*self._worker_command()][1:]
-        found = [one for one in self.descendants() if cmdline(one)[1:] == command]
-        return [one for one in found if ppid(one) not in {other.pid for other in found}]
+        clusters = [process for process in self.descendants() if cmdline(process)[1:] == command]
+        return [process for process in clusters if ppid(process) not in {other.pid for other in clusters}]
 
     def main(self):
         """Return the main process of the one cluster."""
@@ -176,9 +178,9 @@ class System:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         psutil.wait_procs(family, timeout=15)
-        for one in family:
-            if one.is_running():
-                one.kill()
+        for process in family:
+            if process.is_running():
+                process.kill()
         for process in self.processes:
             process.wait(10)
 

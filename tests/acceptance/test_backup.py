@@ -151,7 +151,7 @@ def test_a_system_that_has_something_is_only_replaced_on_request(archive, place)
 def test_a_system_that_runs_is_not_restored(system, archive, target):
     assert "Stop it first" in refused(system, "restore", str(archive), "--replace")
     target.manage("migrate", "-v", "0")
-    target.start_workers(kept=False)
+    target.start_workers(supervised=False)
     beats = "from documents.models import Cluster; print(Cluster.objects.live().count())"
     wait_for(lambda: ask(target, beats).strip() == "1")
     assert "Stop it first" in refused(target, "restore", str(archive))

@@ -54,7 +54,7 @@ def system(postgres, broker, inbox, tmp_path):
     if broker:
         settings |= {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url}
     new_system = System(tmp_path, postgres.new_database(), **settings)
-    with new_system.running(kept=True):
+    with new_system.running(supervised=True):
         yield new_system
 
 

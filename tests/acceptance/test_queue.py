@@ -275,7 +275,7 @@ def test_a_cluster_told_to_stop_finishes_or_returns_its_task(system, report):
 
 def test_workers_may_start_before_their_database(tmp_path):
     alone = System(tmp_path)
-    worker = alone.start_workers(kept=False)
+    worker = alone.start_workers(supervised=False)
     try:
         wait_for(lambda: "the database cannot be used" in alone.log())
         alone.prepare()
