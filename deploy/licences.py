@@ -38,7 +38,7 @@ SPELLINGS = {
 }
 HEAD = """# Licences
 
-SPMS is under the [MIT licence](../LICENSE). What runs with it is listed here. `make licences` and
+SPMS is under the [MIT licence](../LICENSE). The packages that run with it are listed here. `make licences` and
 `make lock` write this page; a test fails when a package is missing here or has a licence that is not on the list in
 [licences.py](../deploy/licences.py). Versions and digests stand in `requirements/`.
 

@@ -1,4 +1,4 @@
-"""What runs by the clock: the nightly removal and the weekly summary."""
+"""Scheduled work: the nightly removal and the weekly summary."""
 
 import os
 import time

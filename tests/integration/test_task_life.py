@@ -182,7 +182,7 @@ def test_a_locked_database_is_a_fault_that_passes(owner, plan, monkeypatch):
     assert (state(task), task.error["type"]) == ("retrying", "database-unavailable")
 
 
-def test_the_recoverer_enqueues_what_was_never_hinted_or_whose_hint_vanished(owner, cluster):
+def test_the_supervisor_enqueues_what_was_never_hinted_or_whose_hint_vanished(owner, cluster):
     never, lost = make_task(owner), make_task(owner)
     Task.objects.filter(pk=lost.pk).update(hinted_at=timezone.now() - timedelta(seconds=10))
     fresh = make_task(owner, hinted_at=timezone.now() + timedelta(seconds=1))
@@ -194,7 +194,7 @@ def test_the_recoverer_enqueues_what_was_never_hinted_or_whose_hint_vanished(own
     assert state(fresh) == "queued"
 
 
-def test_the_recoverer_leaves_a_long_queue_alone_while_all_workers_are_busy(owner, cluster):
+def test_the_supervisor_leaves_a_long_queue_alone_while_all_workers_are_busy(owner, cluster):
     for _ in range(2):
         make_task(owner, status="running", lease_until=timezone.now() + timedelta(seconds=20))
     make_task(owner)
@@ -205,7 +205,7 @@ def test_the_recoverer_leaves_a_long_queue_alone_while_all_workers_are_busy(owne
     assert OrmQ.objects.count() == 0
 
 
-def test_the_recoverer_returns_what_a_dead_worker_held_and_fails_what_kills_every_worker(owner):
+def test_the_supervisor_returns_what_a_dead_worker_held_and_fails_what_kills_every_worker(owner):
     late = timezone.now() - timedelta(seconds=1)
     held = make_task(owner, status="running", lease_until=late, attempts=1)
     poison = make_task(owner, status="running", lease_until=late, attempts=4)
