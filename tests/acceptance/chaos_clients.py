@@ -15,7 +15,9 @@ import requests
 from PIL import Image
 
 ASKED_A_SECOND = 4.5
-PATIENCE_SECONDS = 600.0  # on a busy machine a killed web server takes its time to start, and may be killed again
+PATIENCE_SECONDS = (
+    600.0  # on a busy machine a killed web server takes its time to start, and may be killed again
+)
 # After so many documents: a table of their year, an image for the last one, a file to import, a cycle of letters.
 EXPORT_EACH, IMAGE_EACH, IMPORT_EACH, CYCLE_EACH = 5, 7, 11, 60
 FIRST_IMPORTED_YEAR, FIRST_CYCLE = 2030, 2060
