@@ -37,7 +37,7 @@ def make_some(system, count):
 def test_two_clusters_share_the_work_and_one_alone_goes_on(system):
     system.prepare()
     system.start_web()
-    first, _ = system.start_workers(supervised=False), system.start_workers(kept=False)
+    first, _ = system.start_workers(supervised=False), system.start_workers(supervised=False)
     wait_for(lambda: len(system.clusters()) == 2)
     system.wait_for_workers()
     assert len(workers_of(system, make_some(system, 12))) == 2
