@@ -104,14 +104,14 @@ def wait_times() -> WaitTimes:
     pairs = recent.exclude(started_at=None).order_by("-finished_at").values_list("created_at", "started_at")
     waits = sorted((begun - created).total_seconds() for created, begun in pairs[:WAIT_SAMPLES] if begun)
     return WaitTimes(
-        p50_seconds=_percentile(waits, 0.5),
-        p95_seconds=_percentile(waits, 0.95),
+        p50_seconds=percentile(waits, 0.5),
+        p95_seconds=percentile(waits, 0.95),
         oldest_seconds=lag_seconds(),
     )
 
 
-def _percentile(ordered: Sequence[float], share: float) -> float | None:
-    """Return a percentile by nearest rank, which is one of the values."""
+def percentile(ordered: Sequence[float], share: float) -> float | None:
+    """Return a percentile of ordered values by nearest rank, which is one of them; None without any."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 

@@ -1,6 +1,5 @@
 """Scheduled kinds of task: the nightly clean-up and the weekly summary."""
 
-import math
 from collections.abc import Iterable
 from datetime import timedelta
 from itertools import batched
@@ -14,7 +13,7 @@ from django.utils import timezone
 
 from documents.infrastructure import storage
 from documents.models import DocumentImage, DrawnPart, Task
-from documents.queue import registry
+from documents.queue import registry, statistics
 from documents.queue.registry import TaskContext, TaskOutput
 from documents.tasks.pdf import part_cache, task as pdf_task
 
@@ -91,7 +90,8 @@ def summary() -> str:
     counts = dict(week.values_list("status").annotate(Count("pk")))
     modes = dict(week.filter(status=Task.Status.SUCCEEDED).values_list("mode").annotate(Count("pk")))
     seconds = list(week.filter(status=Task.Status.SUCCEEDED).values_list("result__seconds", flat=True))
-    p95 = f"{_p95(seconds):.1f} s" if seconds else "none rendered"
+    p95_seconds = statistics.percentile(sorted(seconds), 0.95)
+    p95 = "none rendered" if p95_seconds is None else f"{p95_seconds:.1f} s"
     rendered = counts.get(Task.Status.SUCCEEDED, 0)
     inline, queued = modes.get(Task.Mode.INLINE, 0), modes.get(Task.Mode.QUEUE, 0)
     lines = (
@@ -102,11 +102,6 @@ def summary() -> str:
         f"Waiting now: {Task.objects.waiting().count()}",
     )
     return "\n".join(lines)
-
-
-def _p95(seconds: list[float]) -> float:
-    """Return the 95th percentile by nearest rank, which is one of the values."""
-    return sorted(seconds)[math.ceil(0.95 * len(seconds)) - 1]
 
 
 for _task_type in (

@@ -201,7 +201,8 @@ def _store(
     state: ModeState, assessment: Assessment, limits: LimitsFile, source_name: str, observation: Observation
 ) -> None:
     now, at = observation.now, datetime.fromtimestamp(observation.now, UTC)
-    switch_state, before = assessment.decision.switch_state, flag.from_state(state)
+    switch_state, stored = assessment.decision.switch_state, switch_state_from(state)
+    before = flag.from_state(state)
     entries = report.build_report(assessment, server_model(), forecasts.seconds_until(assessment, at), now)
     values_for_charts = report.values(assessment) | series.build_series(observation)
     evidence = {
@@ -209,8 +210,8 @@ def _store(
         "source": source_name,
         "thresholds": [entry.to_json() for entry in entries],
     }
-    is_change = switch_state.mode != switch_state_from(state).mode
-    acted = replace_mode(switch_state, switch_state_from(state)) if limits.dry_run else switch_state
+    is_change = switch_state.mode != stored.mode
+    acted = replace_mode(switch_state, stored) if limits.dry_run else switch_state
     values = {
         "memories": {
             evaluation.threshold.name: asdict(evaluation.alert_state) for evaluation in assessment.judged
@@ -235,7 +236,7 @@ def _store(
         if is_change:
             change = ModeChange.objects.create(
                 at=at,
-                before=switch_state_from(state).mode,
+                before=stored.mode,
                 after=switch_state.mode,
                 setting=before.setting,
                 actor="evaluator",

@@ -59,6 +59,16 @@ class System:
         finally:
             self.stop()
 
+    @contextlib.contextmanager
+    def serving(self):
+        """Prepare it, start the web alone, and stop it afterwards, however it goes."""
+        try:
+            self.prepare()
+            self.start_web()
+            yield self
+        finally:
+            self.stop()
+
     def prepare(self):
         """Make the database and the sample data; everything is asked as the maintainer."""
         self.session.headers["Authorization"] = sample_data.give(self)

@@ -22,13 +22,8 @@ pytestmark = pytest.mark.xdist_group("busy web threads")
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     settings = {"SPMS_MODE": "inline", "SPMS_WEB_THREADS": str(WEB_THREADS)}
-    running = System(tmp_path_factory.mktemp("busy"), **settings)
-    try:
-        running.prepare()
-        running.start_web()
+    with System(tmp_path_factory.mktemp("busy"), **settings).serving() as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

@@ -16,13 +16,10 @@ pytestmark = pytest.mark.xdist_group("hostile requests")
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     limits = {"SPMS_API_THROTTLE_RATE": "40/h", "SPMS_LOGIN_FAILURES": "3", "SPMS_MAX_UPLOAD": "9M"}
-    running = System(tmp_path_factory.mktemp("hostile-requests"), SPMS_MODE="inline", **limits)
-    try:
-        running.prepare()
-        running.start_web()
+    with System(
+        tmp_path_factory.mktemp("hostile-requests"), SPMS_MODE="inline", **limits
+    ).serving() as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")
