@@ -16,6 +16,8 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 
     def for_user(self, user: Viewer) -> Self:
         """Return the documents that this person may read, change and render."""
+        if not user.is_active:
+            return self.none()
         if user.is_staff:
             return self
         return self.filter(project_id__in=projects_of(user))
