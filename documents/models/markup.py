@@ -28,11 +28,13 @@ TOKEN = re.compile(
     r"<(?:"
     r"(?P<end>/?)(?P<name>[a-zA-Z][^ \t\n\f\r/>]*+)(?P<attributes>(?:[ \t\n\f\r/]++|" + ATTRIBUTE + r")*+)>"
     # What an author cannot have meant for readers: a comment, a declaration, a tag without an end.
-    r"|(?P<dropped>!--(?:-?>|.*?(?:--!?>|\Z))|[!?][^>]*+(?:>|\Z)|/>|/[^a-zA-Z>][^>]*+(?:>|\Z)"
+    r"|(?P<dropped>!--(?:-?>|.*?(?:--!?>|\Z))|[!?][^>]*+(?:>|\Z)|/(?:>|\Z)|/[^a-zA-Z>][^>]*+(?:>|\Z)"
     r"|/?+(?=[a-zA-Z]).*)"
-    r"|)",
+    r")",
     re.DOTALL,
 )
+STRAY = re.compile(r"<(?![a-zA-Z/!?])")
+BARE_AMPERSAND = re.compile(r"&(?![a-zA-Z#])")
 ATTRIBUTES = re.compile(ATTRIBUTE)
 REFERENCE = re.compile(r"&(?:(#[0-9]{1,7}+;|#[xX][0-9a-fA-F]{1,6}+;)|([a-zA-Z][a-zA-Z0-9]{1,31}+)(;|(?!=)))?")
 # Their content is text to some parsers, or in some places, and markup to others.
@@ -93,7 +95,9 @@ def make_parseable(html: str) -> str:
 
     Raises ValidationError, with a sentence without its subject, if it would cost a parser too much.
     """
-    return REFERENCE.sub(_reference, "".join(_Reader(html).pieces))
+    text = BARE_AMPERSAND.sub("&amp;", html)
+    text = REFERENCE.sub(_reference, text)
+    return "".join(_Reader(STRAY.sub("&lt;", text)).pieces)
 
 
 def _reference(match: re.Match[str]) -> str:
@@ -117,8 +121,6 @@ class _Reader:
             position = token.end()
             if token["name"]:
                 position = self._read_tag(html, token)
-            elif token["dropped"] is None:
-                self._add_text("&lt;")
         self._add_text(html[position:])
 
     def _add_text(self, text: str) -> None:

@@ -1,14 +1,20 @@
 """Rich text from clients: sanitised when it is stored, and limited so that it can be laid out."""
 
+import json
 import re
 from html.parser import HTMLParser
 
 import nh3
 from django.core.exceptions import ValidationError
 
+from documents.mistakes import MAX_LISTED, count_others
 from documents.models import document_types, markup
 
 MAX_SECTION_CHARACTERS = 1_000_000
+# Of the sections of one request: sanitising them takes a web thread up to two seconds for each million.
+MAX_CHARACTERS_AT_ONCE = 4_000_000
+# Of all sections of a document, as JSON: no more than the largest request body.
+MAX_STORED_BYTES = 8 * 1024**2
 WRITTEN_OUT = ", with its special characters and end tags written out"
 MAX_DEPTH = 50
 MAX_TABLE_ROWS = 1_000
@@ -146,16 +152,43 @@ def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[
     """
     if not isinstance(sections, dict):
         raise ValidationError({"sections": "Send an object: {section key: HTML}."})
-    errors = list(document_types.section_errors(kind, sections).values())
+    valid_keys = kind.section_keys()
+    unknown = [str(key) for key in sections if key not in valid_keys]
+    others = count_others(unknown)
+    errors = list(document_types.section_errors(kind, unknown[:MAX_LISTED] if others else unknown).values())
+    errors += [f"{others}."] if others else []
+    texts = {key: html for key, html in sections.items() if key in valid_keys}
+    _require_short_together(texts)
     cleaned: dict[str, str] = {}
-    for key, html in sections.items():
+    for key, html in texts.items():
         try:
-            cleaned[str(key)] = clean_html(_require_text(html))
+            cleaned[key] = clean_html(_require_text(html))
         except ValidationError as error:
             errors.append(f"Section “{key}” {error.messages[0]}")
     if errors:
         raise ValidationError({"sections": errors})
+    require_storable(cleaned)
     return cleaned
+
+
+def require_storable(sections: dict[str, str]) -> None:
+    """Raise ValidationError under ``sections`` if they take more room together than a document may."""
+    size_bytes = len(json.dumps(sections))
+    if size_bytes > MAX_STORED_BYTES:
+        raise ValidationError(
+            {"sections": f"All sections take {size_bytes:,} bytes; at most {MAX_STORED_BYTES:,} are stored."}
+        )
+
+
+def _require_short_together(sections: dict[str, object]) -> None:
+    total = sum(len(html) for html in sections.values() if isinstance(html, str))
+    if total > MAX_CHARACTERS_AT_ONCE:
+        raise ValidationError(
+            {
+                "sections": f"They have {total:,} characters; at most {MAX_CHARACTERS_AT_ONCE:,} are taken at once. "
+                "Send the sections one by one."
+            }
+        )
 
 
 def _require_text(html: object) -> str:
