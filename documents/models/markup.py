@@ -36,7 +36,9 @@ TOKEN = re.compile(
 STRAY = re.compile(r"<(?![a-zA-Z/!?])")
 BARE_AMPERSAND = re.compile(r"&(?![a-zA-Z#])")
 ATTRIBUTES = re.compile(ATTRIBUTE)
-REFERENCE = re.compile(r"&(?:(#[0-9]{1,7}+;|#[xX][0-9a-fA-F]{1,6}+;)|([a-zA-Z][a-zA-Z0-9]{1,31}+)(;|(?!=)))?")
+REFERENCE = re.compile(
+    r"&(?=[a-zA-Z#])(?:(#[0-9]{1,7}+;|#[xX][0-9a-fA-F]{1,6}+;)|([a-zA-Z][a-zA-Z0-9]{1,31}+)(;|(?!=)))?"
+)
 # Their content is text to some parsers, or in some places, and markup to others.
 RAW = frozenset(
     {
@@ -95,8 +97,7 @@ def make_parseable(html: str) -> str:
 
     Raises ValidationError, with a sentence without its subject, if it would cost a parser too much.
     """
-    text = BARE_AMPERSAND.sub("&amp;", html)
-    text = REFERENCE.sub(_reference, text)
+    text = BARE_AMPERSAND.sub("&amp;", REFERENCE.sub(_reference, html))
     return "".join(_Reader(STRAY.sub("&lt;", text)).pieces)
 
 
