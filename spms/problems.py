@@ -20,7 +20,7 @@ from rest_framework.views import set_rollback
 
 from documents.exceptions import SpmsError
 from documents.infrastructure import log_context, storage
-from documents.mistakes import MAX_LISTED, count_others, shortened
+from documents.models.mistakes import MAX_LISTED, count_others, shortened
 
 CONTENT_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5

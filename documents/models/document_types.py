@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from documents.mistakes import shortened
+from documents.models.mistakes import shortened
 
 
 @dataclass(frozen=True, kw_only=True)

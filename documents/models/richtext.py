@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import nh3
 from django.core.exceptions import ValidationError
 
-from documents.mistakes import MAX_LISTED, count_others
 from documents.models import document_types, markup
+from documents.models.mistakes import MAX_LISTED, count_others
 
 MAX_SECTION_CHARACTERS = 1_000_000
 # Of the sections of one request: sanitising them takes a web thread up to two seconds for each million.

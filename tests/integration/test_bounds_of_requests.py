@@ -6,6 +6,7 @@ import time
 import psutil
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from documents.api.parsers import MAX_DEPTH, MAX_VALUES
 from documents.exceptions import InvalidCronExpression
@@ -151,7 +152,24 @@ def test_what_an_import_reports_is_short():
 
 def test_a_cron_expression_is_short():
     with pytest.raises(InvalidCronExpression, match="100 characters"):
-        cron.next_after("0 7 * * " + "1," * 100_000, None)
+        cron.validate("0 7 * * " + "1," * 100_000, timezone.localtime())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"what": "projects", "format": "csv", "filters": {"tag": "t" * 5_000_000}},
+        {"what": "projects", "format": "csv", "filters": "tag"},
+        {"what": ["projects"], "format": "csv"},
+        {"what": "projects", "format": "csv", "filters": {"tag": {"a": [1]}}},
+        {f"word{number}": 1 for number in range(5_000)},
+    ],
+)
+def test_the_arguments_of_a_scheduled_report_are_short_texts(maintainer, client_of, arguments):
+    report = {"name": "Daily", "kind": "export", "receivers": ["a@example.org"], "cron": "0 7 * * *"}
+    answer = client_of(maintainer).post("/api/v1/reports/", report | {"arguments": arguments})
+    assert answer.status_code == 400
+    assert len(answer.content) < MAX_ANSWER_BYTES
 
 
 def test_unknown_sections_are_named_in_short_however_many():

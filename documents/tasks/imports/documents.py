@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
-from documents.mistakes import join_first
 from documents.models import Document, Project, document_types, richtext
+from documents.models.mistakes import join_first
 from documents.tasks.imports.reader import ParsedRow
 from documents.tasks.imports.row_results import Change, RowResult, field_of, start
 

@@ -7,8 +7,8 @@ from itertools import batched
 
 from django.contrib.auth.models import User
 
-from documents.mistakes import shortened
 from documents.models import Membership
+from documents.models.mistakes import shortened
 from documents.tasks.imports.row_results import Links, RowResult
 
 COLUMN = "members"

@@ -6,7 +6,7 @@ from typing import Any, TypedDict, cast
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from documents.mistakes import shortened
+from documents.models.mistakes import shortened
 from documents.tasks.imports.reader import ParsedRow
 
 MAX_PROBLEM_CHARACTERS = 500
