@@ -36,6 +36,8 @@ TOKEN = re.compile(
 STRAY = re.compile(r"<(?![a-zA-Z/!?])")
 BARE_AMPERSAND = re.compile(r"&(?![a-zA-Z#])")
 ATTRIBUTES = re.compile(ATTRIBUTE)
+# As in XHTML; a slash after anything else may belong to a value.
+SELF_CLOSED = re.compile(r"(?:^|[ \t\n\f\r\"'])/\Z")
 REFERENCE = re.compile(
     r"&(?=[a-zA-Z#])(?:(#[0-9]{1,7}+;|#[xX][0-9a-fA-F]{1,6}+;)|([a-zA-Z][a-zA-Z0-9]{1,31}+)(;|(?!=)))?"
 )
@@ -68,9 +70,10 @@ TABLE_PARTS = CELLS | {"tr", "thead", "tbody", "tfoot", "colgroup", "col"}
 FORMATTING = frozenset(
     {*("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")}
 )
-FOREIGN = frozenset({"svg", "math"})
+# Their content follows other rules, until a tag in it ends them. With another name it is HTML like the rest.
+RENAMED = {"svg": "x-svg", "math": "x-math"}
 # An end tag closes nothing outside of the innermost of these, except for that of a table.
-BARRIERS = frozenset({"applet", "marquee", "object", "select", "table"}) | CELLS | FOREIGN
+BARRIERS = frozenset({"applet", "marquee", "object", "select", "table"}) | CELLS
 # An end tag of another element closes nothing outside of these either.
 BLOCKS = BARRIERS | {
     *("address", "article", "aside", "blockquote", "button", "center", "details", "dir", "div", "dl"),
@@ -136,16 +139,25 @@ class _Reader:
             return self._read_raw(html, tag, name)
         if len(attributes) > MAX_ATTRIBUTES and len(ATTRIBUTES.findall(attributes)) > MAX_ATTRIBUTES:
             raise ValidationError(f"has an element with more than {MAX_ATTRIBUTES} attributes.")
-        self.pieces.append(tag[0])
+        self._keep(name, tag)
         if tag["end"]:
             self._open.close(name)
         else:
-            self._open.open(name, is_closed=attributes.endswith("/"))
+            self._open.open(name)
+            if name not in VOID and SELF_CLOSED.search(attributes):
+                self.pieces.append(f"</{RENAMED.get(name, name)}>")
+                self._open.close(name)
         return tag.end()
+
+    def _keep(self, name: str, tag: re.Match[str]) -> None:
+        if name in RENAMED:
+            self.pieces.append(f"<{tag['end']}{RENAMED[name]}{tag['attributes']}>")
+        else:
+            self.pieces.append(tag[0])
 
     def _read_raw(self, html: str, tag: re.Match[str], name: str) -> int:
         """Keep an element without markup in it; leave out a tag without its other half."""
-        if tag["end"] or tag["attributes"].endswith("/") or name in self._endless:
+        if tag["end"] or SELF_CLOSED.search(tag["attributes"]) or name in self._endless:
             return tag.end()
         end = RAW_ENDS[name].search(html, tag.end())
         closing = html.find(">", end.end()) if end else -1
@@ -166,35 +178,28 @@ class _OpenElements:
         self._tables: list[int] = []
         self._cells: list[int] = []
         self._formatting = self._reopened = self._moved = 0
-        self._has_foreign = False
 
     def text(self, text: str) -> None:
         """Read a text. Raises ValidationError for too many of them between cells."""
         if self._tables and not self._is_in_cell() and not text.isspace():
             self._move()
 
-    def open(self, name: str, *, is_closed: bool) -> None:
+    def open(self, name: str) -> None:
         """Read a start tag. Raises ValidationError at a bound."""
-        is_foreign = self._is_foreign()
-        if not is_foreign:
-            self._count(name)
-            if name in TABLE_PARTS:
-                self._open_table_part(name)
-                return
-            if name in VOID or name in CLOSED_BY_NEXT:
-                return
+        self._count(name)
+        if name in TABLE_PARTS:
+            self._open_table_part(name)
+        elif name not in VOID and name not in CLOSED_BY_NEXT:
             if name == "a":
                 self._close_formatting(name)
             elif name == "table":
                 self._open_table()
-        elif is_closed:
-            return
-        self._push(name)
+            self._push(name)
 
     def close(self, name: str) -> None:
         """Read an end tag. Raises ValidationError at a bound."""
         self._count(name)
-        if name in TABLE_PARTS and not self._is_foreign():
+        if name in TABLE_PARTS:
             self._close_table_part(name)
         elif name == "table":
             self._close_table()
@@ -206,12 +211,8 @@ class _OpenElements:
     def _push(self, name: str) -> None:
         self._stack.append(name)
         self._formatting += name in FORMATTING
-        self._has_foreign |= name in FOREIGN
         if len(self._stack) > MAX_OPEN_ELEMENTS:
             raise ValidationError("nests elements too deep, or leaves too many open; close each one.")
-
-    def _is_foreign(self) -> bool:
-        return self._has_foreign and not FOREIGN.isdisjoint(self._stack)
 
     def _is_in_cell(self) -> bool:
         return bool(self._cells) and self._cells[-1] > self._tables[-1]

@@ -65,7 +65,15 @@ def _image_source(value: str) -> str | None:
 
 _cleaner = nh3.Cleaner(
     tags=ALLOWED_TAGS,
-    clean_content_tags={"script", "style", "svg", "math", "template", "noscript", "iframe", "object"},
+    clean_content_tags={
+        "script",
+        "style",
+        *markup.RENAMED.values(),
+        "template",
+        "noscript",
+        "iframe",
+        "object",
+    },
     attributes=ALLOWED_ATTRIBUTES,
     attribute_filter=_keep_attribute,
     filter_style_properties={"text-align"},

@@ -8,7 +8,7 @@ import pytest
 
 from documents.api import parsers
 from documents.exceptions import SpmsError
-from documents.models import markup, mistakes, richtext
+from documents.models import document_types, markup, mistakes, richtext
 from documents.rendering import fetcher
 
 ROOT = Path(__file__).parent.parent.parent
