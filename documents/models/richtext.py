@@ -1,14 +1,21 @@
 """Rich text from clients: sanitised when it is stored, and limited so that it can be laid out."""
 
+import json
 import re
 from html.parser import HTMLParser
 
 import nh3
 from django.core.exceptions import ValidationError
 
-from documents.models import document_types
+from documents.models import document_types, markup
+from documents.models.mistakes import MAX_LISTED, count_others
 
 MAX_SECTION_CHARACTERS = 1_000_000
+# Of the sections of one request: sanitising them takes a web thread up to two seconds for each million.
+MAX_CHARACTERS_AT_ONCE = 4_000_000
+# Of all sections of a document, as JSON: no more than the largest request body.
+MAX_STORED_BYTES = 8 * 1024**2
+WRITTEN_OUT = ", with its special characters and end tags written out"
 MAX_DEPTH = 50
 MAX_TABLE_ROWS = 1_000
 MAX_SPAN = 100
@@ -18,12 +25,6 @@ IMAGE_URL = re.compile(r"^(?:https?://[^/]+)?(/api/v1/images/[0-9a-f]{8}(?:-[0-9
 DATA_URI = re.compile(r"^data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$")
 # A screen reader skips an image with an empty alternative and spells out the address of one with none.
 IMAGE_WITHOUT_ALT = re.compile(r"<img(?![^>]* alt=)")
-START_OR_END_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-# Elements whose end tag may be left out: they close each other, so an open one is no depth.
-SELF_CLOSING = frozenset(
-    {"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "option"}
-)
-MAX_RAW_DEPTH = 500
 SPANS = frozenset({"colspan", "rowspan"})
 VOID_ELEMENTS = frozenset({"br", "col", "hr", "img", "wbr"})
 
@@ -64,7 +65,15 @@ def _image_source(value: str) -> str | None:
 
 _cleaner = nh3.Cleaner(
     tags=ALLOWED_TAGS,
-    clean_content_tags={"script", "style", "svg", "math", "template", "noscript", "iframe", "object"},
+    clean_content_tags={
+        "script",
+        "style",
+        *markup.RENAMED.values(),
+        "template",
+        "noscript",
+        "iframe",
+        "object",
+    },
     attributes=ALLOWED_ATTRIBUTES,
     attribute_filter=_keep_attribute,
     filter_style_properties={"text-align"},
@@ -112,16 +121,6 @@ class _Bounds(HTMLParser):
                 self.problem = f"has a table cell with {name}={value}; at most {MAX_SPAN} is allowed"
 
 
-def _raw_depth(html: str) -> int:
-    """Return roughly how deep ``html`` nests, fast: parsing it costs the square of its depth."""
-    depth = deepest = 0
-    for match in START_OR_END_TAG.finditer(html):
-        if match[2].lower() not in VOID_ELEMENTS | SELF_CLOSING:
-            depth = max(0, depth - 1) if match[1] else depth + 1
-            deepest = max(deepest, depth)
-    return deepest
-
-
 def _problem(html: str) -> str:
     bounds = _Bounds()
     for start in range(0, len(html), 65_536):
@@ -136,18 +135,22 @@ def clean_html(html: str) -> str:
 
     Raises ValidationError with a sentence that names the exceeded limit.
     """
-    if len(html) > MAX_SECTION_CHARACTERS:
-        raise ValidationError(
-            f"is {len(html):,} characters long; at most {MAX_SECTION_CHARACTERS:,} are allowed."
-        )
+    _require_short(html)
     # Not every database stores NUL and lone surrogates, and neither can be drawn.
-    text = html.replace("\0", "").encode("utf-8", "replace").decode()
-    if _raw_depth(text) > MAX_RAW_DEPTH:
-        raise ValidationError(f"nests elements more than {MAX_DEPTH} deep.")
+    text = markup.make_parseable(html.replace("\0", "").encode("utf-8", "replace").decode())
+    _require_short(text, WRITTEN_OUT)
     clean = IMAGE_WITHOUT_ALT.sub('<img alt=""', _cleaner.clean(text))
+    _require_short(clean, WRITTEN_OUT)
     if problem := _problem(clean):
         raise ValidationError(f"{problem}.")
     return clean
+
+
+def _require_short(html: str, how: str = "") -> None:
+    if len(html) > MAX_SECTION_CHARACTERS:
+        raise ValidationError(
+            f"is {len(html):,} characters long{how}; at most {MAX_SECTION_CHARACTERS:,} are allowed."
+        )
 
 
 def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[str, str]:
@@ -157,16 +160,43 @@ def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[
     """
     if not isinstance(sections, dict):
         raise ValidationError({"sections": "Send an object: {section key: HTML}."})
-    errors = list(document_types.section_errors(kind, sections).values())
+    valid_keys = kind.section_keys()
+    unknown = [str(key) for key in sections if key not in valid_keys]
+    others = count_others(unknown)
+    errors = list(document_types.section_errors(kind, unknown[:MAX_LISTED] if others else unknown).values())
+    errors += [f"{others}."] if others else []
+    texts = {key: html for key, html in sections.items() if key in valid_keys}
+    _require_short_together(texts)
     cleaned: dict[str, str] = {}
-    for key, html in sections.items():
+    for key, html in texts.items():
         try:
-            cleaned[str(key)] = clean_html(_require_text(html))
+            cleaned[key] = clean_html(_require_text(html))
         except ValidationError as error:
             errors.append(f"Section “{key}” {error.messages[0]}")
     if errors:
         raise ValidationError({"sections": errors})
+    require_storable(cleaned)
     return cleaned
+
+
+def require_storable(sections: dict[str, str]) -> None:
+    """Raise ValidationError under ``sections`` if they take more room together than a document may."""
+    size_bytes = len(json.dumps(sections))
+    if size_bytes > MAX_STORED_BYTES:
+        raise ValidationError(
+            {"sections": f"All sections take {size_bytes:,} bytes; at most {MAX_STORED_BYTES:,} are stored."}
+        )
+
+
+def _require_short_together(sections: dict[str, object]) -> None:
+    total = sum(len(html) for html in sections.values() if isinstance(html, str))
+    if total > MAX_CHARACTERS_AT_ONCE:
+        raise ValidationError(
+            {
+                "sections": f"They have {total:,} characters; at most {MAX_CHARACTERS_AT_ONCE:,} are taken at once. "
+                "Send the sections one by one."
+            }
+        )
 
 
 def _require_text(html: object) -> str:
