@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import nh3
 from django.core.exceptions import ValidationError
 
-from documents.models import document_types, markup
+from documents.models import document_types, layout_bounds, markup
 from documents.models.mistakes import MAX_LISTED, count_others
 
 MAX_SECTION_CHARACTERS = 1_000_000
@@ -26,6 +26,11 @@ DATA_URI = re.compile(r"^data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s
 # A screen reader skips an image with an empty alternative and spells out the address of one with none.
 IMAGE_WITHOUT_ALT = re.compile(r"<img(?![^>]* alt=)")
 SPANS = frozenset({"colspan", "rowspan"})
+# Python refuses to read a number of more than 4,300 digits.
+WHOLE_NUMBER, LIST_START, MAX_SPAN_DIGITS = re.compile(r"[0-9]+"), re.compile(r"-?[0-9]{1,6}"), 9
+LINK_SCHEMES = frozenset({"http", "https", "mailto"})
+SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 VOID_ELEMENTS = frozenset({"br", "col", "hr", "img", "wbr"})
 
 ALLOWED_TAGS = {
@@ -50,11 +55,20 @@ ALLOWED_ATTRIBUTES = {
 def _keep_attribute(tag: str, name: str, value: str) -> str | None:
     if tag == "img" and name == "src":
         return _image_source(value)
-    if tag == "a" and value.lstrip().lower().startswith("data:"):
-        return None
+    if tag == "a" and name == "href":
+        return _link_target(value)
     if name == "span" or name in SPANS:
-        return value if value.isdecimal() else None
+        return value if WHOLE_NUMBER.fullmatch(value) else None
+    if name == "start":
+        return value if LIST_START.fullmatch(value) else None
     return value
+
+
+def _link_target(value: str) -> str | None:
+    """Return an address as every reader of it understands it: without controls, which hide its scheme."""
+    target = CONTROLS.sub("", value).strip()
+    scheme = SCHEME.match(target)
+    return target if scheme is None or scheme[1].lower() in LINK_SCHEMES else None
 
 
 def _image_source(value: str) -> str | None:
@@ -117,8 +131,13 @@ class _Bounds(HTMLParser):
 
     def _check_spans(self, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
-            if (name in SPANS or name == "span") and int(value or 1) > MAX_SPAN:
-                self.problem = f"has a table cell with {name}={value}; at most {MAX_SPAN} is allowed"
+            if (name in SPANS or name == "span") and _is_too_wide(value or "1"):
+                short = f"{value}"[: MAX_SPAN_DIGITS + 1]
+                self.problem = f"has a table cell with {name}={short}; at most {MAX_SPAN} is allowed"
+
+
+def _is_too_wide(span: str) -> bool:
+    return len(span) > MAX_SPAN_DIGITS or int(span) > MAX_SPAN
 
 
 def _problem(html: str) -> str:
@@ -141,7 +160,7 @@ def clean_html(html: str) -> str:
     _require_short(text, WRITTEN_OUT)
     clean = IMAGE_WITHOUT_ALT.sub('<img alt=""', _cleaner.clean(text))
     _require_short(clean, WRITTEN_OUT)
-    if problem := _problem(clean):
+    if problem := _problem(clean) or layout_bounds.find_problem(layout_bounds.measure(clean)):
         raise ValidationError(f"{problem}.")
     return clean
 
@@ -173,6 +192,8 @@ def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[
             cleaned[key] = clean_html(_require_text(html))
         except ValidationError as error:
             errors.append(f"Section “{key}” {error.messages[0]}")
+    if not errors and (problem := layout_bounds.total_problem(cleaned.values())):
+        errors.append(f"All sections together: the text {problem}.")
     if errors:
         raise ValidationError({"sections": errors})
     require_storable(cleaned)
