@@ -152,6 +152,16 @@ class ImageNotReady(SpmsError):
     retry_after_seconds = 2
 
 
+class ImagesBusy(SpmsError):
+    """No image process became free, or answered, in time."""
+
+    slug = "images-busy"
+    title = "Images cannot be prepared at this moment"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after_seconds = 10
+    is_transient = True
+
+
 class UnknownEdition(SpmsError):
     """A client named an unknown edition."""
 

@@ -1,6 +1,7 @@
 """The app of the site."""
 
 from django.apps import AppConfig
+from django.db.models.signals import pre_save
 
 
 class SpmsConfig(AppConfig):
@@ -9,7 +10,12 @@ class SpmsConfig(AppConfig):
     name = "spms"
 
     def ready(self) -> None:
-        """Start telemetry if it is configured."""
-        from spms import telemetry
+        """Bound what a sign-in stores, and start telemetry if it is configured."""
+        from axes.models import AccessAttempt
+        from django.contrib import admin
 
+        from spms import sign_in, telemetry
+
+        pre_save.connect(sign_in.forget_request, sender=AccessAttempt)
+        admin.site.login_form = sign_in.AdminSignInForm
         telemetry.start()

@@ -1,6 +1,20 @@
 """The configuration of logging: lines for people, or JSON for machines."""
 
+import logging
 from typing import Any
+
+MAX_LINE_CHARACTERS = 4_000
+
+
+class LineLengthFilter(logging.Filter):
+    """Shortens messages: they may quote what a request sent."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Cut the message; return True, as no record is dropped."""
+        message = record.getMessage()
+        if len(message) > MAX_LINE_CHARACTERS:
+            record.msg, record.args = f"{message[:MAX_LINE_CHARACTERS]}…", None
+        return True
 
 
 def config(style: str) -> dict[str, Any]:
@@ -8,7 +22,10 @@ def config(style: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"ids": {"()": "documents.infrastructure.log_context.CorrelationIdFilter"}},
+        "filters": {
+            "ids": {"()": "documents.infrastructure.log_context.CorrelationIdFilter"},
+            "length": {"()": LineLengthFilter},
+        },
         "formatters": {
             "lines": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
             "json": {
@@ -19,7 +36,9 @@ def config(style: str) -> dict[str, Any]:
                 "rename_fields": {"levelname": "level", "name": "logger"},
             },
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": style, "filters": ["ids"]}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": style, "filters": ["ids", "length"]}
+        },
         "root": {"handlers": ["console"], "level": "INFO"},
         "loggers": {
             # For people the task's line is enough; machines get one for each request.

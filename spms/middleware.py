@@ -19,6 +19,8 @@ from spms import problems
 type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 UNKNOWN_ADDRESS = str(ipaddress.IPv4Address(0))
+SIGN_IN_PATHS = frozenset({"/login/", "/admin/login/", "/api/v1/auth/token/"})
+MAX_LOGGED_PATH_CHARACTERS = 200
 requests_log = logging.getLogger("spms.requests")
 
 
@@ -46,14 +48,15 @@ class RequestIdMiddleware:
 
 
 def _log(request: HttpRequest, status: int, seconds: float) -> None:
+    path = request.path[:MAX_LOGGED_PATH_CHARACTERS]
     requests_log.info(
         "%s %s %d",
         request.method,
-        request.path,
+        path,
         status,
         extra={
             "method": request.method,
-            "path": request.path,
+            "path": path,
             "status": status,
             "milliseconds": round(seconds * 1000, 1),
             "user_id": _user_id(request),
@@ -74,7 +77,8 @@ def client_address(request: HttpRequest) -> str:
 
     It is always an address, as PostgreSQL stores nothing else: a header may hold anything, and a Unix socket has none.
     """
-    forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+    sent = request.headers.get("X-Forwarded-For", "").rsplit(",", settings.SPMS_TRUSTED_PROXIES)
+    forwarded = [part.strip() for part in sent]
     addresses = [request.META.get("REMOTE_ADDR", ""), *reversed(forwarded)]
     client = addresses[min(settings.SPMS_TRUSTED_PROXIES, len(addresses) - 1)]
     return next(filter(_is_address, (client, addresses[0])), UNKNOWN_ADDRESS)
@@ -104,8 +108,7 @@ class BodySizeLimitMiddleware:
                 title="The length of the request is missing",
                 detail="Send the body with Content-Length, not in chunks.",
             )
-        is_upload = (request.content_type or "").startswith("multipart/")
-        limit = settings.SPMS_MAX_UPLOAD_BYTES if is_upload else settings.SPMS_MAX_BODY_BYTES
+        limit = _max_body_bytes(request)
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdecimal() and int(length) > limit:
             return problems.response(
@@ -115,6 +118,13 @@ class BodySizeLimitMiddleware:
                 detail=f"The body has {int(length):,} bytes; at most {limit:,} are allowed here.",
             )
         return self.get_response(request)
+
+
+def _max_body_bytes(request: HttpRequest) -> int:
+    if request.path_info in SIGN_IN_PATHS:
+        return settings.SPMS_MAX_SIGN_IN_BYTES
+    is_upload = (request.content_type or "").startswith("multipart/")
+    return settings.SPMS_MAX_UPLOAD_BYTES if is_upload else settings.SPMS_MAX_BODY_BYTES
 
 
 @sync_only_middleware

@@ -20,9 +20,13 @@ from rest_framework.views import set_rollback
 
 from documents.exceptions import SpmsError
 from documents.infrastructure import log_context, storage
+from documents.models.mistakes import MAX_LISTED, count_others, shortened
 
 CONTENT_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5
+# Of what a problem quotes from its request.
+MAX_DETAIL_CHARACTERS = 1_000
+MAX_POINTER_CHARACTERS = 200
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +77,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Respond to an unknown address (handler404): a page for people, a problem for programs."""
     if _wants_page(request):
         return defaults.page_not_found(request, exception)
-    return response(404, slug="not-found", title="Not found", detail=f"There is nothing at {request.path}.")
+    return response(
+        404,
+        slug="not-found",
+        title="Not found",
+        detail=f"There is nothing at {shortened(request.path, MAX_POINTER_CHARACTERS)}.",
+    )
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -122,7 +131,8 @@ def _problem(status: int, members: dict[str, object], headers: Mapping[str, str]
 def _from_spms(error: SpmsError) -> Response:
     kind = type(error)
     wait = kind.retry_after_seconds
-    members = body(int(kind.status), slug=kind.slug, title=kind.title, detail=str(error), **error.extra)
+    detail = shortened(str(error), MAX_DETAIL_CHARACTERS)
+    members = body(int(kind.status), slug=kind.slug, title=kind.title, detail=detail, **error.extra)
     return _problem(int(kind.status), members, {"Retry-After": str(wait)} if wait else None)
 
 
@@ -138,16 +148,28 @@ def _from_api(error: exceptions.APIException) -> Response:
         members = _invalid(error)
     else:
         slug = str(code).replace("_", "-")
-        members = body(error.status_code, slug=slug, title=title, detail=str(error.detail))
+        detail = shortened(str(error.detail), MAX_DETAIL_CHARACTERS)
+        members = body(error.status_code, slug=slug, title=title, detail=detail)
     return _problem(error.status_code, members, headers)
 
 
 def _invalid(error: exceptions.ValidationError) -> dict[str, object]:
-    """Return a problem that names every invalid member by its JSON pointer."""
-    errors = [{"pointer": pointer, "detail": detail} for pointer, detail in _flatten(error.detail)]
+    """Return a problem that names the first invalid members by their JSON pointers, and counts the others."""
+    found = list(_flatten(error.detail))
+    others = count_others(found)
+    listed = found[:MAX_LISTED] if others else found
+    errors = [
+        {
+            "pointer": shortened(pointer, MAX_POINTER_CHARACTERS),
+            "detail": shortened(detail, MAX_DETAIL_CHARACTERS),
+        }
+        for pointer, detail in listed
+    ]
     first = errors[0] if errors else {"pointer": "", "detail": "The request is not valid."}
+    if others:
+        errors.append({"pointer": "", "detail": f"{others}."})
     where = f"{first['pointer'].removeprefix('#/')}: " if first["pointer"] else ""
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    more = f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
     detail = f"{where}{first['detail']}{more}"
     return body(400, slug="validation-error", title="The request is not valid", detail=detail, errors=errors)
 

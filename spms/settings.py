@@ -46,12 +46,16 @@ AXES_FAILURE_LIMIT = SPMS_LOGIN_FAILURES
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "spms.problems.locked_out"
+AXES_USERNAME_CALLABLE = "spms.sign_in.counted_name"
 AXES_CLIENT_IP_CALLABLE = "spms.middleware.client_address"
 AXES_RESET_ON_SUCCESS = True
+# While a name is locked, refused attempts store nothing, so the lock ends after AXES_COOLOFF_TIME.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # first: it refuses users who failed too often
+    "spms.sign_in.NameLengthBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
 
@@ -86,6 +90,8 @@ SPMS_PDF_VARIANT = environment.choice("SPMS_PDF_VARIANT", "pdf/ua-1", ("pdf/ua-1
 # The largest request bodies: an upload, such as a photograph, and any other.
 SPMS_MAX_UPLOAD_BYTES = environment.size_bytes("SPMS_MAX_UPLOAD", "32M")
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
+# Anyone may send the forms of a sign-in.
+SPMS_MAX_SIGN_IN_BYTES = 16 * 1024
 
 # Whether a separate ASGI server sends a task's events (docs/events.md), and how many streams it keeps open.
 SPMS_EVENTS = environment.flag("SPMS_EVENTS", default=False)

@@ -10,6 +10,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from metrics.prometheus import exposition
 from spms import health
+from spms.sign_in import SignInForm
 
 # The page of documentation has an inline script.
 INLINE: list[str] = [CSP.SELF, CSP.UNSAFE_INLINE]
@@ -28,7 +29,11 @@ urlpatterns = [
     path("dashboard/reports/", include("documents.pages.report_urls")),
     path("dashboard/cycles/", include("documents.pages.cycle_urls")),
     path("dashboard/", include("metrics.dashboard.urls")),
-    path("login/", LoginView.as_view(template_name="site/login.html"), name="login"),
+    path(
+        "login/",
+        LoginView.as_view(template_name="site/login.html", authentication_form=SignInForm),
+        name="login",
+    ),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("metrics", exposition.metrics, name="metrics"),
     path("admin/", admin.site.urls),

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
@@ -12,12 +13,14 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
 from documents import exceptions
 from documents.api import downloads, images as image_uploads, prefer_header, task_responses
 from documents.api.permissions import DocumentPermission
 from documents.api.query_parameters import PdfParameters, RenderParameters
 from documents.api.serializers import (
+    DocumentItemSerializer,
     DocumentSerializer,
     ImageSerializer,
     ImageUploadSerializer,
@@ -43,7 +46,12 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
 
     def get_queryset(self) -> QuerySet[Document]:
         """Return the documents that the sender may read, change and render."""
-        return Document.objects.for_user(self.request.user).select_related("project")
+        documents = Document.objects.for_user(self.request.user).select_related("project")
+        return documents.defer("sections") if self.action == "list" else documents
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        """Return the serializer of the action; the items of a list have no sections."""
+        return DocumentItemSerializer if self.action == "list" else super().get_serializer_class()
 
     @extend_schema(
         parameters=[RenderParameters, prefer_header.PREFER],

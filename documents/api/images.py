@@ -25,7 +25,7 @@ from documents.api.serializers import (
 from documents.api.strict import decode_booleans
 from documents.infrastructure import storage
 from documents.models import Document, DocumentImage, Task
-from documents.tasks.images import attachments, processing, task as image_task
+from documents.tasks.images import attachments, guard, task as image_task
 from documents.tasks.images.processing import Upload
 
 
@@ -54,9 +54,9 @@ def upload(request: Request, document: Document) -> Response:
     if (image := attachments.find_by_upload(document, digest, caption=caption)) is not None:
         return _ready(image, 200)
     prepared = attachments.reuse_prepared(digest, Document.objects.for_user(request.user))
-    if prepared is None and (prefer_header.parse_prefer(request).respond_async or processing.is_large(file)):
+    if prepared is None and (prefer_header.parse_prefer(request).respond_async or guard.is_large(file)):
         return _as_task(request, document, form, digest)
-    prepared = prepared or processing.prepare(file)
+    prepared = prepared or guard.prepare(file)
     image, is_new = attachments.add(document, prepared, upload_digest=digest, caption=caption)
     return _ready(image, 201 if is_new else 200)
 

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from documents.models import Task
 from documents.queue.routing import Preferences
 
+MAX_HEADER_CHARACTERS = 1_000
 PREFER = OpenApiParameter(
     "Prefer",
     str,
@@ -21,7 +22,7 @@ def parse_prefer(request: Request) -> Preferences:
     The wait is limited to ``SPMS_INLINE_DEADLINE`` seconds.
     """
     values: dict[str, str] = {}
-    for preference in request.headers.get("Prefer", "").split(","):
+    for preference in request.headers.get("Prefer", "")[:MAX_HEADER_CHARACTERS].split(","):
         name, _, value = preference.partition(";")[0].partition("=")
         values.setdefault(name.strip().lower(), value.strip().strip('"'))
     wait = values.get("wait", "")

@@ -18,10 +18,12 @@ from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.api.strict import StrictSerializer
 from documents.content import editions
 from documents.models import Document, ScheduledReport
+from documents.models.mistakes import join_first
 from documents.operations import cron, scheduled_reports
 from documents.tasks.exports import spec
 
 MAX_RECIPIENTS = 50
+MAX_ARGUMENT_CHARACTERS = 200
 EXPORT_WORDS = {"what", "format", "filters", "make"}
 
 
@@ -72,6 +74,7 @@ class ScheduledReportSerializer(StrictSerializer, serializers.ModelSerializer[Sc
 
 def _arguments(kind: Any, document: Document | None, given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of the task. Raises ValidationError, InvalidExport and UnknownEdition."""
+    _require_short_texts(given)
     if kind == ScheduledReport.Kind.EXPORT:
         if document:
             raise serializers.ValidationError(
@@ -87,10 +90,24 @@ def _arguments(kind: Any, document: Document | None, given: dict[str, Any]) -> d
     return editions.parse(is_annual=not document.kind_info.has_project, **words).as_arguments()
 
 
+def _require_short_texts(given: dict[str, Any]) -> None:
+    """Raise ValidationError unless the filters are an object, and all values plain and short."""
+    filters = given.get("filters", {})
+    values = [value for name, value in given.items() if name != "filters"]
+    values += filters.values() if isinstance(filters, dict) else [None]
+    if not all(
+        isinstance(value, str | int) and len(str(value)) <= MAX_ARGUMENT_CHARACTERS for value in values
+    ):
+        message = (
+            f"Send texts of at most {MAX_ARGUMENT_CHARACTERS} characters, and filters as an object of them."
+        )
+        raise serializers.ValidationError({"arguments": message})
+
+
 def _require_known(given: dict[str, Any], valid_names: set[str]) -> None:
     if unknown := sorted(set(given) - valid_names):
         raise serializers.ValidationError(
-            {"arguments": f"Unknown: {', '.join(unknown)}; known are: {', '.join(sorted(valid_names))}."}
+            {"arguments": f"Unknown: {join_first(unknown)}; known are: {', '.join(sorted(valid_names))}."}
         )
 
 

@@ -143,6 +143,17 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
             raise serializers.ValidationError({"cover_image": "Upload the image to this document first."})
 
 
+class DocumentItemSerializer(DocumentSerializer):
+    """A document in a list: without its sections, which may be megabytes."""
+
+    sections = None  # type: ignore[assignment]
+
+    class Meta(DocumentSerializer.Meta):
+        fields = tuple(  # type: ignore[assignment]
+            name for name in DocumentSerializer.Meta.fields if name != "sections"
+        )
+
+
 def _exists_already(kind: str, year: int) -> serializers.ValidationError:
     title = document_types.DOCUMENT_TYPES[kind].title.lower()
     return serializers.ValidationError({"year": f"There is a {title} for {year} already; change that one."})
@@ -292,7 +303,10 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
         """Return the result and its URL, or None if the task has none yet."""
         if task.result is None:
             return None
-        return {"url": registry.result_url(task), **task.result, "fingerprint": task.fingerprint}
+        # A list leaves out what only the task itself needs: the first findings of an import.
+        is_listed = getattr(self.context.get("view"), "action", "") == "list"
+        facts = {name: fact for name, fact in task.result.items() if not (is_listed and name == "first")}
+        return {"url": registry.result_url(task), **facts, "fingerprint": task.fingerprint}
 
     @extend_schema_field(ProblemSerializer(allow_null=True))
     def get_error(self, task: Task) -> dict[str, object] | None:

@@ -18,12 +18,12 @@ from documents.api.query_parameters import TaskParameters
 from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.api.strict import require_no_body
 from documents.models import Task
-from documents.queue import lifecycle, routing
+from documents.queue import lifecycle, registry, routing
 from metrics import instruments
 
 
 class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Task]):
-    """Tasks that the sender requested, and tasks of documents that they may read."""
+    """Tasks of documents that the sender may read, and the sender's own exports."""
 
     serializer_class = TaskSerializer
     filterset_class = TaskFilter
@@ -40,6 +40,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         task = routing.wait_for_queue(self.get_object(), wait_seconds)
         if wait_seconds:
             instruments.exclude_client_wait(request._request, time.monotonic() - begun_at)
+            task = self.get_object()  # the right may have ended during the wait
         return task_responses.status_response(task)
 
     @extend_schema(parameters=downloads.PARAMETERS, responses=downloads.response_schemas("*/*"))
@@ -47,8 +48,10 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
     def file(self, request: Request, pk: str) -> HttpResponseBase:
         """Send the file of a task."""
         task = self.get_object()
-        if not task.has_ended or not task.file:
+        if registry.result_url(task) is None:
             raise exceptions.FileMissing("This task has no file; its status and message say why.")
+        if not registry.may_read_file(task, request.user):
+            raise exceptions.FileMissing("You may no longer read everything in this file. Make a new one.")
         try:
             return downloads.send_result(request, task)
         except FileNotFoundError as error:

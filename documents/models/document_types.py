@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from documents.models.mistakes import shortened
+
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
@@ -138,4 +140,4 @@ def section_errors(kind: DocumentType, sections: Iterable[object]) -> dict[str, 
     """Return a message for each key that is not a section of this kind."""
     valid_keys = kind.section_keys()
     message = f"is no section of a {kind.title.lower()}; its sections are: {', '.join(valid_keys)}."
-    return {str(key): f"“{key}” {message}" for key in sections if key not in valid_keys}
+    return {str(key): f"“{shortened(str(key))}” {message}" for key in sections if key not in valid_keys}

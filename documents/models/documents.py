@@ -16,6 +16,8 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 
     def for_user(self, user: Viewer) -> Self:
         """Return the documents that this person may read, change and render."""
+        if not user.is_active:
+            return self.none()
         if user.is_staff:
             return self
         return self.filter(project_id__in=projects_of(user))
@@ -107,10 +109,13 @@ class Document(models.Model):
         """Store the values that differ from the row as it is now, count one version, and return the row.
 
         ``sections`` are merged into the stored ones. The row is locked, so a concurrent change of other fields is
-        not undone. Raises IntegrityError if another document of its kind and year exists, and DoesNotExist.
+        not undone. Raises IntegrityError if another document of its kind and year exists, ValidationError if all
+        sections are too large together, and DoesNotExist.
         """
         locked = Document.objects.select_for_update().get(pk=self.pk)
         sections = locked.sections | values.get("sections", {})
+        if "sections" in values:
+            richtext.require_storable(sections)
         merged = {**values, "sections": sections}
         changes = {name: value for name, value in merged.items() if getattr(locked, name) != value}
         for name, value in changes.items():

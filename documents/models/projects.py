@@ -36,6 +36,8 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 
     def for_user(self, user: Viewer) -> Self:
         """Return the projects that this person may see: all for staff, otherwise those they belong to."""
+        if not user.is_active:
+            return self.none()
         if user.is_staff:
             return self
         return self.filter(pk__in=projects_of(user))

@@ -1,14 +1,21 @@
 """Rich text from clients: sanitised when it is stored, and limited so that it can be laid out."""
 
+import json
 import re
 from html.parser import HTMLParser
 
 import nh3
 from django.core.exceptions import ValidationError
 
-from documents.models import document_types
+from documents.models import document_types, layout_bounds, markup
+from documents.models.mistakes import MAX_LISTED, count_others
 
 MAX_SECTION_CHARACTERS = 1_000_000
+# Of the sections of one request: sanitising them takes a web thread up to two seconds for each million.
+MAX_CHARACTERS_AT_ONCE = 4_000_000
+# Of all sections of a document, as JSON: no more than the largest request body.
+MAX_STORED_BYTES = 8 * 1024**2
+WRITTEN_OUT = ", with its special characters and end tags written out"
 MAX_DEPTH = 50
 MAX_TABLE_ROWS = 1_000
 MAX_SPAN = 100
@@ -18,13 +25,12 @@ IMAGE_URL = re.compile(r"^(?:https?://[^/]+)?(/api/v1/images/[0-9a-f]{8}(?:-[0-9
 DATA_URI = re.compile(r"^data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$")
 # A screen reader skips an image with an empty alternative and spells out the address of one with none.
 IMAGE_WITHOUT_ALT = re.compile(r"<img(?![^>]* alt=)")
-START_OR_END_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-# Elements whose end tag may be left out: they close each other, so an open one is no depth.
-SELF_CLOSING = frozenset(
-    {"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "option"}
-)
-MAX_RAW_DEPTH = 500
 SPANS = frozenset({"colspan", "rowspan"})
+# Python refuses to read a number of more than 4,300 digits.
+WHOLE_NUMBER, LIST_START, MAX_SPAN_DIGITS = re.compile(r"[0-9]+"), re.compile(r"-?[0-9]{1,6}"), 9
+LINK_SCHEMES = frozenset({"http", "https", "mailto"})
+SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 VOID_ELEMENTS = frozenset({"br", "col", "hr", "img", "wbr"})
 
 ALLOWED_TAGS = {
@@ -49,11 +55,20 @@ ALLOWED_ATTRIBUTES = {
 def _keep_attribute(tag: str, name: str, value: str) -> str | None:
     if tag == "img" and name == "src":
         return _image_source(value)
-    if tag == "a" and value.lstrip().lower().startswith("data:"):
-        return None
+    if tag == "a" and name == "href":
+        return _link_target(value)
     if name == "span" or name in SPANS:
-        return value if value.isdecimal() else None
+        return value if WHOLE_NUMBER.fullmatch(value) else None
+    if name == "start":
+        return value if LIST_START.fullmatch(value) else None
     return value
+
+
+def _link_target(value: str) -> str | None:
+    """Return an address as every reader of it understands it: without controls, which hide its scheme."""
+    target = CONTROLS.sub("", value).strip()
+    scheme = SCHEME.match(target)
+    return target if scheme is None or scheme[1].lower() in LINK_SCHEMES else None
 
 
 def _image_source(value: str) -> str | None:
@@ -64,7 +79,15 @@ def _image_source(value: str) -> str | None:
 
 _cleaner = nh3.Cleaner(
     tags=ALLOWED_TAGS,
-    clean_content_tags={"script", "style", "svg", "math", "template", "noscript", "iframe", "object"},
+    clean_content_tags={
+        "script",
+        "style",
+        *markup.RENAMED.values(),
+        "template",
+        "noscript",
+        "iframe",
+        "object",
+    },
     attributes=ALLOWED_ATTRIBUTES,
     attribute_filter=_keep_attribute,
     filter_style_properties={"text-align"},
@@ -108,18 +131,13 @@ class _Bounds(HTMLParser):
 
     def _check_spans(self, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
-            if (name in SPANS or name == "span") and int(value or 1) > MAX_SPAN:
-                self.problem = f"has a table cell with {name}={value}; at most {MAX_SPAN} is allowed"
+            if (name in SPANS or name == "span") and _is_too_wide(value or "1"):
+                short = f"{value}"[: MAX_SPAN_DIGITS + 1]
+                self.problem = f"has a table cell with {name}={short}; at most {MAX_SPAN} is allowed"
 
 
-def _raw_depth(html: str) -> int:
-    """Return roughly how deep ``html`` nests, fast: parsing it costs the square of its depth."""
-    depth = deepest = 0
-    for match in START_OR_END_TAG.finditer(html):
-        if match[2].lower() not in VOID_ELEMENTS | SELF_CLOSING:
-            depth = max(0, depth - 1) if match[1] else depth + 1
-            deepest = max(deepest, depth)
-    return deepest
+def _is_too_wide(span: str) -> bool:
+    return len(span) > MAX_SPAN_DIGITS or int(span) > MAX_SPAN
 
 
 def _problem(html: str) -> str:
@@ -136,18 +154,22 @@ def clean_html(html: str) -> str:
 
     Raises ValidationError with a sentence that names the exceeded limit.
     """
-    if len(html) > MAX_SECTION_CHARACTERS:
-        raise ValidationError(
-            f"is {len(html):,} characters long; at most {MAX_SECTION_CHARACTERS:,} are allowed."
-        )
+    _require_short(html)
     # Not every database stores NUL and lone surrogates, and neither can be drawn.
-    text = html.replace("\0", "").encode("utf-8", "replace").decode()
-    if _raw_depth(text) > MAX_RAW_DEPTH:
-        raise ValidationError(f"nests elements more than {MAX_DEPTH} deep.")
+    text = markup.make_parseable(html.replace("\0", "").encode("utf-8", "replace").decode())
+    _require_short(text, WRITTEN_OUT)
     clean = IMAGE_WITHOUT_ALT.sub('<img alt=""', _cleaner.clean(text))
-    if problem := _problem(clean):
+    _require_short(clean, WRITTEN_OUT)
+    if problem := _problem(clean) or layout_bounds.find_problem(layout_bounds.measure(clean)):
         raise ValidationError(f"{problem}.")
     return clean
+
+
+def _require_short(html: str, how: str = "") -> None:
+    if len(html) > MAX_SECTION_CHARACTERS:
+        raise ValidationError(
+            f"is {len(html):,} characters long{how}; at most {MAX_SECTION_CHARACTERS:,} are allowed."
+        )
 
 
 def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[str, str]:
@@ -157,16 +179,45 @@ def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[
     """
     if not isinstance(sections, dict):
         raise ValidationError({"sections": "Send an object: {section key: HTML}."})
-    errors = list(document_types.section_errors(kind, sections).values())
+    valid_keys = kind.section_keys()
+    unknown = [str(key) for key in sections if key not in valid_keys]
+    others = count_others(unknown)
+    errors = list(document_types.section_errors(kind, unknown[:MAX_LISTED] if others else unknown).values())
+    errors += [f"{others}."] if others else []
+    texts = {key: html for key, html in sections.items() if key in valid_keys}
+    _require_short_together(texts)
     cleaned: dict[str, str] = {}
-    for key, html in sections.items():
+    for key, html in texts.items():
         try:
-            cleaned[str(key)] = clean_html(_require_text(html))
+            cleaned[key] = clean_html(_require_text(html))
         except ValidationError as error:
             errors.append(f"Section “{key}” {error.messages[0]}")
+    if not errors and (problem := layout_bounds.total_problem(cleaned.values())):
+        errors.append(f"All sections together: the text {problem}.")
     if errors:
         raise ValidationError({"sections": errors})
+    require_storable(cleaned)
     return cleaned
+
+
+def require_storable(sections: dict[str, str]) -> None:
+    """Raise ValidationError under ``sections`` if they take more room together than a document may."""
+    size_bytes = len(json.dumps(sections))
+    if size_bytes > MAX_STORED_BYTES:
+        raise ValidationError(
+            {"sections": f"All sections take {size_bytes:,} bytes; at most {MAX_STORED_BYTES:,} are stored."}
+        )
+
+
+def _require_short_together(sections: dict[str, object]) -> None:
+    total = sum(len(html) for html in sections.values() if isinstance(html, str))
+    if total > MAX_CHARACTERS_AT_ONCE:
+        raise ValidationError(
+            {
+                "sections": f"They have {total:,} characters; at most {MAX_CHARACTERS_AT_ONCE:,} are taken at once. "
+                "Send the sections one by one."
+            }
+        )
 
 
 def _require_text(html: object) -> str:

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Any, Self
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -13,6 +14,9 @@ from django.utils import timezone
 
 from documents.models.documents import Document
 from documents.models.projects import Viewer
+
+# The kinds of task that belong to their requester, as they are about no single document.
+PERSONAL_KINDS = ("export",)
 
 
 def max_backoff() -> timedelta:
@@ -36,11 +40,18 @@ class TaskQuerySet(models.QuerySet["Task"]):
     """A queryset of tasks."""
 
     def for_user(self, user: Viewer) -> Self:
-        """Return the tasks that this person asked for, or whose document they may read."""
+        """Return the tasks that this person may see now: all for staff.
+
+        For others, a task about a document belongs to the readers of the document, whoever requested it. Only a task
+        of PERSONAL_KINDS belongs to its requester. Without its document, a task about one belongs to staff.
+        """
+        if not user.is_active:
+            return self.none()
         if user.is_staff:
             return self
         documents = Document.objects.for_user(user).values("pk")
-        return self.filter(Q(requested_by_id=user.pk) | Q(document_id__in=documents))
+        is_own = Q(requested_by_id=user.pk, document=None, kind__in=PERSONAL_KINDS)
+        return self.filter(Q(document_id__in=documents) | is_own)
 
     def in_flight(self) -> Self:
         """Return the tasks that have not ended."""
@@ -148,6 +159,10 @@ class Task(models.Model):
     def get_absolute_url(self) -> str:
         """Return the URL of the task in the API."""
         return reverse("task-detail", args=[self.pk])
+
+    def staff_requester(self) -> User | None:
+        """Return the person who requested the task if they are staff now, read from the database."""
+        return User.objects.filter(pk=self.requested_by_id or 0, is_staff=True, is_active=True).first()
 
     @property
     def filename(self) -> str:

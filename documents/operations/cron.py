@@ -12,6 +12,7 @@ from documents.exceptions import InvalidCronExpression
 from documents.models.schedules import CronSchedule
 
 MIN_INTERVAL = timedelta(minutes=10)
+MAX_CHARACTERS = 100
 MAX_TIMES_CHECKED = 50
 
 
@@ -51,6 +52,8 @@ def _first_times(expression: str, now: datetime) -> list[datetime]:
 
 
 def _times(expression: str, after: datetime) -> Iterator[datetime]:
+    if len(expression) > MAX_CHARACTERS:
+        raise InvalidCronExpression(f"A cron expression has at most {MAX_CHARACTERS} characters; shorten it.")
     fields = expression.split()
     if len(fields) != 5:
         raise InvalidCronExpression(

@@ -81,6 +81,7 @@ def exports_partial(request: HttpRequest) -> HttpResponse:
 
 def _rows(request: HttpRequest) -> list[ExportRow]:
     """Return the user's newest exports."""
-    tasks = Task.objects.filter(kind=export_task.KIND, requested_by=cast("User", request.user))
+    user = cast("User", request.user)
+    tasks = Task.objects.for_user(user).filter(kind=export_task.KIND, requested_by=user)
     newest = tasks.order_by("-created_at")[:MAX_EXPORTS]
     return [ExportRow(task=task, export=spec.from_arguments(task.arguments)) for task in newest]

@@ -18,10 +18,11 @@ from django.utils import timezone
 
 from documents import exceptions
 from documents.models import Cluster, Pause, Task, Viewer
-from documents.queue import clusters, leases, lifecycle, registry, statistics
+from documents.queue import clusters, leases, lifecycle, registry, statistics, turns
 from documents.queue.requests import TaskRequest
 
 MAX_HINTS_PER_ROUND = 50
+MAX_CLAIMS = 20
 LOST_HINT_AGE = timedelta(seconds=5)
 LOW_PRIORITY = -50  # from -100 to 100, for kinds of task with is_low_priority
 logger = logging.getLogger(__name__)
@@ -29,11 +30,20 @@ logger = logging.getLogger(__name__)
 
 @task(backend="queue")
 def run_task(task_id: str) -> None:
-    """Run a task in a worker; do nothing while the queue is paused, as ``resume`` has it enqueued again."""
+    """Run the task whose turn it is in a worker, whatever task the hint names; that one, if none is due.
+
+    Does nothing while the queue is paused, as ``resume`` has all tasks enqueued again.
+    """
+    hinted_id, worker = uuid.UUID(task_id), clusters.worker_name()
     if paused() is not None:
         return
     deadline = time.monotonic() + settings.SPMS_RENDER_TIMEOUT
-    lifecycle.run(uuid.UUID(task_id), deadline=deadline, worker=clusters.worker_name())
+    for _ in range(MAX_CLAIMS):  # another worker may be faster
+        if (due_id := turns.next_due()) is None:
+            break
+        if lifecycle.run(due_id, deadline=deadline, worker=worker):
+            return
+    lifecycle.run(hinted_id, deadline=deadline, worker=worker)
 
 
 def enqueue(waiting: Task) -> None:

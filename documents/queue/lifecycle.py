@@ -82,14 +82,14 @@ def get_or_create(
     raise exceptions.SpmsError("The task could not be begun. Try again.")
 
 
-def run(task_id: uuid.UUID, *, deadline: Monotonic, worker: str = "") -> None:
-    """Claim a task and run it to its end; do nothing if it cannot be claimed.
+def run(task_id: uuid.UUID, *, deadline: Monotonic, worker: str = "") -> bool:
+    """Claim a task and run it to its end; return False if it cannot be claimed.
 
     ``worker`` is the name of this worker. Errors are written to the row, not raised, except OperationalError and
     InterfaceError when the database stays away for MAX_WRITE_RETRY_SECONDS: then the lease expires.
     """
     if (task := leases.claim(task_id, worker)) is None:
-        return
+        return False
     if leases.is_first_attempt(task):
         instruments.observe_task_wait(task.kind, (timezone.now() - task.created_at).total_seconds())
     with log_context.task_scope(task.pk, begun_by=task.request_id):
@@ -97,6 +97,7 @@ def run(task_id: uuid.UUID, *, deadline: Monotonic, worker: str = "") -> None:
         _run(task, deadline)
         took_seconds = time.monotonic() - began
         logger.info("task %s (%s) ran, attempt %d, %.1f s", task.pk, task.kind, task.attempts, took_seconds)
+    return True
 
 
 def _run(task: Task, deadline: Monotonic) -> None:

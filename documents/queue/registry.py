@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from django.urls import reverse
 
-from documents.models import Task
+from documents.models import Task, Viewer
 from metrics.durations import Monotonic
 
 PDF = "application/pdf"  # the media type of a file whose task row names none
@@ -105,14 +105,22 @@ type TaskFunction = Callable[[TaskContext], TaskOutput]
 
 type ResultUrl = Callable[[Task], str | None]
 
+type MayReadFile = Callable[[Task, Viewer], bool]
+
+
+def file_url(task: Task) -> str | None:
+    """Return the usual address of a task's file."""
+    return reverse("task-file", args=[task.pk])
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskType:
     """A kind of task.
 
     ``title`` is its name in the middle of a sentence: “PDF”, “export”. ``progress_unit`` is the plural of what
-    ``TaskContext.report`` counts. ``result_url`` returns the address of a task's file, or None for the usual
-    address. Workers take a task that ``is_low_priority`` when no other task waits.
+    ``TaskContext.report`` counts. ``result_url`` returns the address of a task's file, or None if it is not served.
+    ``may_read_file`` returns True if a person who may see a task may read everything in its file now. Workers take a
+    task that ``is_low_priority`` when no other task waits.
     """
 
     name: str
@@ -120,7 +128,8 @@ class TaskType:
     run: TaskFunction
     is_low_priority: bool = False
     progress_unit: str = "done"
-    result_url: ResultUrl = lambda _: None
+    result_url: ResultUrl = file_url
+    may_read_file: MayReadFile = lambda _task, _user: True
 
 
 _task_types: dict[str, TaskType] = {}
@@ -158,5 +167,11 @@ def result_url(task: Task) -> str | None:
     """
     if not task.has_ended or not task.file:
         return None
-    own_url = _task_types[task.kind].result_url(task) if task.kind in _task_types else None
-    return own_url or reverse("task-file", args=[task.pk])
+    return _task_types[task.kind].result_url(task) if task.kind in _task_types else file_url(task)
+
+
+def may_read_file(task: Task, user: Viewer) -> bool:
+    """Return True if a person may see a task, and read everything in its file, at this moment."""
+    if not Task.objects.for_user(user).filter(pk=task.pk).exists():
+        return False
+    return task.kind not in _task_types or _task_types[task.kind].may_read_file(task, user)

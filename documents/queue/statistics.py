@@ -12,6 +12,7 @@ from django.db.models import Avg, Count, F, Min, QuerySet, Sum
 from django.utils import timezone
 
 from documents.models import Cluster, Task
+from documents.queue import turns
 
 RECENT_TASKS = 20
 DEFAULT_SERVICE_SECONDS = 2.0
@@ -41,11 +42,11 @@ class WaitTimes:
 
 
 def positions(tasks: Iterable[Task]) -> dict[uuid.UUID, QueuePosition]:
-    """Return the position of each of these tasks that waits in the queue, in three queries."""
+    """Return the position of each of these tasks that waits in the queue, in five queries."""
     waiting = [task for task in tasks if task.mode == Task.Mode.QUEUE and task.status in Task.WAITING]
     if not waiting:
         return {}
-    order = Task.objects.waiting().order_by("claimable_at").values_list("pk", flat=True)
+    order = turns.in_order(Task.objects.waiting())
     positions = {pk: number for number, pk in enumerate(order, start=1)}
     running, seconds_each = running_in_queue().count(), mean_service_seconds()
     return {

@@ -76,7 +76,7 @@ class Renderer:
 
     def do(self, job: Job) -> Any:
         """Do a job and return its result as values for JSON. Raises whatever stops the job."""
-        _limit_cpu(job.cpu_seconds)
+        processes.limit_cpu(job.cpu_seconds)
         self._engine.fetcher.allow(job.images)
         self._log.start()
         if isinstance(job, PartsJob):
@@ -138,19 +138,11 @@ def _die_with(parent_pid: int) -> None:
 
 def _limit_memory(memory_bytes: int) -> None:
     """Limit the memory, as a backstop to the parent's watch; allow as many open files as the system does."""
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    processes.limit_memory(memory_bytes)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(
         resource.RLIMIT_NOFILE, (most, most)
     )  # a report is assembled from hundreds of open files
-
-
-def _limit_cpu(cpu_seconds: int) -> None:
-    """Allow this much more CPU time; after it the kernel ends the process with SIGXCPU."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(used.ru_utime + used.ru_stime) + cpu_seconds + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
 def _open_channel() -> SendMessage:

@@ -138,7 +138,7 @@ def assert_image_is_ready(path, image_id, system, task):
 
 
 def assert_imported(filters: dict[str, Any], text, system, task):
-    [document] = system.documents(**filters)
+    document = system.document(**filters)
     assert text in document["sections"]["context"]
 
 

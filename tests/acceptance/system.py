@@ -120,6 +120,11 @@ class System:
     def documents(self, **filters):
         return self.call("GET", "documents/", params={"page_size": 100, **filters}).json()["results"]
 
+    def document(self, **filters):
+        """Return the only document that the filters leave, with its sections."""
+        [item] = self.documents(**filters)
+        return self.call("GET", f"documents/{item['id']}/").json()
+
     def long_document(self, lines=1800):
         """Return a project plan, changed into some seconds of work for one rendering process."""
         plan = self.documents(kind="project_plan")[-1]

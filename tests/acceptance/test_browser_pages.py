@@ -233,7 +233,7 @@ def test_a_file_is_checked_and_then_imported(system, visit, mode):
     sent(page, f"tag;kind;year;reason\nSP-2026-012;project_closure;{year};<p>Done</p>\n")
     page.get_by_role("button", name="Import 1 row").click()
     expect(page.get_by_role("heading", name="Imported: reports.csv Succeeded")).to_be_visible(timeout=30_000)
-    [document] = system.documents(kind="project_closure", year=year)
+    document = system.document(kind="project_closure", year=year)
     assert document["sections"] == {"reason": "<p>Done</p>"}
 
 

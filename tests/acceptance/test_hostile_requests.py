@@ -1,10 +1,14 @@
 """What no honest client sends, byte by byte to gunicorn: refused at once, and the next request is answered."""
 
+import contextlib
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
+from documents.models import document_types
 from tests.acceptance.system import System
 
 MEGABYTE = 1_000_000
@@ -94,6 +98,45 @@ def test_a_head_that_two_servers_might_read_differently_is_refused(send, head):
 )
 def test_no_path_leads_out_of_the_folder(send, path):
     assert send([], method="GET", path=path).startswith("HTTP/1.1 404 ")
+
+
+def test_a_name_of_megabytes_leaves_the_database_as_it_was(system):
+    def stored_bytes():
+        return sum(path.stat().st_size for path in system.folder.rglob("*.sqlite3*"))
+
+    before = stored_bytes()
+    assert before
+    for place in ("api/v1/auth/token/", "login/", "admin/login/"):
+        form = {"username": "n" * 7_900_000, "password": "wrong"}
+        with contextlib.suppress(requests.ConnectionError):  # it was refused before it was sent whole
+            assert requests.post(f"{system.address}/{place}", data=form, timeout=120).status_code == 413
+    assert stored_bytes() - before < MEGABYTE
+
+
+def test_sections_that_a_parser_reads_slowly_hold_up_nobody(system, token):
+    """Eight at once held the site for 44 s when their cost grew with the square of their length."""
+    headers = {"Authorization": f"Token {token}"}
+    documents = f"{system.address}/api/v1/documents/"
+    plan = requests.get(documents, headers=headers, timeout=120).json()["results"][0]
+    key = document_types.DOCUMENT_TYPES[plan["kind"]].section_keys()[0]
+    texts = [
+        "&" * 400_000,
+        "<p " + " ".join(f"a{n}" for n in range(100_000)) + ">",
+        "<table>" + "<br>" * 200_000,
+    ] * 3
+
+    def send(text):
+        address = f"{system.address}/api/v1/documents/{plan['id']}/"
+        return requests.patch(
+            address, json={"sections": {key: text}}, headers=headers, timeout=120
+        ).status_code
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        statuses = pool.map(send, texts)
+        assert requests.get(f"{system.address}/healthz/live", timeout=20).ok
+        assert set(statuses) == {400}
+    assert time.monotonic() - started < 60
 
 
 def test_who_asks_too_often_is_told_to_wait(system, token):

@@ -77,8 +77,7 @@ def killed_while_running(system, task_id):
 def test_a_pdf_begun_at_once_waits_and_shows_the_image(system, plan):
     image = send(system, plan, png(20, LARGE)).json()
     assert image["state"] == "waiting"
-    key = next(iter(plan["sections"]))
-    changed = {"sections": {key: f'<p>x</p><img src="{image["url"]}" alt="A bay">'}}
+    changed = {"sections": {"background": f'<p>x</p><img src="{image["url"]}" alt="A bay">'}}
     assert system.call("PATCH", f"documents/{plan['id']}/", json=changed).ok
     queued = system.make(plan, headers={"Prefer": "respond-async"})
     task = system.ended(queued.json()["task_id"])

@@ -12,7 +12,7 @@ from documents.infrastructure import storage
 from documents.models import Cluster, DocumentImage, Subscription, Task
 from documents.queue import hints, leases, lifecycle
 from documents.tasks import maintenance
-from documents.tasks.images import attachments, processing, task as image_task
+from documents.tasks.images import attachments, guard, processing, task as image_task
 from documents.tasks.pdf import pending_images, task as pdf_task
 from tests import factories
 from tests.asking import send, status_of
@@ -35,7 +35,14 @@ def _workers(settings):
 
 @pytest.fixture
 def _small_is_large(monkeypatch):
-    monkeypatch.setattr(processing, "LARGE_PIXELS", 100_000)
+    """Bounds are those of the process that opens images, so they are set in a copy of what it does."""
+
+    def is_large(upload):
+        with monkeypatch.context() as patch:
+            patch.setattr(processing, "LARGE_PIXELS", 100_000)
+            return processing.is_large(upload)
+
+    monkeypatch.setattr(guard, "is_large", is_large)
 
 
 def picture(colour="red", size=(400, 300)):
@@ -149,13 +156,13 @@ def test_one_that_was_cancelled_can_be_sent_or_tried_again(api, plan):
 
 def test_what_was_cancelled_while_it_ran_names_no_file(api, plan, monkeypatch):
     answer = send(api, plan, picture())
-    plain = processing.prepare
+    plain = guard.prepare
 
-    def cancelled_meanwhile(upload):
+    def cancelled_meanwhile(upload, **limits):
         lifecycle.cancel(answer.data["task"]["task_id"], by="owner")
-        return plain(upload)
+        return plain(upload, **limits)
 
-    monkeypatch.setattr(processing, "prepare", cancelled_meanwhile)
+    monkeypatch.setattr(guard, "prepare", cancelled_meanwhile)
     work()
     image = DocumentImage.objects.get()
     assert (image.state, str(image.file)) == ("failed", "")

@@ -10,7 +10,7 @@ from documents import exceptions
 from documents.infrastructure import storage
 from documents.models import Document, DocumentImage
 from documents.tasks import maintenance
-from documents.tasks.images import attachments, processing
+from documents.tasks.images import attachments, guard, processing
 from tests import factories
 from tests.asking import send, status_of
 
@@ -60,7 +60,7 @@ def test_the_same_pixels_in_another_file_are_the_same_image(api, plan):
 def test_in_another_document_it_is_another_image_of_the_same_file(api, plan, owner, monkeypatch):
     picture, other = factories.image_file(), factories.document(owner)
     first = send(api, plan, picture)
-    monkeypatch.setattr(processing, "prepare", lambda _: pytest.fail("it was prepared again"))
+    monkeypatch.setattr(guard, "prepare", lambda _: pytest.fail("it was prepared again"))
     second = send(api, other, picture)
     assert (second.status_code, second.data["id"] == first.data["id"]) == (201, False)
     assert len({str(image.file) for image in DocumentImage.objects.all()}) == 1

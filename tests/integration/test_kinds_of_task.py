@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from documents import tasks
 from documents.infrastructure import storage
-from documents.models import Cluster, Task
+from documents.models import Cluster, Task, tasks as task_models
 from documents.queue import clusters, hints, lifecycle, registry, routing
 from documents.queue.requests import TaskRequest
 from documents.tasks import maintenance
@@ -26,6 +26,7 @@ def _counting(monkeypatch):
     """Register a kind that counts to three, one a step, and then writes down what it was asked for."""
     monkeypatch.setattr(registry, "_task_types", dict(registry._task_types))
     registry.register(registry.TaskType(name="count", title="Count", run=count))
+    monkeypatch.setattr(task_models, "PERSONAL_KINDS", ("count",))
 
 
 def count(attempt):

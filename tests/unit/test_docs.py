@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from documents.api import parsers
 from documents.exceptions import SpmsError
-from documents.models import document_types, richtext
+from documents.models import document_types, markup, mistakes, richtext
 from documents.rendering import fetcher
 
 ROOT = Path(__file__).parent.parent.parent
@@ -89,6 +90,14 @@ def test_the_bounds_of_rich_text_are_documented():
         f"to {richtext.MAX_SECTION_CHARACTERS:,} characters, {richtext.MAX_DEPTH} levels of nesting, "
         f"{richtext.MAX_TABLE_ROWS:,} rows per table and spans of {richtext.MAX_SPAN};"
     ) in " ".join(text.split())
+    for bound in (
+        f"| {richtext.MAX_CHARACTERS_AT_ONCE:,} |",
+        f"| {markup.MAX_OPEN_ELEMENTS}, {markup.MAX_ATTRIBUTES} |",
+        f"| {markup.MAX_MOVED} |",
+        f"| {parsers.MAX_VALUES:,}, at most {parsers.MAX_DEPTH} levels deep",
+        f"lists the first {mistakes.MAX_LISTED} errors",
+    ):
+        assert bound in text, bound
     assert richtext.MAX_DATA_URI_CHARACTERS <= fetcher.MAX_DATA_URI_CHARACTERS
 
 

@@ -41,6 +41,8 @@ def run(attempt: TaskContext) -> TaskOutput:
     cycle = Cycle.objects.filter(year=attempt.task.arguments["year"]).first()
     if cycle is None:
         raise exceptions.CycleStateConflict("The cycle was removed.")
+    if attempt.task.staff_requester() is None:
+        raise exceptions.CycleStateConflict("The person who sends it is no longer staff. Resume the cycle.")
     preparation.prepare(cycle, attempt.report)
     mark_orphans_unknown(cycle, attempt.task.token)
     turn = _Turn(cycle=cycle, attempt=attempt, sent=_sent(cycle), ends_at=time.monotonic() + MAX_TURN_SECONDS)

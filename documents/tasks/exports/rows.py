@@ -27,9 +27,8 @@ ORDER = {
 type Record = dict[str, Any]
 
 
-def iter_records(export: ExportSpec, user: Viewer) -> Iterator[Record]:
+def iter_records(export: ExportSpec, ids: Iterable[int]) -> Iterator[Record]:
     """Yield each row by the names of its columns; a document's texts are an object ``sections``."""
-    ids = _ids(export, user)
     if export.what == spec.PROJECTS:
         for batch in batched(ids, PROJECTS_AT_A_TIME):
             members, projects = _members(batch), Project.objects.select_related("business_area")
@@ -42,10 +41,9 @@ def iter_records(export: ExportSpec, user: Viewer) -> Iterator[Record]:
         yield from map(_document, _rows(documents, ids, DOCUMENTS_AT_A_TIME))
 
 
-def iter_documents(export: ExportSpec, user: Viewer) -> Iterator[Document]:
+def iter_documents(ids: Iterable[int]) -> Iterator[Document]:
     """Yield the documents, with all that their PDFs contain prefetched."""
-    documents = chapters.prefetch_for_print(Document.objects.all())
-    return _rows(documents, _ids(export, user), chapters.BATCH)
+    return _rows(chapters.prefetch_for_print(Document.objects.all()), ids, chapters.BATCH)
 
 
 def with_progress[Row](rows: Iterable[Row], attempt: TaskContext, *, every: int = 1) -> Iterator[Row]:
@@ -70,7 +68,7 @@ def _rows[Row: Model](rows: QuerySet[Row], ids: Iterable[int], at_a_time: int) -
         yield from (by_id[pk] for pk in batch if pk in by_id)
 
 
-def _ids(export: ExportSpec, user: Viewer) -> "array[int]":
+def ids_for(export: ExportSpec, user: Viewer) -> "array[int]":
     """Return the ids of the rows that a user may see, in order, at 8 bytes each.
 
     A cursor that stays open during an export would keep SQLite from writing the task's progress, and sorting

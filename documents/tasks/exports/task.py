@@ -1,7 +1,7 @@
 """The task type that makes an export: the rows its user may see → a file → the storage."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from documents import exceptions
 from documents.infrastructure import files, storage
-from documents.models import Task, Viewer
+from documents.models import Task
 from documents.queue import lifecycle, registry
 from documents.queue.registry import StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
-from documents.tasks.exports import rows, spec, writers, zip_file
+from documents.tasks.exports import contents, rows, spec, writers, zip_file
 from documents.tasks.exports.spec import ExportSpec
 
 KIND = "export"
@@ -58,10 +58,12 @@ def run(attempt: TaskContext) -> TaskOutput:
         zip_file.render_missing(export, user, attempt)
     version = spec.current_version(export, user)
     _check_size(export, version)
+    ids = rows.ids_for(export, user)
+    contents.record(attempt.task, user, ids)
     with storage.workspace() as folder:
         path = folder / f"export.{export.format}"
         with storage.translate_storage_errors():
-            written = _write(path, export, user, attempt)
+            written = _write(path, export, ids, attempt)
             digest, size_bytes = files.sync_and_hash(path)
         attempt.report("store", written.rows)
         file = StoredFile(
@@ -96,20 +98,20 @@ def _check_size(export: ExportSpec, version: spec.ExportVersion) -> None:
         )
 
 
-def _write(path: Path, export: ExportSpec, user: Viewer, attempt: TaskContext) -> WriteResult:
+def _write(path: Path, export: ExportSpec, ids: Iterable[int], attempt: TaskContext) -> WriteResult:
     if not export.is_zip:
-        return _write_table(path, export, user, attempt)
-    packed, missing = zip_file.write(path, export, user, attempt)
+        return _write_table(path, export, ids, attempt)
+    packed, missing = zip_file.write(path, ids, attempt)
     counted = f"{missing:,} PDF{pluralize(missing, ' is,s are')}"
     warnings = [f"{counted} missing; {zip_file.MISSING_LIST} in the ZIP says why."] if missing else []
     return WriteResult(rows=packed, warnings=warnings)
 
 
-def _write_table(path: Path, export: ExportSpec, user: Viewer, attempt: TaskContext) -> WriteResult:
+def _write_table(path: Path, export: ExportSpec, ids: Iterable[int], attempt: TaskContext) -> WriteResult:
     row_count, omitted = 0, OmittedCells()
     writer, names = writers.WRITERS[export.format], spec.columns_of(export)
     paced = rows.with_progress(
-        rows.iter_records(export, user), _with_write_deadline(export, attempt), every=ROWS_PER_CHECK
+        rows.iter_records(export, ids), _with_write_deadline(export, attempt), every=ROWS_PER_CHECK
     )
     with writer(path, names, lambda: attempt.report("write", row_count)) as write:
         for record in paced:
@@ -147,4 +149,4 @@ class OmittedCells:
         return [f"Left out, as a cell of XLSX holds {limit} characters: {omitted}. CSV has everything."]
 
 
-registry.register(registry.TaskType(name=KIND, title="export", run=run))
+registry.register(registry.TaskType(name=KIND, title="export", run=run, may_read_file=contents.may_read))

@@ -1,5 +1,6 @@
 """Write the PDFs of documents into one ZIP, with a list of missing ones; render those first on request."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
@@ -32,12 +33,12 @@ def render_missing(export: ExportSpec, user: Viewer, attempt: TaskContext) -> No
         last_pk = batch[-1].pk
 
 
-def write(path: Path, export: ExportSpec, user: Viewer, attempt: TaskContext) -> tuple[int, int]:
+def write(path: Path, ids: Iterable[int], attempt: TaskContext) -> tuple[int, int]:
     """Write the ZIP; return how many PDFs are in it and how many are missing."""
     packed = missing = 0
     notes = path.with_name(MISSING_LIST)
     with ZipFile(path, "w", ZIP_STORED) as archive, notes.open("w", encoding="utf-8") as listed:
-        for document in rows.with_progress(rows.iter_documents(export, user), attempt):
+        for document in rows.with_progress(rows.iter_documents(ids), attempt):
             if reason := _add(archive, document, path.with_name("next.pdf")):
                 listed.write(f"{name_of(document)}: {reason}\n")
                 missing += 1

@@ -15,7 +15,7 @@ from django.db import transaction
 from documents import exceptions
 from documents.infrastructure import files, storage
 from documents.models import Document, DocumentImage, DocumentQuerySet, Task
-from documents.tasks.images import processing
+from documents.tasks.images import guard
 from documents.tasks.images.processing import PreparedImage, Upload
 
 
@@ -25,7 +25,7 @@ def attach(document: Document, upload: Upload, *, caption: str = "") -> Document
     Raises ValidationError for an unusable image; DocumentDeleted, StorageFull, StorageUnavailable.
     """
     upload_digest = digest_of(upload)
-    return add(document, processing.prepare(upload), upload_digest=upload_digest, caption=caption)[0]
+    return add(document, guard.prepare(upload), upload_digest=upload_digest, caption=caption)[0]
 
 
 def add(

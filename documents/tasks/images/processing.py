@@ -102,7 +102,7 @@ def prepare(upload: Upload) -> PreparedImage:
 def _read(upload: Upload) -> Image.Image:
     with Image.open(upload, formats=FORMATS) as original:
         _check_size(original)
-        if original.format == "JPEG":
+        if original.format in {"JPEG", "MPO"}:
             _check_scans(upload)
         # A large JPEG is decoded at a half, a quarter or an eighth of its size right away.
         original.draft(None, (max(PRINT_SIZE_PIXELS), max(PRINT_SIZE_PIXELS)))

@@ -14,7 +14,7 @@ from documents.infrastructure import storage
 from documents.models import Document, DocumentImage
 from documents.queue import leases, registry
 from documents.queue.requests import TaskRequest
-from documents.tasks.images import attachments, processing
+from documents.tasks.images import attachments, guard
 from documents.tasks.images.processing import PreparedImage
 
 KIND = "image"
@@ -77,7 +77,7 @@ def _prepared(attempt: registry.TaskContext) -> PreparedImage:
     upload = io.BytesIO(_read_upload(attempt.task.source))
     try:
         with _turn:
-            return processing.prepare(upload)
+            return guard.prepare(upload, max_cpu_seconds=guard.MAX_CPU_SECONDS_IN_TASK)
     except ValidationError as error:
         raise exceptions.InvalidImage(" ".join(error.messages)) from error
 

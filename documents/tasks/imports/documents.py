@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 
 from documents.models import Document, Project, document_types, richtext
+from documents.models.mistakes import join_first
 from documents.tasks.imports.reader import ParsedRow
 from documents.tasks.imports.row_results import Change, RowResult, field_of, start
 
@@ -98,6 +99,10 @@ def _sections(result: RowResult, kind: document_types.DocumentType, before: dict
             result.add_issue(key, f"It {error.messages[0]}")
         else:
             _warn_of_loss(result, key, html, sections[key])
+    try:
+        richtext.require_storable(before | sections)
+    except ValidationError as error:
+        result.add_issue(next(iter(sections)), error.messages[0])
     return sections
 
 
@@ -107,7 +112,7 @@ def _warn_of_loss(result: RowResult, key: str, html: str, clean: str) -> None:
     lost = _names(html) - _names(clean)
     if lost:
         result.add_issue(
-            key, f"This will be left out of the HTML: {', '.join(sorted(lost))}.", is_error=False
+            key, f"This will be left out of the HTML: {join_first(sorted(lost))}.", is_error=False
         )
 
 

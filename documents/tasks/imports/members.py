@@ -8,7 +8,8 @@ from itertools import batched
 from django.contrib.auth.models import User
 
 from documents.models import Membership
-from documents.tasks.imports.row_results import Links, RowResult, shortened
+from documents.models.mistakes import shortened
+from documents.tasks.imports.row_results import Links, RowResult
 
 COLUMN = "members"
 SEPARATORS = re.compile(r"[\s,;]+")

@@ -6,9 +6,10 @@ from typing import Any, TypedDict, cast
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from documents.models.mistakes import shortened
 from documents.tasks.imports.reader import ParsedRow
 
-SHOWN_CHARACTERS = 60
+MAX_PROBLEM_CHARACTERS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +83,14 @@ class RowResult:
 
 
 def issue(row: int, column: str, value: str, problem: str, *, is_error: bool = True) -> Issue:
-    """Return an issue, its value shortened to what a table can show."""
-    return Issue(row=row, column=column, value=shortened(value), problem=problem, is_error=is_error)
-
-
-def shortened(text: str) -> str:
-    """Return a text, cut to ``SHOWN_CHARACTERS``."""
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+    """Return an issue, its texts shortened to what a table can show."""
+    return Issue(
+        row=row,
+        column=shortened(column),
+        value=shortened(value),
+        problem=shortened(problem, MAX_PROBLEM_CHARACTERS),
+        is_error=is_error,
+    )
 
 
 def field_of(model: type[models.Model], name: str) -> models.Field[Any, Any]:

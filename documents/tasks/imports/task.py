@@ -108,7 +108,7 @@ def run(attempt: TaskContext) -> TaskOutput:
 
 def _require_staff(task: Task) -> User:
     """Return the user who requested the import. Raises ImportRefused unless they are still staff."""
-    staff_user = User.objects.filter(pk=task.requested_by_id or 0, is_staff=True, is_active=True).first()
+    staff_user = task.staff_requester()
     if staff_user is None:
         raise exceptions.ImportRefused(
             "Only staff may import, and the person who requested this is no longer staff."
@@ -197,6 +197,7 @@ def _write(attempt: TaskContext, request: ImportRequest, plan: Path, output: Tas
     started = time.monotonic()
     try:
         with transaction.atomic():
+            _require_staff(attempt.task)
             writer.write_rows(validation.changes(plan), RESOURCES[request.what])
             write_seconds = round(time.monotonic() - started, 3)
             output = replace(output, metadata=output.metadata | {"write_seconds": write_seconds})

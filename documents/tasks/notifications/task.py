@@ -75,10 +75,13 @@ def reset(task_id: uuid.UUID, **_: Any) -> None:
 def run(attempt: TaskContext) -> TaskOutput:
     """Send one notification and record the delivery. Raises NotificationRefused or NotificationFailed."""
     notice = (
-        Subscription.objects.select_related("task__document__project").filter(sender=attempt.task).first()
+        Subscription.objects.select_related("task__document__project", "requested_by")
+        .filter(sender=attempt.task)
+        .first()
     )
     if notice is None:
         raise exceptions.NotificationRefused("Its task has been removed.")
+    _require_right(notice)
     started, status, error = time.monotonic(), None, ""
     try:
         if notice.channel == Subscription.Channel.WEBHOOK:
@@ -92,6 +95,15 @@ def run(attempt: TaskContext) -> TaskOutput:
         seconds = round(time.monotonic() - started, 3)
         Delivery.objects.create(notice=notice, status_code=status, error=error[:300], seconds=seconds)
     return TaskOutput(fingerprint=attempt.task.fingerprint, message=f"Sent: {notice}.")
+
+
+def _require_right(notice: Subscription) -> None:
+    """Raise NotificationRefused unless the person who requested the notice may see now what it tells or carries."""
+    user, task = notice.requested_by, notice.task
+    if not Task.objects.for_user(user).filter(pk=task.pk).exists():
+        raise exceptions.NotificationRefused(f"{user} may no longer see this task.")
+    if notice.channel == Subscription.Channel.FILE and not registry.may_read_file(task, user):
+        raise exceptions.NotificationRefused(f"{user} may no longer read everything in this file.")
 
 
 def payload(task: Task) -> dict[str, object]:

@@ -18,7 +18,7 @@ from documents import exceptions
 from documents.content import blocks, chapters, editions
 from documents.content.editions import Edition
 from documents.infrastructure import storage
-from documents.models import Document, Task, document_types
+from documents.models import Document, Task, document_types, layout_bounds
 from documents.queue import lifecycle, registry
 from documents.queue.registry import ReportProgress, StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
@@ -114,6 +114,7 @@ def render(attempt: TaskContext) -> TaskOutput:
     """
     started = time.monotonic()
     document, edition = _document(attempt.task), editions.from_arguments(attempt.task.arguments)
+    _require_layout_bounds(document)
     pending_images.require_ready(attempt, document, edition)
     with storage.workspace() as folder:
         attempt.report("html", 0)
@@ -268,6 +269,16 @@ def _document(task: Task) -> Document:
     if document is None:
         raise exceptions.DocumentDeleted("It was deleted before its PDF was finished.")
     return document
+
+
+def _require_layout_bounds(document: Document) -> None:
+    """Raise DocumentUnrenderable for a text that takes too long: it may be older than the bounds."""
+    for section in document.kind_info.sections:
+        html = document.sections.get(section.key, "")
+        if problem := layout_bounds.find_problem(layout_bounds.measure(html)):
+            raise exceptions.DocumentUnrenderable(f"The section “{section.title}” {problem}.")
+    if problem := layout_bounds.total_problem(document.sections.values()):
+        raise exceptions.DocumentUnrenderable(f"The document as a whole {problem}.")
 
 
 def _require_document(task: Task) -> None:
