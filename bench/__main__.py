@@ -81,6 +81,7 @@ def _set_environment(folder: str) -> None:
         "DEBUG": "false",
         "DJANGO_SETTINGS_MODULE": "spms.settings",
         "SPMS_API_THROTTLE_RATE": "off",  # the clients ask more often than a person
+        "SPMS_EXPENSIVE_THROTTLE_RATE": "off",
         "SPMS_DATA_DIR": folder,
         "SPMS_MODE": "inline",
     }

@@ -18,6 +18,7 @@ MIX = {"lists": 26, "detail": 28, "page": 14, "tasks": 10, "unchanged": 8, "chan
 # No limit on one user or on the queue may change the results.
 SETTINGS = {
     "SPMS_API_THROTTLE_RATE": "off",
+    "SPMS_EXPENSIVE_THROTTLE_RATE": "off",
     "SPMS_QUEUE_LIMIT": "100000",
     "SPMS_QUEUE_LIMIT_PER_USER": "100000",
 }

@@ -16,8 +16,8 @@ SPECTACULAR = {
 }
 
 
-def rest_framework(throttle_rate: str | None) -> dict[str, Any]:
-    """Return ``REST_FRAMEWORK``; ``throttle_rate`` is a rate such as ``3000/m``, or None for no limit."""
+def rest_framework(throttle_rate: str | None, expensive_throttle_rate: str | None) -> dict[str, Any]:
+    """Return ``REST_FRAMEWORK``; the rates are such as ``3000/m``, or None for no limit."""
     return {
         "DEFAULT_AUTHENTICATION_CLASSES": [
             "rest_framework.authentication.TokenAuthentication",
@@ -30,8 +30,11 @@ def rest_framework(throttle_rate: str | None) -> dict[str, Any]:
         "DEFAULT_FILTER_BACKENDS": ["documents.api.filters.StrictFilterBackend"],
         "DEFAULT_PAGINATION_CLASS": "documents.api.pagination.StandardPagination",
         "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-        "DEFAULT_THROTTLE_CLASSES": ["documents.api.throttling.UserWindowThrottle"],
-        "DEFAULT_THROTTLE_RATES": {"person": throttle_rate},
+        "DEFAULT_THROTTLE_CLASSES": [
+            "documents.api.throttling.UserWindowThrottle",
+            "documents.api.throttling.ExpensiveThrottle",
+        ],
+        "DEFAULT_THROTTLE_RATES": {"person": throttle_rate, "expensive": expensive_throttle_rate},
         "EXCEPTION_HANDLER": "spms.problems.exception_handler",
         "TEST_REQUEST_DEFAULT_FORMAT": "json",
         # The allowed ?version= of the schema, which becomes a part of the file name.

@@ -10,12 +10,14 @@ class SpmsConfig(AppConfig):
     name = "spms"
 
     def ready(self) -> None:
-        """Bound what a sign-in stores, and start telemetry if it is configured."""
+        """Bound what a sign-in stores, watch for changed passwords, and start telemetry if it is configured."""
         from axes.models import AccessAttempt
         from django.contrib import admin
+        from django.contrib.auth.models import User
 
-        from spms import sign_in, telemetry
+        from spms import credentials, sign_in, telemetry
 
         pre_save.connect(sign_in.forget_request, sender=AccessAttempt)
+        pre_save.connect(credentials.end_credentials, sender=User)
         admin.site.login_form = sign_in.AdminSignInForm
         telemetry.start()

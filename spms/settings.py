@@ -39,8 +39,10 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz/", r"^metrics$"]
 # Preloading HSTS is for the owner of the whole domain to choose.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
-# Requests of one user to one web process, and failed sign-ins per address and username in 15 minutes.
+# Requests of one user to one web process, those of them that render, upload, export or import, and failed sign-ins
+# per address and username in 15 minutes.
 SPMS_API_THROTTLE_RATE = environment.rate("SPMS_API_THROTTLE_RATE", "3000/m")
+SPMS_EXPENSIVE_THROTTLE_RATE = environment.rate("SPMS_EXPENSIVE_THROTTLE_RATE", "300/m")
 SPMS_LOGIN_FAILURES = environment.positive("SPMS_LOGIN_FAILURES", 10)
 AXES_FAILURE_LIMIT = SPMS_LOGIN_FAILURES
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -315,7 +317,7 @@ STORAGES = {
 FILE_UPLOAD_TEMP_DIR = SPMS_DATA_DIR
 DATA_UPLOAD_MAX_MEMORY_SIZE = SPMS_MAX_BODY_BYTES
 
-REST_FRAMEWORK = api_settings.rest_framework(SPMS_API_THROTTLE_RATE)
+REST_FRAMEWORK = api_settings.rest_framework(SPMS_API_THROTTLE_RATE, SPMS_EXPENSIVE_THROTTLE_RATE)
 SPECTACULAR_SETTINGS = api_settings.SPECTACULAR
 
 # Lines for people, or JSON for machines with the ids of request and task and an entry for each request.

@@ -9,6 +9,7 @@ _folder = tempfile.mkdtemp(prefix="spms-tests-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["SPMS_DATA_DIR"] = _folder
 os.environ["SPMS_MODE"] = "inline"
+os.environ["SPMS_EXPENSIVE_THROTTLE_RATE"] = "off"  # all tests share their people
 for _name in (
     "DATABASE_URL",
     "SECRET_KEY",

@@ -44,6 +44,7 @@ class CycleViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Ge
     serializer_class = CycleSerializer
     filterset_class = CycleFilter
     permission_classes = (IsAdminUser,)
+    expensive_actions = frozenset({"create", "resume", "again"})
     lookup_value_regex = "[0-9]{1,18}"
 
     def get_queryset(self) -> QuerySet[Cycle]:
@@ -109,6 +110,7 @@ class LetterResendView(APIView):
     """One letter, to send again."""
 
     permission_classes = (IsAdminUser,)
+    expensive_actions = frozenset({"post"})
 
     @extend_schema(request=None, responses=TASK_RESPONSES | PROBLEMS)
     def post(self, request: Request, cycle_id: int, letter_id: int) -> Response:

@@ -42,6 +42,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     serializer_class = DocumentSerializer
     filterset_class = DocumentFilter
     permission_classes = (IsAuthenticated, DocumentPermission)
+    expensive_actions = frozenset({"pdf", "images"})
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
     def get_queryset(self) -> QuerySet[Document]:

@@ -49,6 +49,8 @@ class ExportSerializer(SubscriptionRequestSerializer):
 class ExportsView(APIView):
     """Exports of the rows that the sender may see, as CSV, XLSX, JSON Lines or a ZIP of PDFs."""
 
+    expensive_actions = frozenset({"post"})
+
     @extend_schema(
         parameters=[prefer_header.PREFER],
         request=ExportSerializer,

@@ -43,6 +43,7 @@ class ImportsView(APIView):
 
     permission_classes = (IsAdminUser,)
     parser_classes = (parsers.MultiPartParser,)
+    expensive_actions = frozenset({"post"})
 
     @extend_schema(
         operation_id="imports_create",
@@ -63,6 +64,7 @@ class ApplyView(APIView):
     """Imports of files that a dry run has validated."""
 
     permission_classes = (IsAdminUser,)
+    expensive_actions = frozenset({"post"})
 
     @extend_schema(
         operation_id="imports_apply",

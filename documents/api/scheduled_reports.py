@@ -120,6 +120,7 @@ class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
 
     serializer_class = ScheduledReportSerializer
     permission_classes = (IsAdminUser,)
+    expensive_actions = frozenset({"run"})
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
     def get_queryset(self) -> QuerySet[ScheduledReport]:

@@ -27,6 +27,7 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
 
     serializer_class = TaskSerializer
     filterset_class = TaskFilter
+    expensive_actions = frozenset({"retry"})
     lookup_value_regex = "[0-9a-f-]{36}"
 
     def get_queryset(self) -> QuerySet[Task]:

@@ -35,6 +35,7 @@ class System:
             "PATH": os.environ["PATH"],
             "SPMS_DATA_DIR": str(folder),
             "SPMS_MODE": "queue",
+            "SPMS_EXPENSIVE_THROTTLE_RATE": "off",  # tests ask more often than a person
             "PORT": str(self.port),
             **({"DATABASE_URL": database_url} if database_url else {}),
             **settings,

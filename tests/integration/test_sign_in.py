@@ -1,5 +1,6 @@
 """Who fails to sign in too often has to wait; who makes too many requests, too."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from documents.api.throttling import UserWindowThrottle
+from documents.api.throttling import ExpensiveThrottle, UserWindowThrottle
 from spms.middleware import client_address
 
 PASSWORD = "a sample password"
@@ -147,7 +148,7 @@ def test_short_passwords_are_refused():
 @pytest.fixture
 def rate(monkeypatch):
     cache.clear()
-    monkeypatch.setattr(UserWindowThrottle, "THROTTLE_RATES", {"person": "3/h"})
+    monkeypatch.setattr(UserWindowThrottle, "THROTTLE_RATES", {"person": "3/h", "expensive": None})
     yield
     cache.clear()
 
@@ -158,6 +159,50 @@ def test_a_person_with_too_many_requests_is_told_to_wait(rate, owner, member, cl
     assert 0 < int(answers[-1]["Retry-After"]) <= 3601
     assert answers[-1]["Content-Type"] == "application/problem+json"
     assert client_of(member).get("/api/v1/documents/").status_code == 200
+
+
+@pytest.fixture
+def expensive_rate(monkeypatch):
+    cache.clear()
+    monkeypatch.setattr(ExpensiveThrottle, "THROTTLE_RATES", {"person": None, "expensive": "2/h"})
+    yield
+    cache.clear()
+
+
+# What is expensive, and an equal request that is not.
+EXPENSIVE = (
+    ("/api/v1/documents/{d}/pdf/", "owner"),
+    ("/api/v1/documents/{d}/images/", "owner"),
+    ("/api/v1/exports/", "owner"),
+    ("/api/v1/tasks/{t}/retry/", "owner"),
+    ("/api/v1/imports/", "maintainer"),
+    ("/api/v1/imports/{t}/apply/", "maintainer"),
+    ("/api/v1/reports/1/run/", "maintainer"),
+    ("/api/v1/cycles/", "maintainer"),
+    ("/api/v1/cycles/1/resume/", "maintainer"),
+    ("/api/v1/cycles/1/again/", "maintainer"),
+    ("/api/v1/cycles/1/letters/1/again/", "maintainer"),
+)
+
+
+@pytest.mark.parametrize(("address", "person"), EXPENSIVE)
+def test_what_is_expensive_is_limited_for_each_person(
+    address, person, expensive_rate, plan, member, client_of, request
+):
+    client = client_of(request.getfixturevalue(person))
+    path = address.format(d=plan.pk, t=uuid.uuid4())
+    statuses = [client.post(path, {"unknown": "member"}).status_code for _ in range(2)]
+    assert 429 not in statuses
+    refused = client.post(path, {"unknown": "member"})
+    assert (refused.status_code, refused["Content-Type"]) == (429, "application/problem+json")
+    assert (refused.json()["status"], refused.json()["type"]) == (429, "urn:spms:problem:throttled")
+    assert "2/h" in refused.json()["detail"]
+    assert 0 < int(refused["Retry-After"]) <= 3601
+    # All that is expensive counts together; nothing else does, and nobody else waits.
+    assert client.post("/api/v1/exports/", {}).status_code == 429
+    assert client.get("/api/v1/documents/").status_code == 200
+    assert client.get(f"/api/v1/documents/{plan.pk}/images/").status_code == 200
+    assert client_of(member).post("/api/v1/exports/", {}).status_code == 400
 
 
 def test_the_cookie_of_a_session_is_not_for_scripts(owner, client):
