@@ -64,7 +64,9 @@ RAW_ENDS = {name: re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE) for n
 
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "wbr"})
 # Elements whose end tag may be left out: they close each other, so an open one is no depth.
-CLOSED_BY_NEXT = frozenset({"p", "li", "dt", "dd", "option", "html", "head", "body"})
+CLOSED_BY_NEXT = frozenset({"p", "option", "html", "head", "body"})
+# An item closes the one before it, unless something is open between them.
+ITEMS = {"li": ("li",), "dd": ("dd", "dt"), "dt": ("dd", "dt")}
 CELLS = frozenset({"td", "th", "caption"})
 TABLE_PARTS = CELLS | {"tr", "thead", "tbody", "tfoot", "colgroup", "col"}
 FORMATTING = frozenset(
@@ -75,7 +77,7 @@ RENAMED = {"svg": "x-svg", "math": "x-math"}
 # An end tag closes nothing outside of the innermost of these, except for that of a table.
 BARRIERS = frozenset({"applet", "marquee", "object", "select", "table"}) | CELLS
 # An end tag of another element closes nothing outside of these either.
-BLOCKS = BARRIERS | {
+BLOCKS = BARRIERS.union(ITEMS) | {
     *("address", "article", "aside", "blockquote", "button", "center", "details", "dir", "div", "dl"),
     *("fieldset", "figcaption", "figure", "footer", "form", "frameset", "h1", "h2", "h3", "h4", "h5", "h6"),
     *(
@@ -194,6 +196,9 @@ class _OpenElements:
                 self._close_formatting(name)
             elif name == "table":
                 self._open_table()
+            for item in ITEMS.get(name, ()):
+                if (index := self._find(item, BLOCKS - {"address", "div"})) is not None:
+                    self._truncate(index)
             self._push(name)
 
     def close(self, name: str) -> None:
@@ -205,7 +210,7 @@ class _OpenElements:
             self._close_table()
         elif name in FORMATTING or name == "form":
             self._close_formatting(name)
-        elif (index := self._find(name, BARRIERS if name in BLOCKS else BLOCKS)) is not None:
+        elif (index := self._find(name, _barriers_of(name))) is not None:
             self._truncate(index)
 
     def _push(self, name: str) -> None:
@@ -283,3 +288,10 @@ class _OpenElements:
             cell = self._cells.pop()
             self._formatting -= sum(name in FORMATTING for name in self._stack[cell:])
             del self._stack[cell:]
+
+
+def _barriers_of(name: str) -> frozenset[str]:
+    """Return the elements outside of which an end tag closes nothing."""
+    if name == "li":
+        return BARRIERS | {"ol", "ul"}
+    return BARRIERS if name in BLOCKS else BLOCKS

@@ -155,6 +155,7 @@ def clean_seconds(html):
         ("", "<div><select></div></select>"),
         ("<svg>", "<tr>"),
         ("<svg>", "<wbr>"),
+        ("", "<dd><li>"),
         ("", "<math><ruby><center></math>"),
         ("<math><p>", "<x/>"),
         ("<table>", "<br>"),
