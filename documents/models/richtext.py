@@ -1,7 +1,6 @@
 """Rich text from clients: sanitised when it is stored, and limited so that it can be laid out."""
 
 import re
-from html.parser import HTMLParser
 
 import nh3
 from django.core.exceptions import ValidationError
@@ -18,14 +17,22 @@ IMAGE_URL = re.compile(r"^(?:https?://[^/]+)?(/api/v1/images/[0-9a-f]{8}(?:-[0-9
 DATA_URI = re.compile(r"^data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$")
 # A screen reader skips an image with an empty alternative and spells out the address of one with none.
 IMAGE_WITHOUT_ALT = re.compile(r"<img(?![^>]* alt=)")
-START_OR_END_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+START_OR_END_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)")
 # Elements whose end tag may be left out: they close each other, so an open one is no depth.
 SELF_CLOSING = frozenset(
     {"p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "option"}
 )
 MAX_RAW_DEPTH = 500
+# A parser opens these again in each block that follows until they are closed.
+REOPENED = frozenset(
+    {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
+)
+MAX_REOPENED = 200_000
+WELL_FORMED_TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [a-z-]+="[^"]*")*)>')
+SPAN_ATTRIBUTE = re.compile(r' (colspan|rowspan|span)="(\d*)"')
 SPANS = frozenset({"colspan", "rowspan"})
 VOID_ELEMENTS = frozenset({"br", "col", "hr", "img", "wbr"})
+DEPTHLESS = VOID_ELEMENTS | SELF_CLOSING
 
 ALLOWED_TAGS = {
     *("a", "abbr", "b", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "del", "dfn"),
@@ -34,29 +41,51 @@ ALLOWED_TAGS = {
     *("tfoot", "th", "thead", "tr", "u", "ul", "wbr", "div"),
 }
 ALLOWED_ATTRIBUTES = {
-    "*": {"lang", "title"},
+    "*": {"dir", "id", "lang", "title"},
     "a": {"href"},
-    "col": {"span"},
+    "col": {"span", "width"},
     "colgroup": {"span"},
     "img": {"src", "alt"},
+    "li": {"value"},
     "ol": {"start", "type"},
-    "p": {"style"},
-    "td": {"colspan", "rowspan", "style"},
-    "th": {"colspan", "rowspan", "scope", "style"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+}
+ALIGNED = ("p", "div", "li", "blockquote", "h2", "h3", "h4", "h5", "td", "th")
+for _tag in ALIGNED:
+    ALLOWED_ATTRIBUTES[_tag] = ALLOWED_ATTRIBUTES.get(_tag, set()) | {"style"}
+INDENTS = {"hanging", *(f"indent-{level}" for level in range(1, 9))}
+ALLOWED_CLASSES = {
+    **dict.fromkeys(("p", "div", "blockquote", "h2", "h3", "h4", "h5"), INDENTS),
+    "li": {"done", "open"},
+    "ol": {"outline"},
+    "ul": {"tasks", "unmarked"},
+}
+# What the value of an attribute must look like.
+ATTRIBUTE_VALUES = {
+    "dir": re.compile(r"^rtl$"),
+    "id": re.compile(r"^[A-Za-z0-9_-]{1,200}$"),
+    "start": re.compile(r"^-?\d{1,6}$"),
+    "type": re.compile(r"^[1aAiI]$"),
+    "value": re.compile(r"^-?\d{1,6}$"),
+    "width": re.compile(r"^\d{1,3}%$"),
 }
 
 
 def _keep_attribute(tag: str, name: str, value: str) -> str | None:
     if tag == "img" and name == "src":
-        return _image_source(value)
+        return image_source(value)
     if tag == "a" and value.lstrip().lower().startswith("data:"):
         return None
+    if (shape := ATTRIBUTE_VALUES.get(name)) is not None:
+        return value if shape.match(value) else None
     if name == "span" or name in SPANS:
         return value if value.isdecimal() else None
     return value
 
 
-def _image_source(value: str) -> str | None:
+def image_source(value: str) -> str | None:
+    """Return the address of an image that may be stored, without the host, or None."""
     if (match := IMAGE_URL.match(value)) is not None:
         return match[1]
     return value if len(value) <= MAX_DATA_URI_CHARACTERS and DATA_URI.match(value) else None
@@ -66,6 +95,7 @@ _cleaner = nh3.Cleaner(
     tags=ALLOWED_TAGS,
     clean_content_tags={"script", "style", "svg", "math", "template", "noscript", "iframe", "object"},
     attributes=ALLOWED_ATTRIBUTES,
+    allowed_classes=ALLOWED_CLASSES,
     attribute_filter=_keep_attribute,
     filter_style_properties={"text-align"},
     url_schemes={"http", "https", "mailto", "data"},
@@ -73,62 +103,66 @@ _cleaner = nh3.Cleaner(
 )
 
 
-class _Bounds(HTMLParser):
-    """Finds the reason why a sanitised, hence well-formed, text is too large to lay out."""
+def _measure(html: str) -> tuple[int, int]:
+    """Return roughly how deep ``html`` nests and how many elements a parser adds to it, fast.
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open_elements = 0
-        self.rows: list[int] = []
-        self.problem = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID_ELEMENTS:
-            self.open_elements += 1
-        if self.open_elements > MAX_DEPTH:
-            self.problem = f"nests elements more than {MAX_DEPTH} deep"
-        if tag == "table":
-            self.rows.append(0)
-        elif tag == "tr" and self.rows:
-            self._count_row()
-        self._check_spans(attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID_ELEMENTS:
-            self.open_elements -= 1
-        if tag == "table" and self.rows:
-            self.rows.pop()
-
-    def _count_row(self) -> None:
-        self.rows[-1] += 1
-        if self.rows[-1] > MAX_TABLE_ROWS:
-            self.problem = (
-                f"has a table of more than {MAX_TABLE_ROWS:,} rows; split it or attach the data elsewhere"
-            )
-
-    def _check_spans(self, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if (name in SPANS or name == "span") and int(value or 1) > MAX_SPAN:
-                self.problem = f"has a table cell with {name}={value}; at most {MAX_SPAN} is allowed"
-
-
-def _raw_depth(html: str) -> int:
-    """Return roughly how deep ``html`` nests, fast: parsing it costs the square of its depth."""
-    depth = deepest = 0
-    for match in START_OR_END_TAG.finditer(html):
-        if match[2].lower() not in VOID_ELEMENTS | SELF_CLOSING:
-            depth = max(0, depth - 1) if match[1] else depth + 1
+    Parsing costs the square of the depth, and a block opens again what was left open before, such as ``<b>``.
+    """
+    depth = deepest = unclosed = reopened = 0
+    for end, tag in START_OR_END_TAG.findall(html.lower()):
+        if tag in REOPENED:
+            unclosed = max(0, unclosed - 1) if end else unclosed + 1
+        else:
+            reopened += unclosed
+        if tag not in DEPTHLESS:
+            depth = max(0, depth - 1) if end else depth + 1
             deepest = max(deepest, depth)
-    return deepest
+    return deepest, reopened
 
 
 def _problem(html: str) -> str:
-    bounds = _Bounds()
-    for start in range(0, len(html), 65_536):
-        bounds.feed(html[start : start + 65_536])
-        if bounds.problem:
-            break
-    return bounds.problem
+    """Return why a sanitised, hence well-formed, text is too large to lay out, or an empty text."""
+    depth, rows = 0, list[int]()
+    for match in WELL_FORMED_TAG.finditer(html):
+        is_end, tag, attributes = match[1], match[2], match[3]
+        if tag not in VOID_ELEMENTS:
+            depth += -1 if is_end else 1
+        if depth > MAX_DEPTH:
+            return f"nests elements more than {MAX_DEPTH} deep"
+        if tag == "table":
+            rows = rows[:-1] if is_end else [*rows, 0]
+        elif tag == "tr" and rows and not is_end:
+            rows[-1] += 1
+        if rows and rows[-1] > MAX_TABLE_ROWS:
+            return f"has a table of more than {MAX_TABLE_ROWS:,} rows; split it or attach the data elsewhere"
+        if "span" in attributes and (problem := _span_problem(attributes)):
+            return problem
+    return ""
+
+
+def _span_problem(attributes: str) -> str:
+    for name, value in SPAN_ATTRIBUTE.findall(attributes):
+        if int(value or 1) > MAX_SPAN:
+            return f"has a table cell with {name}={value}; at most {MAX_SPAN} is allowed"
+    return ""
+
+
+def printable_text(html: str) -> str:
+    """Return ``html`` without NUL and lone surrogates: not every database stores them, and neither can be drawn."""
+    return html.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def require_parseable(html: str) -> None:
+    """Raise ValidationError with the exceeded limit if a parser would need too long for ``html``."""
+    if len(html) > MAX_SECTION_CHARACTERS:
+        raise ValidationError(
+            f"is {len(html):,} characters long; at most {MAX_SECTION_CHARACTERS:,} are allowed."
+        )
+    depth, reopened = _measure(html)
+    if depth > MAX_RAW_DEPTH:
+        raise ValidationError(f"nests elements more than {MAX_DEPTH} deep.")
+    if reopened > MAX_REOPENED:
+        raise ValidationError("leaves elements such as <b> or <i> open; close each one where its text ends.")
 
 
 def clean_html(html: str) -> str:
@@ -136,14 +170,13 @@ def clean_html(html: str) -> str:
 
     Raises ValidationError with a sentence that names the exceeded limit.
     """
-    if len(html) > MAX_SECTION_CHARACTERS:
-        raise ValidationError(
-            f"is {len(html):,} characters long; at most {MAX_SECTION_CHARACTERS:,} are allowed."
-        )
-    # Not every database stores NUL and lone surrogates, and neither can be drawn.
-    text = html.replace("\0", "").encode("utf-8", "replace").decode()
-    if _raw_depth(text) > MAX_RAW_DEPTH:
-        raise ValidationError(f"nests elements more than {MAX_DEPTH} deep.")
+    text = printable_text(html)
+    require_parseable(text)
+    return sanitise(text)
+
+
+def sanitise(text: str) -> str:
+    """Return a parseable text with only what a report needs; raises ValidationError with the exceeded limit."""
     clean = IMAGE_WITHOUT_ALT.sub('<img alt=""', _cleaner.clean(text))
     if problem := _problem(clean):
         raise ValidationError(f"{problem}.")
@@ -161,7 +194,7 @@ def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[
     cleaned: dict[str, str] = {}
     for key, html in sections.items():
         try:
-            cleaned[str(key)] = clean_html(_require_text(html))
+            cleaned[str(key)] = clean_html(require_text(html))
         except ValidationError as error:
             errors.append(f"Section “{key}” {error.messages[0]}")
     if errors:
@@ -169,7 +202,8 @@ def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[
     return cleaned
 
 
-def _require_text(html: object) -> str:
+def require_text(html: object) -> str:
+    """Return ``html``. Raises ValidationError if it is no text."""
     if not isinstance(html, str):
         raise ValidationError("must be a string of HTML.")
     return html

@@ -1,0 +1,99 @@
+"""Turn what editors and clipboards send into our own small HTML, sanitise it, and say what was lost.
+
+This is the one way in which a text becomes a section: the API, imports and the sample data call it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+
+from documents.content.normalising import (
+    blocks,
+    embeds,
+    flat_lists,
+    headings,
+    inline,
+    lists,
+    sources,
+    tables,
+    tasks,
+    wrappers,
+)
+from documents.content.normalising.anchors import Anchors
+from documents.content.normalising.losses import Losses, Warning
+from documents.content.normalising.parse import parse
+from documents.content.normalising.tree import serialise
+from documents.models import document_types, richtext
+
+__all__ = ["NormalisedSections", "NormalisedText", "Warning", "normalise_html", "normalise_sections"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NormalisedText:
+    """A text as it is stored, and what its author should know of it."""
+
+    html: str
+    warnings: tuple[Warning, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NormalisedSections:
+    """The sections of a document as they are stored, by key, and what their author should know of them."""
+
+    sections: dict[str, str]
+    warnings: tuple[Warning, ...] = ()
+
+
+def normalise_html(html: str, section: str = "") -> NormalisedText:
+    """Return a text in our own HTML, sanitised. Raises ValidationError with the limit that it exceeds."""
+    text = richtext.printable_text(html)
+    richtext.require_parseable(text)
+    losses = Losses()
+    written = _normalise(text, losses)
+    return NormalisedText(html=richtext.sanitise(written), warnings=losses.warnings(section))
+
+
+def normalise_sections(
+    kind: document_types.DocumentType, sections: object, stored: Mapping[str, str] | None = None
+) -> NormalisedSections:
+    """Return sections as they are stored; those that equal the ``stored`` ones stay as they are.
+
+    Raises ValidationError under ``sections`` with a message for each unknown key and each invalid section.
+    """
+    if not isinstance(sections, dict):
+        raise ValidationError({"sections": "Send an object: {section key: HTML}."})
+    errors = list(document_types.section_errors(kind, sections).values())
+    texts: dict[str, str] = {}
+    warnings: list[Warning] = []
+    for key, html in sections.items():
+        if stored and html == stored.get(key):
+            texts[key] = html
+            continue
+        try:
+            text = normalise_html(richtext.require_text(html), str(key))
+        except ValidationError as error:
+            errors.append(f"Section “{key}” {error.messages[0]}")
+        else:
+            texts[str(key)] = text.html
+            warnings.extend(text.warnings)
+    if errors:
+        raise ValidationError({"sections": errors})
+    return NormalisedSections(sections=texts, warnings=tuple(warnings))
+
+
+def _normalise(html: str, losses: Losses) -> str:
+    source = sources.recognise(html)
+    fragment = parse(html)
+    root = fragment.root
+    wrappers.tidy(root, losses)
+    tasks.mark(root)
+    embeds.replace(root, losses)
+    flat_lists.nest(root, fragment.sheet)
+    headings.relevel(root, source)
+    lists.tidy(root)
+    anchors = Anchors(root)
+    inline.rebuild(root, anchors, losses)
+    tables.tidy(root, losses)
+    blocks.finish(root, anchors)
+    return serialise(root)

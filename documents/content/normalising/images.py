@@ -1,0 +1,54 @@
+"""Say what becomes of an image: kept, or missing, and then what its author can do."""
+
+import re
+from urllib.parse import unquote
+
+from documents.content.normalising.losses import Losses
+from documents.content.normalising.tree import Element
+from documents.models import richtext
+
+MAX_NAME_CHARACTERS = 60
+UPLOAD = "upload it under Images and put it into the text again"
+BROWSER_ADDRESS = re.compile(r"^(?:blob|cid|content|webkit-fake-url|x-apple-[\w-]+):", re.IGNORECASE)
+
+
+def keep(image: Element, losses: Losses) -> Element | None:
+    """Return the image to store, without an address if it cannot be printed, or None for a spacer."""
+    attributes = image.attributes
+    if _is_spacer(attributes):
+        return None
+    address = (attributes.get("src") or attributes.get("o:href") or "").strip()
+    alt, name = " ".join(attributes.get("alt", "").split()), _name(attributes, address)
+    stored = richtext.image_source(address) if address else None
+    if stored is not None:
+        return Element("img", {"src": stored, "alt": alt})
+    if not address and "title" in attributes:  # told already, when it was stored
+        return Element("img", {"alt": alt, "title": attributes["title"]})
+    losses.add(_reason(address, name))
+    return Element("img", {"alt": alt, "title": name})
+
+
+def _is_spacer(attributes: dict[str, str]) -> bool:
+    return {attributes.get("width"), attributes.get("height")} <= {"0", "1"}
+
+
+def _name(attributes: dict[str, str], address: str) -> str:
+    """Return what an author knows an image by: its file, or else its alternative text."""
+    is_data = address.lower().startswith("data:")
+    path = "" if is_data else unquote(re.split(r"[?#]", address)[0]).replace("\\", "/")
+    name = path.rstrip("/").rpartition("/")[2] or attributes.get("title") or attributes.get("alt") or "image"
+    return " ".join(name.split())[:MAX_NAME_CHARACTERS]
+
+
+def _reason(address: str, name: str) -> str:
+    """Return a sentence about an image that cannot be printed."""
+    scheme = address.partition(":")[0].lower()
+    if scheme == "data" and len(address) > richtext.MAX_DATA_URI_CHARACTERS:
+        return f"the image “{name}” is missing: it is too large to be part of the text; {UPLOAD}"
+    if scheme == "data":
+        return f"the image “{name}” is missing: it is not PNG, JPEG, GIF or WebP; save it as one of them and {UPLOAD}"
+    if scheme in {"http", "https"} or address.startswith("//"):
+        return f"the image “{name}” is missing: it is on another site; save it and {UPLOAD}"
+    if scheme == "file" or BROWSER_ADDRESS.match(address) or re.match(r"^[a-z]$", scheme):
+        return f"the image “{name}” is missing: it stayed on the computer it was copied from; {UPLOAD}"
+    return f"the image “{name}” is missing; {UPLOAD}"

@@ -1,0 +1,169 @@
+"""Put lists in order: nested lists into the item before them, tasks into lists of tasks, numbers as written."""
+
+from documents.content.normalising.list_items import STYLE_TYPES
+from documents.content.normalising.tasks import DONE, OPEN
+from documents.content.normalising.tree import LISTS, Element, Node, elements_in, is_blank
+
+TASKS = "tasks"
+TYPES = frozenset("1aAiI")
+LIST_CLASSES = ("outline", "unmarked", TASKS)
+MAX_NUMBER = 999_999
+
+
+def tidy(root: Element) -> None:
+    """Repair the lists in ``root``, from the inside out."""
+    for child in elements_in(root):
+        tidy(child)
+    _wrap_orphans(root)
+    _split_task_lists(root)
+    if root.tag in LISTS:
+        _adopt(root)
+        _number(root)
+
+
+def _wrap_orphans(parent: Element) -> None:
+    """Put items that are in no list into one."""
+    if parent.tag in LISTS or not any(child.tag == "li" for child in elements_in(parent)):
+        return
+    children: list[Node] = []
+    for child in parent.children:
+        if isinstance(child, Element) and child.tag == "li":
+            last = children[-1] if children else ""
+            if not (isinstance(last, Element) and last.tag == "ul" and last.attributes.get("class") == "orphans"):
+                last = Element("ul", {"class": "orphans"})
+                children.append(last)
+            last.children.append(child)
+        else:
+            children.append(child)
+    parent.children = children
+
+
+def _adopt(container: Element) -> None:
+    """Make each child an item, and put a list without an item of its own into the item before it."""
+    items: list[Node] = []
+    for child in container.children:
+        previous = next((item for item in reversed(items) if isinstance(item, Element)), None)
+        if isinstance(child, str):
+            _keep_text(child, items)
+        elif child.tag in LISTS:
+            _nest(child, previous, items)
+        elif child.tag != "li":
+            if not is_blank(child):
+                items.append(Element("li", children=[child]))
+        elif (inner := _only_lists(child)) and not _is_task(child):
+            for nested in inner:
+                _nest(nested, previous, items)
+                previous = next((item for item in reversed(items) if isinstance(item, Element)), None)
+        else:
+            items.append(child)
+    container.children = items
+
+
+def _keep_text(text: str, items: list[Node]) -> None:
+    if text.strip():
+        items.append(Element("li", children=[text]))
+    elif not items or isinstance(items[-1], Element):
+        items.append(text)
+
+
+def _nest(nested: Element, previous: Element | None, items: list[Node]) -> None:
+    """Put a list into the item before it; without one, its items move up."""
+    if previous is None:
+        items.extend(nested.children)
+        return
+    last = previous.children[-1] if previous.children else ""
+    if isinstance(last, Element) and last.tag == nested.tag and _kind(last) == _kind(nested):
+        last.children.extend(nested.children)
+    else:
+        previous.children.append(nested)
+
+
+def _kind(container: Element) -> tuple[str, str]:
+    return container.attributes.get("type", ""), container.attributes.get("class", "")
+
+
+def _only_lists(item: Element) -> list[Element]:
+    """Return the lists of an item that has nothing else, as Lexical writes nested lists."""
+    inner = []
+    for child in item.children:
+        if isinstance(child, Element) and child.tag in LISTS:
+            inner.append(child)
+        elif not is_blank(child):
+            return []
+    return inner
+
+
+def _is_task(item: Element) -> bool:
+    return item.has_class(DONE, OPEN)
+
+
+def _split_task_lists(parent: Element) -> None:
+    """Make lists of tasks, apart from the items of the same list that are none."""
+    children: list[Node] = []
+    for child in parent.children:
+        if isinstance(child, Element) and child.tag in LISTS and any(map(_is_task, elements_in(child))):
+            children.extend(_runs(child))
+        else:
+            children.append(child)
+    parent.children = children
+
+
+def _runs(container: Element) -> list[Element]:
+    runs: list[Element] = []
+    for child in container.children:
+        if not isinstance(child, Element):
+            continue
+        is_task = _is_task(child)
+        tag = "ul" if is_task else container.tag
+        if not runs or runs[-1].has_class(TASKS) != is_task:
+            attributes = {**container.attributes, "class": TASKS} if is_task else dict(container.attributes)
+            runs.append(Element(tag, attributes, container.style))
+        runs[-1].children.append(child)
+    return runs
+
+
+def _number(container: Element) -> None:
+    """Write type, start and values as far as they change what is printed."""
+    attributes = container.attributes
+    kept = {"class": name for name in LIST_CLASSES if container.has_class(name)}
+    kept |= {name: attributes[name] for name in ("id", "dir", "lang") if name in attributes}
+    items = [child for child in elements_in(container) if child.tag == "li"]
+    if container.tag == "ul":
+        for item in items:
+            item.attributes.pop("value", None)
+    else:
+        kept |= _ordered_attributes(container, items)
+    container.attributes = kept
+
+
+def _ordered_attributes(container: Element, items: list[Element]) -> dict[str, str]:
+    attributes = container.attributes
+    written = attributes.get("type") or STYLE_TYPES.get(container.style.get("list-style-type", ""), "")
+    kept = {"type": written} if written in TYPES - {"1"} else {}
+    is_reversed = "reversed" in attributes
+    start = _to_number(attributes.get("start", ""))
+    if start is None:
+        start = len(items) if is_reversed else 1
+    if start != 1:
+        kept["start"] = str(start)
+    _keep_values(items, start, step=-1 if is_reversed else 1)
+    return kept
+
+
+def _keep_values(items: list[Element], start: int, step: int) -> None:
+    """Keep the values that the printer would not count by itself; it only counts up."""
+    number, counted = start - step, start - 1
+    for item in items:
+        value = _to_number(item.attributes.pop("value", ""))
+        number = number + step if value is None else value
+        counted += 1
+        if number != counted:
+            item.attributes["value"] = str(number)
+            counted = number
+
+
+def _to_number(text: str) -> int | None:
+    digits = text.strip().removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal()) or int(digits[:9]) > MAX_NUMBER:
+        return None
+    return int(text.strip()[:10])

@@ -1,0 +1,34 @@
+"""What an author loses, in sentences that say what to do."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warning:  # noqa: A001 -- the word of the API
+    """Something in a section that is not printed, or not as it was, and how often."""
+
+    section: str
+    what: str
+    count: int
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as the API does."""
+        return {"section": self.section, "what": self.what, "count": self.count}
+
+
+class Losses:
+    """Counts what is lost while one section is normalised."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, what: str) -> None:
+        """Count a loss."""
+        self._counts[what] += 1
+
+    def warnings(self, section: str) -> tuple[Warning, ...]:
+        """Return the losses of a section in the order in which they were found."""
+        return tuple(
+            Warning(section=section, what=what, count=count) for what, count in self._counts.items()
+        )

@@ -1,0 +1,152 @@
+"""Parse HTML once, by HTML5's rules, into a tree without what no reader sees."""
+
+import re
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from documents.content.normalising import css
+from documents.content.normalising.tree import Element, Run, Wrap, Wraps
+from documents.models import richtext
+
+MAX_PARSED_DEPTH = 120
+INVISIBLE = frozenset(
+    {
+        *("base", "head", "link", "meta", "noframes", "noscript", "script", "style", "template", "title", "xml"),
+        *("area", "param", "rp", "datalist"),
+        *("w:sdtpr", "w:worddocument", "w:latentstyles", "o:officedocumentsettings", "o:shapedefaults"),
+        *("v:shapetype", "v:formulas", "v:stroke", "v:path", "o:lock", "annotation", "annotation-xml"),
+    }
+)
+ALIASES = {
+    **{"strike": "s", "acronym": "abbr", "tt": "code", "samp": "code", "var": "em", "dir": "ul", "menu": "ul"},
+    **dict.fromkeys(("address", "article", "aside", "center", "fieldset", "footer", "form", "header"), "div"),
+    **dict.fromkeys(("hgroup", "legend", "main", "nav", "section", "search", "optgroup"), "div"),
+    **dict.fromkeys(("listing", "plaintext", "xmp"), "pre"),
+}
+# Classes of pages that the browser draws for itself, or that say what a screen reader should not.
+HIDDEN_CLASSES = ("katex-html", "ql-ui", "MJX_Assistive_MathML_hidden", "Apple-interchange-newline")
+XML_NAME = re.compile(r"<\?xml[^>]*>")
+# Elements that only say how their content looks, unless an attribute or a style says that they are more.
+WRAPPING = frozenset(
+    {
+        *("b", "big", "blink", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd", "mark", "nobr"),
+        *("s", "small", "span", "strong", "sub", "sup", "u"),
+    }
+)
+ATTRIBUTES = frozenset(
+    {
+        *("__lexicallisttype", "align", "alt", "alttext", "aria-checked", "aria-level", "aria-roledescription"),
+        *("bgcolor", "checked", "class", "color", "colspan", "data", "data-aria-level", "data-checked"),
+        *("data-latex", "data-list", "data-listid", "data-src", "data-type", "data-value", "dir", "height"),
+        *("hidden", "href", "id", "lang", "name", "o:href", "reversed", "role", "rowspan", "scope", "selected"),
+        *("span", "src", "start", "title", "type", "url", "value", "width"),
+    }
+)
+RUN_CLASSES = re.compile(r"\b(?:x_)?(?:Mso|mso|ql-|EOP\b|checkbox|katex-html)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A parsed text: ``root`` is its body."""
+
+    root: Element
+    sheet: css.Stylesheet
+
+
+def parse(html: str) -> Fragment:
+    """Return the tree of a text. Raises ValidationError if it nests too deep."""
+    parser = LexborHTMLParser(XML_NAME.sub("", html))
+    sheet = css.parse_stylesheet(node.text(deep=True) for node in parser.css("style"))
+    root = Element("body")
+    if parser.body is not None:
+        _Copier(sheet).copy_children(parser.body, root)
+    return Fragment(root=root, sheet=sheet)
+
+
+class _Copier:
+    """Copies the parser's tree, without recursion and without the elements that only wrap."""
+
+    def __init__(self, sheet: css.Stylesheet) -> None:
+        self._sheet = sheet
+        self._wraps: dict[tuple[int, str, int], Wraps] = {}
+        self._alive: list[object] = []  # what the keys of ``_wraps`` are the ids of
+
+    def copy_children(self, body: LexborNode, root: Element) -> None:
+        """Copy what is in ``body``; ``waiting`` are the next nodes, each with its parent and what it is wrapped in."""
+        waiting: list[tuple[LexborNode | None, Element, Wraps]] = [(body.first_child, root, ())]
+        while waiting:
+            node, parent, wraps = waiting.pop()
+            if node is None:
+                continue
+            waiting.append((node.next, parent, wraps))
+            if len(waiting) > MAX_PARSED_DEPTH:
+                raise ValidationError(f"nests elements more than {richtext.MAX_DEPTH} deep.")
+            tag = node.tag or ""
+            if tag == "-text":
+                text = node.text_content or ""
+                parent.children.append(Run(text, wraps) if wraps else text)
+            elif tag[0] != "-" and tag not in INVISIBLE:
+                self._copy_element(tag, node, parent, wraps, waiting)
+
+    def _copy_element(
+        self,
+        tag: str,
+        node: LexborNode,
+        parent: Element,
+        wraps: Wraps,
+        waiting: list[tuple[LexborNode | None, Element, Wraps]],
+    ) -> None:
+        attributes, style = self._read(tag, node)
+        if _is_hidden(attributes, style):
+            return
+        if tag in WRAPPING and not attributes and "mso-list" not in style and "mso-element" not in style:
+            waiting.append((node.first_child, parent, self._wrapped(wraps, tag, style)))
+            return
+        element = Element(ALIASES.get(tag, tag), attributes, style, wraps=wraps)
+        parent.children.append(element)
+        waiting.append((node.first_child, element, ()))
+
+    def _wrapped(self, wraps: Wraps, tag: str, style: css.Style) -> Wraps:
+        """Return the wraps with one more; equal ones are one object, so that runs are compared fast."""
+        if not style and tag in {"span", "font", "nobr", "blink", "big"}:
+            return wraps
+        key = id(wraps), tag, id(style)
+        if key not in self._wraps:
+            self._alive += (wraps, style)
+            self._wraps[key] = (*wraps, Wrap(tag, style))
+        return self._wraps[key]
+
+    def _read(self, tag: str, node: LexborNode) -> tuple[dict[str, str], css.Style]:
+        """Return the attributes and the style of an element, as far as they mean something."""
+        attributes, style_text = {}, ""
+        for name, value in node.attributes.items():
+            if name == "style":
+                style_text = value or ""
+            elif name in ATTRIBUTES and not _says_nothing(tag, name, value or ""):
+                attributes[name] = value or ""
+        classes = attributes.get("class", "")
+        if classes and self._sheet.classes:
+            style = css.merge(self._sheet.style_of(tag, classes.split()), style_text)
+        else:
+            style = css.parse_declarations(style_text)
+        if tag in WRAPPING and classes and not RUN_CLASSES.search(classes):
+            del attributes["class"]
+        if "color" in attributes:
+            style = css.merge({"color": attributes.pop("color")}, style_text)
+        return attributes, css.merge({"text-align": "center"}, style_text) if tag == "center" else style
+
+
+def _says_nothing(tag: str, name: str, value: str) -> bool:
+    if name == "lang":
+        return value.lower().startswith("en") or not value
+    if name == "dir":
+        return value.lower() != "rtl"
+    return tag in WRAPPING and name in {"data-type", "type", "value", "data-list"}
+
+
+def _is_hidden(attributes: dict[str, str], style: css.Style) -> bool:
+    if style.get("display") == "none" or style.get("mso-hide") == "all" or "hidden" in attributes:
+        return True
+    return "class" in attributes and any(name in attributes["class"].split() for name in HIDDEN_CLASSES)
