@@ -15,18 +15,18 @@ from documents.content.normalising import (
     headings,
     inline,
     lists,
+    parse,
     sources,
     tables,
     tasks,
     wrappers,
 )
 from documents.content.normalising.anchors import Anchors
-from documents.content.normalising.losses import Losses, Warning
-from documents.content.normalising.parse import parse
+from documents.content.normalising.losses import Losses, TextWarning
 from documents.content.normalising.tree import serialise
 from documents.models import document_types, richtext
 
-__all__ = ["NormalisedSections", "NormalisedText", "Warning", "normalise_html", "normalise_sections"]
+__all__ = ["NormalisedSections", "NormalisedText", "TextWarning", "normalise_html", "normalise_sections"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +34,7 @@ class NormalisedText:
     """A text as it is stored, and what its author should know of it."""
 
     html: str
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[TextWarning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ class NormalisedSections:
     """The sections of a document as they are stored, by key, and what their author should know of them."""
 
     sections: dict[str, str]
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[TextWarning, ...] = ()
 
 
 def normalise_html(html: str, section: str = "") -> NormalisedText:
@@ -65,7 +65,7 @@ def normalise_sections(
         raise ValidationError({"sections": "Send an object: {section key: HTML}."})
     errors = list(document_types.section_errors(kind, sections).values())
     texts: dict[str, str] = {}
-    warnings: list[Warning] = []
+    warnings: list[TextWarning] = []
     for key, html in sections.items():
         if stored and html == stored.get(key):
             texts[key] = html
@@ -84,7 +84,7 @@ def normalise_sections(
 
 def _normalise(html: str, losses: Losses) -> str:
     source = sources.recognise(html)
-    fragment = parse(html)
+    fragment = parse.parse(html)
     root = fragment.root
     wrappers.tidy(root, losses)
     tasks.mark(root)

@@ -20,9 +20,15 @@ MAX_INDENT = 8
 EDITOR_INDENT_PIXELS = 40.0
 HANGING = "hanging"
 KEPT = {
-    **{"ol": ("class", "start", "type"), "ul": ("class",), "li": ("value",), "col": ("span", "width")},
-    **{"colgroup": ("span",), "img": ("src", "alt", "title"), "a": ("href", "id", "title")},
-    **{"td": ("colspan", "rowspan"), "th": ("colspan", "rowspan", "scope")},
+    "ol": ("class", "start", "type"),
+    "ul": ("class",),
+    "li": ("value",),
+    "col": ("span", "width"),
+    "colgroup": ("span",),
+    "img": ("src", "alt", "title"),
+    "a": ("href", "id", "title"),
+    "td": ("colspan", "rowspan"),
+    "th": ("colspan", "rowspan", "scope"),
 }
 INLINE_KEPT = ("lang", "dir", "title")
 
@@ -64,7 +70,9 @@ def _alignment(element: Element) -> str:
 def _attributes(element: Element, anchors: Anchors) -> dict[str, str]:
     if not element.attributes and not element.style:
         return {}
-    kept = {name: element.attributes[name] for name in KEPT.get(element.tag, ()) if name in element.attributes}
+    kept = {
+        name: element.attributes[name] for name in KEPT.get(element.tag, ()) if name in element.attributes
+    }
     if element.tag not in BLOCKS:
         return kept | {name: element.attributes[name] for name in INLINE_KEPT if name in element.attributes}
     if element.tag == "li" and (state := next((s for s in (DONE, OPEN) if element.has_class(s)), "")):

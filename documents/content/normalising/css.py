@@ -11,7 +11,14 @@ MEANINGFUL = frozenset(
         *("font-style", "font-weight", "list-style-type", "margin", "margin-inline-start", "margin-left"),
         *("mso-element", "mso-hide", "mso-level-number-format", "mso-level-start-at", "mso-list"),
         *("mso-outline-level", "padding-inline-start", "padding-left", "text-align", "text-decoration"),
-        *("page-break-before", "text-decoration-line", "text-indent", "vertical-align", "white-space", "width"),
+        *(
+            "page-break-before",
+            "text-decoration-line",
+            "text-indent",
+            "vertical-align",
+            "white-space",
+            "width",
+        ),
     }
 )
 RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
@@ -20,18 +27,42 @@ SELECTOR = re.compile(r"^([a-z0-9]*)\.([\w-]+)$", re.IGNORECASE)
 LIST_LEVEL = re.compile(r"@list\s+l(\d+):level(\d+)", re.IGNORECASE)
 LENGTH = re.compile(r"^(-?\d*\.?\d+)(px|pt|pc|in|cm|mm|em|rem|ex|ch)?$")
 PIXELS_PER_UNIT = {
-    **{"px": 1.0, "pt": 4 / 3, "pc": 16.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4},
-    **{"em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0},
+    "px": 1.0,
+    "pt": 4 / 3,
+    "pc": 16.0,
+    "in": 96.0,
+    "cm": 96 / 2.54,
+    "mm": 96 / 25.4,
+    "em": 16.0,
+    "rem": 16.0,
+    "ex": 8.0,
+    "ch": 8.0,
 }
 HEX_COLOUR = re.compile(r"#([0-9a-f]{6}|[0-9a-f]{3})\b")
 RGB_COLOUR = re.compile(r"rgba?\(\s*(\d+)[,\s]+(\d+)[,\s]+(\d+)(?:[,/\s]+([\d.]+%?))?")
 NAMED_COLOURS = {
-    **{"yellow": (255, 255, 0), "lime": (0, 255, 0), "aqua": (0, 255, 255), "cyan": (0, 255, 255)},
-    **{"fuchsia": (255, 0, 255), "magenta": (255, 0, 255), "red": (255, 0, 0), "blue": (0, 0, 255)},
-    **{"green": (0, 128, 0), "orange": (255, 165, 0), "silver": (192, 192, 192), "gray": (128, 128, 128)},
-    **{"grey": (128, 128, 128), "lightgrey": (211, 211, 211), "lightgray": (211, 211, 211)},
-    **{"purple": (128, 0, 128), "teal": (0, 128, 128), "maroon": (128, 0, 0), "navy": (0, 0, 128)},
-    **{"white": (255, 255, 255), "black": (0, 0, 0), "pink": (255, 192, 203)},
+    "yellow": (255, 255, 0),
+    "lime": (0, 255, 0),
+    "aqua": (0, 255, 255),
+    "cyan": (0, 255, 255),
+    "fuchsia": (255, 0, 255),
+    "magenta": (255, 0, 255),
+    "red": (255, 0, 0),
+    "blue": (0, 0, 255),
+    "green": (0, 128, 0),
+    "orange": (255, 165, 0),
+    "silver": (192, 192, 192),
+    "gray": (128, 128, 128),
+    "grey": (128, 128, 128),
+    "lightgrey": (211, 211, 211),
+    "lightgray": (211, 211, 211),
+    "purple": (128, 0, 128),
+    "teal": (0, 128, 128),
+    "maroon": (128, 0, 0),
+    "navy": (0, 0, 128),
+    "white": (255, 255, 255),
+    "black": (0, 0, 0),
+    "pink": (255, 192, 203),
 }
 MIN_LARGE_PIXELS = 30.0  # Google Docs writes a title as a paragraph of 26 points
 SYMBOL_FONTS = ("symbol", "wingdings", "webdings")
@@ -107,7 +138,9 @@ def _is_usual(name: str, value: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _merge(rules: tuple[tuple[str, str], ...], text: str) -> Style:
-    return _shared({**{name: value for name, value in rules if not _is_usual(name, value)}, **parse_declarations(text)})
+    return _shared(
+        {**{name: value for name, value in rules if not _is_usual(name, value)}, **parse_declarations(text)}
+    )
 
 
 def merge(rules: Mapping[str, str], text: str) -> Style:

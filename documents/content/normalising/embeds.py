@@ -139,7 +139,15 @@ def _ruby(reading: Element, losses: Losses) -> list[Node]:
 
 
 REPLACEMENTS: dict[str, Replacement] = {
-    **{"img": _image, "v:imagedata": _image, "picture": _picture, "svg": _drawing, "math": _math},
+    "img": _image,
+    "v:imagedata": _image,
+    "picture": _picture,
+    "svg": _drawing,
+    "math": _math,
     **dict.fromkeys(("iframe", "video", "audio", "embed", "object", "oembed"), _media),
-    **{"input": _field, "select": _select, "details": _details, "rt": _ruby, "canvas": _drawing},
+    "input": _field,
+    "select": _select,
+    "details": _details,
+    "rt": _ruby,
+    "canvas": _drawing,
 }

@@ -177,6 +177,11 @@ def _items_of(node: Node, sheet: Stylesheet) -> list[Item] | None:
         return None
     if node.tag in LISTS:
         return list_items.items_of_flat_list(node)
-    if node.tag in list_items.PARAGRAPHS and (item := list_items.word_item(node, sheet)) is not None:
+    is_described = bool(node.style) or "class" in node.attributes
+    if (
+        is_described
+        and node.tag in list_items.PARAGRAPHS
+        and (item := list_items.word_item(node, sheet)) is not None
+    ):
         return [item]
     return None

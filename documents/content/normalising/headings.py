@@ -47,18 +47,22 @@ def _level(element: Element, source: Source) -> int | None:
         return int(element.tag[1])
     if element.tag not in {"p", "div"}:
         return None
+    if source is Source.GOOGLE_DOCS and _is_large(element):
+        return TITLE_LEVEL
+    return _level_by_attributes(element) if element.attributes or element.style else None
+
+
+def _level_by_attributes(element: Element) -> int | None:
     if element.attributes.get("role") == "heading":
         return _number(element.attributes.get("aria-level", "2"))
     if element.has_class("MsoTitle"):
         return TITLE_LEVEL
     if element.has_class("MsoSubtitle"):
         return SUBTITLE_LEVEL
-    for name in element.classes:
+    for name in element.classes if "class" in element.attributes else ():
         if match := WORD_HEADING.match(name):
             return int(match[1])
-    if (outline := _number(element.style.get("mso-outline-level", ""))) is not None:
-        return outline
-    return TITLE_LEVEL if source is Source.GOOGLE_DOCS and _is_large(element) else None
+    return _number(element.style.get("mso-outline-level", ""))
 
 
 def _number(text: str) -> int | None:

@@ -22,8 +22,6 @@ def keep(image: Element, losses: Losses) -> Element | None:
     stored = richtext.image_source(address) if address else None
     if stored is not None:
         return Element("img", {"src": stored, "alt": alt})
-    if not address and "title" in attributes:  # told already, when it was stored
-        return Element("img", {"alt": alt, "title": attributes["title"]})
     losses.add(_reason(address, name))
     return Element("img", {"alt": alt, "title": name})
 
@@ -35,6 +33,8 @@ def _is_spacer(attributes: dict[str, str]) -> bool:
 def _name(attributes: dict[str, str], address: str) -> str:
     """Return what an author knows an image by: its file, or else its alternative text."""
     is_data = address.lower().startswith("data:")
+    if not address and "title" in attributes:
+        return attributes["title"]
     path = "" if is_data else unquote(re.split(r"[?#]", address)[0]).replace("\\", "/")
     name = path.rstrip("/").rpartition("/")[2] or attributes.get("title") or attributes.get("alt") or "image"
     return " ".join(name.split())[:MAX_NAME_CHARACTERS]

@@ -11,7 +11,6 @@ from documents.content.normalising.tree import (
     HEADINGS,
     LISTS,
     Element,
-    Node,
     Wrap,
     Wraps,
     elements_in,
@@ -26,10 +25,18 @@ QUILL_INDENT = re.compile(r"^ql-indent-(\d)$")
 MAX_LEVEL = 12
 INDENT_PIXELS = 48.0  # of a level, in word processors: half an inch
 STYLE_TYPES = {
-    **{"lower-alpha": "a", "lower-latin": "a", "upper-alpha": "A", "upper-latin": "A"},
-    **{"lower-roman": "i", "upper-roman": "I", "decimal": "1", "decimal-leading-zero": "1"},
+    "lower-alpha": "a",
+    "lower-latin": "a",
+    "upper-alpha": "A",
+    "upper-latin": "A",
+    "lower-roman": "i",
+    "upper-roman": "I",
+    "decimal": "1",
+    "decimal-leading-zero": "1",
 }
 WORD_TYPES = {"alpha-lower": "a", "alpha-upper": "A", "roman-lower": "i", "roman-upper": "I"}
+ITEM_ATTRIBUTES = frozenset({"align", "class", "dir", "id", "lang"})
+POSITIONS = frozenset({"mso-list", "margin", "margin-left", "text-indent", "padding-left"})
 PARAGRAPHS = frozenset({"p", "div", *HEADINGS})
 
 
@@ -73,12 +80,9 @@ def _as_list_item(block: Element) -> Element:
         return Element("li", children=[block])
     if any(name.startswith("MsoHeading") for name in block.classes):
         return Element("li", children=[block])
-    kept = {name: block.attributes[name] for name in ("align", "dir", "id", "class") if name in block.attributes}
-    style = {name: value for name, value in block.style.items() if name not in _POSITIONS}
+    kept = {name: value for name, value in block.attributes.items() if name in ITEM_ATTRIBUTES}
+    style = {name: value for name, value in block.style.items() if name not in POSITIONS}
     return Element("li", kept, style, block.children, block.wraps)
-
-
-_POSITIONS = frozenset({"mso-list", "margin", "margin-left", "text-indent", "padding-left"})
 
 
 def margin_of(paragraph: Element) -> float | None:
@@ -122,14 +126,12 @@ def _item_by_look(paragraph: Element) -> Item | None:
 
 def _drop_characters(element: Element, count: int) -> int:
     """Remove the first ``count`` characters of the text; return how many are still to remove."""
-    children: list[Node] = []
-    for child in element.children:
+    for index, child in enumerate(element.children):
         if isinstance(child, str):
-            child, count = replace_text(child, child[count:]), max(0, count - len(child))
+            element.children[index] = replace_text(child, child[count:])
+            count = max(0, count - len(child))
         elif count:
             count = _drop_characters(child, count)
-        children.append(child)
-    element.children = children
     return count
 
 
@@ -200,8 +202,6 @@ def _quill_indent(element: Element) -> int | None:
 
 def _quill_item(member: Member, key: str) -> Item:
     indent = _quill_indent(member.element) or 0
-    kind = member.element.attributes.get(
-        "data-list", "ordered" if member.container.tag == "ol" else "bullet"
-    )
+    kind = member.element.attributes.get("data-list", "ordered" if member.container.tag == "ol" else "bullet")
     list_type = "1ai"[indent % 3] if kind == "ordered" else ""
     return Item(member.element, min(indent + 1, MAX_LEVEL), f"{key} {kind}", BULLET, fallback_type=list_type)

@@ -12,10 +12,16 @@ MAX_NUMBER = 999_999
 
 def tidy(root: Element) -> None:
     """Repair the lists in ``root``, from the inside out."""
-    for child in elements_in(root):
-        tidy(child)
-    _wrap_orphans(root)
-    _split_task_lists(root)
+    tags: set[str] = set()
+    for child in root.children:
+        if isinstance(child, Element):
+            tags.add(child.tag)
+            tidy(child)
+    if "li" in tags and root.tag not in LISTS:
+        _wrap_orphans(root)
+        tags.add("ul")
+    if not tags.isdisjoint(LISTS):
+        _split_task_lists(root)
     if root.tag in LISTS:
         _adopt(root)
         _number(root)
@@ -23,13 +29,13 @@ def tidy(root: Element) -> None:
 
 def _wrap_orphans(parent: Element) -> None:
     """Put items that are in no list into one."""
-    if parent.tag in LISTS or not any(child.tag == "li" for child in elements_in(parent)):
-        return
     children: list[Node] = []
     for child in parent.children:
         if isinstance(child, Element) and child.tag == "li":
             last = children[-1] if children else ""
-            if not (isinstance(last, Element) and last.tag == "ul" and last.attributes.get("class") == "orphans"):
+            if not (
+                isinstance(last, Element) and last.tag == "ul" and last.attributes.get("class") == "orphans"
+            ):
                 last = Element("ul", {"class": "orphans"})
                 children.append(last)
             last.children.append(child)
@@ -125,7 +131,8 @@ def _runs(container: Element) -> list[Element]:
 def _number(container: Element) -> None:
     """Write type, start and values as far as they change what is printed."""
     attributes = container.attributes
-    kept = {"class": name for name in LIST_CLASSES if container.has_class(name)}
+    names = [name for name in LIST_CLASSES if container.has_class(name)]
+    kept = {"class": names[0]} if names else {}
     kept |= {name: attributes[name] for name in ("id", "dir", "lang") if name in attributes}
     items = [child for child in elements_in(container) if child.tag == "li"]
     if container.tag == "ul":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Warning:  # noqa: A001 -- the word of the API
+class TextWarning:
     """Something in a section that is not printed, or not as it was, and how often."""
 
     section: str
@@ -27,8 +27,8 @@ class Losses:
         """Count a loss."""
         self._counts[what] += 1
 
-    def warnings(self, section: str) -> tuple[Warning, ...]:
+    def warnings(self, section: str) -> tuple[TextWarning, ...]:
         """Return the losses of a section in the order in which they were found."""
         return tuple(
-            Warning(section=section, what=what, count=count) for what, count in self._counts.items()
+            TextWarning(section=section, what=what, count=count) for what, count in self._counts.items()
         )

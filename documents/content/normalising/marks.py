@@ -7,9 +7,25 @@ from documents.content.normalising import css, embeds
 from documents.content.normalising.tree import HEADINGS, Element, Wrap
 
 GROUPS = {
-    **{"b": "bold", "strong": "bold", "i": "italic", "em": "italic", "u": "underline", "ins": "underline"},
-    **{"s": "strike", "del": "strike", "sub": "sub", "sup": "sup", "code": "code", "kbd": "kbd"},
-    **{"mark": "mark", "small": "small", "a": "link", "abbr": "abbr", "cite": "cite", "dfn": "dfn", "q": "q"},
+    "b": "bold",
+    "strong": "bold",
+    "i": "italic",
+    "em": "italic",
+    "u": "underline",
+    "ins": "underline",
+    "s": "strike",
+    "del": "strike",
+    "sub": "sub",
+    "sup": "sup",
+    "code": "code",
+    "kbd": "kbd",
+    "mark": "mark",
+    "small": "small",
+    "a": "link",
+    "abbr": "abbr",
+    "cite": "cite",
+    "dfn": "dfn",
+    "q": "q",
 }
 # Two of these side by side are two: their ends can be seen or lead to different places.
 SEPARATE = frozenset({"a", "abbr", "q"})
@@ -31,7 +47,12 @@ class Mark:
 type Marks = tuple[Mark, ...]
 
 STRONG, EM, UNDERLINE = Mark("strong", "bold"), Mark("em", "italic"), Mark("u", "underline")
-STRIKE, SUB, SUP, HIGHLIGHT = Mark("s", "strike"), Mark("sub", "sub"), Mark("sup", "sup"), Mark("mark", "mark")
+STRIKE, SUB, SUP, HIGHLIGHT = (
+    Mark("s", "strike"),
+    Mark("sub", "sub"),
+    Mark("sup", "sup"),
+    Mark("mark", "mark"),
+)
 
 
 def add(marks: Marks, mark: Mark) -> Marks:

@@ -2,48 +2,47 @@
 
 from documents.content.normalising.tree import Element, Node, elements_in, text_of
 
-WRAPPED = {"msqrt": ("√(", ")"), "menclose": ("", ""), "mphantom": ("", "")}
+AROUND = {"msqrt": ("√(", ")"), "mtr": ("", "; "), "mtd": ("", " ")}
+SCRIPTS: dict[str, tuple[str, ...]] = {
+    "msup": ("sup",),
+    "mover": ("sup",),
+    "msub": ("sub",),
+    "munder": ("sub",),
+}
+SCRIPTS |= {"msubsup": ("sub", "sup"), "munderover": ("sub", "sup")}
+SPACED_SIGNS = frozenset("=<>≤≥≈≠+−±×→∈")
 
 
 def to_text(math: Element) -> list[Node]:
     """Return an equation as text with ``sup`` and ``sub``."""
-    nodes = _all(math.children)
-    if not any(not isinstance(node, str) or node.strip() for node in nodes):
-        return [math.attributes.get("alttext", "")]
-    return nodes
+    nodes = _written(math.children)
+    return nodes or [math.attributes.get("alttext", "")]
 
 
-def _all(nodes: list[Node]) -> list[Node]:
-    return [part for node in nodes for part in _one(node)]
+def _written(nodes: list[Node]) -> list[Node]:
+    return [part for node in nodes for part in _write(node)]
 
 
-def _one(node: Node) -> list[Node]:
+def _write(node: Node) -> list[Node]:
     if isinstance(node, str):
         return [" ".join(node.split())] if node.strip() else []
     parts = elements_in(node)
-    match node.tag, len(parts):
-        case "mfrac", 2:
-            return [*_grouped(parts[0]), "/", *_grouped(parts[1])]
-        case "msup" | "mover", 2:
-            return [*_one(parts[0]), Element("sup", children=_one(parts[1]))]
-        case "msub" | "munder", 2:
-            return [*_one(parts[0]), Element("sub", children=_one(parts[1]))]
-        case "msubsup" | "munderover", 3:
-            low, high = (Element(tag, children=_one(part)) for tag, part in zip(("sub", "sup"), parts[1:], strict=True))
-            return [*_one(parts[0]), low, high]
-        case "mroot", 2:
-            return [Element("sup", children=_one(parts[1])), "√(", *_one(parts[0]), ")"]
-        case "mtr", _:
-            return [*_all(node.children), "; "]
-        case "mtd", _:
-            return [*_all(node.children), " "]
-        case "mo", _:
-            return [f" {sign} " if (sign := text_of(node).strip()) in "=<>≤≥≈≠+−±×→∈" and sign else text_of(node).strip()]
-    before, after = WRAPPED.get(node.tag, ("", ""))
-    return [part for part in (before, *_all(node.children), after) if part]
+    if node.tag == "mo":
+        sign = text_of(node).strip()
+        return [f" {sign} " if sign in SPACED_SIGNS else sign]
+    if node.tag == "mfrac" and len(parts) == 2:
+        return [*_grouped(parts[0]), "/", *_grouped(parts[1])]
+    if node.tag == "mroot" and len(parts) == 2:
+        return [Element("sup", children=_write(parts[1])), "√(", *_write(parts[0]), ")"]
+    tags = SCRIPTS.get(node.tag, ())
+    if tags and len(parts) == len(tags) + 1:
+        scripts = (Element(tag, children=_write(part)) for tag, part in zip(tags, parts[1:], strict=True))
+        return [*_write(parts[0]), *scripts]
+    before, after = AROUND.get(node.tag, ("", ""))
+    return [part for part in (before, *_written(node.children), after) if part]
 
 
 def _grouped(node: Element) -> list[Node]:
     """Return a part of a fraction, in brackets if it has several."""
-    nodes = _one(node)
+    nodes = _write(node)
     return nodes if len(nodes) < 2 else ["(", *nodes, ")"]

@@ -13,20 +13,42 @@ from documents.models import richtext
 MAX_PARSED_DEPTH = 120
 INVISIBLE = frozenset(
     {
-        *("base", "head", "link", "meta", "noframes", "noscript", "script", "style", "template", "title", "xml"),
+        *(
+            "base",
+            "head",
+            "link",
+            "meta",
+            "noframes",
+            "noscript",
+            "script",
+            "style",
+            "template",
+            "title",
+            "xml",
+        ),
         *("area", "param", "rp", "datalist"),
         *("w:sdtpr", "w:worddocument", "w:latentstyles", "o:officedocumentsettings", "o:shapedefaults"),
         *("v:shapetype", "v:formulas", "v:stroke", "v:path", "o:lock", "annotation", "annotation-xml"),
     }
 )
 ALIASES = {
-    **{"strike": "s", "acronym": "abbr", "tt": "code", "samp": "code", "var": "em", "dir": "ul", "menu": "ul"},
+    "strike": "s",
+    "acronym": "abbr",
+    "tt": "code",
+    "samp": "code",
+    "var": "em",
+    "dir": "ul",
+    "menu": "ul",
     **dict.fromkeys(("address", "article", "aside", "center", "fieldset", "footer", "form", "header"), "div"),
     **dict.fromkeys(("hgroup", "legend", "main", "nav", "section", "search", "optgroup"), "div"),
     **dict.fromkeys(("listing", "plaintext", "xmp"), "pre"),
 }
 # Classes of pages that the browser draws for itself, or that say what a screen reader should not.
 HIDDEN_CLASSES = ("katex-html", "ql-ui", "MJX_Assistive_MathML_hidden", "Apple-interchange-newline")
+MAX_LOOKS = 10_000
+STRUCTURAL = frozenset({"mso-list", "mso-element"})
+NO_WRAPS: Wraps = ()
+CENTRED = {"text-align": "center"}
 XML_NAME = re.compile(r"<\?xml[^>]*>")
 # Elements that only say how their content looks, unless an attribute or a style says that they are more.
 WRAPPING = frozenset(
@@ -37,10 +59,30 @@ WRAPPING = frozenset(
 )
 ATTRIBUTES = frozenset(
     {
-        *("__lexicallisttype", "align", "alt", "alttext", "aria-checked", "aria-level", "aria-roledescription"),
+        *(
+            "__lexicallisttype",
+            "align",
+            "alt",
+            "alttext",
+            "aria-checked",
+            "aria-level",
+            "aria-roledescription",
+        ),
         *("bgcolor", "checked", "class", "color", "colspan", "data", "data-aria-level", "data-checked"),
         *("data-latex", "data-list", "data-listid", "data-src", "data-type", "data-value", "dir", "height"),
-        *("hidden", "href", "id", "lang", "name", "o:href", "reversed", "role", "rowspan", "scope", "selected"),
+        *(
+            "hidden",
+            "href",
+            "id",
+            "lang",
+            "name",
+            "o:href",
+            "reversed",
+            "role",
+            "rowspan",
+            "scope",
+            "selected",
+        ),
         *("span", "src", "start", "title", "type", "url", "value", "width"),
     }
 )
@@ -65,48 +107,60 @@ def parse(html: str) -> Fragment:
     return Fragment(root=root, sheet=sheet)
 
 
+# The next node to copy, the element to copy it to, and the inline elements that it is in.
+type _Place = tuple[LexborNode | None, Element, Wraps]
+
+
 class _Copier:
     """Copies the parser's tree, without recursion and without the elements that only wrap."""
 
     def __init__(self, sheet: css.Stylesheet) -> None:
         self._sheet = sheet
         self._wraps: dict[tuple[int, str, int], Wraps] = {}
-        self._alive: list[object] = []  # what the keys of ``_wraps`` are the ids of
+        self._styled: dict[tuple[int, str, str], Wraps] = {}
+        self._alive: list[object] = []  # what the keys are the ids of
 
     def copy_children(self, body: LexborNode, root: Element) -> None:
-        """Copy what is in ``body``; ``waiting`` are the next nodes, each with its parent and what it is wrapped in."""
-        waiting: list[tuple[LexborNode | None, Element, Wraps]] = [(body.first_child, root, ())]
-        while waiting:
-            node, parent, wraps = waiting.pop()
+        """Copy what is in ``body``. Raises ValidationError if it nests too deep."""
+        outer: list[_Place] = []
+        node: LexborNode | None = body.first_child
+        parent, wraps = root, NO_WRAPS
+        while node is not None or outer:
             if node is None:
+                node, parent, wraps = outer.pop()
                 continue
-            waiting.append((node.next, parent, wraps))
-            if len(waiting) > MAX_PARSED_DEPTH:
-                raise ValidationError(f"nests elements more than {richtext.MAX_DEPTH} deep.")
-            tag = node.tag or ""
+            following, tag = node.next, node.tag or ""
             if tag == "-text":
                 text = node.text_content or ""
                 parent.children.append(Run(text, wraps) if wraps else text)
-            elif tag[0] != "-" and tag not in INVISIBLE:
-                self._copy_element(tag, node, parent, wraps, waiting)
+                node = following
+            elif (
+                tag[0] == "-" or tag in INVISIBLE or (inside := self._enter(tag, node, parent, wraps)) is None
+            ):
+                node = following
+            else:
+                outer.append((following, parent, wraps))
+                node, parent, wraps = inside
+                if len(outer) > MAX_PARSED_DEPTH:
+                    raise ValidationError(f"nests elements more than {richtext.MAX_DEPTH} deep.")
 
-    def _copy_element(
-        self,
-        tag: str,
-        node: LexborNode,
-        parent: Element,
-        wraps: Wraps,
-        waiting: list[tuple[LexborNode | None, Element, Wraps]],
-    ) -> None:
-        attributes, style = self._read(tag, node)
-        if _is_hidden(attributes, style):
-            return
-        if tag in WRAPPING and not attributes and "mso-list" not in style and "mso-element" not in style:
-            waiting.append((node.first_child, parent, self._wrapped(wraps, tag, style)))
-            return
+    def _enter(self, tag: str, node: LexborNode, parent: Element, wraps: Wraps) -> _Place | None:
+        """Copy an element; return where its content goes, or None if nobody sees it."""
+        written = node.attributes
+        key = _look(tag, written, wraps)
+        if key in self._styled:
+            return node.first_child, parent, self._styled[key]
+        attributes, style = self._read(tag, written)
+        if (style or attributes) and _is_hidden(attributes, style):
+            return None
+        if tag in WRAPPING and not attributes and not style.keys() & STRUCTURAL:
+            inside = self._wrapped(wraps, tag, style)
+            if key and len(self._styled) < MAX_LOOKS:
+                self._styled[key] = inside
+            return node.first_child, parent, inside
         element = Element(ALIASES.get(tag, tag), attributes, style, wraps=wraps)
         parent.children.append(element)
-        waiting.append((node.first_child, element, ()))
+        return node.first_child, element, ()
 
     def _wrapped(self, wraps: Wraps, tag: str, style: css.Style) -> Wraps:
         """Return the wraps with one more; equal ones are one object, so that runs are compared fast."""
@@ -118,10 +172,12 @@ class _Copier:
             self._wraps[key] = (*wraps, Wrap(tag, style))
         return self._wraps[key]
 
-    def _read(self, tag: str, node: LexborNode) -> tuple[dict[str, str], css.Style]:
+    def _read(self, tag: str, written: dict[str, str | None]) -> tuple[dict[str, str], css.Style]:
         """Return the attributes and the style of an element, as far as they mean something."""
+        if not written:
+            return {}, CENTRED if tag == "center" else {}
         attributes, style_text = {}, ""
-        for name, value in node.attributes.items():
+        for name, value in written.items():
             if name == "style":
                 style_text = value or ""
             elif name in ATTRIBUTES and not _says_nothing(tag, name, value or ""):
@@ -135,7 +191,15 @@ class _Copier:
             del attributes["class"]
         if "color" in attributes:
             style = css.merge({"color": attributes.pop("color")}, style_text)
-        return attributes, css.merge({"text-align": "center"}, style_text) if tag == "center" else style
+        return attributes, css.merge(CENTRED, style_text) if tag == "center" else style
+
+
+def _look(tag: str, written: dict[str, str | None], wraps: Wraps) -> tuple[int, str, str] | None:
+    """Return a key for elements that look the same in the same wraps, or None for one that is more than its look."""
+    if tag not in WRAPPING or len(written) > 1:
+        return None
+    style = written.get("style") if written else ""
+    return None if style is None else (id(wraps), tag, style)
 
 
 def _says_nothing(tag: str, name: str, value: str) -> bool:

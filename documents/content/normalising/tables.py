@@ -85,7 +85,9 @@ def _count_head_rows(rows: Sequence[Element]) -> int:
             return 0
         if any(_cells(row) and not _stands_out(row) for row in rows[1:count]):
             return 0
-    is_cut = any(_row_span(cell) > count - number for number, row in enumerate(rows[:count]) for cell in _cells(row))
+    is_cut = any(
+        _row_span(cell) > count - number for number, row in enumerate(rows[:count]) for cell in _cells(row)
+    )
     return 0 if is_cut else count
 
 
@@ -126,7 +128,12 @@ def _write_first_column(table: Element) -> None:
     rows = [row for group in elements_in(table) if group.tag == "tbody" for row in _rows(group)]
     firsts = [(cells[0], row) for row in rows if len(cells := _cells(row)) > 1]
     others = [(cell, row) for row in rows for cell in _cells(row)[1:] if not is_blank(cell)]
-    if len(firsts) < 2 or len(firsts) < len(rows) or not others or any(first.tag == "th" for first, _ in firsts):
+    if (
+        len(firsts) < 2
+        or len(firsts) < len(rows)
+        or not others
+        or any(first.tag == "th" for first, _ in firsts)
+    ):
         return
     if not _all_stand_out(firsts) or any(_is_bold(cell) for cell, _ in others):
         return
@@ -164,10 +171,7 @@ def _without_bold(nodes: Iterable[Node]) -> list[Node]:
 def _write_widths(table: Element, groups: Sequence[Element]) -> None:
     """Write the widths of columns as shares of the table, from its ``col`` elements or a row without spans."""
     columns = [element for element in iter_elements(table) if element.tag == "col" and _is_of(element, table)]
-    if columns:
-        written = [_width(column) for column in columns]
-    else:
-        written = _widths_of_row(groups)
+    written = [_width(column) for column in columns] if columns else _widths_of_row(groups)
     shares = _shares(written)
     if any(shares):
         _write_columns(table, columns or [Element("col") for _ in shares], shares)

@@ -1,6 +1,14 @@
 """Task lists of every editor become one kind of list, and single check boxes become signs."""
 
-from documents.content.normalising.tree import LISTS, Element, Node, elements_in, iter_elements, replace_text, text_of
+from documents.content.normalising.tree import (
+    LISTS,
+    Element,
+    Node,
+    elements_in,
+    iter_elements,
+    replace_text,
+    text_of,
+)
 
 DONE, OPEN = "done", "open"
 STATES = frozenset({DONE, OPEN})
@@ -80,10 +88,10 @@ def _remove_box(item: Element) -> None:
     for child in elements_in(item):
         if child.tag in {"label", "p", "div", "span"} and _box(child) is not None:
             _remove_box(child)
-    for index, child in enumerate(item.children):
-        if isinstance(child, str):
-            item.children[index] = replace_text(child, child.lstrip())
-        if not _is_space(child):
+    for index, node in enumerate(item.children):
+        if isinstance(node, str):
+            item.children[index] = replace_text(node, node.lstrip())
+        if not _is_space(node):
             break
     item.children = [child for child in item.children if not _is_empty_label(child)]
 

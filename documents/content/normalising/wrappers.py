@@ -6,7 +6,13 @@ from documents.content.normalising.tree import BLANKS, Element, Node, has_blocks
 COMMENT_CLASSES = ("msocomanchor", "MsoCommentReference", "msocomtxt")
 COMMENTS = "a comment of the word processor is not printed"
 # Boxes of Word on the web: each paragraph, list and table has one.
-TRANSPARENT_CLASSES = ("ListContainerWrapper", "OutlineElement", "TableContainer", "TableCellContent", "WordSection1")
+TRANSPARENT_CLASSES = (
+    "ListContainerWrapper",
+    "OutlineElement",
+    "TableContainer",
+    "TableCellContent",
+    "WordSection1",
+)
 
 
 def tidy(root: Element, losses: Losses) -> None:
@@ -21,7 +27,9 @@ def _tidy(parent: Element, losses: Losses) -> None:
             children.append(child)
             continue
         _tidy(child, losses)
-        if _is_comment(child):
+        if not child.attributes and not child.style and child.tag not in {"div", "o:p"}:
+            children.append(child)
+        elif _is_comment(child):
             losses.add(COMMENTS)
         elif _is_plain_box(child):
             children.extend(child.children)
@@ -65,4 +73,9 @@ def _is_filler(element: Element) -> bool:
         return is_blank(element)
     if element.tag == "br":
         return "page-break-before" in element.style
-    return element.tag == "p" and any(name.startswith("Mso") for name in element.classes) and is_blank(element)
+    return (
+        element.tag == "p"
+        and "class" in element.attributes
+        and any(name.startswith("Mso") for name in element.classes)
+        and is_blank(element)
+    )
