@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from documents.api.strict import StrictSerializer
+from documents.content.normalising import TextWarning, find_missing_images, normalise_sections
 from documents.models import (
     Delivery,
     Document,
@@ -18,7 +19,6 @@ from documents.models import (
     Subscription,
     Task,
     document_types,
-    richtext,
 )
 from documents.queue import registry, statistics
 from documents.tasks.notifications import task as notification_task, webhooks
@@ -85,6 +85,14 @@ class ApprovalsField(serializers.Field[Any, Any, Any, Any]):
         return {APPROVALS[name]: given for name, given in data.items()}
 
 
+class TextWarningSerializer(serializers.Serializer[Any]):
+    """Something in a section that is not printed, or not as it was, and how often."""
+
+    section = serializers.CharField()
+    what = serializers.CharField()
+    count = serializers.IntegerField()
+
+
 class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]):
     """A document with its sections; a PATCH merges them."""
 
@@ -92,12 +100,17 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
     sections = SectionsField(required=False)
     approvals = ApprovalsField(source="*", required=False)
     title = serializers.CharField(read_only=True)
+    warnings = serializers.SerializerMethodField(
+        help_text="What is not printed of the sections, and what to do."
+    )
+
+    _warnings: tuple[TextWarning, ...] = ()
 
     class Meta:
         model = Document
         fields = (
             *("id", "project", "kind", "year", "title", "status", "sections", "approvals", "cover_image"),
-            *("version", "created_at", "updated_at"),
+            *("version", "created_at", "updated_at", "warnings"),
         )
         read_only_fields = ("version",)
         # create() and update() report the constraints of the database, with a message that says what to do.
@@ -112,9 +125,20 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         ):
             raise serializers.ValidationError({"project": problem})
         if "sections" in attrs:
-            attrs["sections"] = richtext.clean_sections(kind, attrs["sections"])
+            stored = self.instance.sections if self.instance else {}
+            normalised = normalise_sections(kind, attrs["sections"], stored)
+            attrs["sections"], self._warnings = normalised.sections, normalised.warnings
         self._check_cover_image(attrs.get("cover_image"))
         return attrs
+
+    @extend_schema_field(TextWarningSerializer(many=True))
+    def get_warnings(self, document: Document) -> list[dict[str, object]]:
+        """Return what the sections just sent have lost, and the images that others are missing."""
+        told = {warning.section for warning in self._warnings}
+        missing = (
+            warning for warning in find_missing_images(document.sections) if warning.section not in told
+        )
+        return [warning.as_json() for warning in (*self._warnings, *missing)]
 
     def create(self, validated_data: dict[str, Any]) -> Document:
         """Store a new document. Raises ValidationError if one of its kind and year exists."""

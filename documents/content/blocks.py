@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import IO
 
 from documents.content import chapters, editions
+from documents.content.anchors import prefix_anchors
 from documents.content.editions import Edition
 from documents.models import BusinessArea, Document, DocumentImage, Membership, Project, document_types
 
@@ -249,7 +250,7 @@ def _images_in(html: str, document: Document) -> tuple[Image, ...]:
 
 
 def _section(document: Document, section: document_types.Section, anchor: str) -> SectionBlock:
-    html = document.sections.get(section.key, "")
+    html = prefix_anchors(document.sections.get(section.key, ""), f"{section.key}-{document.pk}-")
     return SectionBlock(anchor=anchor, title=section.title, html=html, images=_images_in(html, document))
 
 

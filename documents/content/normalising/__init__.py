@@ -23,10 +23,20 @@ from documents.content.normalising import (
 )
 from documents.content.normalising.anchors import Anchors
 from documents.content.normalising.losses import Losses, TextWarning
+from documents.content.normalising.missing_images import find_missing_images
 from documents.content.normalising.tree import serialise
 from documents.models import document_types, richtext
 
-__all__ = ["NormalisedSections", "NormalisedText", "TextWarning", "normalise_html", "normalise_sections"]
+SCRIPTS = "a script is not kept"
+
+__all__ = [
+    "NormalisedSections",
+    "NormalisedText",
+    "TextWarning",
+    "find_missing_images",
+    "normalise_html",
+    "normalise_sections",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,14 +96,16 @@ def _normalise(html: str, losses: Losses) -> str:
     source = sources.recognise(html)
     fragment = parse.parse(html)
     root = fragment.root
+    losses.add(SCRIPTS, fragment.script_count)
     wrappers.tidy(root, losses)
     tasks.mark(root)
     embeds.replace(root, losses)
     flat_lists.nest(root, fragment.sheet)
-    headings.relevel(root, source)
-    lists.tidy(root)
+    headings.mark(root, source)
     anchors = Anchors(root)
     inline.rebuild(root, anchors, losses)
+    headings.relevel(root)
+    lists.tidy(root)
     tables.tidy(root, losses)
     blocks.finish(root, anchors)
-    return serialise(root)
+    return serialise(root).strip(" \t\n\r\f")

@@ -26,6 +26,8 @@ COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
 SELECTOR = re.compile(r"^([a-z0-9]*)\.([\w-]+)$", re.IGNORECASE)
 LIST_LEVEL = re.compile(r"@list\s+l(\d+):level(\d+)", re.IGNORECASE)
 LENGTH = re.compile(r"^(-?\d*\.?\d+)(px|pt|pc|in|cm|mm|em|rem|ex|ch)?$")
+# Lexical: calc(2 * var(--lexical-indent-base-value, 40px))
+SCALED_LENGTH = re.compile(r"^calc\((\d{1,3}) \*[^\d]*(\d{1,3})px")
 PIXELS_PER_UNIT = {
     "px": 1.0,
     "pt": 4 / 3,
@@ -177,6 +179,8 @@ def _add_rule(sheet: Stylesheet, selectors: str, declarations: str) -> None:
 
 def to_pixels(text: str) -> float | None:
     """Return a length in pixels, or None for a share or what is no length."""
+    if scaled := SCALED_LENGTH.match(text):
+        return float(scaled[1]) * float(scaled[2])
     match = LENGTH.match(text)
     return float(match[1]) * PIXELS_PER_UNIT[match[2] or "px"] if match else None
 

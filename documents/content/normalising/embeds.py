@@ -6,7 +6,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from documents.content.normalising import images, maths
 from documents.content.normalising.losses import Losses
-from documents.content.normalising.tree import Element, Node, elements_in, has_blocks, iter_elements, text_of
+from documents.content.normalising.tree import (
+    Element,
+    Node,
+    elements_in,
+    has_blocks,
+    iter_elements,
+    text_of,
+    wrapped,
+)
 
 YOUTUBE = re.compile(r"^(?:https?:)?//(?:www\.)?youtube(?:-nocookie)?\.com/(?:embed|v|shorts)/([\w-]+)")
 VIMEO = re.compile(r"^(?:https?:)?//player\.vimeo\.com/video/(\d+)")
@@ -25,7 +33,7 @@ def replace(root: Element, losses: Losses) -> None:
         if isinstance(child, str):
             children.append(child)
         elif (replacement := REPLACEMENTS.get(child.tag)) is not None:
-            children.extend(replacement(child, losses))
+            children.extend(wrapped(node, child.wraps) for node in replacement(child, losses))
         else:
             replace(child, losses)
             children.extend(_formula(child))

@@ -6,7 +6,7 @@ from documents.content.normalising import list_items
 from documents.content.normalising.css import Stylesheet
 from documents.content.normalising.list_items import Item
 from documents.content.normalising.markers import Marker, Number
-from documents.content.normalising.tree import LISTS, Element, Node, is_blank
+from documents.content.normalising.tree import LISTS, Element, Node, has_blocks, is_blank
 
 MARGIN_TOLERANCE_PIXELS = 1.5
 
@@ -177,7 +177,7 @@ def _items_of(node: Node, sheet: Stylesheet) -> list[Item] | None:
         return None
     if node.tag in LISTS:
         return list_items.items_of_flat_list(node)
-    is_described = bool(node.style) or "class" in node.attributes
+    is_described = (node.style or "class" in node.attributes) and not has_blocks(node)
     if (
         is_described
         and node.tag in list_items.PARAGRAPHS

@@ -3,48 +3,43 @@
 import re
 
 from documents.content.normalising.sources import Source
-from documents.content.normalising.tree import HEADINGS, Element, Node, Run, is_blank
+from documents.content.normalising.tree import HEADINGS, Element, Node, Run, is_blank, iter_elements
 
 FIRST_LEVEL, LAST_LEVEL = 2, 5
 TITLE_LEVEL, SUBTITLE_LEVEL = 0, 1
 WORD_HEADING = re.compile(r"^MsoHeading([7-9])$")
 
 
-def relevel(root: Element, source: Source) -> None:
+def mark(root: Element, source: Source) -> None:
+    """Make headings of all that is one in its program, at the level that it has there."""
+    children: list[Node] = []
+    for child in root.children:
+        if isinstance(child, Element):
+            if (level := _level(child, source)) is not None:
+                child.tag = f"h{level}"
+            if child.tag in HEADINGS and is_blank(child):
+                continue
+            mark(child, source)
+        children.append(child)
+    root.children = children
+
+
+def relevel(root: Element) -> None:
     """Turn headings into ``h2`` to ``h5``: the ranks of the levels used, and never two steps down at once."""
-    headings: list[tuple[Element, int]] = []
-    _collect(root, source, headings)
-    levels = sorted({level for _, level in headings})
+    headings = [element for element in iter_elements(root) if element.tag in HEADINGS]
+    levels = sorted({int(heading.tag[1]) for heading in headings})
     if not levels:
         return
     first = max(FIRST_LEVEL, min(levels[0], LAST_LEVEL + 1 - len(levels)))
     ranks = {level: min(first + rank, LAST_LEVEL) for rank, level in enumerate(levels)}
     previous = first
-    for heading, level in headings:
-        previous = min(ranks[level], previous + 1)
+    for heading in headings:
+        previous = min(ranks[int(heading.tag[1])], previous + 1)
         heading.tag = f"h{previous}"
-
-
-def _collect(parent: Element, source: Source, headings: list[tuple[Element, int]]) -> None:
-    children: list[Node] = []
-    for child in parent.children:
-        if not isinstance(child, Element):
-            children.append(child)
-            continue
-        level = _level(child, source)
-        if level is not None and is_blank(child):
-            continue
-        if level is not None:
-            headings.append((child, level))
-        children.append(child)
-        _collect(child, source, headings)
-    parent.children = children
 
 
 def _level(element: Element, source: Source) -> int | None:
     """Return a heading's level as its program counts, from 0 for a title, or None if it is no heading."""
-    if element.tag in HEADINGS:
-        return int(element.tag[1])
     if element.tag not in {"p", "div"}:
         return None
     if source is Source.GOOGLE_DOCS and _is_large(element):

@@ -18,7 +18,7 @@ def keep(image: Element, losses: Losses) -> Element | None:
     if _is_spacer(attributes):
         return None
     address = (attributes.get("src") or attributes.get("o:href") or "").strip()
-    alt, name = " ".join(attributes.get("alt", "").split()), _name(attributes, address)
+    alt, name = " ".join(attributes.get("alt", "").split()), name_of(attributes, address)
     stored = richtext.image_source(address) if address else None
     if stored is not None:
         return Element("img", {"src": stored, "alt": alt})
@@ -26,16 +26,22 @@ def keep(image: Element, losses: Losses) -> Element | None:
     return Element("img", {"alt": alt, "title": name})
 
 
+def missing(name: str) -> str:
+    """Return the warning of an image that is missing for a reason that nobody knows any more."""
+    return f"the image “{name}” is missing; {UPLOAD}"
+
+
 def _is_spacer(attributes: dict[str, str]) -> bool:
     return {attributes.get("width"), attributes.get("height")} <= {"0", "1"}
 
 
-def _name(attributes: dict[str, str], address: str) -> str:
+def name_of(attributes: dict[str, str], address: str) -> str:
     """Return what an author knows an image by: its file, or else its alternative text."""
     is_data = address.lower().startswith("data:")
     if not address and "title" in attributes:
         return attributes["title"]
-    path = "" if is_data else unquote(re.split(r"[?#]", address)[0]).replace("\\", "/")
+    is_nameless = is_data or bool(BROWSER_ADDRESS.match(address))
+    path = "" if is_nameless else unquote(re.split(r"[?#]", address)[0]).replace("\\", "/")
     name = path.rstrip("/").rpartition("/")[2] or attributes.get("title") or attributes.get("alt") or "image"
     return " ".join(name.split())[:MAX_NAME_CHARACTERS]
 
@@ -51,4 +57,4 @@ def _reason(address: str, name: str) -> str:
         return f"the image “{name}” is missing: it is on another site; save it and {UPLOAD}"
     if scheme == "file" or BROWSER_ADDRESS.match(address) or re.match(r"^[a-z]$", scheme):
         return f"the image “{name}” is missing: it stayed on the computer it was copied from; {UPLOAD}"
-    return f"the image “{name}” is missing; {UPLOAD}"
+    return missing(name)

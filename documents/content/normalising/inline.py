@@ -6,12 +6,23 @@ from documents.content.normalising import marks, whitespace
 from documents.content.normalising.anchors import Anchors
 from documents.content.normalising.losses import Losses
 from documents.content.normalising.marks import Mark, Marks
-from documents.content.normalising.tree import BLOCKS, HEADINGS, Element, Node, Wraps, wraps_of
+from documents.content.normalising.tree import (
+    BLOCKS,
+    HEADINGS,
+    LISTS,
+    Element,
+    Node,
+    Wraps,
+    is_blank,
+    wraps_of,
+)
 
 COLOURS = "text colours are not printed"
 LOCAL_LINK = "a link to a file on a computer is not kept, only its text"
 FOLDED_SPACES = " \t\n\r\f"
 CHANGING = frozenset({"pre", "th", *HEADINGS})
+TABLE_PARTS = frozenset({"colgroup", "table", "tbody", "tfoot", "thead", "tr"})
+LINES_ONLY = frozenset({"p", *HEADINGS})
 BREAKS = frozenset({"br", "wbr"})
 # Marks that nobody sees on a space.
 UNSEEN_ON_SPACES = frozenset({"bold", "italic"})
@@ -72,6 +83,7 @@ class Line:
     output: list[Node] = field(default_factory=list)
     open_marks: list[tuple[Mark, Element]] = field(default_factory=list)
     last_marks: Marks = ()
+    has_blocks: bool = False
 
     def add(self, node: Node, node_marks: Marks) -> None:
         """Add a run under its marks, in the elements that are open for the same ones."""
@@ -86,11 +98,12 @@ class Line:
         others = (mark for mark in node_marks[shared:] if mark.group not in UNSEEN_ON_SPACES)
         self.add(node, (*node_marks[:shared], *others))
 
-    def add_block(self, block: Element) -> None:
-        """Add a block, which ends the line."""
+    def add_blocks(self, blocks: list[Node]) -> None:
+        """Add blocks, which end the line."""
         self.open_marks.clear()
         self.last_marks = ()
-        self.output.append(block)
+        self.has_blocks = True
+        self.output.extend(blocks)
 
     def _open(self, node_marks: Marks) -> None:
         shared = self._count_shared(node_marks)
@@ -119,20 +132,25 @@ class Rebuilder:
         self._losses = losses
         self._serial = 0
 
-    def rebuild(self, block: Element, context: Context) -> None:
-        """Replace the content of a block."""
+    def rebuild(self, block: Element, context: Context) -> list[Node]:
+        """Replace the content of a block; return what stands in its place."""
         line = Line()
+        is_table_part = block.tag in TABLE_PARTS
         for child in block.children:
-            self._add(child, context, line)
+            if not (is_table_part and _is_space(child)):
+                self._add(child, context, line)
         block.children = line.output
+        is_broken = block.tag in LINES_ONLY and line.has_blocks
+        return _split(block) if is_broken else [block]
 
     def _add(self, node: Node, context: Context, line: Line) -> None:
         context = context.within(wraps_of(node))
         if isinstance(node, str):
             self._add_text(str(node), context, line)
         elif node.tag in BLOCKS:
-            self.rebuild(node, context.within_block(node))
-            line.add_block(node)
+            blocks = self.rebuild(node, context.within_block(node))
+            if node.tag not in LISTS or any(not _is_space(child) for child in node.children):
+                line.add_blocks(blocks)
         elif node.tag in BREAKS:
             line.add_unmarked(Element(node.tag), context.marks)
         elif node.tag == "img":
@@ -151,11 +169,13 @@ class Rebuilder:
             self._add(child, inside, line)
 
     def _add_text(self, text: str, context: Context, line: Line) -> None:
+        if not text:
+            return
         if context.is_code:
             line.add(text, context.marks)
         elif text.isspace() and not text.strip(FOLDED_SPACES):
             self._add_space(text, context, line)
-        elif text:
+        else:
             self._count_colour(context)
             if context.keeps_spaces:
                 self._add_lines(text, context, line)
@@ -177,8 +197,30 @@ class Rebuilder:
         for number, part in enumerate(whitespace.lines_of(text)):
             if number:
                 line.add_unmarked(Element("br"), context.marks)
-            if part:
+            if part.isspace():
+                line.add_unmarked(whitespace.keep_spaces(part), context.marks)
+            elif part:
                 line.add(whitespace.keep_spaces(part), context.marks)
+
+
+def _is_space(node: Node) -> bool:
+    return isinstance(node, str) and not node.strip()
+
+
+def _split(block: Element) -> list[Node]:
+    """Return a paragraph or heading that has blocks in it as several, with the blocks between them."""
+    parts: list[Node] = []
+    line: Element | None = None
+    for child in block.children:
+        if isinstance(child, Element) and child.tag in BLOCKS:
+            parts.append(child)
+            line = None
+        elif line is not None:
+            line.children.append(child)
+        elif not is_blank(child):
+            line = Element(block.tag, block.attributes, block.style, [child])
+            parts.append(line)
+    return parts
 
 
 def rebuild(root: Element, anchors: Anchors, losses: Losses) -> None:

@@ -76,13 +76,20 @@ def word_item(paragraph: Element, sheet: Stylesheet) -> Item | None:
 
 def _as_list_item(block: Element) -> Element:
     """Return a list item: a paragraph's content, or a heading as it is."""
-    if block.tag in HEADINGS or block.has_class("MsoTitle") or "mso-outline-level" in block.style:
-        return Element("li", children=[block])
-    if any(name.startswith("MsoHeading") for name in block.classes):
+    style = {name: value for name, value in block.style.items() if name not in POSITIONS}
+    if _is_heading(block):
+        block.style = style
         return Element("li", children=[block])
     kept = {name: value for name, value in block.attributes.items() if name in ITEM_ATTRIBUTES}
-    style = {name: value for name, value in block.style.items() if name not in POSITIONS}
     return Element("li", kept, style, block.children, block.wraps)
+
+
+def _is_heading(block: Element) -> bool:
+    return (
+        block.tag in HEADINGS
+        or "mso-outline-level" in block.style
+        or any(name.startswith(("MsoHeading", "MsoTitle")) for name in block.classes)
+    )
 
 
 def margin_of(paragraph: Element) -> float | None:

@@ -6,40 +6,43 @@ from documents.content.normalising.tree import LISTS, Element, Node, elements_in
 
 TASKS = "tasks"
 TYPES = frozenset("1aAiI")
-LIST_CLASSES = ("outline", "unmarked", TASKS)
+LIST_CLASSES = {"ol": ("outline",), "ul": ("unmarked", TASKS)}
 MAX_NUMBER = 999_999
 
 
 def tidy(root: Element) -> None:
     """Repair the lists in ``root``, from the inside out."""
-    tags: set[str] = set()
-    for child in root.children:
-        if isinstance(child, Element):
-            tags.add(child.tag)
-            tidy(child)
+    tags = {child.tag for child in root.children if isinstance(child, Element)}
     if "li" in tags and root.tag not in LISTS:
         _wrap_orphans(root)
         tags.add("ul")
+    for child in root.children:
+        if isinstance(child, Element):
+            tidy(child)
     if not tags.isdisjoint(LISTS):
         _split_task_lists(root)
+        root.children = [child for child in root.children if not _is_empty_list(child)]
     if root.tag in LISTS:
         _adopt(root)
         _number(root)
 
 
+def _is_empty_list(node: Node) -> bool:
+    return isinstance(node, Element) and node.tag in LISTS and not elements_in(node)
+
+
 def _wrap_orphans(parent: Element) -> None:
     """Put items that are in no list into one."""
     children: list[Node] = []
+    container: Element | None = None
     for child in parent.children:
         if isinstance(child, Element) and child.tag == "li":
-            last = children[-1] if children else ""
-            if not (
-                isinstance(last, Element) and last.tag == "ul" and last.attributes.get("class") == "orphans"
-            ):
-                last = Element("ul", {"class": "orphans"})
-                children.append(last)
-            last.children.append(child)
+            if container is None:
+                container = Element("ul")
+                children.append(container)
+            container.children.append(child)
         else:
+            container = None
             children.append(child)
     parent.children = children
 
@@ -68,8 +71,8 @@ def _adopt(container: Element) -> None:
 def _keep_text(text: str, items: list[Node]) -> None:
     if text.strip():
         items.append(Element("li", children=[text]))
-    elif not items or isinstance(items[-1], Element):
-        items.append(text)
+    elif "\n" in text and (not items or isinstance(items[-1], Element)):
+        items.append("\n")
 
 
 def _nest(nested: Element, previous: Element | None, items: list[Node]) -> None:
@@ -108,10 +111,20 @@ def _split_task_lists(parent: Element) -> None:
     children: list[Node] = []
     for child in parent.children:
         if isinstance(child, Element) and child.tag in LISTS and any(map(_is_task, elements_in(child))):
-            children.extend(_runs(child))
+            for run in _runs(child):
+                _append_run(run, children)
         else:
             children.append(child)
     parent.children = children
+
+
+def _append_run(run: Element, children: list[Node]) -> None:
+    """Add a list, or its tasks to those right before it: Quill writes a list for each state."""
+    last = children[-1] if children else ""
+    if isinstance(last, Element) and last.has_class(TASKS) and run.has_class(TASKS):
+        last.children.extend(run.children)
+    else:
+        children.append(run)
 
 
 def _runs(container: Element) -> list[Element]:
@@ -122,7 +135,8 @@ def _runs(container: Element) -> list[Element]:
         is_task = _is_task(child)
         tag = "ul" if is_task else container.tag
         if not runs or runs[-1].has_class(TASKS) != is_task:
-            attributes = {**container.attributes, "class": TASKS} if is_task else dict(container.attributes)
+            attributes = {name: value for name, value in container.attributes.items() if name != "class"}
+            attributes |= {"class": TASKS} if is_task else {}
             runs.append(Element(tag, attributes, container.style))
         runs[-1].children.append(child)
     return runs
@@ -131,10 +145,10 @@ def _runs(container: Element) -> list[Element]:
 def _number(container: Element) -> None:
     """Write type, start and values as far as they change what is printed."""
     attributes = container.attributes
-    names = [name for name in LIST_CLASSES if container.has_class(name)]
-    kept = {"class": names[0]} if names else {}
-    kept |= {name: attributes[name] for name in ("id", "dir", "lang") if name in attributes}
     items = [child for child in elements_in(container) if child.tag == "li"]
+    names = [name for name in LIST_CLASSES[container.tag] if container.has_class(name)]
+    kept = {"class": names[0]} if names and (names[0] != TASKS or any(map(_is_task, items))) else {}
+    kept |= {name: attributes[name] for name in ("id", "dir", "lang") if name in attributes}
     if container.tag == "ul":
         for item in items:
             item.attributes.pop("value", None)

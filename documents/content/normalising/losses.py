@@ -12,6 +12,10 @@ class TextWarning:
     what: str
     count: int
 
+    def __str__(self) -> str:
+        times = f" ({self.count} times)" if self.count > 1 else ""
+        return f"{self.what[:1].upper()}{self.what[1:]}{times}."
+
     def as_json(self) -> dict[str, object]:
         """Return it as the API does."""
         return {"section": self.section, "what": self.what, "count": self.count}
@@ -23,9 +27,10 @@ class Losses:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
-    def add(self, what: str) -> None:
+    def add(self, what: str, count: int = 1) -> None:
         """Count a loss."""
-        self._counts[what] += 1
+        if count:
+            self._counts[what] += count
 
     def warnings(self, section: str) -> tuple[TextWarning, ...]:
         """Return the losses of a section in the order in which they were found."""

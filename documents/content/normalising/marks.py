@@ -1,5 +1,6 @@
 """What is said of a run of text: bold, italic, a link; from tags and from styles."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ GROUPS = {
 SEPARATE = frozenset({"a", "abbr", "q"})
 MAX_MARKS = 12
 BOLD_ALREADY = frozenset({"th", *HEADINGS})
+LINE_BREAKS = re.compile(r"[\t\n\r]")  # which browsers ignore in an address
 SAFE_ADDRESSES = ("http:", "https:", "mailto:", "tel:", "ftp:")
 
 
@@ -105,7 +107,7 @@ def _add_tag(element: Element, marks: Marks, serial: int) -> Marks:
     tag = element.tag
     attributes: tuple[tuple[str, str], ...] = ()
     if tag == "a":
-        address = embeds.unwrapped_link(element.attributes.get("href", "").strip())
+        address = embeds.unwrapped_link(LINE_BREAKS.sub("", element.attributes.get("href", "").strip()))
         if not _leads_somewhere(address):
             return marks
         attributes = (("href", address),)

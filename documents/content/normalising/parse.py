@@ -68,7 +68,17 @@ ATTRIBUTES = frozenset(
             "aria-level",
             "aria-roledescription",
         ),
-        *("bgcolor", "checked", "class", "color", "colspan", "data", "data-aria-level", "data-checked"),
+        *(
+            "bgcolor",
+            "checked",
+            "class",
+            "clear",
+            "color",
+            "colspan",
+            "data",
+            "data-aria-level",
+            "data-checked",
+        ),
         *("data-latex", "data-list", "data-listid", "data-src", "data-type", "data-value", "dir", "height"),
         *(
             "hidden",
@@ -95,6 +105,7 @@ class Fragment:
 
     root: Element
     sheet: css.Stylesheet
+    script_count: int
 
 
 def parse(html: str) -> Fragment:
@@ -104,7 +115,7 @@ def parse(html: str) -> Fragment:
     root = Element("body")
     if parser.body is not None:
         _Copier(sheet).copy_children(parser.body, root)
-    return Fragment(root=root, sheet=sheet)
+    return Fragment(root=root, sheet=sheet, script_count=len(parser.css("script")))
 
 
 # The next node to copy, the element to copy it to, and the inline elements that it is in.

@@ -40,6 +40,8 @@ def _align_cells(row: Element) -> None:
     """Give a row's alignment to its cells."""
     align = row.style.get("text-align") or row.attributes.get("align", "").lower()
     for cell in _cells(row) if align else ():
+        if "align" in cell.attributes:
+            continue
         cell.style = {"text-align": align, **cell.style}
 
 

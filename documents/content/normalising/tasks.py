@@ -8,6 +8,7 @@ from documents.content.normalising.tree import (
     iter_elements,
     replace_text,
     text_of,
+    wrapped,
 )
 
 DONE, OPEN = "done", "open"
@@ -32,7 +33,8 @@ def _mark_list(container: Element) -> None:
             continue
         if state := _state(item, container, is_task_list=is_task_list):
             item.attributes["class"] = f"{item.attributes.get('class', '')} {state}".strip()
-            _remove_box(item)
+            if _box(item) is not None:
+                _remove_box(item)
 
 
 def _is_task_list(container: Element) -> bool:
@@ -94,6 +96,9 @@ def _remove_box(item: Element) -> None:
         if not _is_space(node):
             break
     item.children = [child for child in item.children if not _is_empty_label(child)]
+    boxes = elements_in(item)
+    if len(boxes) == 1 and boxes[0].tag == "div" and len(item.children) == 1:
+        item.children = [wrapped(child, boxes[0].wraps) for child in boxes[0].children]
 
 
 def _is_space(node: Node) -> bool:
@@ -109,6 +114,7 @@ def _draw_boxes(parent: Element) -> None:
         if isinstance(child, str):
             continue
         if child.tag == "input" and child.attributes.get("type", "").lower() in {"checkbox", "radio"}:
-            parent.children[index] = CHECKED if "checked" in child.attributes else UNCHECKED
+            sign = CHECKED if "checked" in child.attributes else UNCHECKED
+            parent.children[index] = wrapped(sign, child.wraps)
         else:
             _draw_boxes(child)

@@ -7,7 +7,8 @@ from typing import Self
 
 VOID = frozenset({"br", "col", "hr", "img", "wbr"})
 LISTS = frozenset({"ol", "ul"})
-HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+# Until they are brought below our own, a title is h0, and Word has levels to h9.
+HEADINGS = frozenset(f"h{level}" for level in range(10))
 BLOCKS = frozenset(
     {
         *("blockquote", "caption", "col", "colgroup", "dd", "div", "dl", "dt", "figcaption", "figure", "hr"),
@@ -80,6 +81,16 @@ def iter_elements(root: Element) -> Iterator[Element]:
 def wraps_of(node: Node) -> Wraps:
     """Return the inline elements that a node is in."""
     return node.wraps if isinstance(node, Run | Element) else ()
+
+
+def wrapped(node: Node, wraps: Wraps) -> Node:
+    """Return a node, in inline elements outside those that it is in already."""
+    if not wraps:
+        return node
+    if isinstance(node, str):
+        return Run(node, (*wraps, *wraps_of(node)))
+    node.wraps = (*wraps, *node.wraps)
+    return node
 
 
 def replace_text(old: str, new: str) -> str:

@@ -1,10 +1,22 @@
 """Take away what programs wrap around a text and what only they need: sections, runs, comments, empty lines."""
 
 from documents.content.normalising.losses import Losses
-from documents.content.normalising.tree import BLANKS, Element, Node, has_blocks, is_blank, text_of
+from documents.content.normalising.tree import (
+    BLANKS,
+    BLOCKS,
+    Element,
+    Node,
+    has_blocks,
+    is_blank,
+    text_of,
+    wrapped,
+)
 
 COMMENT_CLASSES = ("msocomanchor", "MsoCommentReference", "msocomtxt")
 COMMENTS = "a comment of the word processor is not printed"
+LOOKS = frozenset(
+    {"font-style", "font-weight", "margin", "margin-left", "padding-left", "text-align", "white-space"}
+)
 # Boxes of Word on the web: each paragraph, list and table has one.
 TRANSPARENT_CLASSES = (
     "ListContainerWrapper",
@@ -26,43 +38,52 @@ def _tidy(parent: Element, losses: Losses) -> None:
         if isinstance(child, str):
             children.append(child)
             continue
-        _tidy(child, losses)
-        if not child.attributes and not child.style and child.tag not in {"div", "o:p"}:
-            children.append(child)
-        elif _is_comment(child):
+        if _is_comment(child):
             losses.add(COMMENTS)
+            continue
+        _tidy(child, losses)
+        if child.has_class("ql-code-block-container"):
+            children.append(_code_of(child))
         elif _is_plain_box(child):
-            children.extend(child.children)
+            children.extend(wrapped(node, child.wraps) for node in child.children)
         elif not _is_filler(child):
             children.append(child)
     parent.children = children
 
 
+def _code_of(container: Element) -> Element:
+    """Return a code block of Quill, which has an element for each line."""
+    lines = [text_of(child) for child in container.children if isinstance(child, Element)]
+    return Element("pre", children=["\n".join(lines)], wraps=container.wraps)
+
+
 def _is_comment(element: Element) -> bool:
+    if not element.style and "class" not in element.attributes:
+        return False
     return element.style.get("mso-element", "").startswith("comment") or element.has_class(*COMMENT_CLASSES)
 
 
 def _is_plain_box(element: Element) -> bool:
     """Return True for a box that only holds blocks and does not change their look."""
-    if element.tag != "div" or not has_blocks(element):
+    is_box = element.tag == "div" and ("class" in element.attributes or "mso-element" in element.style)
+    if not is_box or not has_blocks(element):
         return False
     if element.has_class(*TRANSPARENT_CLASSES) or "mso-element" in element.style:
         return True
-    is_aligned = "text-align" in element.style or "align" in element.attributes
-    has_text = any(isinstance(child, str) and child.strip(BLANKS) for child in element.children)
-    has_inline = any(isinstance(child, Element) and not _is_block(child) for child in element.children)
-    return not (is_aligned or has_text or has_inline or _says_something(element))
+    is_described = bool(element.style.keys() & LOOKS or element.attributes.keys() - {"class"})
+    return not (is_described or _is_ours(element) or _has_line(element))
 
 
-def _is_block(element: Element) -> bool:
-    return has_blocks(Element("div", children=[element]))
-
-
-def _says_something(element: Element) -> bool:
-    meaningful = ("margin-left", "padding-left", "margin", "font-weight", "font-style", "white-space")
-    return any(name in element.style for name in meaningful) or bool(
-        {"id", "dir", "lang", "data-oembed-url", "data-type"} & element.attributes.keys()
+def _has_line(element: Element) -> bool:
+    """Return True if a box has text of its own beside its blocks."""
+    return any(
+        bool(child.strip(BLANKS)) if isinstance(child, str) else child.tag not in BLOCKS
+        for child in element.children
     )
+
+
+def _is_ours(element: Element) -> bool:
+    return any(name.startswith(("indent-", "hanging", "ql-")) for name in element.classes)
 
 
 def _is_filler(element: Element) -> bool:
@@ -72,7 +93,7 @@ def _is_filler(element: Element) -> bool:
     if element.has_class("EOP"):
         return is_blank(element)
     if element.tag == "br":
-        return "page-break-before" in element.style
+        return "page-break-before" in element.style or "clear" in element.attributes
     return (
         element.tag == "p"
         and "class" in element.attributes
