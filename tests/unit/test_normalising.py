@@ -157,6 +157,7 @@ def test_sections_that_have_not_changed_stay_as_they_are():
 
 
 def test_unknown_sections_and_wrong_types_are_refused():
-    for sections in (None, [], {"aims": 5}, {"nowhere": "<p>x</p>"}):
+    invalid: list[object] = [None, [], {"aims": 5}, {"nowhere": "<p>x</p>"}]
+    for sections in invalid:
         with pytest.raises(ValidationError):
             normalise_sections(document_types.CONCEPT_PLAN, sections)

@@ -2,7 +2,7 @@
 
 import re
 
-from documents.content.normalising.tree import Element, iter_elements
+from documents.content.normalising.tree import Element, is_blank, iter_elements
 
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -13,7 +13,8 @@ class Anchors:
     def __init__(self, root: Element) -> None:
         described = [element for element in iter_elements(root) if element.attributes]
         links = [element for element in described if element.tag == "a"]
-        wanted = {address[1:] for link in links if (address := _address(link)).startswith("#")}
+        shown = (link for link in links if not is_blank(link))
+        wanted = {address[1:] for link in shown if (address := _address(link)).startswith("#")}
         names = (name for element in described for name in _names(element)) if wanted else ()
         self._names = wanted.intersection(names)
         self._written: set[str] = set()
