@@ -2,7 +2,7 @@
 
 import re
 
-from documents.content.normalising.tree import Element, is_blank, iter_elements
+from documents.content.normalising.tree import BLANKS, Element, iter_elements, text_of
 
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -13,7 +13,7 @@ class Anchors:
     def __init__(self, root: Element) -> None:
         described = [element for element in iter_elements(root) if element.attributes]
         links = [element for element in described if element.tag == "a"]
-        shown = (link for link in links if not is_blank(link))
+        shown = (link for link in links if _is_seen(link))
         wanted = {address[1:] for link in shown if (address := _address(link)).startswith("#")}
         names = (name for element in described for name in _names(element)) if wanted else ()
         self._names = wanted.intersection(names)
@@ -44,6 +44,11 @@ class Anchors:
         """Return an anchor for an inline element that is a target."""
         name = self.take(element) if element.attributes else ""
         return Element("a", {"id": name}) if name else None
+
+
+def _is_seen(link: Element) -> bool:
+    has_image = any(element.tag == "img" for element in iter_elements(link))
+    return has_image or bool(text_of(link).strip(BLANKS))
 
 
 def _address(link: Element) -> str:
