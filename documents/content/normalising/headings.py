@@ -50,11 +50,11 @@ def _level(element: Element, source: Source) -> int | None:
 def _level_by_attributes(element: Element) -> int | None:
     if element.attributes.get("role") == "heading":
         return _number(element.attributes.get("aria-level", "2"))
-    if element.has_class("MsoTitle"):
-        return TITLE_LEVEL
-    if element.has_class("MsoSubtitle"):
-        return SUBTITLE_LEVEL
     for name in element.classes if "class" in element.attributes else ():
+        if name.startswith("MsoTitle"):
+            return TITLE_LEVEL
+        if name.startswith("MsoSubtitle"):
+            return SUBTITLE_LEVEL
         if match := WORD_HEADING.match(name):
             return int(match[1])
     return _number(element.style.get("mso-outline-level", ""))

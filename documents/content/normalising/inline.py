@@ -14,6 +14,7 @@ from documents.content.normalising.tree import (
     Node,
     Wraps,
     is_blank,
+    text_of,
     wraps_of,
 )
 
@@ -21,7 +22,7 @@ COLOURS = "text colours are not printed"
 LOCAL_LINK = "a link to a file on a computer is not kept, only its text"
 FOLDED_SPACES = " \t\n\r\f"
 CHANGING = frozenset({"pre", "th", *HEADINGS})
-TABLE_PARTS = frozenset({"colgroup", "table", "tbody", "tfoot", "thead", "tr"})
+PARTS_ONLY = frozenset({"colgroup", "table", "tbody", "tfoot", "thead", "tr", *LISTS})
 LINES_ONLY = frozenset({"p", *HEADINGS})
 BREAKS = frozenset({"br", "wbr"})
 # Marks that nobody sees on a space.
@@ -135,10 +136,12 @@ class Rebuilder:
     def rebuild(self, block: Element, context: Context) -> list[Node]:
         """Replace the content of a block; return what stands in its place."""
         line = Line()
-        is_table_part = block.tag in TABLE_PARTS
+        holds_blocks_only = block.tag in PARTS_ONLY
         for child in block.children:
-            if not (is_table_part and _is_space(child)):
+            if not (holds_blocks_only and _is_space(child)):
                 self._add(child, context, line)
+            elif block.tag in LISTS and "\n" in text_of(child):
+                line.output.append("\n")
         block.children = line.output
         is_broken = block.tag in LINES_ONLY and line.has_blocks
         return _split(block) if is_broken else [block]

@@ -159,7 +159,8 @@ def _number(container: Element) -> None:
 
 def _ordered_attributes(container: Element, items: list[Element]) -> dict[str, str]:
     attributes = container.attributes
-    written = attributes.get("type") or STYLE_TYPES.get(container.style.get("list-style-type", ""), "")
+    style = container.style.get("list-style-type") or (items[0].style.get("list-style-type") if items else "")
+    written = attributes.get("type") or STYLE_TYPES.get(style or "", "")
     kept = {"type": written} if written in TYPES - {"1"} else {}
     is_reversed = "reversed" in attributes
     start = _to_number(attributes.get("start", ""))

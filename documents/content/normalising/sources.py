@@ -23,6 +23,7 @@ class Source(enum.StrEnum):
     OTHER = "another program"
 
 
+MAX_SEARCHED_CHARACTERS = 200_000
 # Texts that only one program writes. In this order: Outlook writes Word's HTML, and editors keep what was pasted.
 SIGNS: tuple[tuple[Source, tuple[str, ...]], ...] = (
     (Source.GOOGLE_SHEETS, ("google-sheets-html-origin", "data-sheets-")),
@@ -43,5 +44,6 @@ SIGNS: tuple[tuple[Source, tuple[str, ...]], ...] = (
 
 
 def recognise(html: str) -> Source:
-    """Return the program that wrote a text, as far as the text shows it."""
+    """Return the program that wrote a text, as far as its beginning shows it."""
+    html = html[:MAX_SEARCHED_CHARACTERS]
     return next((source for source, signs in SIGNS if any(sign in html for sign in signs)), Source.OTHER)

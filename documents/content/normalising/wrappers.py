@@ -1,11 +1,13 @@
 """Take away what programs wrap around a text and what only they need: sections, runs, comments, empty lines."""
 
+from documents.content.normalising import embeds
 from documents.content.normalising.losses import Losses
 from documents.content.normalising.tree import (
     BLANKS,
     BLOCKS,
     Element,
     Node,
+    Wrap,
     has_blocks,
     is_blank,
     text_of,
@@ -14,6 +16,8 @@ from documents.content.normalising.tree import (
 
 COMMENT_CLASSES = ("msocomanchor", "MsoCommentReference", "msocomtxt")
 COMMENTS = "a comment of the word processor is not printed"
+# They have a meaning, or a replacement, of their own.
+NAMED = BLOCKS | embeds.REPLACEMENTS.keys() | {"a", "abbr", "label", "q", "summary"}
 LOOKS = frozenset(
     {"font-style", "font-weight", "margin", "margin-left", "padding-left", "text-align", "white-space"}
 )
@@ -46,6 +50,9 @@ def _tidy(parent: Element, losses: Losses) -> None:
             children.append(_code_of(child))
         elif _is_plain_box(child):
             children.extend(wrapped(node, child.wraps) for node in child.children)
+        elif _is_inline_box(child):
+            outside = (*child.wraps, Wrap(child.tag, child.style))
+            children.extend(wrapped(node, outside) for node in child.children)
         elif not _is_filler(child):
             children.append(child)
     parent.children = children
@@ -61,6 +68,11 @@ def _is_comment(element: Element) -> bool:
     if not element.style and "class" not in element.attributes:
         return False
     return element.style.get("mso-element", "").startswith("comment") or element.has_class(*COMMENT_CLASSES)
+
+
+def _is_inline_box(element: Element) -> bool:
+    """Return True for an inline or unknown element around blocks, such as Word's content controls."""
+    return element.tag not in NAMED and has_blocks(element)
 
 
 def _is_plain_box(element: Element) -> bool:
