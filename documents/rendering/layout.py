@@ -41,10 +41,7 @@ class LayoutEngine:
     def lay_out(self, html: HTML, *more_css: CSS, variant: str = PDF_UA) -> Any:
         """Return the laid out pages of a document, not drawn yet; ``more_css`` overrides the stylesheet."""
         return html.render(
-            font_config=self.fonts,
-            stylesheets=[self._stylesheet, *more_css],
-            pdf_variant=variant,
-            presentational_hints=True,  # the numbers of lists and the widths of columns
+            font_config=self.fonts, stylesheets=[self._stylesheet, *more_css], pdf_variant=variant
         )
 
     def collect(self) -> None:

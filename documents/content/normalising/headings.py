@@ -3,7 +3,15 @@
 import re
 
 from documents.content.normalising.sources import Source
-from documents.content.normalising.tree import HEADINGS, Element, Node, Run, is_blank, iter_elements
+from documents.content.normalising.tree import (
+    HEADINGS,
+    Element,
+    Node,
+    Run,
+    is_blank,
+    iter_elements,
+    targets_in,
+)
 
 FIRST_LEVEL, LAST_LEVEL = 2, 5
 TITLE_LEVEL, SUBTITLE_LEVEL = 0, 1
@@ -18,6 +26,7 @@ def mark(root: Element, source: Source) -> None:
             if (level := _level(child, source)) is not None:
                 child.tag = f"h{level}"
             if child.tag in HEADINGS and is_blank(child):
+                children += targets_in(child)
                 continue
             mark(child, source)
         children.append(child)

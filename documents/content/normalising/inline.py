@@ -13,6 +13,7 @@ from documents.content.normalising.tree import (
     Element,
     Node,
     Wraps,
+    has_target,
     is_blank,
     text_of,
     wraps_of,
@@ -220,7 +221,9 @@ def _split(block: Element) -> list[Node]:
             line = None
         elif line is not None:
             line.children.append(child)
-        elif not is_blank(child):
+        elif is_blank(child):
+            parts += [child] if isinstance(child, Element) and has_target(child) else []
+        else:
             line = Element(block.tag, block.attributes, block.style, [child])
             parts.append(line)
     return parts

@@ -2,7 +2,7 @@
 
 from documents.content.normalising.list_items import STYLE_TYPES
 from documents.content.normalising.tasks import DONE, OPEN
-from documents.content.normalising.tree import LISTS, Element, Node, elements_in, is_blank
+from documents.content.normalising.tree import LISTS, Element, Node, elements_in, has_target, is_blank
 
 TASKS = "tasks"
 TYPES = frozenset("1aAiI")
@@ -57,7 +57,7 @@ def _adopt(container: Element) -> None:
         elif child.tag in LISTS:
             _nest(child, previous, items)
         elif child.tag != "li":
-            if not is_blank(child):
+            if not is_blank(child) or has_target(child):
                 items.append(Element("li", children=[child]))
         elif (inner := _only_lists(child)) and not _is_task(child):
             for nested in inner:
@@ -76,9 +76,13 @@ def _keep_text(text: str, items: list[Node]) -> None:
 
 
 def _nest(nested: Element, previous: Element | None, items: list[Node]) -> None:
-    """Put a list into the item before it; without one, its items move up."""
-    if previous is None:
-        items.extend(nested.children)
+    """Put a list into the item before it; without one, or after an empty one, its items move up."""
+    if previous is None or is_blank(previous):
+        for child in nested.children:
+            if isinstance(child, str):
+                _keep_text(child, items)
+            else:
+                items.append(child)
         return
     last = previous.children[-1] if previous.children else ""
     if isinstance(last, Element) and last.tag == nested.tag and _kind(last) == _kind(nested):
@@ -128,18 +132,26 @@ def _append_run(run: Element, children: list[Node]) -> None:
 
 
 def _runs(container: Element) -> list[Element]:
+    """Return the tasks of a list and its other items as lists of their own."""
     runs: list[Element] = []
-    for child in container.children:
-        if not isinstance(child, Element):
-            continue
+    for child in elements_in(container):
         is_task = _is_task(child)
-        tag = "ul" if is_task else container.tag
         if not runs or runs[-1].has_class(TASKS) != is_task:
-            attributes = {name: value for name, value in container.attributes.items() if name != "class"}
-            attributes |= {"class": TASKS} if is_task else {}
-            runs.append(Element(tag, attributes, container.style))
+            runs.append(_task_list(container) if is_task else _other_list(container))
+        if is_task:
+            child.attributes.pop("value", None)
         runs[-1].children.append(child)
     return runs
+
+
+def _task_list(container: Element) -> Element:
+    kept = {name: value for name, value in container.attributes.items() if name in {"dir", "lang"}}
+    return Element("ul", {"class": TASKS, **kept})
+
+
+def _other_list(container: Element) -> Element:
+    kept = {name: value for name, value in container.attributes.items() if name != "class"}
+    return Element(container.tag, kept, container.style)
 
 
 def _number(container: Element) -> None:

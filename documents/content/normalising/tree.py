@@ -122,6 +122,20 @@ def is_blank(node: Node) -> bool:
     return all(is_blank(child) for child in node.children)
 
 
+def targets_in(element: Element) -> list[Node]:
+    """Return an empty anchor for each target of links in an element that is not kept."""
+    return [
+        Element("a", {"id": name})
+        for part in (element, *iter_elements(element))
+        if (name := part.attributes.get("id") or part.attributes.get("name"))
+    ]
+
+
+def has_target(element: Element) -> bool:
+    """Return True if links may lead into an element, even if nothing of it is seen."""
+    return any(part.attributes.keys() & {"id", "name"} for part in (element, *iter_elements(element)))
+
+
 def elements_in(element: Element) -> list[Element]:
     """Return the children that are elements."""
     return [child for child in element.children if isinstance(child, Element)]
