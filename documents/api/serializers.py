@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from documents.api.serializers_text import TextWarningSerializer
 from documents.api.strict import StrictSerializer
 from documents.content.normalising import TextWarning, find_missing_images, normalise_sections
 from documents.models import (
@@ -21,6 +22,7 @@ from documents.models import (
     document_types,
 )
 from documents.queue import registry, statistics
+from documents.tasks.images import inline_images
 from documents.tasks.notifications import task as notification_task, webhooks
 
 APPROVALS = {
@@ -85,14 +87,6 @@ class ApprovalsField(serializers.Field[Any, Any, Any, Any]):
         return {APPROVALS[name]: given for name, given in data.items()}
 
 
-class TextWarningSerializer(serializers.Serializer[Any]):
-    """Something in a section that is not printed, or not as it was, and how often."""
-
-    section = serializers.CharField()
-    what = serializers.CharField()
-    count = serializers.IntegerField()
-
-
 class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]):
     """A document with its sections; a PATCH merges them."""
 
@@ -101,9 +95,8 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
     approvals = ApprovalsField(source="*", required=False)
     title = serializers.CharField(read_only=True)
     warnings = serializers.SerializerMethodField(
-        help_text="What is not printed of the sections, and what to do."
+        help_text="What of the sections is not printed, and what to do."
     )
-
     _warnings: tuple[TextWarning, ...] = ()
 
     class Meta:
@@ -125,8 +118,7 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         ):
             raise serializers.ValidationError({"project": problem})
         if "sections" in attrs:
-            stored = self.instance.sections if self.instance else {}
-            normalised = normalise_sections(kind, attrs["sections"], stored)
+            normalised = normalise_sections(kind, attrs["sections"], getattr(self.instance, "sections", {}))
             attrs["sections"], self._warnings = normalised.sections, normalised.warnings
         self._check_cover_image(attrs.get("cover_image"))
         return attrs
@@ -134,23 +126,26 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
     @extend_schema_field(TextWarningSerializer(many=True))
     def get_warnings(self, document: Document) -> list[dict[str, object]]:
         """Return what the sections just sent have lost, and the images that others are missing."""
-        told = {warning.section for warning in self._warnings}
-        missing = (
-            warning for warning in find_missing_images(document.sections) if warning.section not in told
-        )
+        others = document.sections.keys() - {warning.section for warning in self._warnings}
+        missing = find_missing_images({key: document.sections[key] for key in sorted(others)})
         return [warning.as_json() for warning in (*self._warnings, *missing)]
 
     def create(self, validated_data: dict[str, Any]) -> Document:
         """Store a new document. Raises ValidationError if one of its kind and year exists."""
         try:
             with transaction.atomic():
-                return super().create(validated_data)
+                document = super().create(validated_data)
+                document.sections = inline_images.adopt(document, document.sections)
+                document.save(update_fields=["sections"])
+                return document
         except IntegrityError as error:
             raise _exists_already(validated_data["kind"], validated_data["year"]) from error
 
     def update(self, instance: Document, validated_data: dict[str, Any]) -> Document:
         """Store the named members only. Raises ValidationError if another document of its kind and year exists."""
         try:
+            if "sections" in validated_data:
+                validated_data["sections"] = inline_images.adopt(instance, validated_data["sections"])
             return instance.apply_changes(validated_data)
         except IntegrityError as error:
             raise _exists_already(instance.kind, validated_data.get("year", instance.year)) from error

@@ -1,6 +1,10 @@
 """Authors are told what of their text is not printed: in the answer, and on the document's page."""
 
+import base64
+import io
+
 import pytest
+from PIL import Image
 
 from documents.content import blocks
 
@@ -50,6 +54,30 @@ def test_equal_anchors_of_two_sections_do_not_meet(api, plan):
     sections = {key: note.format(key) for key in ("background", "aims")}
     api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": sections}, format="json")
     plan.refresh_from_db()
-    html = {block.anchor: block.html for block in blocks.iter_blocks(plan) if block.html}
+    html = {
+        block.anchor: block.html
+        for block in blocks.iter_blocks(plan)
+        if isinstance(block, blocks.SectionBlock)
+    }
     assert f'id="aims-{plan.pk}-n"' in html["aims"]
     assert f'href="#background-{plan.pk}-n"' in html["background"]
+
+
+def test_a_picture_in_the_text_becomes_an_image_of_the_document(api, plan):
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 30), "green").save(stream, "PNG")
+    address = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    html = f'<p>Map: <img src="{address}" alt="The map"></p>'
+    answer = api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": html, "background": html}})
+    [image] = plan.images.all()
+    assert (image.caption, image.width, image.height) == ("The map", 40, 30)
+    expected = f'<p>Map: <img src="{image.url}" alt="The map"></p>'
+    assert answer.data["sections"] == {"aims": expected, "background": expected}
+    assert answer.data["warnings"] == []
+
+
+def test_what_is_no_picture_stays_in_the_text(api, plan):
+    html = '<p><img src="data:image/png;base64,AAAA" alt=""></p>'
+    answer = api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": {"aims": html}})
+    assert answer.data["sections"]["aims"] == html
+    assert not plan.images.exists()
