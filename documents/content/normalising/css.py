@@ -7,7 +7,16 @@ from functools import lru_cache
 
 MEANINGFUL = frozenset(
     {
-        *("background", "background-color", "color", "display", "font", "font-family", "font-size"),
+        *(
+            "--en-checked",
+            "background",
+            "background-color",
+            "color",
+            "display",
+            "font",
+            "font-family",
+            "font-size",
+        ),
         *("font-style", "font-weight", "list-style-type", "margin", "margin-inline-start", "margin-left"),
         *("mso-element", "mso-hide", "mso-level-number-format", "mso-level-start-at", "mso-list"),
         *("mso-outline-level", "padding-inline-start", "padding-left", "text-align", "text-decoration"),

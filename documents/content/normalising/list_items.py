@@ -21,7 +21,8 @@ from documents.content.normalising.tree import (
 )
 
 MSO_LIST = re.compile(r"\bl(\d+)\s+level(\d+)(?:\s+lfo(\d+))?")
-QUILL_INDENT = re.compile(r"^ql-indent-(\d)$")
+# Quill, and Draft.js
+QUILL_INDENT = re.compile(r"^(?:ql-indent-|public-DraftStyleDefault-depth)(\d)$")
 MAX_LEVEL = 12
 INDENT_PIXELS = 48.0  # of a level, in word processors: half an inch
 STYLE_TYPES = {

@@ -14,7 +14,15 @@ from documents.content.normalising.tree import (
 DONE, OPEN = "done", "open"
 STATES = frozenset({DONE, OPEN})
 CHECKED, UNCHECKED = "\u2611", "\u2610"  # ☑ ☐
-TASK_LIST_CLASSES = ("tox-checklist", "todo-list", "contains-task-list", "to-do-list", "task-list", "tasks")
+TASK_LIST_CLASSES = (
+    "inline-task-list",
+    "tox-checklist",
+    "todo-list",
+    "contains-task-list",
+    "to-do-list",
+    "task-list",
+    "tasks",
+)
 DONE_CLASSES = ("tox-checklist--checked", "checkbox-on", "is-checked", "checked", DONE)
 
 
@@ -56,6 +64,8 @@ def _state(item: Element, container: Element, *, is_task_list: bool) -> str:
     checked = attributes.get("data-checked", container.attributes.get("data-checked"))
     if checked is not None:
         return DONE if checked == "true" else OPEN
+    if "--en-checked" in item.style:  # Evernote
+        return DONE if item.style["--en-checked"] == "true" else OPEN
     if (box := _box(item)) is not None:
         return DONE if "checked" in box.attributes or box.has_class(*DONE_CLASSES) else OPEN
     if is_task_list:
