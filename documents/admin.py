@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
+from documents.content.normalising import normalise_sections
 from documents.exceptions import InvalidCronExpression
 from documents.models import (
     BusinessArea,
@@ -22,6 +23,7 @@ from documents.models import (
     Project,
     Subscription,
     Task,
+    document_types,
 )
 from documents.operations import cron
 
@@ -52,10 +54,25 @@ class ProjectAdmin(admin.ModelAdmin[Project]):
     inlines = (MembershipInline,)
 
 
+class DocumentForm(forms.ModelForm[Document]):
+    """A document, whose texts are normalised as in the API."""
+
+    def clean(self) -> dict[str, Any]:
+        """Normalise the sections. Raises ValidationError if the kind or the limits of rich text do not allow them."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        kind = document_types.DOCUMENT_TYPES.get(cleaned.get("kind") or self.instance.kind)
+        if kind and "sections" in cleaned:
+            cleaned["sections"] = normalise_sections(
+                kind, cleaned["sections"], self.instance.sections
+            ).sections
+        return cleaned
+
+
 @admin.register(Document)
 class DocumentAdmin(admin.ModelAdmin[Document]):
-    """Documents; their texts are sanitised here as in the API."""
+    """Documents; their texts are normalised here as in the API."""
 
+    form = DocumentForm
     list_display = ("__str__", "year", "status", "version", "updated_at")
     list_filter = ("kind", "status", "year")
     search_fields = ("project__tag", "project__title")

@@ -8,7 +8,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from documents.api.serializers_text import TextWarningSerializer
 from documents.api.strict import StrictSerializer
+from documents.content.normalising import TextWarning, find_missing_images, normalise_sections
 from documents.models import (
     Delivery,
     Document,
@@ -18,9 +20,9 @@ from documents.models import (
     Subscription,
     Task,
     document_types,
-    richtext,
 )
 from documents.queue import registry, statistics
+from documents.tasks.images import inline_images
 from documents.tasks.notifications import task as notification_task, webhooks
 
 APPROVALS = {
@@ -92,12 +94,16 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
     sections = SectionsField(required=False)
     approvals = ApprovalsField(source="*", required=False)
     title = serializers.CharField(read_only=True)
+    warnings = serializers.SerializerMethodField(
+        help_text="What of the sections is not printed, and what to do."
+    )
+    _warnings: tuple[TextWarning, ...] = ()
 
     class Meta:
         model = Document
         fields = (
             *("id", "project", "kind", "year", "title", "status", "sections", "approvals", "cover_image"),
-            *("version", "created_at", "updated_at"),
+            *("version", "created_at", "updated_at", "warnings"),
         )
         read_only_fields = ("version",)
         # create() and update() report the constraints of the database, with a message that says what to do.
@@ -112,21 +118,34 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         ):
             raise serializers.ValidationError({"project": problem})
         if "sections" in attrs:
-            attrs["sections"] = richtext.clean_sections(kind, attrs["sections"])
+            normalised = normalise_sections(kind, attrs["sections"], getattr(self.instance, "sections", {}))
+            attrs["sections"], self._warnings = normalised.sections, normalised.warnings
         self._check_cover_image(attrs.get("cover_image"))
         return attrs
+
+    @extend_schema_field(TextWarningSerializer(many=True))
+    def get_warnings(self, document: Document) -> list[dict[str, object]]:
+        """Return what the sections just sent have lost, and the images that others are missing."""
+        others = document.sections.keys() - {warning.section for warning in self._warnings}
+        missing = find_missing_images({key: document.sections[key] for key in sorted(others)})
+        return [warning.as_json() for warning in (*self._warnings, *missing)]
 
     def create(self, validated_data: dict[str, Any]) -> Document:
         """Store a new document. Raises ValidationError if one of its kind and year exists."""
         try:
             with transaction.atomic():
-                return super().create(validated_data)
+                document = super().create(validated_data)
+                document.sections = inline_images.adopt(document, document.sections)
+                document.save(update_fields=["sections"])
+                return document
         except IntegrityError as error:
             raise _exists_already(validated_data["kind"], validated_data["year"]) from error
 
     def update(self, instance: Document, validated_data: dict[str, Any]) -> Document:
         """Store the named members only. Raises ValidationError if another document of its kind and year exists."""
         try:
+            if "sections" in validated_data:
+                validated_data["sections"] = inline_images.adopt(instance, validated_data["sections"])
             return instance.apply_changes(validated_data)
         except IntegrityError as error:
             raise _exists_already(instance.kind, validated_data.get("year", instance.year)) from error
@@ -144,13 +163,14 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
 
 
 class DocumentItemSerializer(DocumentSerializer):
-    """A document in a list: without its sections, which may be megabytes."""
+    """A document in a list: without its sections, which may be megabytes, and what is said of them."""
 
     sections = None  # type: ignore[assignment]
+    warnings = None  # type: ignore[assignment]
 
     class Meta(DocumentSerializer.Meta):
         fields = tuple(  # type: ignore[assignment]
-            name for name in DocumentSerializer.Meta.fields if name != "sections"
+            name for name in DocumentSerializer.Meta.fields if name not in {"sections", "warnings"}
         )
 
 

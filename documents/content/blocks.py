@@ -13,6 +13,7 @@ from typing import IO
 
 from documents.content import chapters, editions
 from documents.content.editions import Edition
+from documents.content.print_form import to_print_form
 from documents.models import BusinessArea, Document, DocumentImage, Membership, Project, document_types
 
 IMAGE_IN_HTML = re.compile(r'src="/api/v1/images/([0-9a-f-]{36})/"')
@@ -249,7 +250,7 @@ def _images_in(html: str, document: Document) -> tuple[Image, ...]:
 
 
 def _section(document: Document, section: document_types.Section, anchor: str) -> SectionBlock:
-    html = document.sections.get(section.key, "")
+    html = to_print_form(document.sections.get(section.key, ""), f"{section.key}-{document.pk}-")
     return SectionBlock(anchor=anchor, title=section.title, html=html, images=_images_in(html, document))
 
 

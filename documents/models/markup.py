@@ -137,10 +137,10 @@ class _Reader:
     def _read_tag(self, html: str, tag: re.Match[str]) -> int:
         """Keep a tag, and return where the next token begins."""
         name, attributes = tag["name"].lower(), tag["attributes"]
-        if name in RAW:
-            return self._read_raw(html, tag, name)
         if len(attributes) > MAX_ATTRIBUTES and len(ATTRIBUTES.findall(attributes)) > MAX_ATTRIBUTES:
             raise ValidationError(f"has an element with more than {MAX_ATTRIBUTES} attributes.")
+        if name in RAW:
+            return self._read_raw(html, tag, name)
         self._keep(name, tag)
         if tag["end"]:
             self._open.close(name)
@@ -167,7 +167,7 @@ class _Reader:
             self._endless.add(name)
             return tag.end()
         content = html[tag.end() : end.start()].replace("<!--", "").replace("-->", "").replace("<", " ")
-        self.pieces += (f"<{name}>", content, f"</{name}>")
+        self.pieces += (f"<{name}{tag['attributes']}>", content, f"</{name}>")
         return closing + 1
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from html.parser import HTMLParser
+from collections.abc import Callable
 
 import nh3
 from django.core.exceptions import ValidationError
@@ -25,9 +25,11 @@ IMAGE_URL = re.compile(r"^(?:https?://[^/]+)?(/api/v1/images/[0-9a-f]{8}(?:-[0-9
 DATA_URI = re.compile(r"^data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$")
 # A screen reader skips an image with an empty alternative and spells out the address of one with none.
 IMAGE_WITHOUT_ALT = re.compile(r"<img(?![^>]* alt=)")
+WELL_FORMED_TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [a-z-]+="[^"]*")*)>')
+SPAN_ATTRIBUTE = re.compile(r' (colspan|rowspan|span)="([0-9]*)"')
 SPANS = frozenset({"colspan", "rowspan"})
 # Python refuses to read a number of more than 4,300 digits.
-WHOLE_NUMBER, LIST_START, MAX_SPAN_DIGITS = re.compile(r"[0-9]+"), re.compile(r"-?[0-9]{1,6}"), 9
+MAX_SPAN_DIGITS, LIST_NUMBER = 9, re.compile(r"-?[0-9]{1,6}")
 LINK_SCHEMES = frozenset({"http", "https", "mailto"})
 SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -40,27 +42,45 @@ ALLOWED_TAGS = {
     *("tfoot", "th", "thead", "tr", "u", "ul", "wbr", "div"),
 }
 ALLOWED_ATTRIBUTES = {
-    "*": {"lang", "title"},
+    "*": {"dir", "id", "lang", "title"},
     "a": {"href"},
-    "col": {"span"},
+    "col": {"span", "width"},
     "colgroup": {"span"},
     "img": {"src", "alt"},
+    "li": {"value"},
     "ol": {"start", "type"},
-    "p": {"style"},
-    "td": {"colspan", "rowspan", "style"},
-    "th": {"colspan", "rowspan", "scope", "style"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+}
+ALIGNED = ("p", "div", "li", "blockquote", "h2", "h3", "h4", "h5", "td", "th")
+for _tag in ALIGNED:
+    ALLOWED_ATTRIBUTES[_tag] = ALLOWED_ATTRIBUTES.get(_tag, set()) | {"style"}
+INDENTS = {"hanging", *(f"indent-{level}" for level in range(1, 9))}
+ALLOWED_CLASSES = {
+    **dict.fromkeys(("p", "div", "blockquote", "h2", "h3", "h4", "h5"), INDENTS),
+    "li": {"done", "open"},
+    "ol": {"outline"},
+    "ul": {"tasks", "unmarked"},
+}
+# What the value of an attribute must look like.
+ATTRIBUTE_VALUES = {
+    "dir": re.compile(r"rtl"),
+    "id": re.compile(r"[A-Za-z0-9_-]{1,200}"),
+    "start": LIST_NUMBER,
+    "type": re.compile(r"[1aAiI]"),
+    "value": LIST_NUMBER,
+    "width": re.compile(r"[0-9]{1,3}%"),
+    **dict.fromkeys((*SPANS, "span"), re.compile(r"[0-9]+")),
 }
 
 
 def _keep_attribute(tag: str, name: str, value: str) -> str | None:
     if tag == "img" and name == "src":
-        return _image_source(value)
+        return image_source(value)
     if tag == "a" and name == "href":
         return _link_target(value)
-    if name == "span" or name in SPANS:
-        return value if WHOLE_NUMBER.fullmatch(value) else None
-    if name == "start":
-        return value if LIST_START.fullmatch(value) else None
+    if (shape := ATTRIBUTE_VALUES.get(name)) is not None:
+        return value if shape.fullmatch(value) else None
     return value
 
 
@@ -71,7 +91,8 @@ def _link_target(value: str) -> str | None:
     return target if scheme is None or scheme[1].lower() in LINK_SCHEMES else None
 
 
-def _image_source(value: str) -> str | None:
+def image_source(value: str) -> str | None:
+    """Return the address of an image that may be stored, without the host, or None."""
     if (match := IMAGE_URL.match(value)) is not None:
         return match[1]
     return value if len(value) <= MAX_DATA_URI_CHARACTERS and DATA_URI.match(value) else None
@@ -89,6 +110,7 @@ _cleaner = nh3.Cleaner(
         "object",
     },
     attributes=ALLOWED_ATTRIBUTES,
+    allowed_classes=ALLOWED_CLASSES,
     attribute_filter=_keep_attribute,
     filter_style_properties={"text-align"},
     url_schemes={"http", "https", "mailto", "data"},
@@ -96,57 +118,32 @@ _cleaner = nh3.Cleaner(
 )
 
 
-class _Bounds(HTMLParser):
-    """Finds the reason why a sanitised, hence well-formed, text is too large to lay out."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open_elements = 0
-        self.rows: list[int] = []
-        self.problem = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in VOID_ELEMENTS:
-            self.open_elements += 1
-        if self.open_elements > MAX_DEPTH:
-            self.problem = f"nests elements more than {MAX_DEPTH} deep"
-        if tag == "table":
-            self.rows.append(0)
-        elif tag == "tr" and self.rows:
-            self._count_row()
-        self._check_spans(attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID_ELEMENTS:
-            self.open_elements -= 1
-        if tag == "table" and self.rows:
-            self.rows.pop()
-
-    def _count_row(self) -> None:
-        self.rows[-1] += 1
-        if self.rows[-1] > MAX_TABLE_ROWS:
-            self.problem = (
-                f"has a table of more than {MAX_TABLE_ROWS:,} rows; split it or attach the data elsewhere"
-            )
-
-    def _check_spans(self, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if (name in SPANS or name == "span") and _is_too_wide(value or "1"):
-                short = f"{value}"[: MAX_SPAN_DIGITS + 1]
-                self.problem = f"has a table cell with {name}={short}; at most {MAX_SPAN} is allowed"
-
-
-def _is_too_wide(span: str) -> bool:
-    return len(span) > MAX_SPAN_DIGITS or int(span) > MAX_SPAN
-
-
 def _problem(html: str) -> str:
-    bounds = _Bounds()
-    for start in range(0, len(html), 65_536):
-        bounds.feed(html[start : start + 65_536])
-        if bounds.problem:
-            break
-    return bounds.problem
+    """Return why a sanitised, hence well-formed, text is too large to lay out, or an empty text."""
+    depth, rows = 0, list[int]()
+    for match in WELL_FORMED_TAG.finditer(html):
+        is_end, tag, attributes = match[1], match[2], match[3]
+        if tag not in VOID_ELEMENTS:
+            depth += -1 if is_end else 1
+        if depth > MAX_DEPTH:
+            return f"nests elements more than {MAX_DEPTH} deep"
+        if tag == "table":
+            rows = rows[:-1] if is_end else [*rows, 0]
+        elif tag == "tr" and rows and not is_end:
+            rows[-1] += 1
+        if rows and rows[-1] > MAX_TABLE_ROWS:
+            return f"has a table of more than {MAX_TABLE_ROWS:,} rows; split it or attach the data elsewhere"
+        if "span" in attributes and (problem := _span_problem(attributes)):
+            return problem
+    return ""
+
+
+def _span_problem(attributes: str) -> str:
+    for name, value in SPAN_ATTRIBUTE.findall(attributes):
+        if len(value) > MAX_SPAN_DIGITS or int(value or 1) > MAX_SPAN:
+            short = value[: MAX_SPAN_DIGITS + 1]
+            return f"has a table cell with {name}={short}; at most {MAX_SPAN} is allowed"
+    return ""
 
 
 def clean_html(html: str) -> str:
@@ -154,10 +151,20 @@ def clean_html(html: str) -> str:
 
     Raises ValidationError with a sentence that names the exceeded limit.
     """
+    return sanitise(parseable_text(html))
+
+
+def parseable_text(html: str) -> str:
+    """Return ``html`` as any parser reads it in linear time. Raises ValidationError with the exceeded limit."""
     _require_short(html)
     # Not every database stores NUL and lone surrogates, and neither can be drawn.
     text = markup.make_parseable(html.replace("\0", "").encode("utf-8", "replace").decode())
     _require_short(text, WRITTEN_OUT)
+    return text
+
+
+def sanitise(text: str) -> str:
+    """Return a parseable text with only what a report needs. Raises ValidationError with the exceeded limit."""
     clean = IMAGE_WITHOUT_ALT.sub('<img alt=""', _cleaner.clean(text))
     _require_short(clean, WRITTEN_OUT)
     if problem := _problem(clean) or layout_bounds.find_problem(layout_bounds.measure(clean)):
@@ -172,8 +179,16 @@ def _require_short(html: str, how: str = "") -> None:
         )
 
 
-def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[str, str]:
-    """Return the sections of a document, each sanitised.
+def _clean_section(_key: str, html: str) -> str:
+    return clean_html(html)
+
+
+def clean_sections(
+    kind: document_types.DocumentType,
+    sections: object,
+    clean: Callable[[str, str], str] = _clean_section,
+) -> dict[str, str]:
+    """Return the sections of a document, each made by ``clean`` from its key and text; by default sanitised.
 
     Raises ValidationError under ``sections`` with a message for each unknown key and each invalid section.
     """
@@ -189,7 +204,7 @@ def clean_sections(kind: document_types.DocumentType, sections: object) -> dict[
     cleaned: dict[str, str] = {}
     for key, html in texts.items():
         try:
-            cleaned[key] = clean_html(_require_text(html))
+            cleaned[key] = clean(key, _require_text(html))
         except ValidationError as error:
             errors.append(f"Section “{key}” {error.messages[0]}")
     if not errors and (problem := layout_bounds.total_problem(cleaned.values())):

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from documents.content.normalising import find_missing_images
 from documents.models import Document, DocumentImage, Task, document_types
 from documents.tasks.pdf import task as pdf_task
 
@@ -88,6 +89,7 @@ def _context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "document": document,
         "current": pdf_task.current_task(document),
         "versions": versions,
+        "text_warnings": find_missing_images(document.sections),
         "newest": newest,
         "in_flight": newest if newest and not newest.has_ended else None,
         "approvals": (

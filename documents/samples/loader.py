@@ -12,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from rest_framework.authtoken.models import Token
 
+from documents.content.normalising import normalise_sections
 from documents.models import (
     BusinessArea,
     Document,
@@ -19,7 +20,6 @@ from documents.models import (
     Membership,
     Project,
     document_types,
-    richtext,
 )
 from documents.samples.people import BUSINESS_AREAS, LOGINS, PEOPLE, Person
 from documents.samples.pictures import catalogue
@@ -167,7 +167,7 @@ def _fill(document: Document, data: DocumentData, uploads: Uploads) -> int:
         return f'<img src="{attached(match[1], unescape(match[2])).url}" alt="{match[2]}">'
 
     sections = {key: PICTURE.sub(address, html) for key, html in data.sections.items()}
-    document.sections = richtext.clean_sections(document.kind_info, sections)
+    document.sections = normalise_sections(document.kind_info, sections).sections
     document.cover_image = attached(data.cover, "Cover") if data.cover else None
     document.save(update_fields=["sections", "cover_image"])
     return len(pictures)

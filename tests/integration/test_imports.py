@@ -181,7 +181,7 @@ def test_what_the_sanitiser_takes_out_is_a_warning(staff, project):
     assert counts(answer) == (1, 0, 0, 0)
     [(row, column, value, severity, problem)] = report(staff, answer.data["task_id"])
     assert (row, column, value, severity) == ("2", "background", html, "warning")
-    assert problem == "This will be left out of the HTML: <script>, onclick."
+    assert problem == "A script is not kept."
     assert apply(staff, answer).status_code == 201
     assert Document.objects.get().sections == {"background": "<p>Text</p>"}
 

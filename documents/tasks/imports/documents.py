@@ -1,14 +1,12 @@
 """Validate rows of documents against the stored ones; tag, kind and year identify a document."""
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
+from documents.content.normalising import normalise_html
 from documents.models import Document, Project, document_types, richtext
-from documents.models.mistakes import join_first
 from documents.tasks.imports.reader import ParsedRow
 from documents.tasks.imports.row_results import Change, RowResult, field_of, start
 
@@ -18,8 +16,6 @@ SECTIONS = tuple(
 COLUMNS = ("tag", "kind", "year", "status", *SECTIONS)
 REQUIRED = ("tag", "kind", "year")
 WRITTEN = ("status", "sections", "version")
-# An element's name, or an attribute's.
-NAMES = re.compile(r"<([a-zA-Z][a-zA-Z0-9]*)|\s([a-zA-Z-]+)\s*=")
 
 type Key = tuple[object, ...]
 
@@ -85,7 +81,7 @@ def _validate_row(result: RowResult, stored: Document | None) -> None:
 
 
 def _sections(result: RowResult, kind: document_types.DocumentType, before: dict[str, str]) -> dict[str, str]:
-    """Return the sections that the row changes, sanitised."""
+    """Return the sections that the row changes, normalised."""
     given = {key: result.row.cells[key] for key in SECTIONS if key in result.row.cells}
     for key, message in document_types.section_errors(kind, given).items():
         result.add_issue(key, message)
@@ -94,30 +90,15 @@ def _sections(result: RowResult, kind: document_types.DocumentType, before: dict
         if before.get(key) == html:
             continue
         try:
-            sections[key] = richtext.clean_html(html)
+            text = normalise_html(html, key)
         except ValidationError as error:
             result.add_issue(key, f"It {error.messages[0]}")
         else:
-            _warn_of_loss(result, key, html, sections[key])
+            sections[key] = text.html
+            for warning in text.warnings:
+                result.add_issue(key, str(warning), is_error=False)
     try:
         richtext.require_storable(before | sections)
     except ValidationError as error:
         result.add_issue(next(iter(sections)), error.messages[0])
     return sections
-
-
-def _warn_of_loss(result: RowResult, key: str, html: str, clean: str) -> None:
-    if clean == html:
-        return
-    lost = _names(html) - _names(clean)
-    if lost:
-        result.add_issue(
-            key, f"This will be left out of the HTML: {join_first(sorted(lost))}.", is_error=False
-        )
-
-
-def _names(html: str) -> Counter[str]:
-    """Return how often each element and attribute is written."""
-    return Counter(
-        f"<{match[1].lower()}>" if match[1] else match[2].lower() for match in NAMES.finditer(html)
-    )
