@@ -16,6 +16,7 @@ FROM ${BASE}
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig \
+        fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji \
     && rm -rf /var/lib/apt/lists/*
 # A number, so that Kubernetes can see that it is not root. /export is where Prometheus' files are written to.
 RUN groupadd --gid 10001 spms \

@@ -69,8 +69,8 @@ The sample data (texts, pictures) was made for SPMS and is under its licence.
 
 ## From the system
 
-Pango and GLib (LGPL-2.1-or-later), HarfBuzz and Fontconfig (MIT-like), Python (PSF-2.0). They come from the
-distribution and are not part of SPMS; the container image has them as Debian packages them.
+Pango and GLib (LGPL-2.1-or-later), HarfBuzz and Fontconfig (MIT-like), Python (PSF-2.0), Noto fonts (OFL-1.1). They
+come from the distribution and are not part of SPMS; the container image has them as Debian packages them.
 """
 
 

@@ -91,6 +91,28 @@ if ! is_installed "$1" && ! is_installed dev; then
 fi
 has_libraries || install_libraries
 
+has_fonts() {
+    for file in opentype/noto/NotoSansCJK-Regular.ttc truetype/noto/NotoColorEmoji.ttf truetype/noto/NotoSans-Regular.ttf; do
+        [ -e "/usr/share/fonts/$file" ] || return 1
+    done
+}
+
+# Without them, SPMS runs; characters of other scripts print as boxes, and warnings name the package. Tried once.
+install_fonts() {
+    packages="fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji"
+    touch "$venv/fonts-tried"
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        echo "spms: installing $packages"
+        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
+            install -y --no-install-recommends $packages; } >/dev/null 2>&1 ||
+            echo "spms: installing the fonts failed. For other scripts and emoji, run: apt-get install -y $packages" >&2
+    else
+        echo "spms: for other scripts and emoji, run: sudo apt-get install -y $packages" >&2
+    fi
+}
+
+has_fonts || [ -e "$venv/fonts-tried" ] || install_fonts
+
 # Programs that the tests start besides Python: Prometheus with promtool, a browser, brokers.
 install_for_tests() {
     PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null && return

@@ -97,7 +97,8 @@ class Renderer:
     def _render(self, job: RenderJob) -> RenderedPdf:
         """Lay out and draw one document into ``job.pdf_path``, complete and synced when this returns."""
         css = [self._engine.css(ARCHIVE_CSS)] if job.variant != layout.PDF_UA else []
-        document = self._engine.lay_out(self._engine.read(job.html_path), *css, variant=job.variant)
+        html = self._engine.read(job.html_path)
+        document = self._engine.lay_out(html, *css, variant=job.variant)
         attachments = [_source(job)] if job.source_path else None
         digest, size_bytes = layout.render_pdf(
             document, Path(job.pdf_path), variant=job.variant, attachments=attachments
@@ -106,7 +107,7 @@ class Renderer:
             pages=len(document.pages),
             size_bytes=size_bytes,
             digest=digest,
-            warnings=self._log.missing.warnings(),
+            warnings=self._log.missing.located(html.etree_element).warnings(),
         )
 
 

@@ -10,6 +10,8 @@ from typing import IO, Any
 
 from django.template.loader import render_to_string
 
+from documents.rendering import fallback_fonts
+
 HERE = Path(__file__).parent
 NOT_READY = HERE / "not-ready.png"  # replaces an image that is still being prepared
 # Keys are class names of ``documents.content.blocks``, which this package does not import.
@@ -27,6 +29,8 @@ def design_version() -> str:
     sha256 = hashlib.sha256(version("weasyprint").encode())
     for path in sorted((*HERE.glob("*.css"), *HERE.glob("fonts/*"), *HERE.parent.glob("templates/pdf/*"))):
         sha256.update(path.name.encode() + b"\0" + path.read_bytes())
+    for checksum in fallback_fonts.checksums():
+        sha256.update(checksum)
     return sha256.hexdigest()
 
 

@@ -2,18 +2,22 @@
 
 import gc
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pydyf
 from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
 
 from documents.infrastructure import files
+from documents.rendering import font_files
 from documents.rendering.fetcher import AllowListFetcher
 from documents.rendering.protocol import BASE_URL
 
 PDF_UA = "pdf/ua-1"
 STYLESHEET = Path(__file__).parent / "report.css"
+type Finisher = Callable[[Any, pydyf.PDF], None]
 WARM_UP_HTML = "<html lang=en-AU><title>Warm</title><h1>Warm</h1><p><b>up</b> <i>hyphenation</i>"
 
 
@@ -76,12 +80,24 @@ class HashingWriter:
 
 
 def render_pdf(
-    document: Any, path: Path, *, variant: str = PDF_UA, is_lasting: bool = True, **options: Any
+    document: Any,
+    path: Path,
+    *,
+    variant: str = PDF_UA,
+    is_lasting: bool = True,
+    finisher: Finisher | None = None,
+    **options: Any,
 ) -> tuple[str, int]:
     """Draw a laid out document into a complete file; return its SHA-256 and its size in bytes.
 
     It is synced to the disk if it ``is_lasting``; ``options`` are those of WeasyPrint's ``write_pdf``.
     """
+
+    def finish(document: Any, pdf: pydyf.PDF) -> None:
+        font_files.shrink(pdf)
+        if finisher:
+            finisher(document, pdf)
+
     writer = HashingWriter(path)
-    document.write_pdf(writer, pdf_variant=variant, **options)
+    document.write_pdf(writer, pdf_variant=variant, finisher=finish, **options)
     return writer.close(is_lasting=is_lasting), writer.size_bytes

@@ -68,7 +68,7 @@ def render_parts(engine: LayoutEngine, job: PartsJob, log: RenderLog) -> list[Re
         html = engine.read(html_path)
         defer_cross_references(html)
         document = engine.lay_out(html, css)
-        digest = _write(document, Path(html_path), Path(part_path), log)
+        digest = _write(document, html.etree_element, Path(html_path), Path(part_path), log)
         is_whole = not log.missing.images
         rendered.append(RenderedPart(pages=len(document.pages), digest=digest, is_whole=is_whole))
         engine.collect()
@@ -98,13 +98,13 @@ def bookmarks(document: Any) -> tuple[Bookmark, ...]:
     )
 
 
-def _write(document: Any, html_path: Path, part_path: Path, log: RenderLog) -> str:
+def _write(document: Any, root: Any, html_path: Path, part_path: Path, log: RenderLog) -> str:
     prefix = hashlib.sha256(html_path.read_bytes()).hexdigest()[:12]
 
     def finish(document: Any, pdf: pydyf.PDF) -> None:
         _make_ids_unique(pdf, prefix)
         fonts = weasyprint_internals.used_fonts(document)
-        metadata = PartMetadata(bookmarks=bookmarks(document), fonts=fonts, missing=log.missing)
+        metadata = PartMetadata(bookmarks=bookmarks(document), fonts=fonts, missing=log.missing.located(root))
         pdf.catalog[METADATA_KEY] = pydyf.String(json.dumps(asdict(metadata)))
 
     unfinished = part_path.with_suffix(".unfinished")

@@ -4,10 +4,13 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from documents.rendering import glyphs
+
 LAYOUT_PAGE = re.compile(r"Creating layout - Page (\d+)")
+UNKNOWN_CHARACTER = re.compile(r"\.notdef glyph .*\(U\+([0-9A-F]+)\)", re.DOTALL)
 # A message for every page would wake the parent too often, and it passes on far fewer.
 PROGRESS_SECONDS = 0.1
 
@@ -16,21 +19,26 @@ type SendMessage = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class MissingContent:
-    """The number of images that could not be shown, and of characters that no font has."""
+    """The number of images that could not be shown, and the characters that no font has, by the title over them."""
 
     images: int = 0
-    glyphs: int = 0
+    characters: dict[str, str] = field(default_factory=dict)
 
     def __add__(self, other: "MissingContent") -> "MissingContent":
-        return MissingContent(images=self.images + other.images, glyphs=self.glyphs + other.glyphs)
+        return MissingContent(
+            images=self.images + other.images,
+            characters=glyphs.merged(self.characters, other.characters),
+        )
+
+    def located(self, root: Any) -> "MissingContent":
+        """Return it with the characters under the titles of the HTML that they are in."""
+        return replace(self, characters=glyphs.locate("".join(self.characters.values()), root))
 
     def warnings(self) -> tuple[str, ...]:
         """Return warnings for the author, as sentences."""
-        counts = (
-            (self.images, "image(s) could not be shown; upload them to this document."),
-            (self.glyphs, "character(s) are in none of our fonts and print as boxes."),
-        )
-        return tuple(f"{count} {text}" for count, text in counts if count)
+        count = self.images
+        images = [f"{count} image(s) could not be shown; upload them to this document."] if count else []
+        return (*images, *glyphs.warnings(self.characters))
 
 
 class RenderLog(logging.Handler):
@@ -59,8 +67,8 @@ class RenderLog(logging.Handler):
             self._progress(text)
         elif text.startswith("Failed to load image"):
             self.missing += MissingContent(images=1)
-        elif ".notdef" in text:
-            self.missing += MissingContent(glyphs=1)
+        elif match := UNKNOWN_CHARACTER.search(text):
+            self.missing += MissingContent(characters={"": chr(int(match[1], 16))})
 
     def _progress(self, text: str) -> None:
         phase, pages = self._phase, self._pages
