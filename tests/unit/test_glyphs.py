@@ -3,12 +3,12 @@
 import io
 import zlib
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.ttLib import TTFont
-from lxml import etree
 
 from documents.rendering import fallback_fonts, font_files, glyphs
 from documents.rendering.render_log import MissingContent
@@ -19,7 +19,7 @@ REPORT = """<html><body><h1>王</h1>
 
 
 def test_characters_are_found_under_the_titles_of_their_sections():
-    assert glyphs.locate("王明小華", etree.fromstring(REPORT)) == {
+    assert glyphs.locate("王明小華", ElementTree.fromstring(REPORT)) == {
         "": "王",
         "Background": "明小",
         "Reefs, Aims": "華",
@@ -27,7 +27,7 @@ def test_characters_are_found_under_the_titles_of_their_sections():
 
 
 def test_characters_that_are_nowhere_in_the_text_are_still_named():
-    assert glyphs.locate("]", etree.fromstring("<p>x</p>")) == {"": "]"}
+    assert glyphs.locate("]", ElementTree.fromstring("<p>x</p>")) == {"": "]"}
 
 
 def test_the_warning_names_the_section_and_the_package(monkeypatch):

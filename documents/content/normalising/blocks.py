@@ -1,5 +1,7 @@
 """Write what is said of a block in our own attributes and classes, and drop all others."""
 
+import re
+
 from documents.content.normalising import css
 from documents.content.normalising.anchors import Anchors
 from documents.content.normalising.list_items import INDENT_PIXELS, QUILL_INDENT
@@ -13,7 +15,8 @@ from documents.content.normalising.tree import (
 
 ALIGNMENTS = {"center": "center", "-webkit-center": "center", "right": "right", "-webkit-right": "right"}
 ALIGNMENTS |= {"end": "right", "justify": "justify", "left": "left", "start": "left"}
-QUILL_ALIGNMENTS = {"ql-align-center": "center", "ql-align-right": "right", "ql-align-justify": "justify"}
+# Of Quill, CKEditor, Gutenberg and stylesheets in wide use.
+CLASS_ALIGNMENT = re.compile(r"^(?:ql-align|(?:has-)?text(?:-align)?|align)-?(center|right|justify)$")
 ALIGNED = frozenset({"p", "div", "li", "blockquote", *HEADINGS, *CELLS})
 INDENTED = frozenset({"p", "div", "blockquote", *HEADINGS})
 MAX_INDENT = 8
@@ -59,8 +62,8 @@ def _has_align(element: Element) -> bool:
 def _alignment(element: Element) -> str:
     """Return how a block is aligned, or an empty text if it does not say."""
     for name in element.classes if "class" in element.attributes else ():
-        if name in QUILL_ALIGNMENTS:
-            return QUILL_ALIGNMENTS[name]
+        if match := CLASS_ALIGNMENT.match(name):
+            return match[1]
     if not element.style and not element.attributes:
         return ""
     written = element.style.get("text-align") or element.attributes.get("align", "").lower()

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from documents.content.normalising.symbol_fonts import symbol_font
+
 MEANINGFUL = frozenset(
     {
         *(
@@ -19,7 +21,14 @@ MEANINGFUL = frozenset(
         ),
         *("font-style", "font-weight", "list-style-type", "margin", "margin-inline-start", "margin-left"),
         *("mso-element", "mso-hide", "mso-level-number-format", "mso-level-start-at", "mso-list"),
-        *("mso-outline-level", "padding-inline-start", "padding-left", "text-align", "text-decoration"),
+        *(
+            "mso-outline-level",
+            "mso-symbol-font-family",
+            "padding-inline-start",
+            "padding-left",
+            "text-align",
+            "text-decoration",
+        ),
         *(
             "page-break-before",
             "text-decoration-line",
@@ -32,7 +41,8 @@ MEANINGFUL = frozenset(
 )
 RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
 COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
-SELECTOR = re.compile(r"^([a-z0-9]*)\.([\w-]+)$", re.IGNORECASE)
+# A class, perhaps of an element, perhaps in others.
+SELECTOR = re.compile(r"^(?:[^:>+~\[]*\s)?([a-z0-9]*)\.([\w-]+)$", re.IGNORECASE)
 LIST_LEVEL = re.compile(r"@list\s+l(\d+):level(\d+)", re.IGNORECASE)
 LENGTH = re.compile(r"^(-?\d*\.?\d+)(px|pt|pc|in|cm|mm|em|rem|ex|ch)?$")
 # Lexical: calc(2 * var(--lexical-indent-base-value, 40px))
@@ -76,7 +86,6 @@ NAMED_COLOURS = {
     "pink": (255, 192, 203),
 }
 MIN_LARGE_PIXELS = 30.0  # Google Docs writes a title as a paragraph of 26 points
-SYMBOL_FONTS = ("symbol", "wingdings", "webdings")
 MIN_CHROMA = 60  # of 255: below, a colour is a grey
 
 UNSTYLED_CLASSES = frozenset({"MsoHyperlink", "MsoHyperlinkFollowed"})
@@ -136,8 +145,8 @@ def _is_usual(name: str, value: str) -> bool:
     match name:
         case "font-size":
             return (to_pixels(value) or 0.0) < MIN_LARGE_PIXELS
-        case "font-family":
-            return not any(font in value for font in SYMBOL_FONTS)
+        case "font-family" | "mso-symbol-font-family":
+            return not symbol_font(value)
         case "color":
             return not is_coloured(parse_colour(value))
         case "background" | "background-color":

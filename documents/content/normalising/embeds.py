@@ -36,7 +36,8 @@ def replace(root: Element, losses: Losses) -> None:
         elif (replacement := REPLACEMENTS.get(child.tag)) is not None:
             children.extend(wrapped(node, child.wraps) for node in replacement(child, losses))
         else:
-            replace(child, losses)
+            # A picture of a bullet is a marker, as a sign is.
+            replace(child, Losses() if child.style.get("mso-list") == "ignore" else losses)
             children.extend(_formula(child))
     root.children = children
 

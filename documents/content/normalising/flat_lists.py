@@ -55,7 +55,7 @@ class ListBuilder:
 
     def add_item(self, item: Item) -> None:
         """Add an item to the list of its level, which is opened if need be."""
-        item = self._with_literal_marker(item)
+        item = self._with_literal_marker(self._with_level_by_margin(item))
         number = self._number_of(item)
         while self.open_lists and not self._continues(item, number):
             self.open_lists.pop()
@@ -68,9 +68,26 @@ class ListBuilder:
             opened.value = self.counts[item.key, item.level] = number.value
         opened.element.children.append(item.element)
 
+    def _with_level_by_margin(self, item: Item) -> Item:
+        """Return an item whose list was lost one level below those that are less far in."""
+        if item.key != list_items.LOST or item.margin is None:
+            return item
+        outer = [
+            opened
+            for opened in self.open_lists
+            if opened.margin is not None and opened.margin <= item.margin + MARGIN_TOLERANCE_PIXELS
+        ]
+        if not outer:
+            return replace(item, level=1)
+        is_beside = item.margin - (outer[-1].margin or 0.0) <= MARGIN_TOLERANCE_PIXELS
+        return replace(item, level=outer[-1].level + (not is_beside))
+
     def _continues(self, item: Item, number: Number | None) -> bool:
         """Return True if the innermost open list takes the item, or a list inside it would."""
         opened = self.open_lists[-1]
+        above = self.open_lists[-2].level if len(self.open_lists) > 1 else 0
+        if above < item.level < opened.level and opened.key == item.key and _type(item, number) == "disc":
+            opened.level = item.level  # the items before it skipped a level
         if opened.level != item.level:
             return opened.level < item.level
         if _type(item, number) != opened.type:

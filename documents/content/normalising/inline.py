@@ -1,8 +1,9 @@
 """Rebuild the text of each block from runs: one element for each thing that is said of a run, none for nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from documents.content.normalising import marks, whitespace
+from documents.content.normalising import marks, symbol_fonts, whitespace
 from documents.content.normalising.anchors import Anchors
 from documents.content.normalising.losses import Losses
 from documents.content.normalising.marks import Mark, Marks
@@ -38,6 +39,7 @@ class Context:
     keeps_spaces: bool = False
     is_code: bool = False
     is_coloured: bool = False
+    symbol_font: str = ""
     inner: dict[int, "Context"] = field(default_factory=dict)
 
     def within(self, wraps: Wraps) -> "Context":
@@ -49,12 +51,13 @@ class Context:
         return context
 
     def _within(self, wraps: Wraps) -> "Context":
-        context = Context(self.marks, self.keeps_spaces, self.is_code, self.is_coloured)
+        context = Context(self.marks, self.keeps_spaces, self.is_code, self.is_coloured, self.symbol_font)
         for wrap in wraps:
             context.marks = marks.of_wrap(wrap, context.marks)
             context.keeps_spaces = whitespace.is_preserved(wrap.style, inherited=context.keeps_spaces)
             context.is_code = context.is_code or wrap.tag == "code"
             context.is_coloured = context.is_coloured or "color" in wrap.style
+            context.symbol_font = _symbol_font(wrap.style) or context.symbol_font
         return context
 
     def within_block(self, block: Element) -> "Context":
@@ -75,6 +78,7 @@ class Context:
             keeps_spaces=whitespace.is_preserved(element.style, inherited=self.keeps_spaces),
             is_code=self.is_code,
             is_coloured=self.is_coloured or "color" in element.style,
+            symbol_font=self.symbol_font,
         )
 
 
@@ -181,6 +185,8 @@ class Rebuilder:
             self._add_space(text, context, line)
         else:
             self._count_colour(context)
+            if context.symbol_font:
+                text = symbol_fonts.to_unicode(text, context.symbol_font)
             if context.keeps_spaces:
                 self._add_lines(text, context, line)
             else:
@@ -205,6 +211,11 @@ class Rebuilder:
                 line.add_unmarked(whitespace.keep_spaces(part), context.marks)
             elif part:
                 line.add(whitespace.keep_spaces(part), context.marks)
+
+
+def _symbol_font(style: Mapping[str, str]) -> str:
+    families = style.get("mso-symbol-font-family") or style.get("font-family", "")
+    return symbol_fonts.symbol_font(families) if families else ""
 
 
 def _is_space(node: Node) -> bool:

@@ -23,6 +23,9 @@ from documents.content.normalising.tree import (
 MSO_LIST = re.compile(r"\bl(\d+)\s+level(\d+)(?:\s+lfo(\d+))?")
 # Quill, and Draft.js
 QUILL_INDENT = re.compile(r"^(?:ql-indent-|public-DraftStyleDefault-depth)(\d)$")
+EXPORTED_LIST = re.compile(r"^lst-(kix_\w+)-(\d)$")
+# The list of items that do not say which one they are in.
+LOST = "lost"
 MAX_LEVEL = 12
 INDENT_PIXELS = 48.0  # of a level, in word processors: half an inch
 STYLE_TYPES = {
@@ -107,8 +110,8 @@ def _take_marker(paragraph: Element) -> tuple[str, str]:
             if isinstance(child, Element) and child.style.get("mso-list") == "ignore":
                 del parent.children[index]
                 wraps = (*parent.wraps, *child.wraps, Wrap("span", child.style), *_first_wraps(child))
-                fonts = (wrap.style.get("font-family", "") for wrap in wraps)
-                return text_of(child), " ".join(fonts)
+                fonts = (wrap.style["font-family"] for wrap in wraps if "font-family" in wrap.style)
+                return text_of(child), next(fonts, "")
     return "", ""
 
 
@@ -129,7 +132,7 @@ def _item_by_look(paragraph: Element) -> Item | None:
     _drop_characters(paragraph, match.end())
     level = max(1, round((margin or INDENT_PIXELS) / INDENT_PIXELS))
     marker = BULLET if len(match[1]) == 1 else parse_marker(match[1])
-    return Item(_as_list_item(paragraph), min(level, MAX_LEVEL), "look", marker, margin)
+    return Item(_as_list_item(paragraph), min(level, MAX_LEVEL), LOST, marker, margin)
 
 
 def _drop_characters(element: Element, count: int) -> int:
@@ -145,6 +148,8 @@ def _drop_characters(element: Element, count: int) -> int:
 
 def items_of_flat_list(container: Element) -> list[Item] | None:
     """Return the items of a list whose levels are attributes or classes, or None for a list that is nested."""
+    if outer_level := _exported_level(container):
+        return [_listed(member, *outer_level) for member in _members(container)]
     members = list(_members(container))
     if any(child.tag in LISTS for member in members for child in elements_in(member.element)):
         return None
@@ -152,6 +157,12 @@ def items_of_flat_list(container: Element) -> list[Item] | None:
         return [_quill_item(member, key=f"quill {id(container)}") for member in members]
     items = [_leveled_item(member) for member in members]
     return [item for item in items if item] if items and all(items) else None
+
+
+def _exported_level(container: Element) -> tuple[int, str] | None:
+    """Return the level of a list's items and their list in a file of Google Docs, which has no nested lists."""
+    matches = map(EXPORTED_LIST.match, container.classes if "class" in container.attributes else ())
+    return next(((int(match[2]) + 1, match[1]) for match in matches if match), None)
 
 
 @dataclass(frozen=True, slots=True)

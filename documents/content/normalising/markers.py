@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from documents.content.normalising.css import SYMBOL_FONTS
+from documents.content.normalising.symbol_fonts import symbol_font
 from documents.content.normalising.tree import BLANKS
 
 NUMBER = re.compile(r"^[(\[]?(?:(\d{1,6})|([A-Za-z]{1,7}))[.)\]:]*$")
@@ -12,7 +12,7 @@ ROMAN = re.compile(r"^m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3
 ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 # At the head of a paragraph whose list was lost: a bullet, or a number and a sign, then a gap of no-break spaces.
 LOST_MARKER = re.compile(
-    r"^\s*([·•◦▪■o§Øüv–-]|[(]?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])[ \t\n]*\u00a0[\u00a0\s]*(?=\S)"
+    r"^\s*([·•◦▪■o§Øüv–-]|[(]?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|\d{1,3}(?:\.\d{1,3})+[.)]?)[ \t\n]*\u00a0[\u00a0\s]*(?=\S)"
 )
 
 
@@ -39,7 +39,7 @@ BULLET = Marker()
 def parse_marker(text: str, font: str = "", number_format: str = "") -> Marker:
     """Return what a marker says, given its font and the number format of its list's level, where known."""
     text = text.strip(BLANKS)
-    if number_format in {"bullet", "image"} or any(name in font for name in SYMBOL_FONTS):
+    if number_format in {"bullet", "image"} or symbol_font(font):
         return BULLET
     if match := NUMBER.match(text):
         if text == "o":

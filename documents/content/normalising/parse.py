@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from documents.content.normalising import css
+from documents.content.normalising.symbol_fonts import symbol_font
 from documents.content.normalising.tree import Element, Run, Wrap, Wraps
 from documents.models import layout_bounds, richtext
 
@@ -78,6 +79,7 @@ ATTRIBUTES = frozenset(
             "color",
             "colspan",
             "data",
+            "face",
             "data-aria-level",
             "data-checked",
         ),
@@ -212,9 +214,16 @@ class _Copier:
             style = css.parse_declarations(style_text)
         if tag in WRAPPING and classes and not RUN_CLASSES.search(classes):
             del attributes["class"]
-        if "color" in attributes:
-            style = css.merge({"color": attributes.pop("color")}, style_text)
+        if rules := _take_font(attributes):
+            style = css.merge(rules, style_text)
         return attributes, css.merge(CENTRED, style_text) if tag == "center" else style
+
+
+def _take_font(attributes: dict[str, str]) -> dict[str, str]:
+    """Remove the attributes of ``font`` and return them as declarations."""
+    color, face = attributes.pop("color", ""), attributes.pop("face", "")
+    rules = {"color": color} if color else {}
+    return {**rules, "font-family": face.lower()} if symbol_font(face) else rules
 
 
 def _look(tag: str, written: dict[str, str | None], wraps: Wraps) -> tuple[int, str, str] | None:

@@ -5,6 +5,7 @@ from documents.content.normalising.tree import (
     Element,
     Node,
     elements_in,
+    is_blank,
     iter_elements,
     replace_text,
     text_of,
@@ -68,9 +69,15 @@ def _state(item: Element, container: Element, *, is_task_list: bool) -> str:
         return DONE if item.style["--en-checked"] == "true" else OPEN
     if (box := _box(item)) is not None:
         return DONE if "checked" in box.attributes or box.has_class(*DONE_CLASSES) else OPEN
-    if is_task_list:
+    if is_task_list and not _holds_lists_only(item):
         return DONE if item.has_class(*DONE_CLASSES) else OPEN
     return ""
+
+
+def _holds_lists_only(item: Element) -> bool:
+    """Return True for an item around a nested list, as Lexical writes it."""
+    parts = [child for child in item.children if not is_blank(child)]
+    return bool(parts) and all(isinstance(part, Element) and part.tag in LISTS for part in parts)
 
 
 def _is_box(element: Element) -> bool:
