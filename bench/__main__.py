@@ -26,7 +26,7 @@ NAMES = (
         "queue",
         "status",
     ),
-    *("switch", "dashboard", "start", "images", "exports", "cycles", "imports"),
+    *("switch", "dashboard", "start", "images", "exports", "cycles", "imports", "texts"),
 )
 LONG = ("soak", "users")  # measured only when they are named
 

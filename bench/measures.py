@@ -24,6 +24,7 @@ from bench.server import bare_weasyprint
 from bench.soak import soak
 from bench.start import start
 from bench.switch import switch
+from bench.texts import texts
 from bench.users import users
 
 
@@ -126,4 +127,5 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "users": users,
     "images": images,
     "cycles": cycles,
+    "texts": texts,
 }

@@ -96,6 +96,10 @@ BLOCKS = BARRIERS.union(ITEMS) | {
     ),
 }
 
+# An item closes the one before it through these, and the end of an item nothing outside of its list.
+ITEM_BARRIERS = BLOCKS - {"address", "div"}
+LIST_BARRIERS = BARRIERS | {"ol", "ul"}
+
 
 def make_parseable(html: str) -> str:
     """Return ``html`` without comments and stray characters of markup, for a parser.
@@ -136,7 +140,8 @@ class _Reader:
 
     def _read_tag(self, html: str, tag: re.Match[str]) -> int:
         """Keep a tag, and return where the next token begins."""
-        name, attributes = tag["name"].lower(), tag["attributes"]
+        name, attributes = tag["name"], tag["attributes"]
+        name = name if name.islower() else name.lower()
         if len(attributes) > MAX_ATTRIBUTES and len(ATTRIBUTES.findall(attributes)) > MAX_ATTRIBUTES:
             raise ValidationError(f"has an element with more than {MAX_ATTRIBUTES} attributes.")
         if name in RAW:
@@ -146,7 +151,7 @@ class _Reader:
             self._open.close(name)
         else:
             self._open.open(name)
-            if name not in VOID and SELF_CLOSED.search(attributes):
+            if attributes.endswith("/") and name not in VOID and SELF_CLOSED.search(attributes):
                 self.pieces.append(f"</{RENAMED.get(name, name)}>")
                 self._open.close(name)
         return tag.end()
@@ -197,7 +202,7 @@ class _OpenElements:
             elif name == "table":
                 self._open_table()
             for item in ITEMS.get(name, ()):
-                if (index := self._find(item, BLOCKS - {"address", "div"})) is not None:
+                if (index := self._find(item, ITEM_BARRIERS)) is not None:
                     self._truncate(index)
             self._push(name)
 
@@ -293,5 +298,5 @@ class _OpenElements:
 def _barriers_of(name: str) -> frozenset[str]:
     """Return the elements outside of which an end tag closes nothing."""
     if name == "li":
-        return BARRIERS | {"ol", "ul"}
+        return LIST_BARRIERS
     return BARRIERS if name in BLOCKS else BLOCKS

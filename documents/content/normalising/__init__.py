@@ -98,7 +98,8 @@ def _normalise(html: str, losses: Losses) -> str:
     root = fragment.root
     losses.add(SCRIPTS, fragment.script_count)
     wrappers.tidy(root, losses)
-    tasks.mark(root)
+    if fragment.tags & tasks.TAGS:
+        tasks.mark(root)
     embeds.replace(root, losses)
     flat_lists.nest(root, fragment.sheet)
     headings.mark(root, source)
@@ -106,6 +107,7 @@ def _normalise(html: str, losses: Losses) -> str:
     inline.rebuild(root, anchors, losses)
     headings.relevel(root)
     lists.tidy(root)
-    tables.tidy(root, losses)
+    if "table" in fragment.tags:
+        tables.tidy(root, losses)
     blocks.finish(root, anchors)
     return serialise(root).strip(" \t\n\r\f")

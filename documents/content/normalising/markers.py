@@ -12,7 +12,8 @@ ROMAN = re.compile(r"^m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3
 ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 # At the head of a paragraph whose list was lost: a bullet, or a number and a sign, then a gap of no-break spaces.
 LOST_MARKER = re.compile(
-    r"^\s*([·•◦▪■o§Øüv–-]|[(]?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|\d{1,3}(?:\.\d{1,3})+[.)]?)[ \t\n]*\u00a0[\u00a0\s]*(?=\S)"
+    r"^\s*([·•◦▪■o§Øüv–-]|[(]?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|\d{1,3}(?:\.\d{1,3})+[.)]?)"
+    r"[ \t\n]*\u00a0[\u00a0\s]*(?=\S)"
 )
 
 

@@ -105,21 +105,24 @@ RUN_CLASSES = re.compile(r"\b(?:x_)?(?:Mso|mso|ql-|EOP\b|checkbox|katex-html)")
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A parsed text: ``root`` is its body."""
+    """A parsed text: ``root`` is its body, ``tags`` are those of the elements in it that are more than their look."""
 
     root: Element
     sheet: css.Stylesheet
     script_count: int
+    tags: frozenset[str]
 
 
 def parse(html: str) -> Fragment:
     """Return the tree of a text. Raises ValidationError if it nests too deep or has too many elements."""
     parser = LexborHTMLParser(XML_NAME.sub("", html))
     sheet = css.parse_stylesheet(node.text(deep=True) for node in parser.css("style"))
+    copier = _Copier(sheet)
     root = Element("body")
     if parser.body is not None:
-        _Copier(sheet).copy_children(parser.body, root)
-    return Fragment(root=root, sheet=sheet, script_count=len(parser.css("script")))
+        copier.copy_children(parser.body, root)
+    scripts = len(parser.css("script"))
+    return Fragment(root=root, sheet=sheet, script_count=scripts, tags=frozenset(copier.tags))
 
 
 # The next node to copy, the element to copy it to, and the inline elements that it is in.
@@ -130,11 +133,15 @@ class _Copier:
     """Copies the parser's tree, without recursion and without the elements that only wrap."""
 
     def __init__(self, sheet: css.Stylesheet) -> None:
+        self.tags: set[str] = set()
         self._sheet = sheet
         self._wraps: dict[tuple[int, str, int], Wraps] = {}
         self._styled: dict[tuple[int, str, str], Wraps] = {}
         self._alive: list[object] = []  # what the keys are the ids of
         self._element_count = 0
+        # Texts in a row that look the same become one, so that 100,000 equal spans are one.
+        self._texts: list[str] = []
+        self._place: tuple[Element | None, Wraps] = None, NO_WRAPS
 
     def copy_children(self, body: LexborNode, root: Element) -> None:
         """Copy what is in ``body``. Raises ValidationError if it nests too deep or has too many elements."""
@@ -147,8 +154,10 @@ class _Copier:
                 continue
             following, tag = node.next, node.tag or ""
             if tag == "-text":
-                text = node.text_content or ""
-                parent.children.append(Run(text, wraps) if wraps else text)
+                if self._place[0] is not parent or self._place[1] is not wraps:
+                    self._add_text()
+                    self._place = parent, wraps
+                self._texts.append(node.text_content or "")
                 node = following
             elif (
                 tag[0] == "-" or tag in INVISIBLE or (inside := self._enter(tag, node, parent, wraps)) is None
@@ -159,9 +168,20 @@ class _Copier:
                 node, parent, wraps = inside
                 if len(outer) > MAX_PARSED_DEPTH:
                     raise ValidationError(f"nests elements more than {richtext.MAX_DEPTH} deep.")
+        self._add_text()
+
+    def _add_text(self) -> None:
+        """Write the texts that wait for the end of their look."""
+        parent, wraps = self._place
+        if parent is not None and self._texts:
+            text = "".join(self._texts)
+            parent.children.append(Run(text, wraps) if wraps else text)
+            self._texts = []
 
     def _enter(self, tag: str, node: LexborNode, parent: Element, wraps: Wraps) -> _Place | None:
         """Copy an element; return where its content goes, or None if nobody sees it."""
+        if tag == "o:p" and node.first_child is None:
+            return None  # Word ends every paragraph with one
         written = node.attributes
         key = _look(tag, written, wraps)
         if key in self._styled:
@@ -174,8 +194,10 @@ class _Copier:
             if key and len(self._styled) < MAX_LOOKS:
                 self._styled[key] = inside
             return node.first_child, parent, inside
+        self._add_text()
         self._count_element()
         element = Element(ALIASES.get(tag, tag), attributes, style, wraps=wraps)
+        self.tags.add(element.tag)
         parent.children.append(element)
         return node.first_child, element, ()
 

@@ -13,6 +13,8 @@ from documents.content.normalising.tree import (
 )
 
 DONE, OPEN = "done", "open"
+# Only these have check boxes.
+TAGS = LISTS | {"input"}
 STATES = frozenset({DONE, OPEN})
 CHECKED, UNCHECKED = "\u2611", "\u2610"  # ☑ ☐
 TASK_LIST_CLASSES = (

@@ -63,7 +63,10 @@ class Element:
 
     def has_class(self, *names: str) -> bool:
         """Return True if it has one of these classes."""
-        return "class" in self.attributes and not set(names).isdisjoint(self.classes)
+        written = self.attributes.get("class")
+        if not written or not any(name in written for name in names):
+            return False
+        return not set(names).isdisjoint(self.classes)
 
 
 type Node = Element | str
