@@ -12,6 +12,10 @@ SPECTACULAR = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "DocumentKindEnum": "documents.models.document_types.choices",
+        "DocumentStatusEnum": "documents.models.documents.Document.Status",
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "spms.schema.complete"],
 }
 
