@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.core.checks.security.base import (
+    SECRET_KEY_INSECURE_PREFIX,
+    SECRET_KEY_MIN_LENGTH,
+    SECRET_KEY_MIN_UNIQUE_CHARACTERS,
+)
 from django.core.exceptions import ImproperlyConfigured
 
 from metrics import durations
@@ -40,6 +45,19 @@ def refuse_renamed() -> None:
     for old, new in RENAMED.items():
         if old in os.environ:
             raise ImproperlyConfigured(f"{old} is called {new} now. Rename it.")
+
+
+def refuse_unsafe(secret_key: str, *, is_debug: bool) -> None:
+    """Raise ImproperlyConfigured for settings that give a production system away."""
+    if is_debug:
+        raise ImproperlyConfigured("DEBUG=true is not for production (SPMS_HTTPS=true). Remove DEBUG.")
+    is_short = len(secret_key) < SECRET_KEY_MIN_LENGTH
+    is_monotonous = len(set(secret_key)) < SECRET_KEY_MIN_UNIQUE_CHARACTERS
+    if is_short or is_monotonous or secret_key.startswith(SECRET_KEY_INSECURE_PREFIX):
+        raise ImproperlyConfigured(
+            f"SECRET_KEY can be guessed: production (SPMS_HTTPS=true) needs {SECRET_KEY_MIN_LENGTH} or more random"
+            " characters, such as those of: openssl rand -hex 40"
+        )
 
 
 # django-environ's casts do not name the variable in their errors, and its bool reads any word as False.

@@ -28,6 +28,8 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # In production a proxy terminates TLS and says so: secure cookies, redirects and HSTS, and no sample data.
 SPMS_HTTPS = environment.flag("SPMS_HTTPS", default=False)
+if SPMS_HTTPS:
+    environment.refuse_unsafe(SECRET_KEY, is_debug=DEBUG)
 # Proxies in front, each of which adds an address to X-Forwarded-For; earlier addresses cannot be trusted.
 SPMS_TRUSTED_PROXIES = environment.whole("SPMS_TRUSTED_PROXIES", default=int(SPMS_HTTPS))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SPMS_HTTPS
