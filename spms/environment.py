@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import secrets
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from metrics import durations
 BASE_DIR = Path(__file__).resolve().parent.parent
 # How long a mail server may be silent: less than a task's lease, so that no other worker takes the task over.
 MAIL_TIMEOUT_SECONDS = 20
+# All that is in the data folder except the static files.
+PRIVATE_FOLDERS = ("backups", "media", "metrics", "results", "run", "work")
 env = environ.Env()
 if (BASE_DIR / ".env").is_file():
     env.read_env(BASE_DIR / ".env")
@@ -132,14 +135,24 @@ def data_folder() -> Path:
     """Return the folder of everything that is not code; creates it if necessary."""
     folder = Path(env.str("SPMS_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        _close_to_others(*(folder / name for name in PRIVATE_FOLDERS))
     except OSError as error:
         raise ImproperlyConfigured(
             f"SPMS_DATA_DIR={str(folder)!r} cannot be written ({error.strerror}); name a folder that can be"
         ) from error
     return folder
+
+
+def _close_to_others(*paths: Path) -> None:
+    """Take the rights of other users from what an earlier version created with them."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # it may belong to another user
+            mode = path.stat().st_mode
+            if mode & 0o007:
+                path.chmod(stat.S_IMODE(mode) & ~0o007)
 
 
 def database(folder: Path) -> dict[str, Any]:
@@ -148,6 +161,7 @@ def database(folder: Path) -> dict[str, Any]:
     # One cheap query before a connection is reused, which may have died with its server.
     settings |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
     if settings["ENGINE"].endswith("sqlite3"):
+        _close_to_others(*(Path(f"{settings['NAME']}{suffix}") for suffix in ("", "-wal", "-shm")))
         # Each thread has a connection with half a megabyte of cache; the operating system caches the file anyway.
         # Readers are not blocked by a writer; a writer waits for the lock when its transaction begins.
         settings["OPTIONS"] = {

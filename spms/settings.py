@@ -18,6 +18,8 @@ django_stubs_ext.monkeypatch()  # admin classes take type parameters
 
 
 environment.refuse_renamed()
+# What any process of the installation creates is for its own user only, however it is started.
+os.umask(0o077)
 
 # The folder of everything that is not code: the database by default, images, results, the key.
 SPMS_DATA_DIR = environment.data_folder()
@@ -313,8 +315,13 @@ SPMS_FILE_STORAGE = env.str("SPMS_FILE_STORAGE", default="local")
 # Images ("default") and results: in the data folder, or in a bucket (SPMS_FILE_STORAGE).
 STORAGES = {
     **environment.files(SPMS_DATA_DIR),
-    "staticfiles": {"BACKEND": "spms.staticfiles.OwnFilesCompressed"},
+    # No secrets: an image of a container, or a web server, serves them for another user.
+    "staticfiles": {
+        "BACKEND": "spms.staticfiles.OwnFilesCompressed",
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+    },
 }
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 # Large uploads are received on the disk of everything else, so only one disk can be full.
 FILE_UPLOAD_TEMP_DIR = SPMS_DATA_DIR
 DATA_UPLOAD_MAX_MEMORY_SIZE = SPMS_MAX_BODY_BYTES
