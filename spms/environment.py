@@ -78,7 +78,7 @@ def whole(name: str, *, default: int) -> int:
 
 def _integer(name: str, default: int, *, minimum: int, expected: str) -> int:
     text = env.str(name, default=str(default))
-    if not text.isdecimal() or int(text) < minimum:
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < minimum:
         raise ImproperlyConfigured(f"{name}={text!r}: expected {expected}")
     return int(text)
 

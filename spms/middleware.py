@@ -21,6 +21,8 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 UNKNOWN_ADDRESS = str(ipaddress.IPv4Address(0))
 SIGN_IN_PATHS = frozenset({"/login/", "/admin/login/", "/api/v1/auth/token/"})
 MAX_LOGGED_PATH_CHARACTERS = 200
+# Python refuses to read a number of more than 4,300 digits.
+MAX_LENGTH_DIGITS = 18
 requests_log = logging.getLogger("spms.requests")
 
 
@@ -110,12 +112,12 @@ class BodySizeLimitMiddleware:
             )
         limit = _max_body_bytes(request)
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length) > limit:
+        if length.isdecimal() and (len(length) > MAX_LENGTH_DIGITS or int(length) > limit):
             return problems.response(
                 413,
                 slug="body-too-large",
                 title="The request is too large",
-                detail=f"The body has {int(length):,} bytes; at most {limit:,} are allowed here.",
+                detail=f"The body is too large; at most {limit:,} bytes are allowed here.",
             )
         return self.get_response(request)
 
