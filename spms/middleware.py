@@ -125,6 +125,8 @@ class BodySizeLimitMiddleware:
 def _max_body_bytes(request: HttpRequest) -> int:
     if request.path_info in SIGN_IN_PATHS:
         return settings.SPMS_MAX_SIGN_IN_BYTES
+    if not request.path_info.startswith(("/api/", "/admin/")):
+        return settings.SPMS_MAX_FORM_BYTES
     is_upload = (request.content_type or "").startswith("multipart/")
     return settings.SPMS_MAX_UPLOAD_BYTES if is_upload else settings.SPMS_MAX_BODY_BYTES
 

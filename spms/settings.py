@@ -98,6 +98,8 @@ SPMS_MAX_UPLOAD_BYTES = environment.size_bytes("SPMS_MAX_UPLOAD", "32M")
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
 # Anyone may send the forms of a sign-in.
 SPMS_MAX_SIGN_IN_BYTES = 16 * 1024
+# Of the form of a page, which is shown again with its errors, escaped.
+SPMS_MAX_FORM_BYTES = 150_000
 
 # Whether a separate ASGI server sends a task's events (docs/events.md), and how many streams it keeps open.
 SPMS_EVENTS = environment.flag("SPMS_EVENTS", default=False)

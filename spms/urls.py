@@ -16,12 +16,14 @@ from spms.sign_in import SignInForm
 # The page of documentation has an inline script.
 INLINE: list[str] = [CSP.SELF, CSP.UNSAFE_INLINE]
 DOCS_CSP: dict[str, list[str]] = settings.SECURE_CSP | {"script-src": INLINE, "style-src": INLINE}
+# Its renderer has no template for the answer to OPTIONS.
+docs_page = SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"])
 
 urlpatterns = [
     path("api/v1/", include("documents.api.urls")),
     path("api/v1/", include("metrics.api.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
-    path("api/docs/", csp_override(DOCS_CSP)(SpectacularSwaggerView.as_view(url_name="schema")), name="docs"),
+    path("api/docs/", csp_override(DOCS_CSP)(docs_page), name="docs"),
     path("healthz/live", health.live, name="live"),
     path("healthz/ready", health.ready, name="ready"),
     path("", include("documents.pages.urls")),
