@@ -1,5 +1,6 @@
 """What the documentation says agrees with the code."""
 
+import ast
 import fnmatch
 import re
 from pathlib import Path
@@ -115,3 +116,19 @@ def test_the_tests_that_the_documentation_names_exist():
     for page in DOCS:
         for name in re.findall(r"`(test_\w+)`", page.read_text()):
             assert f"def {name}(" in tests, f"{page.name}: {name}"
+
+
+def test_every_threat_names_tests_that_exist():
+    functions = {
+        (path.name, node.name)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
+    threats = (ROOT / "docs" / "security.md").read_text().partition("## Measures by chapter")[0]
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", threats)
+    assert not set(named) - functions
+    tables = re.findall(r"\| threat \| .+\n\|.+\n((?:\|.+\n)+)", threats)
+    rows = "".join(tables).splitlines()
+    assert len(rows) > 50
+    assert [row for row in rows if "::" not in row.split(" | ")[-1]] == []
