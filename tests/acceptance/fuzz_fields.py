@@ -46,6 +46,12 @@ PAGES: dict[str, tuple[str, ...]] = {
     "GET /api/schema/": ("format", "lang", "version"),
     "GET /api/docs/": (),
     "GET /api/v1/tasks/{task}/events/": (),
+    "GET /admin/documents/document/": ("q", "p", "o", "all", "kind__exact", "project__id__exact", "x__y"),
+    "GET /admin/documents/document/{document}/change/": ("_changelist_filters", "_popup", "_to_field"),
+    "GET /admin/documents/task/": ("q", "p", "o", "status__exact", "created_at__gte", "document__id__exact"),
+    "GET /admin/documents/task/{task}/change/": (),
+    "GET /admin/metrics/modechange/": ("q", "p", "o", "at__gte"),
+    "GET /admin/autocomplete/": ("term", "app_label", "model_name", "field_name", "page"),
     "GET /admin/login/": ("next",),
     "POST /admin/login/": ("username", "password", "next"),
 }
