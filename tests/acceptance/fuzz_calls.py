@@ -125,11 +125,17 @@ class Fuzzer:
         self._people, self._ids = people, ids
         self._random = random.Random(seed)
 
-    def passes(self) -> Iterator[list[Call]]:
-        """Yield lists of calls, each with one call for every place."""
+    @property
+    def place_count(self) -> int:
+        """The number of calls in which every place has had a hostile value."""
+        return len(self._places)
+
+    def calls(self) -> Iterator[Call]:
+        """Yield calls: one for every place, in random order, then one for every place again."""
         while True:
             self._random.shuffle(self._places)
-            yield [self._call(operation, *place) for operation, place in self._places]
+            for operation, place in self._places:
+                yield self._call(operation, *place)
 
     def _call(self, operation: Operation, where: str, name: str) -> Call:
         make = getattr(self, f"_in_{where}")
