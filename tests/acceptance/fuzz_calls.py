@@ -26,6 +26,7 @@ LONG_SHARE = 0.25
 MAX_SHOWN_BYTES = 1_500
 MAX_RECEIVED_BYTES = 64 * 1024**2
 
+NESTED_MEMBERS = ("background", "aims", "year", "what", "format", "subject", "text", "project_lead")
 OTHER_MEMBERS = ("sections", "arguments", "filters", "approvals", "letter")
 
 
@@ -51,13 +52,15 @@ class Operation:
 
     def places(self) -> list[tuple[str, str]]:
         """Return every place of a call that may hold a hostile value."""
-        named = [("path", word) for word in re.findall(r"\{(\w+)\}", self.path)]
-        named += [("query", name) for name in (*self.query, "unknown")]
-        named += [("header", name) for name in (*self.headers, "")]
-        named += [("member", name) for name in self.members]
+        places = [("path", word) for word in re.findall(r"\{(\w+)\}", self.path)]
+        places += [("query", name) for name in (*self.query, "unknown")]
+        places += [("header", name) for name in (*self.headers, "")]
+        places += [("member", name) for name in self.members]
         if self.media_type == MULTIPART:
-            named += [("file", ""), ("file", "")]
-        return [*named, *([("body", "")] if self.method != "GET" else []), ("method", "")]
+            places += [("file", ""), ("file", "")]
+        if self.method != "GET":
+            places.append(("body", ""))
+        return [*places, ("method", "")]
 
 
 @dataclass(frozen=True)
@@ -82,17 +85,17 @@ class Answer:
 
 def operations_of(schema: dict[str, Any]) -> list[Operation]:
     """Return the operations of an OpenAPI schema, then those of the pages."""
-    described = [
-        _operation(schema, method.upper(), path, described)
+    operations = [
+        _operation(schema, method.upper(), path, description)
         for path, methods in schema["paths"].items()
-        for method, described in methods.items()
+        for method, description in methods.items()
     ]
-    return described + [_page(line, fields) for line, fields in PAGES.items()]
+    return operations + [_page(line, fields) for line, fields in PAGES.items()]
 
 
-def _operation(schema: dict[str, Any], method: str, path: str, described: dict[str, Any]) -> Operation:
-    parameters = described.get("parameters", [])
-    content = described.get("requestBody", {}).get("content", {})
+def _operation(schema: dict[str, Any], method: str, path: str, description: dict[str, Any]) -> Operation:
+    parameters = description.get("parameters", [])
+    content = description.get("requestBody", {}).get("content", {})
     members: tuple[str, ...] = ()
     media_type = JSON if JSON in content else next(iter(content), "")
     if media_type:
@@ -124,6 +127,15 @@ class Fuzzer:
         self._places = [(operation, place) for operation in operations for place in operation.places()]
         self._people, self._ids = people, ids
         self._random = random.Random(seed)
+        self._change = {
+            "path": self._in_path,
+            "query": self._in_query,
+            "header": self._in_header,
+            "member": self._in_member,
+            "file": self._in_file,
+            "body": self._in_body,
+            "method": self._in_method,
+        }
 
     @property
     def place_count(self) -> int:
@@ -138,9 +150,8 @@ class Fuzzer:
                 yield self._call(operation, *place)
 
     def _call(self, operation: Operation, where: str, name: str) -> Call:
-        make = getattr(self, f"_in_{where}")
         request = _Request(operation, self._ids)
-        make(request, name)
+        self._change[where](request, name)
         # A session that ends at /logout/, and a row that is deleted, would be missing to all later calls.
         person = self._people[0] if operation.path == "/logout/" else self._random.choice(self._people)
         has_token = operation.path.startswith("/api/") and self._random.random() < 0.8
@@ -179,19 +190,7 @@ class Fuzzer:
 
     def _nested(self, value: str) -> str:
         """Return a value, or an object that holds it, as the members of these are free."""
-        keys = (
-            "background",
-            "aims",
-            "year",
-            "what",
-            "format",
-            "filters",
-            "subject",
-            "text",
-            "project_lead",
-            "x",
-        )
-        key = as_json(self._random.choice((*keys, *keys, self._text()[:5_000])))
+        key = as_json(self._random.choice((*NESTED_MEMBERS, self._text()[:5_000])))
         return self._random.choice((value, f"{{{key}: {value}}}"))
 
     def _in_file(self, request: "_Request", _: str) -> None:
@@ -226,9 +225,9 @@ class _Request:
             return {}
         if operation.media_type != JSON:
             return {name: FIELDS[name] for name in operation.members if name in FIELDS}
-        known = MEMBERS | {"project": int(self.ids["project"]), "business_area": int(self.ids["area"])}
-        known |= {"kind": KINDS.get(operation.path, MEMBERS["kind"])}
-        return {name: json.dumps(known[name]) for name in operation.members if name in known}
+        members = MEMBERS | {"project": int(self.ids["project"]), "business_area": int(self.ids["area"])}
+        members["kind"] = KINDS.get(operation.path, MEMBERS["kind"])
+        return {name: json.dumps(members[name]) for name in operation.members if name in members}
 
     def content(self, sign_in: dict[str, str]) -> bytes:
         """Return the bytes to send with these headers."""
@@ -246,15 +245,14 @@ class _Request:
 
     def _body(self) -> bytes:
         if self.media_type == JSON:
-            return (
-                "{" + ", ".join(f"{as_json(name)}: {value}" for name, value in self.members.items()) + "}"
-            ).encode()
+            pairs = (f"{as_json(name)}: {value}" for name, value in self.members.items())
+            return f"{{{', '.join(pairs)}}}".encode()
         if self.media_type == FORM:
-            pairs = ((name, quote_from_bytes(as_bytes(text))) for name, text in self.members.items())
-            return "&".join(f"{name}={text}" for name, text in pairs).encode()
+            pairs = (f"{name}={quote_from_bytes(as_bytes(text))}" for name, text in self.members.items())
+            return "&".join(pairs).encode()
         if self.media_type == MULTIPART:
-            fields = {"what": b"projects"} if "/imports/" in self.path else {}
-            return values.multipart(fields | {n: as_bytes(t) for n, t in self.members.items()}, *self.file)
+            fields = {name: as_bytes(text) for name, text in self.members.items()}
+            return values.multipart(fields, *self.file)
         return b""
 
 

@@ -74,6 +74,7 @@ FIELDS = {
     "username": "nobody",
     "password": "wrong",
     "next": "/",
+    "what": "projects",
 }
 # Members of JSON bodies that cannot be guessed from the schema.
 MEMBERS: dict[str, Any] = {
@@ -87,6 +88,7 @@ MEMBERS: dict[str, Any] = {
     "cron": "0 7 * * 1",
     "receivers": ["a@example.org"],
     "name": "Weekly",
+    "arguments": {"what": "projects", "format": "csv"},
     "reason": "A test.",
     "setting": "auto",
     "state": "failed",
