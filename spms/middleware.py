@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import sync_only_middleware
 from django.utils.functional import SimpleLazyObject
@@ -169,3 +170,28 @@ class StaffOnlyMiddleware:
         if "HX-Request" in request.headers:  # a partial of a page whose session has ended: reload the page
             return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         return redirect_to_login(request.get_full_path())
+
+
+@sync_only_middleware
+class NullCharacterMiddleware:
+    """Refuses NUL characters in the forms of pages and in the queries of the admin: PostgreSQL takes none.
+
+    The API and the queries of other pages are validated by their own forms.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on."""
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: object) -> None:
+        """Refuse before the view is called. Raises BadRequest."""
+        if request.path_info.startswith("/api/"):
+            return
+        is_admin = request.path_info.startswith("/admin/")
+        forms = (request.POST, request.GET) if is_admin else (request.POST,)
+        values = (value for form in forms for _, texts in form.lists() for value in texts)
+        if any("\0" in value for value in values):
+            raise BadRequest("Remove the NUL characters from the form or the address.")

@@ -141,6 +141,20 @@ def test_the_form_of_a_page_is_short_as_it_is_shown_again(client, maintainer, se
     assert (longer.status_code, longer.json()["type"]) == (413, "urn:spms:problem:body-too-large")
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "/admin/documents/task/?status__exact="),
+        ("post", "/dashboard/cycles/1/act/"),
+        ("post", "/dashboard/tasks/pause/"),
+    ],
+)
+def test_a_page_takes_no_nul_character(client, maintainer, method, path):
+    client.force_login(maintainer)
+    answer = client.get(f"{path}%00") if method == "get" else client.post(path, {"reason": "a\0b"})
+    assert (answer.status_code, "NUL" in answer.json()["detail"]) == (400, True)
+
+
 def test_a_body_is_utf_8(api, plan):
     body = json.dumps({"status": "revising"}).encode("utf-16")
     answer = api.generic(
