@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.settings import spectacular_settings
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 
@@ -28,6 +29,7 @@ def render_schema(version: str | None) -> bytes:
 class SchemaView(SpectacularAPIView):
     """The schema, the same for everyone and in one language."""
 
+    @extend_schema(exclude=True)
     def get(self, request: Request, *_: Any, **__: Any) -> HttpResponse:
         """Send the schema."""
         version = self._get_version_parameter(request)  # type: ignore[no-untyped-call]
