@@ -10,7 +10,6 @@ import pytest
 from documents.api import parsers
 from documents.exceptions import SpmsError
 from documents.models import document_types, markup, mistakes, richtext
-from documents.rendering import fetcher
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -99,6 +98,8 @@ def test_the_bounds_of_rich_text_are_documented():
         f"lists the first {mistakes.MAX_LISTED} errors",
     ):
         assert bound in text, bound
+    from documents.rendering import fetcher  # WeasyPrint takes a second to import
+
     assert richtext.MAX_DATA_URI_CHARACTERS <= fetcher.MAX_DATA_URI_CHARACTERS
 
 
