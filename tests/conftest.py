@@ -119,9 +119,12 @@ def plan(owner, member):
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--engines", choices=("usual", "all"), default="usual", help="all: test_chaos.py over RabbitMQ, too"
+        "--engines",
+        choices=("usual", "all"),
+        default="usual",
+        help="all: test_chaos.py over RabbitMQ, all of test_queue.py on PostgreSQL and RabbitMQ, too",
     )
-    parser.addoption("--chaos-seconds", type=float, default=40.0, help="how long test_chaos.py kills")
+    parser.addoption("--chaos-seconds", type=float, default=20.0, help="how long test_chaos.py kills")
     parser.addoption(
         "--chaos-seed",
         type=int,
@@ -152,7 +155,7 @@ LONG_GROUPS = (
     "api links",
     "upgrade",
     "test_replay",
-    "test_sample_data",
+    "sample data",
     "test_import_sheets",
     "backup-sqlite",
     "backup-postgresql",
