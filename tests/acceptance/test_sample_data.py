@@ -4,13 +4,13 @@ import pytest
 
 from documents.models import document_types
 
-pytestmark = pytest.mark.xdist_group("sample data")
+pytestmark = pytest.mark.xdist_group("queue")
 PEOPLE = ("author", "member", "stranger", "maintainer")
 
 
 @pytest.fixture(scope="module")
-def system(shared_system):
-    return shared_system(SPMS_QUEUE_LIMIT_PER_USER="1000")
+def system(queue_system):
+    return queue_system
 
 
 def test_every_sample_document_renders_without_a_warning(system):
