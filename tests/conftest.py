@@ -149,6 +149,7 @@ LONG_GROUPS = (
     "queue-redis",
     "queue-sqlite",
     "pages",
+    "fuzz",
     "api contract",
     "queue-rabbitmq",
     "queue-postgresql",

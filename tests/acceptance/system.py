@@ -129,7 +129,7 @@ class System:
         [item] = self.documents(**filters)
         return self.call("GET", f"documents/{item['id']}/").json()
 
-    def long_document(self, lines=1800):
+    def long_document(self, lines=1300):
         """Return a project plan, changed into some seconds of work for one rendering process."""
         plan = self.documents(kind="project_plan")[-1]
         text = f"<p>Version {uuid.uuid4()}.</p>" + f"<p>{LINE}</p>" * lines
