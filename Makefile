@@ -9,7 +9,7 @@ endif
 # The minimum settings of a production system: `check --deploy` finds nothing with it.
 PRODUCTION := SPMS_HTTPS=true ALLOWED_HOSTS=spms.example.org EMAIL_URL=smtp+tls://mail.example.org:587
 
-.PHONY: help run test check image-check bench format lock licences schema setup-run setup-dev
+.PHONY: help run test fuzz check image-check bench format lock licences schema setup-run setup-dev
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ run: setup-run ## set up, load the sample data, and serve on http://127.0.0.1:80
 
 test: setup-dev ## set up and run the whole suite (ARGS= for pytest; PYTHON=python3.12 for another Python)
 	@$(VENV)/bin/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)
+
+fuzz: setup-dev ## send hostile requests for ten minutes (ARGS="--fuzz-seconds 60 --fuzz-seed 1")
+	@$(VENV)/bin/python -m pytest tests/acceptance/test_fuzz.py --fuzz-seconds 600 $(ARGS)
 
 check: setup-dev ## lint, types, imports, security, templates, Dockerfile, migrations
 	@$(VENV)/bin/ruff check .

@@ -113,7 +113,7 @@ install_fonts() {
 
 has_fonts || [ -e "$venv/fonts-tried" ] || install_fonts
 
-# Programs that the tests start besides Python: Prometheus with promtool, a browser, brokers.
+# Programs that the tests start besides Python: Prometheus with promtool, a browser, brokers, nginx.
 install_for_tests() {
     PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null && return
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
@@ -130,4 +130,5 @@ if [ "$1" = dev ]; then
     install_for_tests chromium
     install_for_tests redis-server
     install_for_tests rabbitmq-server
+    install_for_tests nginx
 fi

@@ -17,6 +17,8 @@ from metrics.collection import activity
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Anybody can send every method to every route and be refused: their methods would make thousands of time series.
+REFUSALS = frozenset({302, 401, 403, 404, 405})
 GATEWAY_TIMEOUT, UNAVAILABLE, SERVER_ERROR = 504, 503, 500
 SLOW_SECONDS = 1.0
 MAX_QUEUE_SECONDS = 600.0
@@ -55,7 +57,8 @@ def _observe(request: HttpRequest, status: int, seconds: float, *, is_api: bool)
     seconds = max(0.0, seconds - getattr(request, "spms_asked_seconds", 0.0))
     match = request.resolver_match
     route = template(match.route) if match else "(none)"
-    _timer(request.method if request.method in METHODS else "(other)", route, status // 100).observe(seconds)
+    method = request.method if request.method in METHODS and status not in REFUSALS else "(other)"
+    _timer(method, route, status // 100).observe(seconds)
     if not is_api:
         return
     instruments.FINISHED.inc()

@@ -12,6 +12,10 @@ SPECTACULAR = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "DocumentKindEnum": "documents.models.document_types.choices",
+        "DocumentStatusEnum": "documents.models.documents.Document.Status",
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "spms.schema.complete"],
 }
 
@@ -26,6 +30,7 @@ def rest_framework(throttle_rate: str | None, expensive_throttle_rate: str | Non
         "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
         "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
         "DEFAULT_PARSER_CLASSES": ["documents.api.parsers.BoundedJsonParser"],
+        "DEFAULT_METADATA_CLASS": "documents.api.metadata.ObjectMetadata",
         "DEFAULT_CONTENT_NEGOTIATION_CLASS": "documents.api.negotiation.JsonOnlyNegotiation",
         "DEFAULT_FILTER_BACKENDS": ["documents.api.filters.StrictFilterBackend"],
         "DEFAULT_PAGINATION_CLASS": "documents.api.pagination.StandardPagination",

@@ -1,20 +1,25 @@
 """The ASGI entry, for uvicorn: an optional second server, for the streams of events (docs/events.md)."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import django
 from asgiref.sync import ThreadSensitiveContext
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spms.settings")
-django.setup(set_prefix=False)
+try:
+    django.setup(set_prefix=False)
+except ImproperlyConfigured as error:
+    sys.exit(f"spms: {error}")
 
-from django.conf import settings  # noqa: E402 (needs what is set up above)
-from django.db import connections  # noqa: E402
+from django.conf import settings
+from django.db import connections
 
-from documents.infrastructure import data_dir_lock  # noqa: E402
+from documents.infrastructure import data_dir_lock
 
 
 class Handler(ASGIHandler):

@@ -4,11 +4,17 @@ import contextlib
 import os
 import re
 import secrets
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import environ
+from django.core.checks.security.base import (
+    SECRET_KEY_INSECURE_PREFIX,
+    SECRET_KEY_MIN_LENGTH,
+    SECRET_KEY_MIN_UNIQUE_CHARACTERS,
+)
 from django.core.exceptions import ImproperlyConfigured
 
 from metrics import durations
@@ -16,6 +22,8 @@ from metrics import durations
 BASE_DIR = Path(__file__).resolve().parent.parent
 # How long a mail server may be silent: less than a task's lease, so that no other worker takes the task over.
 MAIL_TIMEOUT_SECONDS = 20
+# All that is in the data folder except the static files.
+PRIVATE_FOLDERS = ("backups", "media", "metrics", "results", "run", "work")
 env = environ.Env()
 if (BASE_DIR / ".env").is_file():
     env.read_env(BASE_DIR / ".env")
@@ -42,6 +50,19 @@ def refuse_renamed() -> None:
             raise ImproperlyConfigured(f"{old} is called {new} now. Rename it.")
 
 
+def refuse_unsafe(secret_key: str, *, is_debug: bool) -> None:
+    """Raise ImproperlyConfigured for settings that give a production system away."""
+    if is_debug:
+        raise ImproperlyConfigured("DEBUG=true is not for production (SPMS_HTTPS=true). Remove DEBUG.")
+    is_short = len(secret_key) < SECRET_KEY_MIN_LENGTH
+    is_monotonous = len(set(secret_key)) < SECRET_KEY_MIN_UNIQUE_CHARACTERS
+    if is_short or is_monotonous or secret_key.startswith(SECRET_KEY_INSECURE_PREFIX):
+        raise ImproperlyConfigured(
+            f"SECRET_KEY can be guessed: production (SPMS_HTTPS=true) needs {SECRET_KEY_MIN_LENGTH} or more random"
+            " characters, such as those of: openssl rand -hex 40"
+        )
+
+
 # django-environ's casts do not name the variable in their errors, and its bool reads any word as False.
 
 
@@ -57,7 +78,7 @@ def whole(name: str, *, default: int) -> int:
 
 def _integer(name: str, default: int, *, minimum: int, expected: str) -> int:
     text = env.str(name, default=str(default))
-    if not text.isdecimal() or int(text) < minimum:
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < minimum:
         raise ImproperlyConfigured(f"{name}={text!r}: expected {expected}")
     return int(text)
 
@@ -114,14 +135,24 @@ def data_folder() -> Path:
     """Return the folder of everything that is not code; creates it if necessary."""
     folder = Path(env.str("SPMS_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        _close_to_others(*(folder / name for name in PRIVATE_FOLDERS))
     except OSError as error:
         raise ImproperlyConfigured(
             f"SPMS_DATA_DIR={str(folder)!r} cannot be written ({error.strerror}); name a folder that can be"
         ) from error
     return folder
+
+
+def _close_to_others(*paths: Path) -> None:
+    """Take the rights of other users from what an earlier version created with them."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # it may belong to another user
+            mode = path.stat().st_mode
+            if mode & 0o007:
+                path.chmod(stat.S_IMODE(mode) & ~0o007)
 
 
 def database(folder: Path) -> dict[str, Any]:
@@ -130,6 +161,7 @@ def database(folder: Path) -> dict[str, Any]:
     # One cheap query before a connection is reused, which may have died with its server.
     settings |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
     if settings["ENGINE"].endswith("sqlite3"):
+        _close_to_others(*(Path(f"{settings['NAME']}{suffix}") for suffix in ("", "-wal", "-shm")))
         # Each thread has a connection with half a megabyte of cache; the operating system caches the file anyway.
         # Readers are not blocked by a writer; a writer waits for the lock when its transaction begins.
         settings["OPTIONS"] = {

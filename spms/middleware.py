@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import sync_only_middleware
 from django.utils.functional import SimpleLazyObject
@@ -21,6 +22,8 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 UNKNOWN_ADDRESS = str(ipaddress.IPv4Address(0))
 SIGN_IN_PATHS = frozenset({"/login/", "/admin/login/", "/api/v1/auth/token/"})
 MAX_LOGGED_PATH_CHARACTERS = 200
+# Python refuses to read a number of more than 4,300 digits.
+MAX_LENGTH_DIGITS = 18
 requests_log = logging.getLogger("spms.requests")
 
 
@@ -110,12 +113,12 @@ class BodySizeLimitMiddleware:
             )
         limit = _max_body_bytes(request)
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length) > limit:
+        if length.isdecimal() and (len(length) > MAX_LENGTH_DIGITS or int(length) > limit):
             return problems.response(
                 413,
                 slug="body-too-large",
                 title="The request is too large",
-                detail=f"The body has {int(length):,} bytes; at most {limit:,} are allowed here.",
+                detail=f"The body is too large; at most {limit:,} bytes are allowed here.",
             )
         return self.get_response(request)
 
@@ -123,6 +126,8 @@ class BodySizeLimitMiddleware:
 def _max_body_bytes(request: HttpRequest) -> int:
     if request.path_info in SIGN_IN_PATHS:
         return settings.SPMS_MAX_SIGN_IN_BYTES
+    if not request.path_info.startswith(("/api/", "/admin/")):
+        return settings.SPMS_MAX_FORM_BYTES
     is_upload = (request.content_type or "").startswith("multipart/")
     return settings.SPMS_MAX_UPLOAD_BYTES if is_upload else settings.SPMS_MAX_BODY_BYTES
 
@@ -165,3 +170,28 @@ class StaffOnlyMiddleware:
         if "HX-Request" in request.headers:  # a partial of a page whose session has ended: reload the page
             return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         return redirect_to_login(request.get_full_path())
+
+
+@sync_only_middleware
+class NullCharacterMiddleware:
+    """Refuses NUL characters in the forms of pages and in the queries of the admin: PostgreSQL takes none.
+
+    The API and the queries of other pages are validated by their own forms.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on."""
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: object) -> None:
+        """Refuse before the view is called. Raises BadRequest."""
+        if request.path_info.startswith("/api/"):
+            return
+        is_admin = request.path_info.startswith("/admin/")
+        forms = (request.POST, request.GET) if is_admin else (request.POST,)
+        values = (value for form in forms for _, texts in form.lists() for value in texts)
+        if any("\0" in value for value in values):
+            raise BadRequest("Remove the NUL characters from the form or the address.")

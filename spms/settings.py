@@ -18,6 +18,8 @@ django_stubs_ext.monkeypatch()  # admin classes take type parameters
 
 
 environment.refuse_renamed()
+# What any process of the installation creates is for its own user only, however it is started.
+os.umask(0o077)
 
 # The folder of everything that is not code: the database by default, images, results, the key.
 SPMS_DATA_DIR = environment.data_folder()
@@ -28,6 +30,8 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # In production a proxy terminates TLS and says so: secure cookies, redirects and HSTS, and no sample data.
 SPMS_HTTPS = environment.flag("SPMS_HTTPS", default=False)
+if SPMS_HTTPS:
+    environment.refuse_unsafe(SECRET_KEY, is_debug=DEBUG)
 # Proxies in front, each of which adds an address to X-Forwarded-For; earlier addresses cannot be trusted.
 SPMS_TRUSTED_PROXIES = environment.whole("SPMS_TRUSTED_PROXIES", default=int(SPMS_HTTPS))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SPMS_HTTPS
@@ -94,6 +98,8 @@ SPMS_MAX_UPLOAD_BYTES = environment.size_bytes("SPMS_MAX_UPLOAD", "32M")
 SPMS_MAX_BODY_BYTES = 8 * 1024**2
 # Anyone may send the forms of a sign-in.
 SPMS_MAX_SIGN_IN_BYTES = 16 * 1024
+# Of the form of a page, which is shown again with its errors, escaped.
+SPMS_MAX_FORM_BYTES = 150_000
 
 # Whether a separate ASGI server sends a task's events (docs/events.md), and how many streams it keeps open.
 SPMS_EVENTS = environment.flag("SPMS_EVENTS", default=False)
@@ -147,6 +153,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "spms.middleware.StaffOnlyMiddleware",
+    "spms.middleware.NullCharacterMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -311,8 +318,13 @@ SPMS_FILE_STORAGE = env.str("SPMS_FILE_STORAGE", default="local")
 # Images ("default") and results: in the data folder, or in a bucket (SPMS_FILE_STORAGE).
 STORAGES = {
     **environment.files(SPMS_DATA_DIR),
-    "staticfiles": {"BACKEND": "spms.staticfiles.OwnFilesCompressed"},
+    # No secrets: an image of a container, or a web server, serves them for another user.
+    "staticfiles": {
+        "BACKEND": "spms.staticfiles.OwnFilesCompressed",
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+    },
 }
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 # Large uploads are received on the disk of everything else, so only one disk can be full.
 FILE_UPLOAD_TEMP_DIR = SPMS_DATA_DIR
 DATA_UPLOAD_MAX_MEMORY_SIZE = SPMS_MAX_BODY_BYTES

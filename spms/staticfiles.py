@@ -1,6 +1,7 @@
 """Static files with content hashes in their names; our own are compressed as well."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
@@ -16,4 +17,6 @@ class OwnFilesCompressed(CompressedManifestStaticFilesStorage):
 
     def compress_files(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Return the names of our own files with those of their compressed copies."""
-        yield from super().compress_files([path for path in paths if path.startswith(OWN)])
+        for path, compressed in super().compress_files([path for path in paths if path.startswith(OWN)]):
+            Path(self.path(compressed)).chmod(self.file_permissions_mode)
+            yield path, compressed

@@ -6,21 +6,24 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.utils.csp import CSP
 from django.views.decorators.csp import csp_override
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 
 from metrics.prometheus import exposition
 from spms import health
+from spms.schema_view import SchemaView
 from spms.sign_in import SignInForm
 
 # The page of documentation has an inline script.
 INLINE: list[str] = [CSP.SELF, CSP.UNSAFE_INLINE]
 DOCS_CSP: dict[str, list[str]] = settings.SECURE_CSP | {"script-src": INLINE, "style-src": INLINE}
+# Its renderer has no template for the answer to OPTIONS.
+docs_page = SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"])
 
 urlpatterns = [
     path("api/v1/", include("documents.api.urls")),
     path("api/v1/", include("metrics.api.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", csp_override(DOCS_CSP)(SpectacularSwaggerView.as_view(url_name="schema")), name="docs"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", csp_override(DOCS_CSP)(docs_page), name="docs"),
     path("healthz/live", health.live, name="live"),
     path("healthz/ready", health.ready, name="ready"),
     path("", include("documents.pages.urls")),

@@ -3,12 +3,17 @@
 import os
 
 import pytest
+from django.core.management.color import no_style
+from django.db import connection
+from django.test import TransactionTestCase
+from prometheus_client import values
+from prometheus_client.metrics import MetricWrapperBase
 from rest_framework.test import APIClient
 
 from documents.queue import failure_groups, statistics, thread_shares
 from documents.rendering import pool
-from metrics import flag
-from metrics.collection import activity
+from metrics import flag, instruments, middleware
+from metrics.collection import activity, process_slots
 from metrics.dashboard import context
 from tests import factories
 
@@ -17,6 +22,47 @@ from tests import factories
 def _end_children():
     yield
     pool.close_pool()
+
+
+# Rows that migrations make.
+LASTING_TABLES = {"django_content_type", "auth_permission", "django_migrations"}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """Keep what migrations made when a test with transactions has its rows deleted.
+
+    Django makes content types and permissions anew after each of these tests, which takes longer than most of them.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", _delete_rows)
+        yield
+
+
+def _delete_rows(_):
+    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    tables = [name for name in names if name not in LASTING_TABLES]
+    statements = connection.ops.sql_flush(no_style(), tables, reset_sequences=False, allow_cascade=False)
+    connection.ops.execute_sql_flush(statements)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _count_from_zero():
+    """Forget the counts of other modules.
+
+    The tests ask at more addresses, with more answers, than any installation: each reading of all counts took seconds.
+    """
+    for path in process_slots.folder().glob("*.db"):
+        path.unlink()
+    values.ValueClass = values.MultiProcessValue(process_identifier=process_slots.slot_name)
+    instruments._render_seconds.cache_clear()
+    middleware._timer.cache_clear()
+    for metric in vars(instruments).values():
+        if isinstance(metric, MetricWrapperBase):
+            if metric._labelnames:
+                metric._metrics.clear()
+            else:
+                metric._metric_init()
 
 
 @pytest.fixture(autouse=True)
@@ -73,9 +119,12 @@ def plan(owner, member):
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--engines", choices=("usual", "all"), default="usual", help="all: test_chaos.py over RabbitMQ, too"
+        "--engines",
+        choices=("usual", "all"),
+        default="usual",
+        help="all: test_chaos.py over RabbitMQ, all of test_queue.py on PostgreSQL and RabbitMQ, too",
     )
-    parser.addoption("--chaos-seconds", type=float, default=40.0, help="how long test_chaos.py kills")
+    parser.addoption("--chaos-seconds", type=float, default=20.0, help="how long test_chaos.py kills")
     parser.addoption(
         "--chaos-seed",
         type=int,
@@ -84,23 +133,30 @@ def pytest_addoption(parser):
     parser.addoption(
         "--contract-examples", type=int, default=5, help="requests of each operation in test_api_contract.py"
     )
+    parser.addoption(
+        "--fuzz-seconds",
+        type=float,
+        default=0.0,
+        help="how long test_fuzz.py calls; once everywhere in any case",
+    )
+    parser.addoption("--fuzz-seed", type=int, help="call as in the run that printed this")
 
 
 # Groups that take long, the longest first: whatever begins last should be short.
 LONG_GROUPS = (
     "test_chaos",
     "hosts",
-    "queue-rabbitmq",
     "queue-redis",
-    "queue-postgresql",
     "queue-sqlite",
     "pages",
+    "fuzz",
     "api contract",
-    "api links",
+    "queue-rabbitmq",
+    "queue-postgresql",
+    "queue",
     "upgrade",
+    "api links",
     "test_replay",
-    "test_sample_data",
-    "test_import_sheets",
     "backup-sqlite",
     "backup-postgresql",
     "switch",

@@ -28,4 +28,5 @@ from spms.settings import DATABASES, STATIC_ROOT, STORAGES  # noqa: E402
 DATABASES["default"]["TEST"] = {"NAME": f"{_folder}/test.sqlite3"}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+os.umask(0o022)  # as where it is started for real: it is the product that closes its files
 STATIC_ROOT.mkdir()  # WhiteNoise looks for it

@@ -116,8 +116,11 @@ class LetterResendView(APIView):
     def post(self, request: Request, cycle_id: int, letter_id: int) -> Response:
         """Send a letter again that failed or was perhaps sent, to the person's current address."""
         require_no_body(request)
-        cycle = _cycle(cycle_id)
-        return _resend(request, cycle, {"pk": get_object_or_404(cycle.letters, pk=letter_id).pk})
+        return _resend(request, _cycle(cycle_id), {"pk": self.get_object().pk})
+
+    def get_object(self) -> Letter:
+        """Return the letter. Raises Http404."""
+        return _letter(self)
 
 
 class BounceView(APIView):
@@ -130,10 +133,20 @@ class BounceView(APIView):
         """Record that a letter bounced; for a mail gateway or a person."""
         form = BounceSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        letter = get_object_or_404(_cycle(cycle_id).letters.select_related("person"), pk=letter_id)
+        letter = self.get_object()
         actions.mark_bounced(letter, form.validated_data["reason"])
         letter.refresh_from_db()
         return Response(LetterSerializer(letter).data)
+
+    def get_object(self) -> Letter:
+        """Return the letter. Raises Http404."""
+        return _letter(self)
+
+
+def _letter(view: APIView) -> Letter:
+    letters = _cycle(view.kwargs["cycle_id"]).letters.select_related("person")
+    letter: Letter = get_object_or_404(letters, pk=view.kwargs["letter_id"])
+    return letter
 
 
 def _cycle(pk: Any) -> Cycle:

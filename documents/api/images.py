@@ -38,12 +38,17 @@ class ImageFileView(APIView):
     )
     def get(self, request: Request, pk: uuid.UUID) -> FileResponse:
         """Send the file, or its thumbnail."""
-        visible = DocumentImage.objects.filter(document__in=Document.objects.for_user(request.user))
-        image = get_object_or_404(visible.select_related("task"), pk=pk)
+        image = self.get_object()
         is_thumbnail = bool(ImageParameters.parse(request).get("size"))
         _require_ready(image)
         names = (image.thumbnail if is_thumbnail else "", str(image.file.name))
         return _file(*filter(None, names))
+
+    def get_object(self) -> DocumentImage:
+        """Return the image. Raises Http404 unless the sender may read its document."""
+        visible = DocumentImage.objects.filter(document__in=Document.objects.for_user(self.request.user))
+        image: DocumentImage = get_object_or_404(visible.select_related("task"), pk=self.kwargs["pk"])
+        return image
 
 
 def upload(request: Request, document: Document) -> Response:

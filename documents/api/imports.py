@@ -76,12 +76,17 @@ class ApplyView(APIView):
         """Import the file of a dry run that found no errors; its rows are validated again."""
         form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
-        dry_run = get_object_or_404(Task.objects.filter(kind=KIND), pk=task_id)
+        dry_run = self.get_object()
         import_request = imports.apply_request(dry_run)
         seconds = float((dry_run.result or {})["seconds"])
         task_request = import_request.as_task_request(dry_run.source, estimate_seconds=seconds)
         # The file belongs to the dry run, too: it is kept whatever becomes of this request.
         return task_responses.respond_with_task(request, replace(task_request, on_begin=form.subscribe))
+
+    def get_object(self) -> Task:
+        """Return the dry run. Raises Http404."""
+        dry_run: Task = get_object_or_404(Task.objects.filter(kind=KIND), pk=self.kwargs["task_id"])
+        return dry_run
 
 
 def _store_upload(options: dict[str, Any]) -> TaskRequest:

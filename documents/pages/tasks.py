@@ -146,9 +146,11 @@ def _chosen(ids: list[str]) -> QuerySet[Task]:
 
 
 def _next(request: HttpRequest) -> str:
-    """Return the path to go back to; a path outside this site is replaced, so no form redirects elsewhere."""
+    """Return the path to go back to; any other text is replaced, so no form redirects elsewhere."""
     path = request.POST.get("next", "")
-    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else reverse("task-pages")
+    # redirect() would take a word without a slash for the name of a view.
+    is_own_path = path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
+    return path if is_own_path else reverse("task-pages")
 
 
 def _live_context() -> dict[str, Any]:

@@ -289,9 +289,13 @@ def _new_pool() -> Pool:
 
 
 def _environment(folder: Path, run_folder: Path) -> dict[str, str]:
-    """Return the whole environment of a child: no secrets, our fonts only, a private TMPDIR."""
+    """Return the whole environment of a child: no secrets, our fonts only, a private TMPDIR.
+
+    It has no programs and no certificates: looking for compilers and reading certificates is a third of its start.
+    """
     return {
-        "PATH": os.environ.get("PATH", ""),
+        "PATH": str(folder),
+        "SSL_CERT_FILE": os.devnull,
         "PYTHONPATH": str(settings.BASE_DIR),
         "PYTHONDONTWRITEBYTECODE": "1",
         "LANG": "C.UTF-8",

@@ -16,7 +16,7 @@ from metrics.decisions.criteria import CRITERIA, DURATION_BUCKETS, Criterion, St
 MAX_BYTES = 100_000
 MAX_DURATION_SECONDS = 366 * 86_400.0
 SEVERITIES = ("info", "warning", "critical")
-NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(\D*)")
+NUMBER = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*(\D*)", re.ASCII)
 TOP = ("dry_run", "defaults", "thresholds")
 NEEDED = {
     Unit.SECONDS: "a duration such as 5s",

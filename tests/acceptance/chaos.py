@@ -11,7 +11,8 @@ from tests.acceptance.servers import children
 from tests.acceptance.system import cmdline
 from tests.waiting import wait_for
 
-KILL_EVERY_SECONDS = 3.0
+KILL_EVERY_SECONDS = 2.0
+AMID_WORK = ("busy worker", "rendering process")
 # Writes down each time that a task becomes succeeded, so that a second time could not hide.
 WATCH = """
 CREATE TABLE published (task_id uuid, at timestamptz DEFAULT now());
@@ -46,6 +47,11 @@ class Killer:
         with contextlib.suppress(psutil.NoSuchProcess):
             self._random.choice(candidates[name]).kill()
             self.killed[name] += 1
+
+    @property
+    def killed_amid_work(self):
+        """Return how many of them were at work on a task."""
+        return sum(self.killed[name] for name in AMID_WORK)
 
     def _named(self, *words):
         return [

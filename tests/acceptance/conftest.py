@@ -57,6 +57,12 @@ def shared_system(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def queue_system(shared_system):
+    """A system that queues everything, and writes its log as a production does."""
+    return shared_system(SPMS_MODE="queue", SPMS_LOGS="json", SPMS_QUEUE_LIMIT_PER_USER="1000")
+
+
+@pytest.fixture(scope="session")
 def events_system(shared_system):
     return shared_system(SPMS_MODE="queue", SPMS_EVENTS="true", SPMS_QUEUE_LIMIT_PER_USER="1000")
 

@@ -20,10 +20,9 @@ def give(system):
     """Put database, files and people where a system looks for them; return the maintainer's ``Authorization``."""
     if folder is None:
         return _make(system)
-    shared_folder = folder / ("postgresql" if "DATABASE_URL" in system.environment else "sqlite")
+    shared_folder = folder / "sqlite"
     with _alone(shared_folder):
-        is_first = not (shared_folder / "token").exists()
-        if is_first:
+        if not (shared_folder / "token").exists():
             _begin(system, shared_folder)
     shutil.copytree(shared_folder / "static", system.folder / "static", dirs_exist_ok=True)
     if "SPMS_FILE_STORAGE" in system.environment:
@@ -32,20 +31,22 @@ def give(system):
         shutil.copytree(shared_folder / "media", system.folder / "media", dirs_exist_ok=True)
     if "DATABASE_URL" not in system.environment:
         shutil.copy(shared_folder / "spms.sqlite3", system.folder)
-    elif not is_first:
-        _fill(system.environment["DATABASE_URL"], shared_folder / "dump.sql")
+    else:
+        _fill(system, shared_folder)
     return (shared_folder / "token").read_text()
 
 
 def _begin(system, shared_folder):
-    """Make the sample data in a folder of its own, and keep the database of the system that is the first."""
-    maker, url = copy.copy(system), system.environment.get("DATABASE_URL")
-    maker.environment = {"PATH": system.environment["PATH"], "SPMS_DATA_DIR": str(shared_folder)}
-    maker.environment |= {"DATABASE_URL": url} if url else {}
-    token = _make(maker)
-    if url:
-        _postgresql("pg_dump", "--no-owner", "--file", shared_folder / "dump.sql", url)
+    """Make the sample data in a folder of its own."""
+    token = _make(_at(system, shared_folder))
     (shared_folder / "token").write_text(token)
+
+
+def _at(system, data_folder, **settings):
+    """Return the system as one that keeps its data elsewhere."""
+    other = copy.copy(system)
+    other.environment = {"PATH": system.environment["PATH"], "SPMS_DATA_DIR": str(data_folder), **settings}
+    return other
 
 
 @contextlib.contextmanager
@@ -76,7 +77,14 @@ def _upload(environment, media):
             client.upload_file(str(path), bucket, key)
 
 
-def _fill(url, dump):
+def _fill(system, shared_folder):
+    """Fill a PostgreSQL: the first with the rows of the SQLite, the others with a dump of that."""
+    url, dump = system.environment["DATABASE_URL"], shared_folder / "dump.sql"
+    with _alone(shared_folder):
+        if not dump.exists():
+            _move(_at(system, shared_folder), url)
+            _postgresql("pg_dump", "--no-owner", "--file", dump, url)
+            return
     options = (
         "--quiet",
         "--no-psqlrc",
@@ -85,6 +93,16 @@ def _fill(url, dump):
         "--output=/dev/null",
     )
     _postgresql("psql", *options, "--file", dump, "--command", "ANALYZE", url)
+
+
+def _move(maker, url):
+    """Copy the rows of a SQLite, but for those that migrations make, into an empty PostgreSQL."""
+    rows = Path(maker.environment["SPMS_DATA_DIR"]) / "rows.json"
+    made_by_migrations = ("--exclude=contenttypes", "--exclude=auth.permission")
+    maker.manage("dumpdata", *made_by_migrations, f"--output={rows}", "--verbosity=0")
+    maker.environment |= {"DATABASE_URL": url}
+    maker.manage("migrate", "--verbosity", "0")
+    maker.manage("loaddata", str(rows), "--verbosity=0")
 
 
 def _postgresql(program, *arguments):

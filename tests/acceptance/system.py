@@ -79,16 +79,19 @@ class System:
         assert ended.returncode == 0, (command, ended.stdout, ended.stderr)
         return ended
 
-    def start(self, *command):
+    def start(self, *command, **settings):
         log = (self.folder / "processes.log").open("ab")
-        process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+        environment = self.environment | settings
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         log.close()
         self.processes.append(process)
         return process
 
     def start_web(self, *, supervised=False, on=()):
         command = [sys.executable, "-m", "gunicorn", "-c", "python:spms.gunicorn", "spms.wsgi"]
-        web = self.start(*on, *(["deploy/keep.sh"] if supervised else []), *command)
+        # Where all is queued, the web renders nothing: one rendering process is enough to be as in real life.
+        fewer = {"SPMS_RENDER_SLOTS": "1"} if self.environment["SPMS_MODE"] == "queue" else {}
+        web = self.start(*on, *(["deploy/keep.sh"] if supervised else []), *command, **fewer)
         wait_for(self.is_up)
         return web
 
@@ -126,7 +129,7 @@ class System:
         [item] = self.documents(**filters)
         return self.call("GET", f"documents/{item['id']}/").json()
 
-    def long_document(self, lines=1800):
+    def long_document(self, lines=1300):
         """Return a project plan, changed into some seconds of work for one rendering process."""
         plan = self.documents(kind="project_plan")[-1]
         text = f"<p>Version {uuid.uuid4()}.</p>" + f"<p>{LINE}</p>" * lines

@@ -15,7 +15,6 @@ from documents.content import editions
 from documents.infrastructure import storage
 from documents.models import BusinessArea, Document, DrawnPart, Task
 from documents.queue.registry import TaskContext
-from documents.rendering import weasyprint_internals
 from documents.tasks import maintenance
 from documents.tasks.pdf import annual_report, part_cache, task as pdf_task
 from tests import factories
@@ -191,6 +190,8 @@ def test_a_report_is_made_as_a_whole_when_weasyprint_is_another(report, owner, m
 
 def test_weasyprint_has_all_that_drawing_in_parts_needs():
     """When this fails, look what became of it, see ``hooks``, and compare parts and whole again."""
+    from documents.rendering import weasyprint_internals  # WeasyPrint takes a second to import
+
     assert weasyprint_internals.missing_internals() == []
 
 

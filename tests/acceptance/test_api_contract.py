@@ -34,6 +34,7 @@ for kind in ("concept_plan", "project_plan"):
 print(*(Token.objects.create(user=person).key for person in (member, maintainer)))
 """
 MEMBER, MAINTAINER = range(2)
+USUAL_EXAMPLES = 5
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,9 @@ def number_after(words, report):
 @pytest.mark.parametrize("person", [MEMBER, MAINTAINER], ids=["member", "maintainer"])
 def test_every_operation_answers_as_the_schema_says(attempt, person, pytestconfig):
     examples = pytestconfig.getoption("--contract-examples")
-    report = attempt(person, "--phases", "coverage,fuzzing", "--max-examples", str(examples))
+    # The bounds of a value do not depend on who sends it: the maintainer, who may send it everywhere, tries them all.
+    phases = "coverage,fuzzing" if person == MAINTAINER or examples > USUAL_EXAMPLES else "fuzzing"
+    report = attempt(person, "--phases", phases, "--max-examples", str(examples))
     assert number_after("Tested:", report) == number_after("Selected:", report) > 20
 
 

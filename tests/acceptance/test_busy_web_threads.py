@@ -33,7 +33,7 @@ def waiting_task(system):
 
 
 def test_reads_and_liveness_do_not_wait_for_those_who_render_or_wait(system, waiting_task):
-    document = system.long_document()
+    document = system.long_document(1800)
     with ThreadPoolExecutor(4 * WEB_THREADS) as clients:
         waiting = [
             clients.submit(system.call, "GET", waiting_task, params={"wait": 60})

@@ -133,3 +133,53 @@ def test_five_hundred_streams_take_no_threads_and_little_memory(system, uvicorn,
     finally:
         for stream in streams:
             stream.close()
+
+
+LEAVING = """
+from documents.models import Document, Membership
+plan = Document.objects.get(pk={document})
+Membership.objects.filter(project=plan.project, user__username="author").delete()
+"""
+JOINING = """
+from django.contrib.auth.models import User
+from documents.models import Document, Membership
+plan = Document.objects.get(pk={document})
+Membership.objects.get_or_create(project=plan.project, user=User.objects.get(username="author"))
+"""
+ABOUT_DOCUMENT = WAITING.replace("mode=", "document_id={document}, fingerprint='leaving', mode=")
+
+
+def test_a_silent_stream_of_a_member_who_leaves_the_project_ends(system, uvicorn):
+    author = {"username": "author", "password": "sample-author-1"}
+    authorization = f"Token {system.call('POST', 'auth/token/', json=author).json()['token']}"
+    headers = {"Authorization": authorization}
+    own = system.session.get(f"{system.address}/api/v1/documents/", headers=headers, timeout=300).json()[
+        "results"
+    ]
+    document = next(entry["id"] for entry in own if entry["project"])
+    shell = ("shell", "--no-imports", "-c")
+    task_id = system.manage(*shell, ABOUT_DOCUMENT.format(document=document)).stdout.strip()
+    staff_authorization = system.session.headers["Authorization"]
+    streams = []
+    try:
+        for allowed in (staff_authorization, authorization):
+            [stream] = open_streams(uvicorn[0], task_id, allowed, 1)
+            streams.append(stream)
+            read_until(stream, b'"status":"queued"')
+        system.manage(*shell, LEAVING.format(document=document))
+        # The server ends it, long before MAX_STREAM_SECONDS: after the timeout of these sockets this would fail.
+        assert b"0\r\n\r\n" in read_to_end(streams[1])
+        system.call("POST", f"tasks/{task_id}/cancel/")
+        read_until(streams[0], b'"status":"cancelled"')  # staff still hear of the end
+        assert watch(system, uvicorn[0], task_id, Authorization=authorization).status_code == 404
+    finally:
+        system.manage(*shell, JOINING.format(document=document))
+        for stream in streams:
+            stream.close()
+
+
+def read_to_end(stream):
+    text = b""
+    while chunk := stream.recv(65_536):
+        text += chunk
+    return text

@@ -4,20 +4,17 @@ import json
 
 import pytest
 
-from tests.acceptance.system import System
 from tests.waiting import wait_for
 
 REQUEST = "request-of-the-proxy"
 
 
-pytestmark = pytest.mark.xdist_group("logs")
+pytestmark = pytest.mark.xdist_group("queue")
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory):
-    started = System(tmp_path_factory.mktemp("system"), SPMS_LOGS="json", SPMS_MODE="queue")
-    with started.running():
-        yield started
+def system(queue_system):
+    return queue_system
 
 
 def lines(system):

@@ -171,7 +171,7 @@ def test_an_operator_overrides_it_and_every_process_acts_within_two_seconds(syst
 
 
 def test_requests_of_a_killed_web_process_are_timeouts(system):
-    report = system.long_document()
+    report = system.long_document(1800)
     system.call("PUT", "mode/", json={"setting": "inline", "reason": "a test"})
     lost = 'spms_http_requests_timed_out_total{reason="killed"}'
 

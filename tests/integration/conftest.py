@@ -1,10 +1,17 @@
 """What many tests share: clients of staff, active projects, servers of mail and webhooks, a queue, its workers."""
 
+from datetime import timedelta
+
 import pytest
 
 from documents.models import Cluster
 from tests import factories, mail
 from tests.receiver import HOST, KEY, receiving
+
+
+@pytest.fixture(autouse=True)
+def _heartbeats_outlive_a_slow_test(monkeypatch):
+    monkeypatch.setattr(Cluster, "FRESH", timedelta(hours=1))
 
 
 @pytest.fixture

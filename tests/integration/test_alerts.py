@@ -10,7 +10,7 @@ from django.core.checks import run_checks
 from django.utils import timezone
 
 from documents.models import Cluster, Task
-from documents.queue import lifecycle
+from documents.queue import hints, lifecycle
 from documents.tasks import alerts
 from metrics import flag
 from metrics.models import ModeChange
@@ -94,11 +94,14 @@ def test_a_webhook_gets_both_and_its_failure_is_retried(alerted, settings):
     change()
     run_entries()
     assert Task.objects.get(kind="alert").status == "retrying"
+    wait_for(Task.objects.due().exists)
+    hints.recover()
+    run_entries()
     fail()
     alerts.enqueue_due()
     run_entries()
     kinds = [json.loads(body)["type"] for _, _, body in alerted.got]
-    assert kinds == ["mode.changed", "tasks.failed"]
+    assert kinds == ["mode.changed", "mode.changed", "tasks.failed"]
 
 
 def test_without_workers_the_message_is_sent_from_where_it_arose(settings):

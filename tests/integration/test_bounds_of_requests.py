@@ -30,18 +30,19 @@ def memory_bytes():
 
 
 @pytest.mark.parametrize(
-    "body",
+    "make_body",
     [
-        members(700_000),
-        f'{{"sections": {members(700_000)}}}',
-        f'{{"approvals": {members(700_000)}}}',
-        "[" + "{}," * 2_000_000 + "{}]",
-        '{"kind": ' + "[" * 500_000 + "]" * 500_000 + "}",
-        '{"a":' * 300 + "1" + "}" * 300,
+        lambda: members(700_000),
+        lambda: f'{{"sections": {members(700_000)}}}',
+        lambda: f'{{"approvals": {members(700_000)}}}',
+        lambda: "[" + "{}," * 2_000_000 + "{}]",
+        lambda: '{"kind": ' + "[" * 500_000 + "]" * 500_000 + "}",
+        lambda: '{"a":' * 300 + "1" + "}" * 300,
     ],
     ids=["members", "section keys", "approvals", "objects", "deep lists", "deep objects"],
 )
-def test_a_body_of_very_many_values_is_refused_before_they_are_made(api, plan, body):
+def test_a_body_of_very_many_values_is_refused_before_they_are_made(api, plan, make_body):
+    body = make_body()
     api.patch(f"/api/v1/documents/{plan.pk}/", "{}", content_type="application/json")
     before, started = memory_bytes(), time.process_time()
     answer = api.patch(f"/api/v1/documents/{plan.pk}/", body, content_type="application/json")
@@ -100,6 +101,59 @@ def test_every_filter_and_header_gets_a_short_answer(api, plan):
     answer = api.get(f"/api/v1/documents/{plan.pk}/", headers=headers)
     assert answer.status_code == 200
     assert time.process_time() - started < MAX_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (r'"\ud800"', "half of a surrogate pair"),
+        (r'"\udfff\ud800"', "half of a surrogate pair"),
+        (r'{"\ud800": 1}', "half of a surrogate pair"),
+        ("1e400", "too large"),
+        ("-1e400", "too large"),
+        ("9" * 101, "too large"),
+        ("9" * 4_301, "too large"),
+        ("NaN", "not JSON"),
+        ("-Infinity", "not JSON"),
+    ],
+)
+@pytest.mark.parametrize("member", ["kind", "project", "year", "sections"])
+def test_a_value_that_cannot_be_stored_or_sent_back_is_refused(api, member, value, problem):
+    body = f'{{"kind": "concept_plan", "year": 2026, "{member}": {value}}}'
+    answer = api.post("/api/v1/documents/", body, content_type="application/json")
+    assert (answer.status_code, problem in answer.json()["detail"]) == (400, True)
+
+
+def test_a_pair_of_surrogates_is_a_character(api, plan):
+    body = r'{"sections": {"background": "<p>\ud83c\udf0a \\ud800</p>"}}'
+    answer = api.patch(f"/api/v1/documents/{plan.pk}/", body, content_type="application/json")
+    assert answer.json()["sections"]["background"] == "<p>\U0001f30a \\ud800</p>"
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"]
+)
+def test_the_form_of_a_page_is_short_as_it_is_shown_again(client, maintainer, settings, media_type):
+    client.force_login(maintainer)
+    body = b"due=" + b'"' * (settings.SPMS_MAX_FORM_BYTES - 4)
+    shown = client.generic("POST", "/dashboard/cycles/open/", body, content_type=media_type)
+    assert (shown.status_code, len(shown.content) < 1_000_000) == (400, True)
+    longer = client.generic("POST", "/dashboard/cycles/open/", body + b'"', content_type=media_type)
+    assert (longer.status_code, longer.json()["type"]) == (413, "urn:spms:problem:body-too-large")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "/admin/documents/task/?status__exact="),
+        ("post", "/dashboard/cycles/1/act/"),
+        ("post", "/dashboard/tasks/pause/"),
+    ],
+)
+def test_a_page_takes_no_nul_character(client, maintainer, method, path):
+    client.force_login(maintainer)
+    answer = client.get(f"{path}%00") if method == "get" else client.post(path, {"reason": "a\0b"})
+    assert (answer.status_code, "NUL" in answer.json()["detail"]) == (400, True)
 
 
 def test_a_body_is_utf_8(api, plan):

@@ -1,6 +1,7 @@
 """Requests are counted by route, cheaply and whoever asks; processes share slots; feedback counts."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -61,9 +62,12 @@ def test_requests_are_counted_by_template_and_never_by_address(api, client, plan
     api.get("/api/v1/documents/999999/")
     client.get("/nowhere/at/all")
     after = scraped(client)
-    count = f'{metric_names.REQUEST_SECONDS}_count{{method="GET",route="api/v1/documents/{{pk}}/",status='
-    assert total(after, f'{count}"2xx"') - total(before, f'{count}"2xx"') == 1
-    assert total(after, f'{count}"4xx"') - total(before, f'{count}"4xx"') == 1
+    for method, status in (("GET", "2xx"), ("(other)", "4xx")):
+        count = (
+            f'{metric_names.REQUEST_SECONDS}_count{{method="{method}",route="api/v1/documents/{{pk}}/",'
+            f'status="{status}"}}'
+        )
+        assert total(after, count) - total(before, count) == 1
     assert "documents/999999" not in after
     assert 'route="(none)"' in after
     for name in ("started", "finished"):
@@ -72,6 +76,20 @@ def test_requests_are_counted_by_template_and_never_by_address(api, client, plan
             - total(before, f"spms_http_requests_{name}_total")
             == 2
         )
+
+
+def test_refused_requests_make_one_series_for_each_route_whatever_their_method(client, plan):
+    def methods_of(route, status):
+        labels = rf'method="([^"]+)",route="{re.escape(route)}",status="{status}"'
+        return set(re.findall(rf"{metric_names.REQUEST_SECONDS}_count{{{labels}", scraped(client)))
+
+    routes = {"api/v1/documents/{pk}/": "4xx", "dashboard/cycles/{pk}/act/": "3xx"}
+    before = {route: methods_of(route, status) for route, status in routes.items()}
+    for path in (f"/api/v1/documents/{plan.pk}/", "/dashboard/cycles/1/act/"):
+        for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+            client.generic(method, path)
+    for route, status in routes.items():
+        assert methods_of(route, status) == before[route] | {"(other)"}
 
 
 def test_the_time_that_a_client_asked_to_wait_is_left_out(api, plan, settings, client):

@@ -197,7 +197,8 @@ def test_a_render_past_the_inline_deadline_ends_in_504_and_the_next_works(api, p
     assert api.post(address(plan)).status_code == 201
 
 
-def test_progress_is_readable_while_it_renders(api, plan, owner, client_of, monkeypatch):
+def test_progress_is_readable_while_it_renders(api, plan, owner, client_of, monkeypatch, settings):
+    settings.SPMS_INLINE_DEADLINE = 300.0
     Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(150)})
     monkeypatch.setattr("documents.queue.progress.PROGRESS_INTERVAL_SECONDS", 0.0)
     reader, states = client_of(owner), []

@@ -82,6 +82,11 @@ def test_the_schema_and_its_page_are_there(client):
     assert "https://" not in page  # nothing is fetched from elsewhere
 
 
+def test_the_page_of_the_schema_answers_to_reading_only(client):
+    for method in ("OPTIONS", "POST", "TRACE"):
+        assert client.generic(method, "/api/docs/").status_code == 405
+
+
 @pytest.mark.parametrize("text", ["", "yes", "on", "2", "truee"])
 def test_a_wrong_boolean_parameter_is_a_problem_that_says_what_to_send(api, plan, text):
     problem = problem_of(api.post(f"/api/v1/documents/{plan.pk}/pdf/?force={text}"), 400)

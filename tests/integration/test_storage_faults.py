@@ -11,6 +11,7 @@ import sys
 from concurrent import futures
 from pathlib import Path
 
+import psutil
 import pytest
 
 from documents.infrastructure import storage
@@ -19,6 +20,7 @@ from documents.queue import lifecycle
 from documents.rendering import pool
 from documents.tasks.pdf import task as pdf_task
 from tests import factories
+from tests.acceptance import warm
 from tests.asking import address
 
 
@@ -35,7 +37,6 @@ def _renders_in_this_thread(monkeypatch):
     monkeypatch.setattr(lifecycle, "start", start)
 
 
-ROOT = Path(__file__).parents[2]
 KIB = 1024
 
 
@@ -117,10 +118,13 @@ def small_disk(folder):
 def small_files(folder):
     """Yield how to bound the size of each file of this process and its children; needs no rights."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    own = psutil.Process()
 
     def leave(room_bytes):
-        pool.close_pool()
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft if room_bytes is None else room_bytes, hard))
+        bound = soft if room_bytes is None else room_bytes
+        for process in (own, *own.children(recursive=True)):
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (bound, hard))
 
     try:
         yield leave
@@ -286,9 +290,7 @@ def test_results_may_lie_on_a_disk_of_their_own(api, plan, data_folder):
 
 def manage(folder, *arguments, **environment):
     environment = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(folder), **environment}
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
+    return warm.run(arguments, environment)
 
 
 @pytest.mark.parametrize("key", [{}, {"SECRET_KEY": "a key of the operator"}], ids=["own key", "given key"])

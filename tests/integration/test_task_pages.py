@@ -143,7 +143,7 @@ def test_nonsense_changes_nothing_and_is_answered(staff_pages, values):
 
 
 @pytest.mark.parametrize(
-    "elsewhere", ["https://evil.example.org/", "//evil.example.org", "javascript:alert(1)", ""]
+    "elsewhere", ["https://evil.example.org/", "//evil.example.org", "javascript:alert(1)", "", "home", "0"]
 )
 def test_no_form_sends_anybody_elsewhere(staff_pages, elsewhere):
     answer = staff_pages.post(f"{PAGE}act/", {"action": "cancel", "next": elsewhere})

@@ -1,5 +1,6 @@
 """What the documentation says agrees with the code."""
 
+import ast
 import fnmatch
 import re
 from pathlib import Path
@@ -9,7 +10,6 @@ import pytest
 from documents.api import parsers
 from documents.exceptions import SpmsError
 from documents.models import document_types, markup, mistakes, richtext
-from documents.rendering import fetcher
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -98,6 +98,8 @@ def test_the_bounds_of_rich_text_are_documented():
         f"lists the first {mistakes.MAX_LISTED} errors",
     ):
         assert bound in text, bound
+    from documents.rendering import fetcher  # WeasyPrint takes a second to import
+
     assert richtext.MAX_DATA_URI_CHARACTERS <= fetcher.MAX_DATA_URI_CHARACTERS
 
 
@@ -115,3 +117,19 @@ def test_the_tests_that_the_documentation_names_exist():
     for page in DOCS:
         for name in re.findall(r"`(test_\w+)`", page.read_text()):
             assert f"def {name}(" in tests, f"{page.name}: {name}"
+
+
+def test_every_threat_names_tests_that_exist():
+    functions = {
+        (path.name, node.name)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
+    threats = (ROOT / "docs" / "security.md").read_text().partition("## Measures by chapter")[0]
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", threats)
+    assert not set(named) - functions
+    tables = re.findall(r"\| threat \| .+\n\|.+\n((?:\|.+\n)+)", threats)
+    rows = "".join(tables).splitlines()
+    assert len(rows) > 50
+    assert [row for row in rows if "::" not in row.split(" | ")[-1]] == []

@@ -1,13 +1,10 @@
 """Production settings: nothing for ``check --deploy`` to find, everything over TLS, and no sample data."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.acceptance import warm
 
 
 @pytest.fixture
@@ -23,8 +20,7 @@ def manage(tmp_path):
             "EMAIL_URL": "smtp+tls://mail.example.org:587",
             **settings,
         }
-        whole = [sys.executable, "manage.py", *command]
-        return subprocess.run(whole, cwd=ROOT, env=environment, capture_output=True, text=True)
+        return warm.run(command, environment)
 
     return manage
 

@@ -1,9 +1,6 @@
 """Settings are read from the environment; a wrong one stops the start with one line."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -11,8 +8,7 @@ from hypothesis import given, strategies as st
 
 from metrics import durations
 from spms import environment
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.acceptance import warm
 
 
 @pytest.mark.parametrize(
@@ -58,8 +54,7 @@ def test_whatever_else_is_refused_by_name(text):
 )
 def test_a_wrong_value_is_one_line_that_names_the_setting(name, value, tmp_path):
     variables = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path), name: value}
-    command = [sys.executable, "manage.py", "check"]
-    ended = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+    ended = warm.run(["check"], variables)
     assert ended.returncode != 0
     [line] = ended.stderr.strip().splitlines()
     assert name in line
@@ -75,8 +70,7 @@ def test_a_wrong_value_about_the_bucket_is_one_line_too(name, value, tmp_path):
         "SPMS_DATA_DIR": str(tmp_path),
         "SPMS_FILE_STORAGE": "s3://bucket",
     }
-    command = [sys.executable, "manage.py", "check"]
-    ended = subprocess.run(command, cwd=ROOT, env=variables | {name: value}, capture_output=True, text=True)
+    ended = warm.run(["check"], variables | {name: value})
     assert ended.returncode != 0
     [line] = ended.stderr.strip().splitlines()
     assert name in line
@@ -103,8 +97,7 @@ def test_every_installation_makes_a_key_of_its_own(tmp_path):
     keys = set()
     for folder in ("one", "two", "one"):
         variables = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path / folder)}
-        command = [sys.executable, "manage.py", "check"]
-        subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, check=True)
+        warm.run(["check"], variables).check_returncode()
         keys.add((tmp_path / folder / "secret_key").read_text())
     assert len(keys) == 2
     assert min(map(len, keys)) > 50

@@ -10,7 +10,8 @@ from django.db import DatabaseError
 
 from documents.exceptions import SpmsError
 from documents.operations.backup import create
-from documents.operations.backup.archive import KEY, BackupError, Manifest
+from documents.operations.backup.archive import KEY
+from documents.operations.backup.manifest import BackupError, Manifest
 
 
 class Command(BaseCommand):

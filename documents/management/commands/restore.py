@@ -9,7 +9,8 @@ from django.db import DatabaseError
 
 from documents.exceptions import SpmsError
 from documents.operations.backup import restore
-from documents.operations.backup.archive import KEY, BackupError
+from documents.operations.backup.archive import KEY
+from documents.operations.backup.manifest import BackupError
 
 
 class Command(BaseCommand):

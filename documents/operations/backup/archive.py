@@ -9,40 +9,18 @@ import re
 import tarfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
 from documents.infrastructure import files
+from documents.operations.backup.manifest import BackupError, Manifest, parse
 
-FORMAT = 1
 MANIFEST, KEY = "manifest.json", "secret_key"
 DATABASES = {"sqlite": "database.sqlite3", "postgresql": "database.pgdump"}
 FOLDERS = ("media", "results")
 FOLDER_MEMBER = re.compile(rf"(?:{'|'.join(FOLDERS)})(?:/[^/\\\x00-\x1f]+)+")
 MAX_MANIFEST_BYTES = 1024**3
-
-
-class BackupError(Exception):
-    """A backup or a restore that is impossible; the text says why and what to do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """The contents of an archive. ``files`` tells where images and PDFs are: ``archive``, or their bucket.
-
-    ``gone`` counts missing files that rows name; ``sha256`` has every other member.
-    """
-
-    format: int
-    version: str
-    engine: str
-    made_at: str
-    migrations: list[str]
-    counts: dict[str, int]
-    files: str
-    gone: int
-    sha256: dict[str, str]
 
 
 class HashingReader:
@@ -114,7 +92,7 @@ def verify(stream: IO[bytes]) -> Manifest:
     if manifest is None:
         raise BackupError("This archive is cut off: the manifest at its end is missing.")
     if different := set(digests.items()) ^ set(manifest.sha256.items()):
-        name = min(different)[0]
+        name = repr(min(different)[0])[1:-1]  # its control characters must not reach the terminal
         raise BackupError(f"This archive is damaged: {name} does not match the manifest.")
     return manifest
 
@@ -136,8 +114,10 @@ def extract(stream: IO[bytes], manifest: Manifest, folder: Path) -> Iterator[tup
 def _translate_errors() -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, OverflowError, ValueError) as error:
-        raise BackupError(f"This is not a complete archive of SPMS ({error}).") from error
+    except (tarfile.TarError, EOFError, OverflowError, ValueError, RecursionError, MemoryError) as error:
+        raise BackupError(
+            f"This is not a complete archive of SPMS ({error or type(error).__name__})."
+        ) from error
 
 
 def _members(stream: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
@@ -165,13 +145,7 @@ def _require_ours(member: tarfile.TarInfo, earlier_names: set[str]) -> None:
 def _parse(member: tarfile.TarInfo, content: IO[bytes]) -> Manifest:
     if member.size > MAX_MANIFEST_BYTES:
         raise BackupError("This archive cannot be trusted: its manifest is too large.")
-    try:
-        manifest = Manifest(**json.loads(content.read()))
-    except (ValueError, TypeError) as error:
-        raise BackupError(f"The manifest of this archive cannot be read ({error}).") from error
-    if manifest.format != FORMAT:
-        raise BackupError(f"This archive has format {manifest.format}; this version reads {FORMAT}.")
-    return manifest
+    return parse(content.read())
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

@@ -19,7 +19,8 @@ from django.core.files.storage import Storage, default_storage
 from documents.infrastructure import storage
 from documents.models import Document, DocumentImage, Project, Task
 from documents.operations.backup import archive, database
-from documents.operations.backup.archive import Manifest, Writer
+from documents.operations.backup.archive import Writer
+from documents.operations.backup.manifest import FORMAT, BackupError, Manifest
 
 COUNTED = {"users": User, "projects": Project, "documents": Document, "images": DocumentImage, "tasks": Task}
 COUNT, FILES = "SELECT count(*) FROM {}", "SELECT file FROM {} WHERE file <> ''"
@@ -50,7 +51,7 @@ def create(folder: Path, *, with_key: bool = False, with_bucket: bool = False) -
         if has_files:
             _add_files(writer)
         manifest = Manifest(
-            format=archive.FORMAT,
+            format=FORMAT,
             version=version(),
             engine=database.engine(),
             made_at=made_at.isoformat(timespec="seconds"),
@@ -86,9 +87,7 @@ def storage_for(folder: str) -> Storage:
 def _add_database(writer: Writer, work: Path) -> Snapshot:
     name = archive.DATABASES[database.engine()]
     if "django_migrations" not in database.tables():
-        raise archive.BackupError(
-            "There is nothing to back up: the database has no tables (migrate creates them)."
-        )
+        raise BackupError("There is nothing to back up: the database has no tables (migrate creates them).")
     with database.snapshot(work / name) as query:
         contents = _snapshot(query)
     _add_path(writer, name, work / name)

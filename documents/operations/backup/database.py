@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 from psycopg import pq
 
-from documents.operations.backup.archive import BackupError
+from documents.operations.backup.manifest import BackupError
 
 type Query = Callable[[str], list[tuple[Any, ...]]]
 

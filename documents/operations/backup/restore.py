@@ -20,7 +20,7 @@ from django.template.defaultfilters import pluralize
 from documents.infrastructure import data_dir_lock, storage
 from documents.models import Cluster, Document, Project, Task
 from documents.operations.backup import archive, create, database
-from documents.operations.backup.archive import BackupError, Manifest
+from documents.operations.backup.manifest import BackupError, Manifest
 
 OURS = ("documents.", "metrics.")
 
@@ -64,6 +64,8 @@ def _require_fitting(manifest: Manifest) -> None:
         )
     if archive.DATABASES[engine] not in manifest.sha256:
         raise BackupError("This archive has no database.")
+    if len(set(archive.DATABASES.values()) & set(manifest.sha256)) > 1:
+        raise BackupError("This archive cannot be trusted: it has two databases.")
     existing = {f"{app}.{name}" for app, name in MigrationLoader(connection).disk_migrations}
     unknown = [name for name in manifest.migrations if name.startswith(OURS) and name not in existing]
     if unknown or _numbers(manifest.version) > _numbers(create.version()):

@@ -4,21 +4,26 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
-import http.client
-import ipaddress
 import json
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from documents import exceptions
+from documents.tasks.notifications import public_addresses
 
 TIMEOUT_SECONDS = 10.0
+# Of a host with many addresses, so that an unreachable host does not hold a worker for long.
+MAX_TRIED_ADDRESSES = 2
 RETRY_AFTER_STATUSES = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 )
@@ -66,7 +71,7 @@ def send(url: str, message_id: str, payload: Mapping[str, object]) -> int:
     }
     try:
         status = _post(urlsplit(url), body, headers)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, HTTPError) as error:
         raise exceptions.NotificationFailed(f"It could not be reached: {error}"[:250]) from error
     if 200 <= status < 300:
         return status
@@ -77,21 +82,29 @@ def send(url: str, message_id: str, payload: Mapping[str, object]) -> int:
 
 
 def _post(parts: SplitResult, body: str, headers: Mapping[str, str]) -> int:
-    secure = parts.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(str(parts.hostname), parts.port, timeout=TIMEOUT_SECONDS)
-    try:
-        connection.connect()
-        _require_public(connection.sock.getpeername()[0])
-        connection.request(
-            "POST", f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}", body, headers
+    """Send the message to the first address of the host that can be reached; return the status."""
+    host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+    addresses = public_addresses.resolve(host, port)[:MAX_TRIED_ADDRESSES]
+    for address in addresses[:-1]:
+        with contextlib.suppress(ConnectTimeoutError, NewConnectionError):
+            return _post_to(address, port, parts, body, headers)
+    return _post_to(addresses[-1], port, parts, body, headers)
+
+
+def _post_to(address: str, port: int, parts: SplitResult, body: str, headers: Mapping[str, str]) -> int:
+    """Connect to an address that was resolved before; a certificate must still be the host's."""
+    options: dict[str, Any] = {"maxsize": 1, "timeout": TIMEOUT_SECONDS}
+    if parts.scheme == "https":
+        pool: HTTPConnectionPool = HTTPSConnectionPool(
+            address, port, server_hostname=parts.hostname, assert_hostname=parts.hostname, **options
         )
-        return connection.getresponse().status
-    finally:
-        connection.close()
-
-
-def _require_public(address: str) -> None:
-    """Raise NotificationRefused for a private address, once connected: a name may resolve differently each time."""
-    if not (ipaddress.ip_address(address).is_global or settings.SPMS_WEBHOOK_ALLOW_PRIVATE):
-        raise exceptions.NotificationRefused("The host has a private address.")
+    else:
+        pool = HTTPConnectionPool(address, port, **options)
+    with contextlib.closing(pool):
+        target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+        all_headers = {**headers, "Host": parts.netloc}
+        response = pool.urlopen(
+            "POST", target, body, all_headers, retries=False, redirect=False, preload_content=False
+        )
+        response.close()  # whose body is of no interest, and may be endless
+        return response.status
