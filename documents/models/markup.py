@@ -140,14 +140,14 @@ class _Reader:
 
     def _read_tag(self, html: str, tag: re.Match[str]) -> int:
         """Keep a tag, and return where the next token begins."""
-        name, attributes = tag["name"], tag["attributes"]
+        end, name, attributes = tag.group("end", "name", "attributes")
         name = name if name.islower() else name.lower()
         if len(attributes) > MAX_ATTRIBUTES and len(ATTRIBUTES.findall(attributes)) > MAX_ATTRIBUTES:
             raise ValidationError(f"has an element with more than {MAX_ATTRIBUTES} attributes.")
         if name in RAW:
             return self._read_raw(html, tag, name)
-        self._keep(name, tag)
-        if tag["end"]:
+        self.pieces.append(f"<{end}{RENAMED[name]}{attributes}>" if name in RENAMED else tag[0])
+        if end:
             self._open.close(name)
         else:
             self._open.open(name)
@@ -155,12 +155,6 @@ class _Reader:
                 self.pieces.append(f"</{RENAMED.get(name, name)}>")
                 self._open.close(name)
         return tag.end()
-
-    def _keep(self, name: str, tag: re.Match[str]) -> None:
-        if name in RENAMED:
-            self.pieces.append(f"<{tag['end']}{RENAMED[name]}{tag['attributes']}>")
-        else:
-            self.pieces.append(tag[0])
 
     def _read_raw(self, html: str, tag: re.Match[str], name: str) -> int:
         """Keep an element without markup in it; leave out a tag without its other half."""

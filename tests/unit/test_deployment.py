@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import get_commands
 from django.urls import resolve
 
+from documents.rendering import fallback_fonts
 from metrics.decisions.limits_file import load
 from metrics.prometheus import alert_rules
 
@@ -94,9 +95,14 @@ def test_the_image_copies_what_exists_and_dockerignore_lets_it_in():
 
 
 def test_the_image_has_the_system_libraries_that_setup_installs():
-    packages = re.search(r'packages="(.+)"', (ROOT / "deploy" / "setup.sh").read_text())
-    assert packages
-    assert all(package in DOCKERFILE for package in packages[1].split())
+    packages = re.findall(r'packages="(.+)"', (ROOT / "deploy" / "setup.sh").read_text())
+    assert len(packages) == 2
+    assert all(package in DOCKERFILE for package in " ".join(packages).split())
+
+
+def test_setup_installs_the_fonts_that_warnings_name():
+    [fonts] = re.findall(r'packages="(fonts-.+)"', (ROOT / "deploy" / "setup.sh").read_text())
+    assert set(fonts.split()) == {package.name for package in fallback_fonts.PACKAGES}
 
 
 def test_the_static_files_are_linked_where_the_settings_look_for_them():
