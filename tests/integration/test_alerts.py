@@ -94,7 +94,7 @@ def test_a_webhook_gets_both_and_its_failure_is_retried(alerted, settings):
     change()
     run_entries()
     assert Task.objects.get(kind="alert").status == "retrying"
-    wait_for(Task.objects.due().exists)
+    wait_for(lambda: Task.objects.due().exists())
     hints.recover()
     run_entries()
     fail()
