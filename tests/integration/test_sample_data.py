@@ -1,4 +1,4 @@
-"""The sample data are for an empty installation; tests/acceptance/test_sample_data.py loads and renders them."""
+"""The sample data are for an empty installation; tests/acceptance/test_sample_documents.py loads and renders them."""
 
 import pytest
 from django.core.management import CommandError, call_command
