@@ -1,31 +1,39 @@
 """Bring a stored text into the form that is printed: unique anchors, and styles in the place of attributes."""
 
 import re
+from collections.abc import Callable
 
 from documents.models import richtext
 
-ANCHOR = re.compile(r' (id="|href="#)')
+ID = re.compile(r' id="([^"]*)"')
+ANCHOR = re.compile(r' (id="|href="#)([^"]*)')
 CHANGED = re.compile(r' (?:href="#|start="|value="|width=")')
 NUMBER = re.compile(r' (?:start|value)="(-?\d+)"')
 WIDTH = re.compile(r' width="(\d+%)"')
 
 
 def to_print_form(html: str, prefix: str) -> str:
-    """Return a sanitised text as it is printed, with ``prefix`` before each id and each link to one.
+    """Return a sanitised text as it is printed, with ``prefix`` before each id and each link to one of them.
 
+    Other links lead to the headings of the report, such as a chapter's.
     WeasyPrint reads the attributes of lists and columns only with all presentational hints, which cost 5 % of the
     time, so they become styles.
     """
     if not CHANGED.search(html):
         return html
-    return richtext.WELL_FORMED_TAG.sub(lambda tag: _print_tag(tag, prefix), html)
+    ids = frozenset(ID.findall(html))
+
+    def with_prefix(anchor: re.Match[str]) -> str:
+        return f" {anchor[1]}{prefix if anchor[2] in ids else ''}{anchor[2]}"
+
+    return richtext.WELL_FORMED_TAG.sub(lambda tag: _print_tag(tag, with_prefix), html)
 
 
-def _print_tag(tag: re.Match[str], prefix: str) -> str:
+def _print_tag(tag: re.Match[str], with_prefix: Callable[[re.Match[str]], str]) -> str:
     end, name, attributes = tag[1], tag[2], tag[3]
     if not attributes:
         return tag[0]
-    attributes = ANCHOR.sub(rf" \g<1>{prefix}", attributes)
+    attributes = ANCHOR.sub(with_prefix, attributes)
     if style := _style(name, attributes):
         attributes = _with_style(attributes, style)
     return f"<{end}{name}{attributes}>"

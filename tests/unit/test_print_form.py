@@ -35,6 +35,11 @@ def test_lists_count_as_written(html, markers):
     [
         ("<p>plain</p>", "<p>plain</p>"),
         ('<a href="#n">1</a><p id="n">x</p>', '<a href="#x-n">1</a><p id="x-n">x</p>'),
+        ('<a href="#report-5">a chapter</a>', '<a href="#report-5">a chapter</a>'),
+        (
+            '<a href="#n">1</a><b id="n">x</b><a href="#m">2</a>',
+            '<a href="#x-n">1</a><b id="x-n">x</b><a href="#m">2</a>',
+        ),
         ('<p id="n">no link leads here</p>', '<p id="n">no link leads here</p>'),
         ('<p>a text with href="#n" in it</p>', '<p>a text with href="#n" in it</p>'),
         ("<p title='\"'>x</p>", "<p title='\"'>x</p>"),
