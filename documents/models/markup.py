@@ -69,6 +69,7 @@ CLOSED_BY_NEXT = frozenset({"p", "option", "html", "head", "body"})
 ITEMS = {"li": ("li",), "dd": ("dd", "dt"), "dt": ("dd", "dt")}
 CELLS = frozenset({"td", "th", "caption"})
 TABLE_PARTS = CELLS | {"tr", "thead", "tbody", "tfoot", "colgroup", "col"}
+TABLES = TABLE_PARTS | {"table"}
 FORMATTING = frozenset(
     {*("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")}
 )
@@ -127,16 +128,17 @@ class _Reader:
         self._open = _OpenElements()
         position = 0
         while (token := TOKEN.search(html, position)) is not None:
-            self._add_text(html[position : token.start()])
+            if token.start() > position:
+                self._add_text(html[position : token.start()])
             position = token.end()
             if token["name"]:
                 position = self._read_tag(html, token)
-        self._add_text(html[position:])
+        if rest := html[position:]:
+            self._add_text(rest)
 
     def _add_text(self, text: str) -> None:
-        if text:
-            self.pieces.append(text)
-            self._open.text(text)
+        self.pieces.append(text)
+        self._open.text(text)
 
     def _read_tag(self, html: str, tag: re.Match[str]) -> int:
         """Keep a tag, and return where the next token begins."""
@@ -203,7 +205,10 @@ class _OpenElements:
     def close(self, name: str) -> None:
         """Read an end tag. Raises ValidationError at a bound."""
         self._count(name)
-        if name in TABLE_PARTS:
+        if self._stack and self._stack[-1] == name and name not in TABLES:
+            self._stack.pop()  # as below, for most end tags
+            self._formatting -= name in FORMATTING
+        elif name in TABLE_PARTS:
             self._close_table_part(name)
         elif name == "table":
             self._close_table()
@@ -222,9 +227,9 @@ class _OpenElements:
         return bool(self._cells) and self._cells[-1] > self._tables[-1]
 
     def _count(self, name: str) -> None:
-        if name not in FORMATTING:
+        if self._formatting and name not in FORMATTING:
             self._reopen()
-        if self._tables and name not in TABLE_PARTS and name != "table" and not self._is_in_cell():
+        if self._tables and name not in TABLES and not self._is_in_cell():
             self._move()
 
     def _reopen(self) -> None:
