@@ -6,6 +6,7 @@ import gc
 import os
 import resource
 import signal
+import subprocess
 import sys
 from collections.abc import Iterable
 
@@ -62,6 +63,16 @@ def kill_children() -> None:
     for process in descendants:
         process.kill()
     psutil.wait_procs(descendants, timeout=5)
+
+
+def end_child(child: subprocess.Popen[bytes]) -> None:
+    """Kill a child process, wait for it, and close its pipes."""
+    child.kill()
+    child.wait()
+    for stream in (child.stdin, child.stdout):
+        if stream:
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 def worker_memory_bytes() -> dict[int, int]:

@@ -24,7 +24,7 @@ import psutil
 from django.conf import settings
 
 from documents import exceptions
-from documents.infrastructure import storage
+from documents.infrastructure import processes, storage
 from documents.rendering import semaphore
 from documents.rendering.protocol import (
     AssemblyJob,
@@ -118,12 +118,7 @@ class Child:
 
     def close(self) -> None:
         """End the process, wait for it, and remove its folder."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        processes.end_child(self._process)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _send(self, job: Job) -> bool:

@@ -26,7 +26,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.base import File
 
 from documents import exceptions
-from documents.infrastructure import storage
+from documents.infrastructure import processes, storage
 from documents.rendering.pool import LineReader
 from documents.tasks.images import child, processing
 from documents.tasks.images.processing import PreparedImage, Upload
@@ -135,12 +135,7 @@ class ImageProcess:
 
     def close(self) -> None:
         """End the process and wait for it."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        processes.end_child(self._process)
 
     def _send(self, job: dict[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101 (opened above)
@@ -168,8 +163,8 @@ class ImagePool:
     def close(self) -> None:
         """End all idle processes."""
         with self._lock:
-            processes, self._idle = self._idle, []
-        for process in processes:
+            idle, self._idle = self._idle, []
+        for process in idle:
             process.close()
 
     @contextlib.contextmanager
