@@ -1,8 +1,12 @@
-"""Cron expressions in the time zone of the agency, and the rows that have one: the only scheduler."""
+"""Cron expressions in the time zone of the agency, and the rows that have one: the only scheduler.
+
+An expression names times of the local clock. A time that the clock skips runs once, when the clock has moved on;
+a time that the clock shows twice runs the first time only.
+"""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
+from itertools import dropwhile, pairwise
 
 from cronsim import CronSim, CronSimError
 from django.db.models import QuerySet
@@ -19,9 +23,11 @@ MAX_TIMES_CHECKED = 50
 def next_after(expression: str, after: datetime) -> datetime | None:
     """Return the first match after ``after`` (aware, in local time), or None if there is none.
 
-    An hour that a DST change skips or repeats matches once. Raises InvalidCronExpression.
+    Raises InvalidCronExpression.
     """
-    return next(_times(expression, after), None)
+    # The library goes by the local clock: while an hour is repeated, it names times that are over.
+    instant = after.astimezone(UTC)
+    return next(dropwhile(lambda at: at.astimezone(UTC) <= instant, _times(expression, after)), None)
 
 
 def claim_due[Row: CronSchedule](schedules: QuerySet[Row]) -> Iterator[tuple[Row, datetime]]:
@@ -39,7 +45,8 @@ def claim_due[Row: CronSchedule](schedules: QuerySet[Row]) -> Iterator[tuple[Row
 
 def validate(expression: str, now: datetime) -> None:
     """Raise InvalidCronExpression unless the expression matches, and at most every ten minutes."""
-    times = _first_times(expression, now)
+    # UTC has no gaps, so the answer does not depend on the day on which the clock changes.
+    times = _first_times(expression, now.replace(tzinfo=UTC))
     if not times:
         raise InvalidCronExpression(f"“{expression}” names a time that never comes; choose another day.")
     for earlier, later in pairwise(times):
@@ -60,6 +67,19 @@ def _times(expression: str, after: datetime) -> Iterator[datetime]:
             "A cron expression has five parts: minute hour day month weekday, such as 0 7 * * MON."
         )
     try:
-        return CronSim(" ".join(fields).upper(), after)
+        return CronSim(" ".join(_without_stars(fields)).upper(), after)
     except CronSimError as error:
         raise InvalidCronExpression(f"“{expression}” cannot be read: {str(error).lower()}.") from error
+
+
+def _without_stars(fields: list[str]) -> list[str]:
+    """Return the fields with the minutes and hours of a star written out.
+
+    Like Debian's cron, the library follows the clock only for expressions that begin with a star in neither field.
+    """
+    minute, hour, *day = fields
+    return [_written_out(minute, "0-59"), _written_out(hour, "0-23"), *day]
+
+
+def _written_out(field: str, span: str) -> str:
+    return span + field[1:] if field.startswith("*") else field
