@@ -3,14 +3,15 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 
 from documents.content.normalising import normalise_sections
-from documents.exceptions import InvalidCronExpression
+from documents.exceptions import InvalidCronExpression, VersionConflict
 from documents.models import (
     BusinessArea,
     Cycle,
@@ -25,6 +26,7 @@ from documents.models import (
     Task,
     document_types,
 )
+from documents.models.changes import require_version
 from documents.operations import cron
 
 
@@ -52,14 +54,35 @@ class ProjectAdmin(admin.ModelAdmin[Project]):
     list_filter = ("kind", "status", "business_area", "year")
     search_fields = ("tag", "title")
     inlines = (MembershipInline,)
+    readonly_fields = ("version",)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save the team, and count one version if it or a field was changed."""
+        super().save_related(request, form, formsets, change)
+        changed = [*form.changed_data, *("team" for formset in formsets if formset.has_changed())]
+        if change and changed:
+            form.instance.record_change(changed, by=request.user.get_username())
 
 
 class DocumentForm(forms.ModelForm[Document]):
     """A document, whose texts are normalised as in the API."""
 
+    shown_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["shown_version"] = self.instance.version
+
     def clean(self) -> dict[str, Any]:
-        """Normalise the sections. Raises ValidationError if the kind or the limits of rich text do not allow them."""
+        """Normalise the sections. Raises ValidationError if the kind or the limits of rich text do not allow them.
+
+        It is also raised if someone else has changed the document since the form was shown.
+        """
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        try:
+            require_version(self.instance, cleaned.get("shown_version"))
+        except VersionConflict as error:
+            raise ValidationError(str(error)) from error
         kind = document_types.DOCUMENT_TYPES.get(cleaned.get("kind") or self.instance.kind)
         if kind and "sections" in cleaned:
             cleaned["sections"] = normalise_sections(
@@ -82,10 +105,18 @@ class DocumentAdmin(admin.ModelAdmin[Document]):
     list_select_related = ("project",)
 
     def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
-        """Save, and increment the version if a field was changed."""
-        super().save_model(request, obj, form, change)
-        if change and form.changed_data:
-            obj.bump_version()
+        """Save what was changed, as the API does: with the history, and with the approvals that it resets."""
+        by = request.user.get_username()
+        if not change:
+            super().save_model(request, obj, form, change)
+            obj.record_creation(by)
+            return
+        values = {name: form.cleaned_data[name] for name in form.changed_data if name != "shown_version"}
+        if "sections" in values:
+            values["sections"] = dict.fromkeys(Document.objects.get(pk=obj.pk).sections) | values["sections"]
+        stored = obj.apply_changes(values, by=by)
+        if stored.last_change and (reset := stored.last_change.describe_reset()):
+            self.message_user(request, reset, messages.WARNING)
 
 
 @admin.register(DocumentImage)
@@ -96,6 +127,15 @@ class DocumentImageAdmin(admin.ModelAdmin[DocumentImage]):
     exclude = ("file",)
     readonly_fields = ("id", "document", "file_link", "width", "height", "digest", "task", "created_at")
     list_select_related = ("document__project", "task")
+
+    def delete_model(self, request: HttpRequest, obj: DocumentImage) -> None:
+        """Delete an image, and reset the approvals of its document if it prints the image."""
+        DocumentImage.objects.filter(pk=obj.pk).remove(by=request.user.get_username())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[DocumentImage]) -> None:
+        """Delete images, and reset the approvals of the documents that print them."""
+        ids = queryset.values_list("pk", flat=True)
+        DocumentImage.objects.filter(pk__in=list(ids)).remove(by=request.user.get_username())
 
     @admin.display(description="file")
     def file_link(self, image: DocumentImage) -> str:

@@ -119,6 +119,30 @@ class StorageUnavailable(SpmsError):
     is_transient = True
 
 
+class VersionConflict(SpmsError):
+    """A change was made from a version that is not the stored one any more."""
+
+    slug = "version-conflict"
+    title = "Someone else has changed this meanwhile"
+    status = HTTPStatus.CONFLICT
+
+
+class PreconditionFailed(SpmsError):
+    """A header such as ``If-Match`` names another version than the stored one."""
+
+    slug = "precondition-failed"
+    title = "Someone else has changed this meanwhile"
+    status = HTTPStatus.PRECONDITION_FAILED
+
+
+class InvalidPrecondition(SpmsError):
+    """A header such as ``If-Match`` is no list of ETags."""
+
+    slug = "precondition-invalid"
+    title = "This condition cannot be read"
+    status = HTTPStatus.BAD_REQUEST
+
+
 class DocumentDeleted(SpmsError):
     """The document was deleted while its PDF was being made."""
 

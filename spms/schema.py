@@ -18,6 +18,7 @@ OF_DOCUMENT = (
     "documents_retrieve",
     "documents_partial_update",
     "documents_destroy",
+    "documents_changes_list",
     "documents_images_list",
     "documents_images_create",
     "documents_pdf_create",
@@ -110,17 +111,26 @@ def complete(result: dict[str, Any], **_: object) -> dict[str, Any]:
 
 def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     answers = operation["responses"]
+    if "If-None-Match" in _parameter_names(operation):
+        answers.setdefault("304", {"description": HTTPStatus.NOT_MODIFIED.phrase})
     for status in sorted(_usual(path, method, operation) | _named(answers)):
         answers[str(status)] = {"description": HTTPStatus(status).phrase, "content": PROBLEM}
 
 
 def _usual(path: str, method: str, operation: dict[str, Any]) -> set[int]:
     """Return the statuses of problems that an operation can have whatever its view declares."""
-    has_pages = any(parameter["name"] == "page" for parameter in operation.get("parameters", ()))
+    names = _parameter_names(operation)
+    has_pages = "page" in names
     statuses = {400, 401, 429, 503}
     statuses |= {404} if "{" in path or has_pages else set()
     statuses |= {403} if method != "get" else set()
+    statuses |= {412} if "If-Match" in names else set()
+    statuses |= {409} if "If-Match" in names and method == "patch" else set()
     return statuses | ({411, 413, 415} if method != "get" else set())
+
+
+def _parameter_names(operation: dict[str, Any]) -> set[str]:
+    return {parameter["name"] for parameter in operation.get("parameters", ())}
 
 
 def _named(answers: dict[str, Any]) -> set[int]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import extend_schema
-from rest_framework import parsers, viewsets
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import parsers
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.permissions import IsAuthenticated
@@ -16,10 +16,11 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from documents import exceptions
-from documents.api import downloads, images as image_uploads, prefer_header, task_responses
+from documents.api import downloads, images as image_uploads, preconditions, prefer_header, task_responses
 from documents.api.permissions import DocumentPermission
 from documents.api.query_parameters import PdfParameters, RenderParameters
 from documents.api.serializers import (
+    DocumentChangeSerializer,
     DocumentItemSerializer,
     DocumentSerializer,
     ImageSerializer,
@@ -36,7 +37,8 @@ from documents.queue import lifecycle
 from documents.tasks.pdf import task as pdf_task
 
 
-class DocumentViewSet(viewsets.ModelViewSet[Document]):
+@extend_schema_view(**preconditions.SCHEMAS)
+class DocumentViewSet(preconditions.ConditionalViewSet[Document]):
     """Documents, their images and their PDFs, for the project's members and for staff."""
 
     serializer_class = DocumentSerializer
@@ -53,6 +55,18 @@ class DocumentViewSet(viewsets.ModelViewSet[Document]):
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """Return the serializer of the action; the items of a list have no sections."""
         return DocumentItemSerializer if self.action == "list" else super().get_serializer_class()
+
+    def etag_of(self, row: Any, serializer: BaseSerializer[Document]) -> str:
+        """Return the ETag of a document."""
+        return preconditions.document_etag(row)
+
+    @extend_schema(responses=DocumentChangeSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], serializer_class=DocumentChangeSerializer, filter_backends=[])
+    def changes(self, request: Request, pk: str) -> Response:
+        """List who changed, approved and reset what, newest first."""
+        changes: QuerySet[Any] = self.get_object().changes.all()
+        page = self.paginate_queryset(changes) or []
+        return self.get_paginated_response(DocumentChangeSerializer(page, many=True).data)
 
     @extend_schema(
         parameters=[RenderParameters, prefer_header.PREFER],

@@ -7,8 +7,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from documents.api.serializers import APPROVALS
 from documents.models import Document, document_types
+from documents.models.approvals import APPROVALS
 
 
 class DocumentPermission(BasePermission):

@@ -1,16 +1,21 @@
 """The endpoints of projects."""
 
-from django.db.models import QuerySet
-from rest_framework import viewsets
-from rest_framework.permissions import IsAuthenticated
+from typing import Any
 
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_view
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.serializers import BaseSerializer
+
+from documents.api import preconditions
 from documents.api.serializers import ProjectSerializer
 from documents.filters import ProjectFilter
 from documents.models import Project
 from metrics.api.permissions import IsStaffOrReadOnly
 
 
-class ProjectViewSet(viewsets.ModelViewSet[Project]):
+@extend_schema_view(**preconditions.SCHEMAS)
+class ProjectViewSet(preconditions.ConditionalViewSet[Project]):
     """Projects: members and staff read them, staff change them."""
 
     serializer_class = ProjectSerializer
@@ -22,3 +27,7 @@ class ProjectViewSet(viewsets.ModelViewSet[Project]):
         """Return the projects that the sender may see."""
         projects = Project.objects.for_user(self.request.user)
         return projects.select_related("business_area").prefetch_related("memberships__user")
+
+    def etag_of(self, row: Any, serializer: BaseSerializer[Project]) -> str:
+        """Return the ETag of a project."""
+        return preconditions.project_etag(row, serializer.data)

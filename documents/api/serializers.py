@@ -14,6 +14,7 @@ from documents.content.normalising import TextWarning, find_missing_images, norm
 from documents.models import (
     Delivery,
     Document,
+    DocumentChange,
     DocumentImage,
     Membership,
     Project,
@@ -21,15 +22,11 @@ from documents.models import (
     Task,
     document_types,
 )
+from documents.models.approvals import APPROVALS
+from documents.models.changes import require_version
 from documents.queue import registry, statistics
 from documents.tasks.images import inline_images
 from documents.tasks.notifications import task as notification_task, webhooks
-
-APPROVALS = {
-    "project_lead": "lead_approved",
-    "area_lead": "area_approved",
-    "directorate": "directorate_approved",
-}
 
 
 class MembershipSerializer(serializers.ModelSerializer[Membership]):
@@ -43,9 +40,18 @@ class MembershipSerializer(serializers.ModelSerializer[Membership]):
         fields = ("user", "name", "role")
 
 
+class VersionField(serializers.IntegerField):
+    """The version, which counts the changes; a change that names an older one is refused."""
+
+    def __init__(self, **options: Any) -> None:
+        help_text = "Send it with a change to have it refused (409) if someone else has changed it meanwhile."
+        super().__init__(min_value=1, max_value=2**31 - 1, required=False, help_text=help_text, **options)
+
+
 class ProjectSerializer(StrictSerializer, serializers.ModelSerializer[Project]):
     """A project with its team."""
 
+    version = VersionField()
     area_name = serializers.CharField(source="business_area.name", read_only=True)
     team = MembershipSerializer(source="memberships", many=True, read_only=True)
 
@@ -53,8 +59,18 @@ class ProjectSerializer(StrictSerializer, serializers.ModelSerializer[Project]):
         model = Project
         fields = (
             *("id", "title", "tag", "year", "kind", "status", "business_area", "area_name", "team"),
-            *("created_at", "updated_at"),
+            *("version", "created_at", "updated_at"),
         )
+
+    def create(self, validated_data: dict[str, Any]) -> Project:
+        """Store a new project, whose version is 1."""
+        return super().create(_without(validated_data, "by", "version"))
+
+    def update(self, instance: Project, validated_data: dict[str, Any]) -> Project:
+        """Store the named members only. Raises VersionConflict."""
+        values = _without(validated_data, "by", "version")
+        version = validated_data.get("version")
+        return instance.apply_changes(values, by=validated_data["by"], version=version)
 
 
 class VisibleProjectField(serializers.PrimaryKeyRelatedField[Project]):
@@ -97,20 +113,25 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
     warnings = serializers.SerializerMethodField(
         help_text="What of the sections is not printed, and what to do."
     )
+    version = VersionField()
+    approvals_reset = serializers.SerializerMethodField(
+        help_text="The approvals that this change has reset, or an empty text."
+    )
     _warnings: tuple[TextWarning, ...] = ()
 
     class Meta:
         model = Document
         fields = (
             *("id", "project", "kind", "year", "title", "status", "sections", "approvals", "cover_image"),
-            *("version", "created_at", "updated_at", "warnings"),
+            *("version", "created_at", "updated_at", "warnings", "approvals_reset"),
         )
-        read_only_fields = ("version",)
         # create() and update() report the constraints of the database, with a message that says what to do.
         validators: ClassVar[list[Any]] = []
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Check what cannot change, and the project, sections and cover image against the kind and the document."""
+        if self.instance:
+            require_version(self.instance, attrs.get("version"))
         self._check_fixed(attrs)
         kind = document_types.DOCUMENT_TYPES[attrs.get("kind") or self.instance.kind]  # type: ignore[union-attr]
         if not self.instance and (
@@ -130,23 +151,33 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         missing = find_missing_images({key: document.sections[key] for key in sorted(others)})
         return [warning.as_json() for warning in (*self._warnings, *missing)]
 
+    def get_approvals_reset(self, document: Document) -> str:
+        """Return what the change just made has reset."""
+        return document.last_change.describe_reset() if document.last_change else ""
+
     def create(self, validated_data: dict[str, Any]) -> Document:
         """Store a new document. Raises ValidationError if one of its kind and year exists."""
         try:
             with transaction.atomic():
-                document = super().create(validated_data)
+                document = super().create(_without(validated_data, "by", "version"))
                 document.sections = inline_images.adopt(document, document.sections)
                 document.save(update_fields=["sections"])
+                document.record_creation(validated_data["by"])
                 return document
         except IntegrityError as error:
             raise _exists_already(validated_data["kind"], validated_data["year"]) from error
 
     def update(self, instance: Document, validated_data: dict[str, Any]) -> Document:
-        """Store the named members only. Raises ValidationError if another document of its kind and year exists."""
+        """Store the named members only.
+
+        Raises VersionConflict, and ValidationError if another document of its kind and year exists.
+        """
+        values = _without(validated_data, "by", "version")
         try:
-            if "sections" in validated_data:
-                validated_data["sections"] = inline_images.adopt(instance, validated_data["sections"])
-            return instance.apply_changes(validated_data)
+            if "sections" in values:
+                values["sections"] = inline_images.adopt(instance, values["sections"])
+            version = validated_data.get("version")
+            return instance.apply_changes(values, by=validated_data["by"], version=version)
         except IntegrityError as error:
             raise _exists_already(instance.kind, validated_data.get("year", instance.year)) from error
 
@@ -167,11 +198,31 @@ class DocumentItemSerializer(DocumentSerializer):
 
     sections = None  # type: ignore[assignment]
     warnings = None  # type: ignore[assignment]
+    approvals_reset = None  # type: ignore[assignment]
 
     class Meta(DocumentSerializer.Meta):
         fields = tuple(  # type: ignore[assignment]
-            name for name in DocumentSerializer.Meta.fields if name not in {"sections", "warnings"}
+            name
+            for name in DocumentSerializer.Meta.fields
+            if name not in {"sections", "warnings", "approvals_reset"}
         )
+
+
+class DocumentChangeSerializer(serializers.ModelSerializer[DocumentChange]):
+    """A change of a document; ``approved``, ``withdrawn`` and ``reset`` name approvals, or ``status``."""
+
+    changed = serializers.ListField(child=serializers.CharField())
+    approved = serializers.ListField(child=serializers.CharField())
+    withdrawn = serializers.ListField(child=serializers.CharField())
+    reset = serializers.ListField(child=serializers.CharField())
+
+    class Meta:
+        model = DocumentChange
+        fields = ("version", "at", "by", "changed", "approved", "withdrawn", "reset")
+
+
+def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def _exists_already(kind: str, year: int) -> serializers.ValidationError:

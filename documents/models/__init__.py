@@ -1,5 +1,6 @@
 """The database models: projects, documents, images, tasks, and their companions."""
 
+from documents.models.changes import DocumentChange, ProjectChange
 from documents.models.clusters import Cluster, Pause
 from documents.models.cycles import Cycle, Letter
 from documents.models.documents import Document, DocumentQuerySet
@@ -18,6 +19,7 @@ __all__ = [
     "Cycle",
     "Delivery",
     "Document",
+    "DocumentChange",
     "DocumentImage",
     "DocumentImageQuerySet",
     "DocumentQuerySet",
@@ -28,6 +30,7 @@ __all__ = [
     "Pause",
     "PeriodicTask",
     "Project",
+    "ProjectChange",
     "ScheduledReport",
     "Subscription",
     "Task",

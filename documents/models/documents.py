@@ -1,14 +1,18 @@
 """A project's documents, and the annual reports."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
-from documents.models import document_types, richtext
+from documents.models import approvals, document_types, richtext
+from documents.models.changes import DocumentChange, require_version
 from documents.models.projects import YEAR_VALIDATORS, Project, Viewer, projects_of
+
+if TYPE_CHECKING:
+    from documents.models.images import DocumentImage
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):
@@ -26,8 +30,11 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 class Document(models.Model):
     """A project's document, or one year's annual report.
 
-    ``sections`` maps a section's key to sanitised HTML. ``version`` counts the changes of its printed content.
+    ``sections`` maps a section's key to sanitised HTML. ``version`` counts the changes, and ``changes`` lists them;
+    ``last_change`` is the one that ``apply_changes`` has just made.
     """
+
+    last_change: DocumentChange | None = None
 
     class Status(models.TextChoices):
         NEW = "new", "New document"
@@ -105,27 +112,65 @@ class Document(models.Model):
         self.sections = richtext.clean_sections(kind, self.sections)
 
     @transaction.atomic
-    def apply_changes(self, values: Mapping[str, Any]) -> "Document":
+    def apply_changes(
+        self,
+        values: Mapping[str, Any],
+        *,
+        by: str,
+        version: int | None = None,
+        other_content: Sequence[str] = (),
+    ) -> "Document":
         """Store the values that differ from the row as it is now, count one version, and return the row.
 
-        ``sections`` are merged into the stored ones. The row is locked, so a concurrent change of other fields is
-        not undone. Raises IntegrityError if another document of its kind and year exists, ValidationError if all
-        sections are too large together, and DoesNotExist.
+        A change of what is printed resets the approvals (``approvals.resolve``); ``other_content`` names what was
+        changed outside the row. ``sections`` are merged into the stored ones; one that is None is removed. The row is
+        locked, so a concurrent change of other fields is not undone. ``by`` is the username of the person.
+
+        Raises VersionConflict if ``version`` is given and not the stored one, IntegrityError if another document of
+        its kind and year exists, ValidationError if all sections are too large together, and DoesNotExist.
         """
         locked = Document.objects.select_for_update().get(pk=self.pk)
-        sections = locked.sections | values.get("sections", {})
+        require_version(locked, version)
         if "sections" in values:
+            sections = _merge(locked.sections, values["sections"])
             richtext.require_storable(sections)
-        merged = {**values, "sections": sections}
-        changes = {name: value for name, value in merged.items() if getattr(locked, name) != value}
-        for name, value in changes.items():
-            setattr(locked, name, value)
-        if changes:
-            locked.version += 1
-            locked.save(update_fields=[*changes, "version", "updated_at"])
+            values = {**values, "sections": sections}
+        locked._store(approvals.resolve(locked, values, other_content=other_content), by)
         return locked
 
-    def bump_version(self) -> None:
-        """Increment the version atomically."""
-        Document.objects.filter(pk=self.pk).update(version=F("version") + 1)
-        self.refresh_from_db(fields=["version"])
+    def remove_images(self, images: Sequence["DocumentImage"], *, by: str) -> None:
+        """Prepare for the removal of its images: it changes the document if its cover or its text shows one.
+
+        An image that could not be prepared is not printed, so nothing that was approved goes with it.
+        """
+        is_cover = self.cover_image_id in {image.pk for image in images}
+        urls = [image.url for image in images if image.file]
+        shown = [key for key, html in self.sections.items() if any(url in html for url in urls)]
+        self.apply_changes(
+            {"cover_image": None} if is_cover else {},
+            by=by,
+            other_content=[f"sections.{key}" for key in shown],
+        )
+
+    def record_creation(self, by: str) -> None:
+        """Add the approvals with which it was created to the history."""
+        blank = Document(kind=self.kind)
+        values = {name: getattr(self, name) for name in ("status", *approvals.APPROVALS.values())}
+        history = approvals.resolve(blank, values).history
+        if history["approved"]:
+            DocumentChange.objects.create(document=self, version=self.version, by=by, **history)
+
+    def _store(self, effect: approvals.Effect, by: str) -> None:
+        if not effect.history["changed"] and not effect.columns:
+            return
+        for name, value in effect.columns.items():
+            setattr(self, name, value)
+        self.version += 1
+        self.save(update_fields=[*effect.columns, "version", "updated_at"])
+        self.last_change = DocumentChange.objects.create(
+            document=self, version=self.version, by=by, **effect.history
+        )
+
+
+def _merge(stored: Mapping[str, str], sent: Mapping[str, str | None]) -> dict[str, str]:
+    return {key: html for key, html in {**stored, **sent}.items() if html is not None}

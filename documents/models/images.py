@@ -1,10 +1,11 @@
 """The images of documents."""
 
 import uuid
+from collections import defaultdict
 from pathlib import PurePath
 from typing import Self
 
-from django.db import models
+from django.db import models, transaction
 from django.urls import reverse
 
 from documents.models.documents import Document
@@ -26,6 +27,16 @@ class DocumentImageQuerySet(models.QuerySet["DocumentImage"]):
     def waiting(self) -> Self:
         """Return the images that a task still prepares."""
         return self.filter(file="", task__status__in=Task.IN_FLIGHT)
+
+    @transaction.atomic
+    def remove(self, *, by: str) -> int:
+        """Delete these images and return how many; a document that prints one of them is changed by that."""
+        documents: dict[Document, list[DocumentImage]] = defaultdict(list)
+        for image in self.select_related("document"):
+            documents[image.document].append(image)
+        for document, images in documents.items():
+            document.remove_images(images, by=by)
+        return self.delete()[0]
 
 
 class DocumentImage(models.Model):

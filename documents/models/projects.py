@@ -1,11 +1,14 @@
 """Projects, the people in them, and the business areas that own them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models
+from django.db import models, transaction
+
+from documents.models.changes import ProjectChange, require_version
 
 type Viewer = User | AnonymousUser
 
@@ -44,7 +47,7 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 
 
 class Project(models.Model):
-    """A research project; its documents are written by its members."""
+    """A research project; its documents are written by its members. ``version`` counts the changes."""
 
     class Kind(models.TextChoices):
         SCIENCE = "science", "Science project"
@@ -69,6 +72,7 @@ class Project(models.Model):
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.NEW)
     business_area = models.ForeignKey(BusinessArea, on_delete=models.PROTECT, related_name="projects")
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="projects")
+    version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -79,6 +83,30 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tag} {self.title}"
+
+    @transaction.atomic
+    def apply_changes(self, values: Mapping[str, Any], *, by: str, version: int | None = None) -> "Project":
+        """Store the values that differ from the row as it is now, count one version, and return the row.
+
+        ``by`` is the username of the person. Raises VersionConflict if ``version`` is given and not the stored one,
+        and DoesNotExist.
+        """
+        locked = Project.objects.select_for_update().get(pk=self.pk)
+        require_version(locked, version)
+        changes = {name: value for name, value in values.items() if getattr(locked, name) != value}
+        for name, value in changes.items():
+            setattr(locked, name, value)
+        if changes:
+            locked.save(update_fields=[*changes, "updated_at"])
+            locked.record_change(list(changes), by=by)
+        return locked
+
+    @transaction.atomic
+    def record_change(self, changed: Sequence[str], *, by: str) -> None:
+        """Count one version after a change that is stored, and add it to the history."""
+        Project.objects.filter(pk=self.pk).update(version=models.F("version") + 1)
+        self.refresh_from_db(fields=["version"])
+        ProjectChange.objects.create(project=self, version=self.version, by=by, changed=[*changed])
 
 
 class Membership(models.Model):

@@ -92,6 +92,7 @@ def _context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "text_warnings": find_missing_images(document.sections),
         "newest": newest,
         "in_flight": newest if newest and not newest.has_ended else None,
+        "history": document.changes.of_approvals()[:MAX_VERSIONS],
         "approvals": (
             ("Project lead", document.lead_approved),
             ("Business area leader", document.area_approved),

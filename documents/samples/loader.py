@@ -29,6 +29,7 @@ from documents.tasks.images import attachments
 PICTURE = re.compile(r'<img src="picture:([a-z0-9-]+)" alt="([^"]*)">')
 # The document that the printed command renders: short, and written by the sample author.
 EXAMPLE = {"project__tag": "SP-2026-012", "kind": document_types.PROGRESS_REPORT.key, "year": 2026}
+MAINTAINER = next(person.username for person in PEOPLE if person.is_maintainer)
 
 type Uploads = Callable[[str], bytes]
 
@@ -149,6 +150,7 @@ def _document(project: Project | None, data: DocumentData, uploads: Uploads, cre
         },
     )
     if is_new:
+        document.record_creation(MAINTAINER)
         created["documents"] += 1
         created["images"] += _fill(document, data, uploads)
 

@@ -55,7 +55,7 @@ def remove_rows() -> int:
     orphaned = ended.filter(kind=pdf_task.KIND, document=None)
     removed = old.exclude(newest).delete()[0] + orphaned.delete()[0]
     # An image that failed stays as long as the task that says why.
-    return removed + DocumentImage.objects.filter(file="", task=None).delete()[0]
+    return removed + DocumentImage.objects.filter(file="", task=None).remove(by="")
 
 
 def remove_files(files: Storage, named_in: Iterable[tuple[type[Model], str]]) -> int:

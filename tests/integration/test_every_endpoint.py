@@ -46,6 +46,7 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     },
     "api/v1/documents/": {"get": SIGNED_IN, "post": SIGNED_IN},
     "api/v1/documents/<document>/": {"get": MEMBERS, "patch": MEMBERS, "delete": STAFF_AFTER_LOOKING},
+    "api/v1/documents/<document>/changes/": {"get": MEMBERS},
     "api/v1/documents/<document>/images/": {"get": MEMBERS, "post": MEMBERS},
     "api/v1/documents/<document>/pdf/": {"get": (401, 404, OK, OK), "post": MEMBERS},
     "api/v1/exports/": {"post": SIGNED_IN},

@@ -169,7 +169,7 @@ def test_a_full_disk_is_a_problem_and_the_next_render_works(
         "the HTML alone": html_bytes + 8 * KIB,
         "half of the PDF": html_bytes + pdf_bytes // 2,
     }
-    illustrated.bump_version()
+    illustrated.apply_changes({"year": 2025}, by="author")
     leave_room(rooms[what_fits])
     problem = problem_of(render(api, illustrated), 507, "storage-full")
     assert "full" in problem["detail"]

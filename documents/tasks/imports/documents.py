@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from documents.content.normalising import normalise_html
 from documents.models import Document, Project, document_types, richtext
+from documents.tasks.imports import histories
 from documents.tasks.imports.reader import ParsedRow
 from documents.tasks.imports.row_results import Change, RowResult, field_of, start
 
@@ -15,7 +16,7 @@ SECTIONS = tuple(
 )
 COLUMNS = ("tag", "kind", "year", "status", *SECTIONS)
 REQUIRED = ("tag", "kind", "year")
-WRITTEN = ("status", "sections", "version")
+WRITTEN = ("status", "sections", "version", *histories.APPROVAL_COLUMNS)
 
 type Key = tuple[object, ...]
 
@@ -71,12 +72,14 @@ def _validate_row(result: RowResult, stored: Document | None) -> None:
     if stored and (stored.status, before) == (status, sections):
         return
     values = dict(zip(("project_id", "kind", "year"), result.identity, strict=True))
-    values |= {"status": status, "sections": sections, "version": stored.version + 1 if stored else 1}
+    effect = histories.resolve_document(result, stored, {"status": status, "sections": sections})
+    values |= effect["columns"] | {"version": stored.version + 1 if stored else 1}
     result.change = Change(
         row=result.row.number,
         pk=stored.pk if stored else None,
         seen={"version": stored.version} if stored else {},
         values=values,
+        history=effect["history"],
     )
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from documents.models import BusinessArea, Project
-from documents.tasks.imports import members
+from documents.tasks.imports import histories, members
 from documents.tasks.imports.reader import ParsedRow
 from documents.tasks.imports.row_results import Change, RowResult, field_of, start
 
 COLUMNS = ("tag", "title", "year", "kind", "status", "business_area", members.COLUMN)
 REQUIRED = ("tag",)
-WRITTEN = ("title", "year", "kind", "status", "business_area")
+WRITTEN = ("title", "year", "kind", "status", "business_area", "version")
 PLAIN = ("tag", "title", "year", "kind", "status")
-STORED = (*PLAIN, "business_area_id")
+STORED = (*PLAIN, "business_area_id", "version")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +61,13 @@ def _validate_row(result: RowResult, lookups: Lookups) -> None:
     if result.has_errors:
         return
     after = before | values
-    if after != before or (links and (links["gone"] or links["new"])):
-        after["tag"] = result.text("tag")
-        result.change = Change(row=result.row.number, pk=pk, seen=before, values=after, links=links)
+    has_new_team = bool(links and (links["gone"] or links["new"]))
+    if after != before or has_new_team:
+        history = histories.resolve_project(before, after, has_new_team=has_new_team) if stored else None
+        after |= {"tag": result.text("tag"), "version": before.get("version", 0) + 1}
+        result.change = Change(
+            row=result.row.number, pk=pk, seen=before, values=after, links=links, history=history
+        )
 
 
 def _sets_field(result: RowResult, name: str, stored: dict[str, Any] | None) -> bool:

@@ -39,7 +39,7 @@ class Change:
     """A row to write: a new one, or ``pk`` as long as its columns still are as they were ``seen``.
 
     ``values`` are all columns that a new row needs, by the name of the attribute, ready for the database.
-    Without ``links`` they stay as they are.
+    Without ``links`` they stay as they are. ``history`` is the record to add to the history, if any.
     """
 
     row: int
@@ -47,6 +47,7 @@ class Change:
     seen: dict[str, Any]
     values: dict[str, Any]
     links: Links | None = None
+    history: dict[str, Any] | None = None
 
 
 @dataclass(kw_only=True)

@@ -197,8 +197,8 @@ def _write(attempt: TaskContext, request: ImportRequest, plan: Path, output: Tas
     started = time.monotonic()
     try:
         with transaction.atomic():
-            _require_staff(attempt.task)
-            writer.write_rows(validation.changes(plan), RESOURCES[request.what])
+            by = _require_staff(attempt.task).get_username()
+            writer.write_rows(validation.changes(plan), replace(RESOURCES[request.what], by=by))
             write_seconds = round(time.monotonic() - started, 3)
             output = replace(output, metadata=output.metadata | {"write_seconds": write_seconds})
             lifecycle.publish(attempt.task, output)

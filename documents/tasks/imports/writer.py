@@ -25,11 +25,11 @@ def write_rows(batches: Iterable[Sequence[Change]], resource: ImportResource) ->
         _require_unchanged(changed, resource)
         added = _insert(new, resource)
         _update(changed, resource)
+        pks = [*(change.pk for change in changed), *added]
+        stored = list(zip(pks, [*changed, *new], strict=True))
+        resource.record(stored, resource.by)
         if resource.links:
-            _link(
-                zip([*(change.pk for change in changed), *added], [*changed, *new], strict=True),
-                resource.links,
-            )
+            _link(stored, resource.links)
 
 
 def _require_unchanged(changed: Sequence[Change], resource: ImportResource) -> None:
