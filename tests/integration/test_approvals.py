@@ -1,5 +1,7 @@
 """Approvals belong to what was approved: a change of what a document prints resets them, however it is made."""
 
+from typing import Any
+
 import pytest
 
 from documents.models import Document, DocumentChange, DocumentImage
@@ -8,7 +10,7 @@ from documents.tasks.maintenance import remove_rows
 from tests import factories, importing
 
 NAMES = ["project_lead", "area_lead", "directorate"]
-APPROVED = {
+APPROVED: dict[str, Any] = {
     "status": "approved",
     "lead_approved": True,
     "area_approved": True,

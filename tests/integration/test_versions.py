@@ -2,7 +2,6 @@
 
 import pytest
 
-from documents.models import Project
 from tests import factories
 
 
@@ -36,10 +35,11 @@ def test_every_answer_has_the_etag_that_a_get_has(staff, row):
 
 
 def test_a_new_one_has_its_etag_at_once(staff, owner):
-    values = {"kind": "concept_plan", "year": 2026, "project": factories.project(owner).pk}
+    project = factories.project(owner)
+    values = {"kind": "concept_plan", "year": 2026, "project": project.pk}
     made = staff.post("/api/v1/documents/", values)
     assert made["ETag"] == etag_of(staff, f"/api/v1/documents/{made.data['id']}/")
-    area = Project.objects.get(pk=values["project"]).business_area_id
+    area = project.business_area_id
     values = {"title": "Reefs", "tag": "SP-2026-900", "year": 2026, "business_area": area}
     made = staff.post("/api/v1/projects/", values)
     assert made["ETag"] == etag_of(staff, f"/api/v1/projects/{made.data['id']}/")

@@ -38,7 +38,7 @@ def resolve_project(
     return {"changed": [*names, *(["team"] if has_new_team else [])]}
 
 
-def record_documents(changes: Iterable[tuple[int | None, Change]], by: str) -> None:
+def record_documents(changes: Iterable[tuple[int, Change]], by: str) -> None:
     """Add what happened to documents with these ids to their history."""
     DocumentChange.objects.bulk_create(
         DocumentChange(document_id=pk, version=change.values["version"], by=by, **change.history)
@@ -47,7 +47,7 @@ def record_documents(changes: Iterable[tuple[int | None, Change]], by: str) -> N
     )
 
 
-def record_projects(changes: Iterable[tuple[int | None, Change]], by: str) -> None:
+def record_projects(changes: Iterable[tuple[int, Change]], by: str) -> None:
     """Add what happened to projects with these ids to their history."""
     ProjectChange.objects.bulk_create(
         ProjectChange(project_id=pk, version=change.values["version"], by=by, **change.history)

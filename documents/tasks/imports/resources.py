@@ -32,7 +32,7 @@ class ImportResource:
     required: tuple[str, ...]
     written: tuple[str, ...]
     validate: Callable[[Sequence[ParsedRow]], Iterator[RowResult]]
-    record: Callable[[Iterable[tuple[int | None, Change]], str], None]
+    record: Callable[[Iterable[tuple[int, Change]], str], None]
     links: LinkTable | None = None
     by: str = ""
 

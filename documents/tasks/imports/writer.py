@@ -25,7 +25,7 @@ def write_rows(batches: Iterable[Sequence[Change]], resource: ImportResource) ->
         _require_unchanged(changed, resource)
         added = _insert(new, resource)
         _update(changed, resource)
-        pks = [*(change.pk for change in changed), *added]
+        pks = [*(change.pk for change in changed if change.pk is not None), *added]
         stored = list(zip(pks, [*changed, *new], strict=True))
         resource.record(stored, resource.by)
         if resource.links:
@@ -85,7 +85,7 @@ def _update(changed: Sequence[Change], resource: ImportResource) -> None:
     )
 
 
-def _link(changes: Iterable[tuple[int | None, Change]], table: LinkTable) -> None:
+def _link(changes: Iterable[tuple[int, Change]], table: LinkTable) -> None:
     """Remove and add the links of rows with these ids, with few statements however many rows there are."""
     linked = [(pk, change.links) for pk, change in changes if change.links]
     for batch in batched((pk for _, links in linked for pk in links["gone"]), DELETED_AT_ONCE):
