@@ -132,4 +132,5 @@ def is_read_forwards(word):
     """Return False for emoji, and for scripts that a PDF has from right to left, or in another order of signs."""
     if not any(map(str.isalnum, word)):
         return False
-    return all(unicodedata.bidirectional(sign) not in {"R", "AL", "AN", "NSM"} for sign in word)
+    is_forwards = all(unicodedata.bidirectional(sign) not in {"R", "AL", "AN", "NSM"} for sign in word)
+    return is_forwards and all(unicodedata.category(sign) != "Mc" for sign in word)

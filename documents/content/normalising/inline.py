@@ -22,6 +22,7 @@ from documents.content.normalising.tree import (
 
 COLOURS = "text colours are not printed"
 LOCAL_LINK = "a link to a file on a computer is not kept, only its text"
+INCOMPLETE_LINK = "a link without a complete address is not kept, only its text; write it with https://"
 FOLDED_SPACES = " \t\n\r\f"
 CHANGING = frozenset({"pre", "th", *HEADINGS})
 PARTS_ONLY = frozenset({"colgroup", "table", "tbody", "tfoot", "thead", "tr", *LISTS})
@@ -170,11 +171,18 @@ class Rebuilder:
         self._serial += 1
         if (anchor := self._anchors.target(element)) is not None:
             line.add(anchor, marks.without(context.marks, "link"))
-        if element.tag == "a" and element.attributes.get("href", "").strip().lower().startswith("file:"):
-            self._losses.add(LOCAL_LINK)
+        if element.tag == "a":
+            self._count_lost_link(element)
         inside = context.within_inline(element, self._serial)
         for child in element.children:
             self._add(child, inside, line)
+
+    def _count_lost_link(self, link: Element) -> None:
+        address = link.attributes.get("href", "").strip()
+        if address.lower().startswith("file:"):
+            self._losses.add(LOCAL_LINK)
+        elif address and not marks.address_of(link):
+            self._losses.add(INCOMPLETE_LINK)
 
     def _add_text(self, text: str, context: Context, line: Line) -> None:
         if not text:
