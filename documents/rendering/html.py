@@ -21,6 +21,7 @@ TEMPLATES = {
     "AreaBlock": "pdf/area.html",
     "ChapterBlock": "pdf/chapter.html",
     "ProjectListBlock": "pdf/projects.html",
+    "NoteBlock": "pdf/note.html",
 }
 
 
