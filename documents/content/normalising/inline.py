@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from documents import characters
 from documents.content.normalising import marks, symbol_fonts, whitespace
 from documents.content.normalising.anchors import Anchors
 from documents.content.normalising.losses import Losses
@@ -187,7 +188,9 @@ class Rebuilder:
     def _add_text(self, text: str, context: Context, line: Line) -> None:
         if not text:
             return
-        if context.is_code:
+        if characters.has_separator(text):
+            self._add_separated(text, context, line)
+        elif context.is_code:
             line.add(text, context.marks)
         elif text.isspace() and not text.strip(FOLDED_SPACES):
             self._add_space(text, context, line)
@@ -199,6 +202,14 @@ class Rebuilder:
                 self._add_lines(text, context, line)
             else:
                 line.add(text, context.marks)
+
+    def _add_separated(self, text: str, context: Context, line: Line) -> None:
+        for number, part in enumerate(characters.split_lines(text)):
+            if number and context.is_code:
+                line.add("\n", context.marks)
+            elif number:
+                line.add_unmarked(Element("br"), context.marks)
+            self._add_text(part, context, line)
 
     def _count_colour(self, context: Context) -> None:
         if context.is_coloured and not any(mark.tag == "a" for mark in context.marks):
