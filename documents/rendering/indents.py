@@ -4,7 +4,7 @@ from typing import Any
 
 # In millimetres, as in report.css.
 WIDTHS = {"ul": 5.5, "ol": 5.5, "blockquote": 5.9, "dd": 5.5}
-INDENT_MM = 8.0
+CLASSES = {"hanging": 8.0, **{f"indent-{level}": 8.0 * level for level in range(1, 9)}}
 MAX_MM, MAX_IN_CELL_MM = 80.0, 24.0
 CELLS = frozenset({"td", "th"})
 UNINDENTED = "unindented"
@@ -23,10 +23,5 @@ def bound(element: Any, left_mm: float = MAX_MM) -> None:
 
 
 def _indent_mm(element: Any) -> float:
-    indent = WIDTHS.get(element.tag, 0.0)
-    for name in element.get("class", "").split():
-        if name == "hanging":
-            indent += INDENT_MM
-        elif name.startswith("indent-"):
-            indent += INDENT_MM * int(name.removeprefix("indent-"))
-    return indent
+    classes = element.get("class", "").split()
+    return WIDTHS.get(element.tag, 0.0) + sum(CLASSES.get(name, 0.0) for name in classes)
