@@ -3,6 +3,10 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
+from django.db.models.signals import pre_save
+
+from documents import characters
 
 
 class DocumentsConfig(AppConfig):
@@ -23,7 +27,14 @@ class DocumentsConfig(AppConfig):
         tasks.autodiscover()
         task_metrics.register()
         admin.site.unregister(Schedule)  # its scheduler is off: PeriodicTask takes its place
+        pre_save.connect(clean_names, sender=settings.AUTH_USER_MODEL, dispatch_uid="documents.clean_names")
         post_spawn.connect(start_worker, dispatch_uid="documents.start_worker")
+
+
+def clean_names(instance: Any, **_: Any) -> None:
+    """Take what cannot be printed or mailed out of the names of a person that is saved."""
+    instance.first_name = characters.one_line(instance.first_name)
+    instance.last_name = characters.one_line(instance.last_name)
 
 
 def start_worker(**_: Any) -> None:

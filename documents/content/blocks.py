@@ -6,7 +6,7 @@ Blocks are yielded one at a time, so an annual report of 400 pages is never in m
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import IO
@@ -121,6 +121,20 @@ class ProjectListBlock:
     images: tuple[Image, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class NoteBlock:
+    """What is printed in place of a block that cannot be laid out; ``tag`` is that of a chapter's project."""
+
+    anchor: str
+    title: str
+    tag: str = ""
+
+    @property
+    def is_chapter(self) -> bool:
+        """Return True if it stands for a chapter of an annual report."""
+        return bool(self.tag)
+
+
 type Block = SectionBlock | AreaBlock | ChapterBlock | ProjectListBlock
 
 
@@ -199,6 +213,18 @@ class ContentFingerprint:
     def fingerprint(self) -> str:
         """Return the SHA-256 of the parts recorded so far, in hexadecimal."""
         return self._sha256.hexdigest()
+
+
+def note_for(block: Block) -> NoteBlock:
+    """Return the note that is printed in place of a block."""
+    if isinstance(block, ChapterBlock):
+        return NoteBlock(anchor=block.anchor, title=block.project.title, tag=block.project.tag)
+    return NoteBlock(anchor=block.anchor, title=block.title)
+
+
+def with_notes(printed: Iterable[Block], anchors: Collection[str]) -> Iterator[Block | NoteBlock]:
+    """Yield blocks, with a note in place of each one whose anchor is among ``anchors``."""
+    return (note_for(block) if block.anchor in anchors else block for block in printed)
 
 
 def images_of(part: Cover | Block) -> tuple[Image, ...]:

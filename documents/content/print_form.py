@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 
+from documents.content import links
 from documents.models import richtext
 
 ID = re.compile(r' id="([^"]*)"')
 ANCHOR = re.compile(r' (id="|href="#)([^"]*)')
-CHANGED = re.compile(r' (?:href="#|start="|value="|width=")')
+CHANGED = re.compile(r' (?:href="|start="|value="|width=")')
 NUMBER = re.compile(r' (?:start|value)="(-?\d+)"')
 WIDTH = re.compile(r' width="(\d+%)"')
 
@@ -33,7 +34,7 @@ def _print_tag(tag: re.Match[str], with_prefix: Callable[[re.Match[str]], str]) 
     end, name, attributes = tag[1], tag[2], tag[3]
     if not attributes:
         return tag[0]
-    attributes = ANCHOR.sub(with_prefix, attributes)
+    attributes = ANCHOR.sub(with_prefix, links.print_links(attributes))
     if style := _style(name, attributes):
         attributes = _with_style(attributes, style)
     return f"<{end}{name}{attributes}>"

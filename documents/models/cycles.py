@@ -8,6 +8,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from documents.models.projects import YEAR_VALIDATORS
+from documents.models.text_fields import LineField, LinesField
 
 
 class CycleQuerySet(models.QuerySet["Cycle"]):
@@ -33,8 +34,8 @@ class Cycle(models.Model):
         "year in which its period ends", unique=True, validators=YEAR_VALIDATORS
     )
     due = models.DateField("day on which reports are due")
-    subject = models.CharField("subject of the letter", max_length=200)
-    text = models.TextField("text of the letter")
+    subject = LineField("subject of the letter", max_length=200)
+    text = LinesField("text of the letter")
     opened_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

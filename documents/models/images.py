@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from documents.models.documents import Document
 from documents.models.tasks import Task
+from documents.models.text_fields import LineField
 
 
 def image_path(image: "DocumentImage", filename: str) -> str:
@@ -65,7 +66,7 @@ class DocumentImage(models.Model):
     task = models.ForeignKey(
         "Task", on_delete=models.SET_NULL, null=True, blank=True, related_name="images", editable=False
     )
-    caption = models.CharField(max_length=300, blank=True)
+    caption = LineField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = DocumentImageQuerySet.as_manager()

@@ -10,6 +10,8 @@ from django.db import models, transaction
 
 from documents.models.changes import ProjectChange, require_version
 
+from documents.models.text_fields import LineField
+
 type Viewer = User | AnonymousUser
 
 YEAR_VALIDATORS = [MinValueValidator(1980), MaxValueValidator(2100)]
@@ -19,13 +21,11 @@ TAG_VALIDATOR = RegexValidator(r"^[A-Z]{2,4}-\d{4}-\d{3}$", "A tag looks like SP
 class BusinessArea(models.Model):
     """A part of the agency that owns projects, with its leader."""
 
-    name = models.CharField(max_length=120, unique=True)
+    name = LineField(max_length=120, unique=True)
     leader = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="led_areas"
     )
-    division = models.CharField(
-        "division that it belongs to", max_length=120, blank=True, default="", db_default=""
-    )
+    division = LineField("division that it belongs to", max_length=120, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ("name",)
@@ -65,7 +65,7 @@ class Project(models.Model):
         SUSPENDED = "suspended", "Suspended"
         TERMINATED = "terminated", "Terminated"
 
-    title = models.CharField(max_length=300)
+    title = LineField(max_length=300)
     tag = models.CharField(max_length=20, unique=True, validators=[TAG_VALIDATOR])
     year = models.PositiveSmallIntegerField("year it began", validators=YEAR_VALIDATORS)
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.SCIENCE)

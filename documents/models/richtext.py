@@ -7,6 +7,7 @@ from collections.abc import Callable
 import nh3
 from django.core.exceptions import ValidationError
 
+from documents import characters
 from documents.models import document_types, layout_bounds, markup
 from documents.models.mistakes import MAX_LISTED, count_others
 
@@ -75,6 +76,7 @@ ATTRIBUTE_VALUES = {
 
 
 def _keep_attribute(tag: str, name: str, value: str) -> str | None:
+    value = characters.one_line(value)
     if tag == "img" and name == "src":
         return image_source(value)
     if tag == "a" and name == "href":

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 
 from documents.models.schedules import CronSchedule
+from documents.models.text_fields import LineField
 
 
 class ScheduledReport(CronSchedule):
@@ -20,7 +21,7 @@ class ScheduledReport(CronSchedule):
         ONCE = "once", "catch up once"
         SKIP = "skip", "wait for the next time"
 
-    name = models.CharField(max_length=100, unique=True)
+    name = LineField(max_length=100, unique=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     document = models.ForeignKey("documents.Document", on_delete=models.CASCADE, null=True, blank=True)

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from weasyprint import Attachment
 
 from documents.infrastructure import processes
-from documents.rendering import assembly, layout, parts, weasyprint_internals
+from documents.rendering import assembly, layout, page_losses, parts, weasyprint_internals
 from documents.rendering.layout import LayoutEngine
 from documents.rendering.protocol import AssemblyJob, Job, PartsJob, RenderedPdf, RenderJob, decode
 from documents.rendering.render_log import RenderLog, SendMessage
@@ -103,11 +103,12 @@ class Renderer:
         digest, size_bytes = layout.render_pdf(
             document, Path(job.pdf_path), variant=job.variant, attachments=attachments
         )
+        missing = self._log.missing.located(html.etree_element)
         return RenderedPdf(
             pages=len(document.pages),
             size_bytes=size_bytes,
             digest=digest,
-            warnings=self._log.missing.located(html.etree_element).warnings(),
+            warnings=(missing + page_losses.find(document, html.etree_element)).warnings(),
         )
 
 

@@ -25,7 +25,7 @@ def locate(characters: str, root: Any) -> dict[str, str]:
         return {}
     pattern = re.compile(f"[{re.escape(characters)}]")
     places: dict[str, str] = {}
-    titles = _Titles()
+    titles = Titles()
     for element in root.iter():
         if isinstance(element.tag, str):
             titles.enter(element)
@@ -36,13 +36,14 @@ def locate(characters: str, root: Any) -> dict[str, str]:
     return places or {"": _once(characters)}
 
 
-class _Titles:
+class Titles:
     """The title that is over an element, as a tree is read in its order."""
 
     def __init__(self) -> None:
         self.current = self._chapter = ""
 
     def enter(self, element: Any) -> None:
+        """Read the next element."""
         classes = TITLE_CLASSES.intersection(element.get("class", "").split())
         if not classes:
             return
@@ -64,7 +65,12 @@ def warnings(places: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _warning(title: str, characters: str) -> str:
-    return _sentence(f"in “{title}”" if title else "above the first section", characters)
+    return _sentence(place_of(title), characters)
+
+
+def place_of(title: str) -> str:
+    """Return where something is, for the middle of a sentence."""
+    return f"in “{title}”" if title else "above the first section"
 
 
 def _sentence(place: str, characters: str) -> str:

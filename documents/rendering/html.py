@@ -14,20 +14,26 @@ from documents.rendering import fallback_fonts
 
 HERE = Path(__file__).parent
 NOT_READY = HERE / "not-ready.png"  # replaces an image that is still being prepared
+SHAPING = ("break_opportunities.py", "indents.py", "page_text.py", "table_repairs.py")
 # Keys are class names of ``documents.content.blocks``, which this package does not import.
 TEMPLATES = {
     "SectionBlock": "pdf/section.html",
     "AreaBlock": "pdf/area.html",
     "ChapterBlock": "pdf/chapter.html",
     "ProjectListBlock": "pdf/projects.html",
+    "NoteBlock": "pdf/note.html",
 }
 
 
 @functools.cache
 def design_version() -> str:
-    """Return the SHA-256 of everything that shapes the pages: templates, stylesheet, fonts, WeasyPrint's version."""
+    """Return the SHA-256 of everything that shapes the pages.
+
+    These are templates, stylesheet, fonts, WeasyPrint's version, and the modules that change the text or its layout.
+    """
     sha256 = hashlib.sha256(version("weasyprint").encode())
-    for path in sorted((*HERE.glob("*.css"), *HERE.glob("fonts/*"), *HERE.parent.glob("templates/pdf/*"))):
+    designs = (*HERE.glob("*.css"), *HERE.glob("fonts/*"), *HERE.parent.glob("templates/pdf/*"))
+    for path in sorted((*designs, *(HERE / name for name in SHAPING))):
         sha256.update(path.name.encode() + b"\0" + path.read_bytes())
     for checksum in fallback_fonts.checksums():
         sha256.update(checksum)

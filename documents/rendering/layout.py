@@ -11,12 +11,14 @@ from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
 
 from documents.infrastructure import files
-from documents.rendering import font_files
+from documents.rendering import font_files, indents, page_bounds, page_text, table_repairs
 from documents.rendering.fetcher import AllowListFetcher
 from documents.rendering.protocol import BASE_URL
 
 PDF_UA = "pdf/ua-1"
 STYLESHEET = Path(__file__).parent / "report.css"
+# Layouts of one document in which tables are made smaller or their heads are moved.
+MAX_REPAIRS = 4
 type Finisher = Callable[[Any, pydyf.PDF], None]
 WARM_UP_HTML = "<html lang=en-AU><title>Warm</title><h1>Warm</h1><p><b>up</b> <i>hyphenation</i>"
 
@@ -38,15 +40,30 @@ class LayoutEngine:
         gc.freeze()
 
     def read(self, path: str) -> HTML:
-        """Parse an HTML file. Raises OSError."""
+        """Parse an HTML file and prepare its text. Raises OSError."""
         with Path(path).open("rb") as stream:
-            return HTML(file_obj=stream, encoding="utf-8", base_url=BASE_URL, url_fetcher=self.fetcher)
+            html = HTML(file_obj=stream, encoding="utf-8", base_url=BASE_URL, url_fetcher=self.fetcher)
+        page_text.prepare(html.etree_element)
+        indents.bound(html.etree_element)
+        table_repairs.mark_wide(html.etree_element)
+        return html
 
     def lay_out(self, html: HTML, *more_css: CSS, variant: str = PDF_UA) -> Any:
-        """Return the laid out pages of a document, not drawn yet; ``more_css`` overrides the stylesheet."""
-        return html.render(
-            font_config=self.fonts, stylesheets=[self._stylesheet, *more_css], pdf_variant=variant
-        )
+        """Return the laid out pages of a document, not drawn yet; ``more_css`` overrides the stylesheet.
+
+        Tables that do not fit are repaired, which takes another layout each time.
+        """
+        stylesheets = [self._stylesheet, *more_css]
+        for _ in range(MAX_REPAIRS):
+            document = self._render(html, stylesheets, variant)
+            if not table_repairs.repair(page_bounds.examine(document)):
+                return document
+            del document
+            self.collect()
+        return self._render(html, stylesheets, variant)
+
+    def _render(self, html: HTML, stylesheets: list[CSS], variant: str) -> Any:
+        return html.render(font_config=self.fonts, stylesheets=stylesheets, pdf_variant=variant)
 
     def collect(self) -> None:
         """Free the memory of the last document; the collector is off during layout."""

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,15 +19,24 @@ from documents.rendering.protocol import PartsJob
 from metrics.durations import Monotonic
 
 MAX_ATTEMPTS = 2  # for parts whose child was killed from outside
+MAX_SHARE_OF_TIME = (
+    0.5  # of what a render may take, for parts drawn one after the other: others need time, too
+)
+# Faults of one part: its note is drawn in its place.
+UNPRINTABLE = (exceptions.DocumentUnrenderable, exceptions.RenderCpuLimit, exceptions.RenderOutOfMemory)
 POLL_INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartJob:
-    """A part to draw: its name for people, its HTML, and the file that appears when it is complete."""
+    """A part to draw: its name for people, its HTML, and the file that appears when it is complete.
+
+    ``note_path`` is the HTML to draw if the part cannot be laid out.
+    """
 
     name: str
     html_path: Path
+    note_path: Path
     part_path: Path
 
 
@@ -44,6 +53,8 @@ class ParallelRenderer:
         self._stop = threading.Event()
         self._submitted: list[Future[dict[Path, str]]] = []
         self._pages: dict[int, int] = {}
+        # What is wrong with each part that its note replaces, by its file.
+        self.unprintable: dict[Path, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -64,9 +75,10 @@ class ParallelRenderer:
         self._submitted.append(self._threads.submit(self._render, len(self._submitted), jobs, images))
 
     def finished(self, report: Report) -> Iterator[dict[Path, str]]:
-        """Yield, for each call of ``submit``, the files of its parts that lack no image, with their SHA-256.
+        """Yield, for each call of ``submit``, the files of its parts that are whole, with their SHA-256.
 
-        Raises the first error: RenderErrors, AssemblyUnsupported, StorageFull, StorageUnavailable.
+        Parts that lack an image or that their note replaces are not. Raises the first other error: RenderErrors,
+        AssemblyUnsupported, StorageFull, StorageUnavailable.
         """
         unfinished = set(self._submitted)
         while unfinished:
@@ -76,6 +88,21 @@ class ParallelRenderer:
                 yield finished.result()
 
     def _render(self, number: int, jobs: Sequence[PartJob], images: dict[str, str]) -> dict[Path, str]:
+        while True:
+            try:
+                return self._try_to_render(number, jobs, images)
+            except UNPRINTABLE as error:
+                jobs = self._with_note(jobs, error)
+
+    def _with_note(self, jobs: Sequence[PartJob], error: exceptions.RenderError) -> list[PartJob]:
+        """Return the jobs with the note of the part at fault, the first that is missing. Raises the error of a note."""
+        bad = next((job for job in jobs if not job.part_path.exists()), None)
+        if bad is None or bad.part_path in self.unprintable:
+            raise error
+        self.unprintable[bad.part_path] = str(error)
+        return [replace(job, html_path=job.note_path) if job is bad else job for job in jobs]
+
+    def _try_to_render(self, number: int, jobs: Sequence[PartJob], images: dict[str, str]) -> dict[Path, str]:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             missing = [job for job in jobs if not job.part_path.exists()]
             try:
@@ -98,11 +125,15 @@ class ParallelRenderer:
         parts_job = PartsJob(
             paths=tuple((str(job.html_path), str(job.part_path)) for job in jobs),
             images=images,
-            cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
+            cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT * MAX_SHARE_OF_TIME),
         )
         rendered = pool.get_pool().render_parts(parts_job, deadline=self._deadline, report=report)
         self._pages[number] = sum(part.pages for part in rendered)
-        return {job.part_path: part.digest for job, part in zip(jobs, rendered, strict=True) if part.is_whole}
+        return {
+            job.part_path: part.digest
+            for job, part in zip(jobs, rendered, strict=True)
+            if part.is_whole and job.part_path not in self.unprintable
+        }
 
 
 def _name_part(error: exceptions.RenderError, jobs: Sequence[PartJob]) -> exceptions.RenderError:

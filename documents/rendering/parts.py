@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pydyf
 from weasyprint import HTML
 
-from documents.rendering import layout, weasyprint_internals
+from documents.rendering import layout, page_losses, weasyprint_internals
 from documents.rendering.layout import LayoutEngine
 from documents.rendering.protocol import BASE_URL, PartsJob, RenderedPart
 from documents.rendering.render_log import MissingContent, RenderLog
@@ -104,7 +104,8 @@ def _write(document: Any, root: Any, html_path: Path, part_path: Path, log: Rend
     def finish(document: Any, pdf: pydyf.PDF) -> None:
         _make_ids_unique(pdf, prefix)
         fonts = weasyprint_internals.used_fonts(document)
-        metadata = PartMetadata(bookmarks=bookmarks(document), fonts=fonts, missing=log.missing.located(root))
+        missing = log.missing.located(root) + page_losses.find(document, root)
+        metadata = PartMetadata(bookmarks=bookmarks(document), fonts=fonts, missing=missing)
         pdf.catalog[METADATA_KEY] = pydyf.String(json.dumps(asdict(metadata)))
 
     unfinished = part_path.with_suffix(".unfinished")

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,10 @@ from documents.rendering import glyphs
 
 LAYOUT_PAGE = re.compile(r"Creating layout - Page (\d+)")
 UNKNOWN_CHARACTER = re.compile(r"\.notdef glyph .*\(U\+([0-9A-F]+)\)", re.DOTALL)
+OVERFLOW = (
+    "Text or an image {place} runs off the page{text}. Use fewer columns or indents, or split the table."
+)
+UNPRINTED = "Text {place} is not printed{text}. Take it out of the table cell or list that it is in."
 # A message for every page would wake the parent too often, and it passes on far fewer.
 PROGRESS_SECONDS = 0.1
 
@@ -19,15 +23,22 @@ type SendMessage = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class MissingContent:
-    """The number of images that could not be shown, and the characters that no font has, by the title over them."""
+    """What the pages lack: the number of images that could not be shown, and by the title over them the others.
+
+    These are the characters that no font has, and the first text that runs off a page or is on none.
+    """
 
     images: int = 0
     characters: dict[str, str] = field(default_factory=dict)
+    overflows: dict[str, str] = field(default_factory=dict)
+    unprinted: dict[str, str] = field(default_factory=dict)
 
     def __add__(self, other: "MissingContent") -> "MissingContent":
         return MissingContent(
             images=self.images + other.images,
             characters=glyphs.merged(self.characters, other.characters),
+            overflows={**other.overflows, **self.overflows},
+            unprinted={**other.unprinted, **self.unprinted},
         )
 
     def located(self, root: Any) -> "MissingContent":
@@ -38,7 +49,24 @@ class MissingContent:
         """Return warnings for the author, as sentences."""
         count = self.images
         images = [f"{count} image(s) could not be shown; upload them to this document."] if count else []
-        return (*images, *glyphs.warnings(self.characters))
+        return (
+            *images,
+            *glyphs.warnings(self.characters),
+            *_sentences(self.unprinted, UNPRINTED),
+            *_sentences(self.overflows, OVERFLOW),
+        )
+
+
+def _sentences(places: Mapping[str, str], pattern: str) -> list[str]:
+    """Return a sentence for the first places, and one for the others."""
+    listed = list(places.items())
+    sentences = [
+        pattern.format(place=glyphs.place_of(title), text=f" (“{text}”)")
+        for title, text in listed[: glyphs.MAX_PLACES]
+    ]
+    if (others := len(listed) - glyphs.MAX_PLACES) > 0:
+        sentences.append(pattern.format(place=f"in {others} other sections", text=""))
+    return sentences
 
 
 class RenderLog(logging.Handler):

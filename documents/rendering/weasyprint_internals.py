@@ -1,4 +1,6 @@
-"""The only use of WeasyPrint's internals. Its version is pinned, and a test names internals that have moved.
+"""WeasyPrint's internals. Its version is pinned, and a test names internals that have moved.
+
+Only this module and ``page_bounds``, which reads the boxes of laid out pages, use them.
 
 Drawing a report in parts needs three things that the public interface does not offer: leaving out the fonts of a
 part, embedding fonts that other parts use, and drawing the margin boxes of one page on another. The modules are
@@ -24,6 +26,7 @@ NEEDED = (
     ("weasyprint.stacking", ("StackingContext.from_box",), "drawing headers and footers"),
     ("weasyprint.text.line_break", ("Layout.reactivate", "line_size"), "measuring page numbers"),
     ("weasyprint.formatting_structure.boxes", ("MarginBox", "TextBox"), "finding headers and footers"),
+    ("weasyprint.formatting_structure.boxes", ("ReplacedBox", "TableBox"), "checking the pages"),
 )
 POINTS_PER_PIXEL = 0.75
 PAGE_NUMBER = "@bottom-right"

@@ -5,6 +5,7 @@ import time
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 
+from documents.content import editions
 from documents.models import BusinessArea, Document, Task
 from documents.queue.registry import TaskContext
 from documents.tasks.pdf import task as pdf_task
@@ -70,7 +71,13 @@ def with_text(tag, text):
     Document.objects.filter(project__tag=tag).update(sections={"context": text})
 
 
-def make(document, user, *, report=lambda phase, pages: None, seconds=60.0):
+def make(document, user, *, report=lambda phase, pages: None, seconds=60.0, edition=editions.DEFAULT):
     """Make the PDF and return what the task got of it."""
-    task = Task.objects.create(kind="pdf", document=document, requested_by=user, fingerprint=str(time.time()))
+    task = Task.objects.create(
+        kind="pdf",
+        document=document,
+        requested_by=user,
+        fingerprint=str(time.time()),
+        arguments=edition.as_arguments(),
+    )
     return pdf_task.render(TaskContext(task=task, deadline=time.monotonic() + seconds, report=report))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -11,11 +12,13 @@ import psutil
 import pytest
 
 from documents import exceptions
+from documents.content import editions
+from documents.content.editions import Edition
 from documents.infrastructure import storage
-from documents.models import DocumentImage, DrawnPart
+from documents.models import Document, DocumentImage, DrawnPart
 from documents.queue import registry
-from documents.rendering import pool
-from documents.tasks.pdf import part_cache
+from documents.rendering import parallel, pool
+from documents.tasks.pdf import annual_report, part_cache
 from tests import factories
 from tests.acceptance.annual_reports import PARTS, make, report_of_nine_chapters, with_text
 from tests.acceptance.pdf_files import (
@@ -25,6 +28,7 @@ from tests.waiting import promised, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TOO_DEEP = "<div>" * 3000
+NOTE = "This chapter could not be laid out and is not printed here."
 GREEDY = (
     "<style>@counter-style s { system: symbolic; symbols: x } b { counter-reset: c 20000000 }"
     "b::before { content: counter(c, s) }</style><b>x</b>"
@@ -37,15 +41,55 @@ def report(owner, settings):
     return report_of_nine_chapters(owner)
 
 
-def test_a_chapter_that_cannot_be_laid_out_is_named(report, owner):
+def test_a_chapter_that_cannot_be_laid_out_has_a_note_in_its_place_and_is_named(report, owner):
     with_text("SP-5", TOO_DEEP)
-    with pytest.raises(
-        exceptions.DocumentUnrenderable, match=r"^In SP-5: Its elements are nested too deeply\.$"
-    ):
-        make(report, owner)
+    noted = make(report, owner)
+    assert noted.metadata["warnings"] == [
+        "In SP-5: Its elements are nested too deeply. A note is printed in its place."
+    ]
+    assert noted.message == noted.metadata["warnings"][0]
+    words = [" ".join(page) for page in texts(noted)]
+    [page] = [page for page in words if NOTE in page]
+    assert "Project 5 SP-5" in page
+    assert [f"To see bay {number}." in "".join(words) for number in (4, 5, 6)] == [True, False, True]
     assert not DrawnPart.objects.filter(document__project__tag="SP-5").exists()
     with_text("SP-5", "<p>Well.</p>")
-    assert make(report, owner).metadata["parts"] == PARTS
+    mended = make(report, owner)
+    assert (mended.metadata["parts"], mended.metadata["warnings"]) == (PARTS, [])
+
+
+def test_several_chapters_that_cannot_be_laid_out_and_an_own_section_are_all_named(report, owner):
+    for tag in ("SP-0", "SP-2", "SP-4"):
+        with_text(tag, TOO_DEEP)
+    Document.objects.filter(project__tag="STP-1").update(sections={"progress_report": TOO_DEEP})
+    Document.objects.filter(pk=report.pk).update(sections={"directors_message": TOO_DEEP})
+    warnings = make(report, owner).metadata["warnings"]
+    assert {warning.partition(":")[0] for warning in warnings} == {
+        "In SP-0",
+        "In SP-2",
+        "In SP-4",
+        "In STP-1",
+        "In “Director's message”",
+    }
+
+
+@pytest.mark.parametrize("edition", [Edition(variant=editions.ARCHIVE), editions.DEFAULT])
+def test_a_chapter_that_cannot_be_laid_out_is_named_in_every_edition(report, owner, edition, monkeypatch):
+    monkeypatch.setattr(annual_report, "MIN_CHAPTERS", 100)  # it is made as a whole
+    with_text("SP-5", TOO_DEEP)
+    noted = make(report, owner, edition=edition)
+    assert noted.metadata["warnings"] == [
+        "In SP-5: Its elements are nested too deeply. A note is printed in its place."
+    ]
+    assert [NOTE in " ".join(page) for page in texts(noted)].count(True) == 1
+
+
+def test_a_chapter_that_takes_too_long_leaves_time_for_the_others(report, owner, settings, monkeypatch):
+    settings.SPMS_RENDER_TIMEOUT = 200.0
+    monkeypatch.setattr(parallel, "MAX_SHARE_OF_TIME", 0.02)
+    with_text("SP-5", factories.long_text(3000))
+    [warning] = make(report, owner, seconds=200).metadata["warnings"]
+    assert warning.startswith("In SP-5: ")
 
 
 def test_a_chapter_without_end_hits_the_deadline_and_is_named(report, owner):
@@ -61,10 +105,10 @@ def test_a_chapter_that_takes_too_much_memory_is_named(report, owner, settings):
     settings.SPMS_RENDER_MEMORY_LIMIT = 150 * 1024**2
     pool.close_pool()  # the next one has this limit
     try:
-        with pytest.raises(exceptions.RenderOutOfMemory, match=r"^In SP-5: .* 150 MiB"):
-            make(report, owner)
+        [warning] = make(report, owner).metadata["warnings"]
     finally:
         pool.close_pool()
+    assert re.match(r"In SP-5: .* 150 MiB", warning)
 
 
 def test_a_child_that_is_killed_costs_no_chapter(report, owner):

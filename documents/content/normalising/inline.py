@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from documents import characters
 from documents.content.normalising import marks, symbol_fonts, whitespace
 from documents.content.normalising.anchors import Anchors
 from documents.content.normalising.losses import Losses
@@ -22,6 +23,7 @@ from documents.content.normalising.tree import (
 
 COLOURS = "text colours are not printed"
 LOCAL_LINK = "a link to a file on a computer is not kept, only its text"
+INCOMPLETE_LINK = "a link without a complete address is not kept, only its text; write it with https://"
 FOLDED_SPACES = " \t\n\r\f"
 CHANGING = frozenset({"pre", "th", *HEADINGS})
 PARTS_ONLY = frozenset({"colgroup", "table", "tbody", "tfoot", "thead", "tr", *LISTS})
@@ -170,16 +172,25 @@ class Rebuilder:
         self._serial += 1
         if (anchor := self._anchors.target(element)) is not None:
             line.add(anchor, marks.without(context.marks, "link"))
-        if element.tag == "a" and element.attributes.get("href", "").strip().lower().startswith("file:"):
-            self._losses.add(LOCAL_LINK)
+        if element.tag == "a":
+            self._count_lost_link(element)
         inside = context.within_inline(element, self._serial)
         for child in element.children:
             self._add(child, inside, line)
 
+    def _count_lost_link(self, link: Element) -> None:
+        address = link.attributes.get("href", "").strip()
+        if address.lower().startswith("file:"):
+            self._losses.add(LOCAL_LINK)
+        elif address and not marks.address_of(link):
+            self._losses.add(INCOMPLETE_LINK)
+
     def _add_text(self, text: str, context: Context, line: Line) -> None:
         if not text:
             return
-        if context.is_code:
+        if characters.has_separator(text):
+            self._add_separated(text, context, line)
+        elif context.is_code:
             line.add(text, context.marks)
         elif text.isspace() and not text.strip(FOLDED_SPACES):
             self._add_space(text, context, line)
@@ -191,6 +202,14 @@ class Rebuilder:
                 self._add_lines(text, context, line)
             else:
                 line.add(text, context.marks)
+
+    def _add_separated(self, text: str, context: Context, line: Line) -> None:
+        for number, part in enumerate(characters.split_lines(text)):
+            if number and context.is_code:
+                line.add("\n", context.marks)
+            elif number:
+                line.add_unmarked(Element("br"), context.marks)
+            self._add_text(part, context, line)
 
     def _count_colour(self, context: Context) -> None:
         if context.is_coloured and not any(mark.tag == "a" for mark in context.marks):

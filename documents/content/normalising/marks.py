@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from documents.content import links
 from documents.content.normalising import css, embeds
 from documents.content.normalising.tree import HEADINGS, Element, Wrap
 
@@ -33,7 +34,6 @@ SEPARATE = frozenset({"a", "abbr", "q"})
 MAX_MARKS = 12
 BOLD_ALREADY = frozenset({"th", *HEADINGS})
 LINE_BREAKS = re.compile(r"[\t\n\r]")  # which browsers ignore in an address
-SAFE_ADDRESSES = ("http:", "https:", "mailto:", "tel:", "ftp:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ def _add_tag(element: Element, marks: Marks, serial: int) -> Marks:
     tag = element.tag
     attributes: tuple[tuple[str, str], ...] = ()
     if tag == "a":
-        address = embeds.unwrapped_link(LINE_BREAKS.sub("", element.attributes.get("href", "").strip()))
-        if not _leads_somewhere(address):
+        address = address_of(element)
+        if not address:
             return marks
         attributes = (("href", address),)
     if tag in {"abbr", "dfn", "a"} and (title := element.attributes.get("title")):
@@ -116,10 +116,10 @@ def _add_tag(element: Element, marks: Marks, serial: int) -> Marks:
     return add(marks, Mark(tag, GROUPS[tag], attributes, serial if tag in SEPARATE else 0))
 
 
-def _leads_somewhere(address: str) -> bool:
-    scheme, colon, _ = address.partition(":")
-    has_scheme = bool(colon) and scheme.replace("+", "").replace("-", "").isalnum()
-    return bool(address) and (not has_scheme or address.lower().startswith(SAFE_ADDRESSES))
+def address_of(link: Element) -> str:
+    """Return where a link leads, or an empty text if that is nowhere."""
+    address = LINE_BREAKS.sub("", link.attributes.get("href", "").strip())
+    return links.complete(embeds.unwrapped_link(address))
 
 
 def _add_styles(style: Mapping[str, str], marks: Marks) -> Marks:

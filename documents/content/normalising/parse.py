@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from documents import characters
 from documents.content.normalising import css
 from documents.content.normalising.symbol_fonts import symbol_font
 from documents.content.normalising.tree import Element, Run, Wrap, Wraps
@@ -174,7 +175,7 @@ class _Copier:
         """Write the texts that wait for the end of their look."""
         parent, wraps = self._place
         if parent is not None and self._texts:
-            text = "".join(self._texts)
+            text = characters.without_controls("".join(self._texts))
             parent.children.append(Run(text, wraps) if wraps else text)
             self._texts = []
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 
+from documents import characters
 from documents.models.cycles import Cycle, Letter
 
 PLACEHOLDERS = ("name", "year", "due", "projects", "url")
@@ -58,7 +59,8 @@ def render(cycle: Cycle, person: User, projects: list[str]) -> LetterText:
     subject, text = (
         _PLACEHOLDER.sub(lambda match: values[match[1]], template) for template in (cycle.subject, cycle.text)
     )
-    return LetterText(subject=" ".join(subject.split()), text=text)
+    subject = " ".join(characters.one_line(subject).split())
+    return LetterText(subject=subject, text=characters.plain_lines(text))
 
 
 def message(cycle: Cycle, letter: Letter) -> EmailMessage:

@@ -13,7 +13,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.core.mail import EmailMessage
 from django.dispatch import receiver
 
-from documents import exceptions
+from documents import characters, exceptions
 from documents.infrastructure import storage
 from documents.models import Delivery, Subscription, Task
 from documents.queue import hints, lifecycle, registry
@@ -131,7 +131,7 @@ def _mail(notice: Subscription) -> None:
     outcome = {"succeeded": "is ready", "failed": "could not be made", "cancelled": "was cancelled"}[
         task.status
     ]
-    subject = f"{what} {outcome}".removeprefix("the ")
+    subject = characters.one_line(f"{what} {outcome}".removeprefix("the "))
     body = "\n\n".join(filter(None, (f"{what} {outcome}.", task.message, _url(task))))
     letter = EmailMessage(subject[:1].upper() + subject[1:], body, to=[notice.target])
     if notice.channel == Subscription.Channel.FILE:

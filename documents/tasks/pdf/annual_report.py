@@ -15,7 +15,15 @@ from django.utils import timezone
 
 from documents import exceptions
 from documents.content import blocks, chapters
-from documents.content.blocks import AreaBlock, Block, ChapterBlock, ContentFingerprint, Cover, Image
+from documents.content.blocks import (
+    AreaBlock,
+    Block,
+    ChapterBlock,
+    ContentFingerprint,
+    Cover,
+    Image,
+    NoteBlock,
+)
 from documents.content.editions import Edition
 from documents.infrastructure import storage
 from documents.models import Document, document_types
@@ -31,7 +39,7 @@ MIN_CHAPTERS = 8
 LOOKUP_BATCH = 10
 RENDER_BATCH = 5
 # Raise it when parts are drawn, described or assembled in another way although their design is the same.
-PART_FORMAT = 2
+PART_FORMAT = 3
 
 logger = logging.getLogger(__name__)
 
@@ -40,23 +48,29 @@ logger = logging.getLogger(__name__)
 class PrintedPart:
     """Blocks that are drawn together, with their fingerprint and images.
 
-    ``name`` is for people; ``document_id`` is the document whose text they show.
+    ``name`` is for people; ``document_id`` is the document whose text they show; ``note`` replaces the last block
+    if it cannot be laid out.
     """
 
     name: str
     document_id: int
     blocks: tuple[Block, ...]
+    note: NoteBlock
     fingerprint: str
     images: tuple[Image, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssembledReport:
-    """A finished report: its PDF, the number of its parts, and how many of them had to be drawn."""
+    """A finished report: its PDF, the number of its parts, and how many of them had to be drawn.
+
+    ``unprintable`` has a sentence for each part in whose place a note is printed.
+    """
 
     rendered: RenderedPdf
     parts: int
     drawn: int
+    unprintable: tuple[str, ...]
 
 
 def has_parts(document: Document, edition: Edition) -> bool:
@@ -91,7 +105,25 @@ def assemble(
     )
     rendered = _render(assembly, job, deadline=deadline, report=report)
     logger.info("annual report of %d parts, %d of them drawn", len(assembly.paths), len(assembly.drawn))
-    return AssembledReport(rendered=rendered, parts=len(assembly.paths), drawn=len(assembly.drawn))
+    return AssembledReport(
+        rendered=rendered,
+        parts=len(assembly.paths),
+        drawn=len(assembly.drawn),
+        unprintable=tuple(assembly.unprintable.values()),
+    )
+
+
+def find_unprintable(
+    document: Document, edition: Edition, folder: Path, *, deadline: Monotonic, report: ReportProgress
+) -> dict[str, str]:
+    """Return what is wrong with each part of a report that cannot be laid out, by its block's anchor.
+
+    The parts are drawn one by one, and cached for the next report. Raises as ``assemble`` does.
+    """
+    assembly = _Assembly(folder=folder, cover=blocks.get_cover(document, edition), report=report)
+    parts = _parts(document, edition, ContentFingerprint(""))
+    _draw_missing(assembly, parts, deadline=deadline, report=report)
+    return assembly.unprintable
 
 
 def _draw_missing(
@@ -104,6 +136,7 @@ def _draw_missing(
             report("layout", renderer.pages)
         for digests in renderer.finished(report):
             assembly.cache(digests)
+        assembly.note(renderer.unprintable)
 
 
 def _render(
@@ -125,6 +158,7 @@ class _Assembly:
     def __init__(self, *, folder: Path, cover: Cover, report: ReportProgress) -> None:
         self.paths: dict[str, Path] = {}
         self.drawn: dict[Path, PrintedPart] = {}
+        self.unprintable: dict[str, str] = {}  # by the anchor of the block that a note replaces
         self._folder, self._cover, self._report = folder, cover, report
 
     def missing(self, parts: Iterable[PrintedPart]) -> Iterator[PrintedPart]:
@@ -142,10 +176,19 @@ class _Assembly:
         """Write the HTML of a part, and return the job that draws it."""
         path = self.paths[part.fingerprint]
         self.drawn[path] = replace(part, blocks=())  # to free the memory of its text
-        html_path = path.with_suffix(".html")
-        with storage.translate_storage_errors(), html_path.open("w", encoding="utf-8") as stream:
-            html.write_part(stream, title=part.name, cover=self._cover, blocks=part.blocks)
-        return PartJob(name=part.name, html_path=html_path, part_path=path)
+        html_path, note_path = path.with_suffix(".html"), path.with_suffix(".note.html")
+        self._write(html_path, part, part.blocks)
+        self._write(note_path, part, (*part.blocks[:-1], part.note))
+        return PartJob(name=part.name, html_path=html_path, note_path=note_path, part_path=path)
+
+    def _write(self, path: Path, part: PrintedPart, printed: Iterable[Block | NoteBlock]) -> None:
+        with storage.translate_storage_errors(), path.open("w", encoding="utf-8") as stream:
+            html.write_part(stream, title=part.name, cover=self._cover, blocks=printed)
+
+    def note(self, unprintable: dict[Path, str]) -> None:
+        """Remember the parts that could not be laid out; ``unprintable`` has what is wrong with each by its path."""
+        for path, problem in unprintable.items():
+            self.unprintable[self.drawn[path].note.anchor] = f"{problem} A note is printed in its place."
 
     def image_paths(self, parts: Iterable[PrintedPart]) -> dict[str, str]:
         """Return the local paths of the images of parts, by their addresses."""
@@ -188,6 +231,7 @@ def _part(document: Document, printed: tuple[Block, ...]) -> PrintedPart:
         name=last.project.tag if isinstance(last, ChapterBlock) else f"“{last.title}”",
         document_id=last.report_id if isinstance(last, ChapterBlock) else document.pk,
         blocks=printed,
+        note=blocks.note_for(last),
         fingerprint=recorder.fingerprint(),
         images=tuple(recorder.images.values()),
     )

@@ -5,10 +5,11 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from django.conf import settings
 from django.urls import reverse
@@ -19,16 +20,18 @@ from documents.content import blocks, chapters, editions
 from documents.content.editions import Edition
 from documents.infrastructure import storage
 from documents.models import Document, Task, document_types, layout_bounds
+from documents.models.mistakes import shortened
 from documents.queue import lifecycle, registry
 from documents.queue.registry import ReportProgress, StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
-from documents.rendering import html, pool
+from documents.rendering import html, parallel, pool
 from documents.rendering.protocol import RenderedPdf, RenderJob
 from documents.tasks.pdf import annual_report, pending_images
 from metrics import instruments
 from metrics.durations import Monotonic
 
 KIND = "pdf"
+MAX_MESSAGE_CHARACTERS = 500  # of the task's column
 SECONDS_PER_CHAPTER = 0.15  # measured, of two pages
 
 logger = logging.getLogger(__name__)
@@ -151,7 +154,7 @@ def _output(document: Document, edition: Edition, pdf: PdfResult, *, name: str, 
             "warnings": list(warnings),
             **pdf.metadata,
         },
-        message=" ".join(warnings),
+        message=shortened(" ".join(warnings), MAX_MESSAGE_CHARACTERS),
     )
 
 
@@ -163,9 +166,36 @@ def _make(document: Document, edition: Edition, folder: Path, attempt: TaskConte
             return _make_from_parts(document, edition, folder, deadline=deadline, report=attempt.report)
         except exceptions.AssemblyUnsupported as error:
             logger.warning("the report is rendered as a whole: %s", error)
-    draft = write_html(document, folder / "document.html", edition=edition, report=attempt.report)
-    rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=attempt.report)
-    return PdfResult(rendered=rendered, fingerprint=draft.fingerprint, warnings=draft.warnings)
+    try:
+        return _make_whole(document, edition, folder, deadline=deadline, report=attempt.report)
+    except parallel.UNPRINTABLE:
+        if document.kind_info.has_project:
+            raise
+        unprintable = annual_report.find_unprintable(
+            document, edition, folder, deadline=deadline, report=attempt.report
+        )
+        if not unprintable:
+            raise
+    return _make_whole(
+        document, edition, folder, deadline=deadline, report=attempt.report, unprintable=unprintable
+    )
+
+
+def _make_whole(
+    document: Document,
+    edition: Edition,
+    folder: Path,
+    *,
+    deadline: Monotonic,
+    report: ReportProgress,
+    unprintable: Mapping[str, str] = MappingProxyType({}),
+) -> PdfResult:
+    """Make ``document.pdf`` in ``folder`` as a whole, with notes in place of ``unprintable`` blocks, by anchor."""
+    path = folder / "document.html"
+    draft = write_html(document, path, edition=edition, report=report, noted=unprintable.keys())
+    rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=report)
+    warnings = (*unprintable.values(), *draft.warnings)
+    return PdfResult(rendered=rendered, fingerprint=draft.fingerprint, warnings=warnings)
 
 
 def _make_from_parts(
@@ -178,7 +208,7 @@ def _make_from_parts(
     return PdfResult(
         rendered=assembled.rendered,
         fingerprint=recorder.fingerprint(),
-        warnings=pending_images.warnings_for(recorder.images),
+        warnings=(*assembled.unprintable, *pending_images.warnings_for(recorder.images)),
         metadata={"parts": assembled.parts, "parts_drawn": assembled.drawn},
     )
 
@@ -189,16 +219,18 @@ def write_html(
     *,
     edition: Edition = editions.DEFAULT,
     report: ReportProgress = lambda *_: None,
+    noted: Collection[str] = (),
 ) -> HtmlDocument:
     """Write a document's HTML to ``path``, and copies of images in a bucket to the same folder.
 
+    Notes stand in place of the blocks whose anchors are ``noted``.
     Raises StorageFull, StorageUnavailable.
     """
     generated_at = timezone.localtime().replace(microsecond=0)
     source = path.with_name("document.json") if edition.is_archive else None
     recorder = _recorder(document, edition)
     with storage.translate_storage_errors(), _copy_content(recorder, source, generated_at):
-        _write_blocks(document, edition, path, recorder, generated_at)
+        _write_blocks(document, edition, path, recorder, generated_at, noted)
     return HtmlDocument(
         path=path,
         images=_image_paths(recorder, path.parent, report),
@@ -216,13 +248,15 @@ def _write_blocks(
     path: Path,
     recorder: blocks.ContentFingerprint,
     generated_at: datetime,
+    noted: Collection[str],
 ) -> None:
+    printed = map(recorder.record, blocks.iter_blocks(document, edition))
     with path.open("w", encoding="utf-8") as stream:
         html.write_document(
             stream,
             cover=recorder.record(blocks.get_cover(document, edition)),
             contents=blocks.table_of_contents(document, edition),
-            blocks=map(recorder.record, blocks.iter_blocks(document, edition)),
+            blocks=blocks.with_notes(printed, noted),
             generated_at=generated_at,
         )
 
