@@ -16,6 +16,7 @@ from documents import exceptions
 from documents.rendering import pool
 from documents.rendering.pool import Report
 from documents.rendering.protocol import PartsJob
+from documents.rendering.slot_queue import Priority
 from metrics.durations import Monotonic
 
 MAX_ATTEMPTS = 2  # for parts whose child was killed from outside
@@ -38,8 +39,8 @@ class RenderStopped(Exception):
 class ParallelRenderer:
     """Threads that each watch a rendering process; leaving the ``with`` block stops them all."""
 
-    def __init__(self, *, deadline: Monotonic) -> None:
-        self._deadline = deadline
+    def __init__(self, *, deadline: Monotonic, priority: Priority) -> None:
+        self._deadline, self._priority = deadline, priority
         self._threads = ThreadPoolExecutor(settings.SPMS_RENDER_SLOTS, thread_name_prefix="part-renderer")
         self._stop = threading.Event()
         self._submitted: list[Future[dict[Path, str]]] = []
@@ -100,7 +101,9 @@ class ParallelRenderer:
             images=images,
             cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
         )
-        rendered = pool.get_pool().render_parts(parts_job, deadline=self._deadline, report=report)
+        rendered = pool.get_pool().render_parts(
+            parts_job, deadline=self._deadline, report=report, priority=self._priority
+        )
         self._pages[number] = sum(part.pages for part in rendered)
         return {job.part_path: part.digest for job, part in zip(jobs, rendered, strict=True) if part.is_whole}
 

@@ -25,7 +25,7 @@ from django.conf import settings
 
 from documents import exceptions
 from documents.infrastructure import processes, storage
-from documents.rendering import semaphore
+from documents.rendering import slot_queue
 from documents.rendering.protocol import (
     AssemblyJob,
     Job,
@@ -35,6 +35,7 @@ from documents.rendering.protocol import (
     RenderJob,
     encode,
 )
+from documents.rendering.slot_queue import Priority
 from metrics.durations import Monotonic
 
 POLL_INTERVAL_SECONDS = 0.05
@@ -181,22 +182,42 @@ class Pool:
         for _ in range(count or self._slot_count):
             self._add_idle(self._start())
 
-    def render(self, job: RenderJob | AssemblyJob, *, deadline: Monotonic, report: Report) -> RenderedPdf:
+    def render(
+        self,
+        job: RenderJob | AssemblyJob,
+        *,
+        deadline: Monotonic,
+        report: Report,
+        priority: Priority = Priority.QUEUE,
+    ) -> RenderedPdf:
         """Make one PDF in a child as soon as a slot is free.
 
         Raises RenderBusy if no slot is free before ``deadline``, and the errors of ``Child.work``.
         """
-        done = self._work(job, deadline=deadline, report=report)
-        return RenderedPdf(**{**done, "warnings": tuple(done["warnings"])})
+        done, waited_seconds = self._work(job, deadline=deadline, report=report, priority=priority)
+        values = {**done, "warnings": tuple(done["warnings"]), "waited_seconds": waited_seconds}
+        return RenderedPdf(**values)
 
-    def render_parts(self, job: PartsJob, *, deadline: Monotonic, report: Report) -> list[RenderedPart]:
+    def render_parts(
+        self, job: PartsJob, *, deadline: Monotonic, report: Report, priority: Priority = Priority.QUEUE
+    ) -> list[RenderedPart]:
         """Draw parts of a report in a child as soon as a slot is free; raises the errors of ``render``."""
-        return [RenderedPart(**part) for part in self._work(job, deadline=deadline, report=report)]
+        done, _ = self._work(job, deadline=deadline, report=report, priority=priority)
+        return [RenderedPart(**part) for part in done]
 
-    def _work(self, job: Job, *, deadline: Monotonic, report: Report) -> Any:
-        with semaphore.acquire_slot(
-            self._run_folder, self._slot_count, deadline=deadline, tick=lambda: report("wait", 0)
+    def _work(
+        self, job: Job, *, deadline: Monotonic, report: Report, priority: Priority
+    ) -> tuple[Any, float]:
+        """Return the result of a job, and the seconds that it waited for a slot."""
+        asked_at = time.monotonic()
+        with slot_queue.acquire_slot(
+            self._run_folder / "slots",
+            self._slot_count,
+            priority=priority,
+            deadline=deadline,
+            tick=lambda: report("wait", 0),
         ):
+            waited_seconds = time.monotonic() - asked_at
             child = self._acquire()
             try:
                 done = child.work(job, deadline=deadline, report=report)
@@ -206,7 +227,7 @@ class Pool:
                 raise
             # Before the slot is released: its next holder then finds this child instead of starting another.
             self._release(child)
-        return done
+        return done, waited_seconds
 
     def close(self) -> None:
         """End all idle children."""

@@ -24,6 +24,7 @@ from documents.queue.registry import ReportProgress, StoredFile, TaskContext, Ta
 from documents.queue.requests import TaskRequest
 from documents.rendering import html, pool
 from documents.rendering.protocol import RenderedPdf, RenderJob
+from documents.rendering.slot_queue import Priority
 from documents.tasks.pdf import annual_report, pending_images
 from metrics import instruments
 from metrics.durations import Monotonic
@@ -112,17 +113,18 @@ def render(attempt: TaskContext) -> TaskOutput:
     Raises the RenderErrors, DocumentDeleted, StorageFull, StorageUnavailable; Reschedule while images are not
     ready; LeaseLost.
     """
-    started = time.monotonic()
     document, edition = _document(attempt.task), editions.from_arguments(attempt.task.arguments)
     _require_layout_bounds(document)
     pending_images.require_ready(attempt, document, edition)
+    started = time.monotonic()
     with storage.workspace() as folder:
         attempt.report("html", 0)
         pdf = _make(document, edition, folder, attempt)
         attempt.report("store", pdf.rendered.pages)
         _require_document(attempt.task)
         name = storage.save(folder / "document.pdf", suffix=".pdf")
-    seconds = time.monotonic() - started
+    # What it takes alone: the models of the evaluator add the waits themselves.
+    seconds = time.monotonic() - started - pdf.rendered.waited_seconds
     _observe(document, attempt.task, pdf.rendered, seconds)
     return _output(document, edition, pdf, name=name, seconds=seconds)
 
@@ -158,22 +160,39 @@ def _output(document: Document, edition: Edition, pdf: PdfResult, *, name: str, 
 def _make(document: Document, edition: Edition, folder: Path, attempt: TaskContext) -> PdfResult:
     """Make ``document.pdf`` in ``folder``: a long report from parts, if WeasyPrint allows it, or else as a whole."""
     deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
+    priority = Priority.REQUEST if attempt.task.mode == Task.Mode.INLINE else Priority.QUEUE
     if annual_report.has_parts(document, edition):
         try:
-            return _make_from_parts(document, edition, folder, deadline=deadline, report=attempt.report)
+            return _make_from_parts(
+                document, edition, folder, deadline=deadline, report=attempt.report, priority=priority
+            )
         except exceptions.AssemblyUnsupported as error:
             logger.warning("the report is rendered as a whole: %s", error)
     draft = write_html(document, folder / "document.html", edition=edition, report=attempt.report)
-    rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=attempt.report)
+    rendered = _render(
+        draft, folder / "document.pdf", deadline=deadline, report=attempt.report, priority=priority
+    )
     return PdfResult(rendered=rendered, fingerprint=draft.fingerprint, warnings=draft.warnings)
 
 
 def _make_from_parts(
-    document: Document, edition: Edition, folder: Path, *, deadline: Monotonic, report: ReportProgress
+    document: Document,
+    edition: Edition,
+    folder: Path,
+    *,
+    deadline: Monotonic,
+    report: ReportProgress,
+    priority: Priority,
 ) -> PdfResult:
     recorder = _recorder(document, edition)
     assembled = annual_report.assemble(
-        document, edition, folder, recorder=recorder, deadline=deadline, report=report
+        document,
+        edition,
+        folder,
+        recorder=recorder,
+        deadline=deadline,
+        report=report,
+        priority=priority,
     )
     return PdfResult(
         rendered=assembled.rendered,
@@ -288,7 +307,7 @@ def _require_document(task: Task) -> None:
 
 
 def _render(
-    draft: HtmlDocument, pdf_path: Path, *, deadline: Monotonic, report: ReportProgress
+    draft: HtmlDocument, pdf_path: Path, *, deadline: Monotonic, report: ReportProgress, priority: Priority
 ) -> RenderedPdf:
     job = RenderJob(
         html_path=str(draft.path),
@@ -299,7 +318,7 @@ def _render(
         generated_at=draft.generated_at.isoformat(),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
-    return pool.get_pool().render(job, deadline=deadline, report=report)
+    return pool.get_pool().render(job, deadline=deadline, report=report, priority=priority)
 
 
 def result_url(task: Task) -> str | None:
