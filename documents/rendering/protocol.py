@@ -68,7 +68,7 @@ class RenderedPdf:
     size_bytes: int
     digest: str
     warnings: tuple[str, ...] = ()
-    waited_seconds: float = 0.0
+    waited_seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
