@@ -30,9 +30,7 @@ def running(worker, lease_seconds):
 
 
 def ended(worker, *, seconds_ago):
-    return make_task(
-        worker, status="succeeded", finished_at=timezone.now() - timedelta(seconds=seconds_ago)
-    )
+    return make_task(worker, status="succeeded", finished_at=timezone.now() - timedelta(seconds=seconds_ago))
 
 
 def test_without_heartbeat_and_work_it_is_not_live(late):
