@@ -84,8 +84,9 @@ def _run(here: Place, mode: str, pdfs_at: list[float], seconds: float, waiting: 
     """Start the processes of ``make run``, send the load, and return what its clients saw."""
     environment = here.environment | {"SPMS_MODE": mode}
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(running(here.folder, **environment))
+        # First, as a server that only queues is not ready without workers.
         stack.enter_context(workers(here.folder, environment))
+        server = stack.enter_context(running(here.folder, **environment))
         stack.enter_context(evaluator(here.folder, environment))
         events_url = stack.enter_context(_streams(here, environment)) if waiting == "events" else ""
         load = OpenLoad(
