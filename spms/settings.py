@@ -82,7 +82,7 @@ SPMS_MODE = environment.choice("SPMS_MODE", "auto", ("auto", "inline", "queue"))
 # Requests that one web process serves at once: at most half of them render inline, a quarter waits for the queue.
 SPMS_WEB_THREADS = environment.positive("SPMS_WEB_THREADS", 32)
 # Requests that may render a PDF at once while the limits decide; further ones are queued.
-SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", min(4, max(1, SPMS_WEB_THREADS // 2)))
+SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_THREADS // 2))
 # Rendering processes that work at once on this machine; more than cores would slow each other down.
 SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
 # How long a request waits for its PDF, and how long any render may take at all.

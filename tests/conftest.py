@@ -68,6 +68,7 @@ def _count_from_zero():
 @pytest.fixture(autouse=True)
 def _forget_what_was_known():
     statistics.mean_service_seconds.cache_clear()
+    statistics.mean_render_seconds.cache_clear()
     thread_shares.clear_caches()
     failure_groups.clear_cache()
     flag.forget()

@@ -14,8 +14,13 @@ from documents.models.tasks import Task
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     """Clusters of workers."""
 
+    def beating(self) -> Self:
+        """Return the clusters with a fresh heartbeat; a time in the future means a clock was set back."""
+        now = timezone.now()
+        return self.filter(seen_at__range=(now - Cluster.FRESH, now + Cluster.FRESH))
+
     def live(self) -> Self:
-        """Return the clusters with a fresh heartbeat or fresh work; a time in the future means a clock was set back.
+        """Return the clusters with a fresh heartbeat or fresh work.
 
         On a machine with too much to do, a heartbeat may be late although the workers work.
         """
@@ -26,7 +31,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
         )
         has_ended = Q(finished_at__range=(now - Cluster.FRESH, now))
         works = Exists(Task.objects.filter(is_own, holds_lease | has_ended))
-        return self.filter(Q(seen_at__range=(now - Cluster.FRESH, now + Cluster.FRESH)) | works)
+        return self.beating() | self.filter(works)
 
     def accepting(self) -> Self:
         """Return the live clusters, or none while the queue is paused."""

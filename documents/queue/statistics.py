@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import cachetools
-from django.db.models import Avg, Count, F, Min, QuerySet, Sum
+from django.conf import settings
+from django.db.models import Avg, Count, F, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
+from documents.infrastructure import storage
 from documents.models import Cluster, Task
-from documents.queue import turns
+from documents.queue import registry, turns
 
 RECENT_TASKS = 20
 DEFAULT_SERVICE_SECONDS = 2.0
@@ -74,6 +76,28 @@ def estimated_wait_seconds() -> float:
     return Task.objects.waiting().count() * mean_service_seconds()
 
 
+def inline_wait_seconds(ahead: int) -> float:
+    """Return how many seconds a render waits for a slot of this machine behind ``ahead`` others; 0 if one is free."""
+    slots = int(settings.SPMS_RENDER_SLOTS)
+    return (ahead + 1 - slots) / slots * mean_render_seconds() if ahead >= slots else 0.0
+
+
+def has_backlog() -> bool:
+    """Return True if a task, other than one of low priority, is due and waits for a worker."""
+    return Task.objects.due().exclude(kind__in=registry.low_priority_kinds()).exists()
+
+
+def has_free_worker_elsewhere() -> bool:
+    """Return True if a worker of another machine has nothing to do."""
+    is_here = Q(name__startswith=f"{storage.host()}:")
+    elsewhere = Cluster.objects.accepting().exclude(is_here).values_list("name", "workers")
+    return any(workers > _running_count(name) for name, workers in elsewhere)
+
+
+def _running_count(cluster: str) -> int:
+    return running_in_queue().filter(worker__startswith=f"{cluster}/").count()
+
+
 def running_in_queue() -> QuerySet[Task]:
     """Return the tasks that workers are running."""
     return Task.objects.running().filter(mode=Task.Mode.QUEUE)
@@ -86,6 +110,15 @@ def mean_service_seconds() -> float:
     latest = succeeded.annotate(duration=F("finished_at") - F("started_at"))[:RECENT_TASKS]
     mean = latest.aggregate(mean=Avg("duration"))["mean"]
     return (mean.total_seconds() if mean else DEFAULT_SERVICE_SECONDS) / max(1, live_workers())
+
+
+@cachetools.cached(cachetools.TTLCache(maxsize=1, ttl=SERVICE_TIME_CACHE_SECONDS), lock=threading.Lock())
+def mean_render_seconds() -> float:
+    """Return how many seconds the latest PDFs took in their slots."""
+    succeeded = Task.objects.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")
+    results = succeeded.values_list("result", flat=True)[:RECENT_TASKS]
+    seconds = [float(result["seconds"]) for result in results if result and "seconds" in result]
+    return sum(seconds) / len(seconds) if seconds else DEFAULT_SERVICE_SECONDS
 
 
 def live_workers() -> int:

@@ -13,10 +13,10 @@ from typing import Self
 from django.conf import settings
 
 from documents import exceptions
+from documents.infrastructure.slot_queue import Priority
 from documents.rendering import pool
 from documents.rendering.pool import Report
 from documents.rendering.protocol import PartsJob
-from documents.rendering.slot_queue import Priority
 from metrics.durations import Monotonic
 
 MAX_ATTEMPTS = 2  # for parts whose child was killed from outside

@@ -24,8 +24,8 @@ import psutil
 from django.conf import settings
 
 from documents import exceptions
-from documents.infrastructure import processes, storage
-from documents.rendering import slot_queue
+from documents.infrastructure import processes, slot_queue, storage
+from documents.infrastructure.slot_queue import Priority
 from documents.rendering.protocol import (
     AssemblyJob,
     Job,
@@ -35,7 +35,6 @@ from documents.rendering.protocol import (
     RenderJob,
     encode,
 )
-from documents.rendering.slot_queue import Priority
 from metrics.durations import Monotonic
 
 POLL_INTERVAL_SECONDS = 0.05
@@ -211,7 +210,7 @@ class Pool:
         """Return the result of a job, and the seconds that it waited for a slot."""
         asked_at = time.monotonic()
         with slot_queue.acquire_slot(
-            self._run_folder / "slots",
+            self._run_folder / slot_queue.RENDER_SLOTS,
             self._slot_count,
             priority=priority,
             deadline=deadline,
@@ -291,8 +290,7 @@ def close_pool() -> None:
 
 
 def _new_pool() -> Pool:
-    # Children belong to one machine; a data folder may be shared by several.
-    run_folder = Path(settings.SPMS_DATA_DIR) / "run" / storage.host()
+    run_folder = storage.run_folder()
     with storage.translate_storage_errors():
         run_folder.mkdir(parents=True, exist_ok=True)
         storage.remove_stale_folders(run_folder, "child-")

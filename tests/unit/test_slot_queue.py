@@ -11,8 +11,8 @@ import time
 import pytest
 
 from documents import exceptions
-from documents.rendering import slot_queue
-from documents.rendering.slot_queue import Priority
+from documents.infrastructure import slot_queue
+from documents.infrastructure.slot_queue import Priority
 from tests.waiting import wait_for
 
 HOLDER = """
@@ -20,7 +20,7 @@ import sys, time
 from pathlib import Path
 import django
 django.setup()
-from documents.rendering import slot_queue
+from documents.infrastructure import slot_queue
 folder, count, priority = Path(sys.argv[1]), int(sys.argv[2]), slot_queue.Priority[sys.argv[3]]
 with slot_queue.acquire_slot(
     folder, count, priority=priority, deadline=time.monotonic() + 600, tick=lambda: None

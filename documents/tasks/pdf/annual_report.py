@@ -18,12 +18,12 @@ from documents.content import blocks, chapters
 from documents.content.blocks import AreaBlock, Block, ChapterBlock, ContentFingerprint, Cover, Image
 from documents.content.editions import Edition
 from documents.infrastructure import storage
+from documents.infrastructure.slot_queue import Priority
 from documents.models import Document, document_types
 from documents.queue.registry import ReportProgress
 from documents.rendering import html, pool
 from documents.rendering.parallel import ParallelRenderer, PartJob
 from documents.rendering.protocol import AssemblyJob, RenderedPdf
-from documents.rendering.slot_queue import Priority
 from documents.tasks.pdf import part_cache, pending_images
 from metrics.durations import Monotonic
 

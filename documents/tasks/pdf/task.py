@@ -18,13 +18,13 @@ from documents import exceptions
 from documents.content import blocks, chapters, editions
 from documents.content.editions import Edition
 from documents.infrastructure import storage
+from documents.infrastructure.slot_queue import Priority
 from documents.models import Document, Task, document_types, layout_bounds
 from documents.queue import lifecycle, registry
 from documents.queue.registry import ReportProgress, StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
 from documents.rendering import html, pool
 from documents.rendering.protocol import RenderedPdf, RenderJob
-from documents.rendering.slot_queue import Priority
 from documents.tasks.pdf import annual_report, pending_images
 from metrics import instruments
 from metrics.durations import Monotonic

@@ -21,6 +21,7 @@ from metrics.durations import Monotonic
 
 TICK_INTERVAL_SECONDS = 0.2
 WAITING, HOLDING = "waiting-", "holding-"
+RENDER_SLOTS = "slots"  # the folder of the tickets, below that of this machine's processes
 
 _ticket_numbers = itertools.count()
 
@@ -49,6 +50,14 @@ def acquire_slot(
             tick()
             _wait(pipe, TICK_INTERVAL_SECONDS)
         yield
+
+
+def count_tickets(folder: Path) -> int:
+    """Return how many hold a slot or wait for one, those of processes that just died included."""
+    try:
+        return sum(path.name.startswith((WAITING, HOLDING)) for path in folder.iterdir())
+    except FileNotFoundError:
+        return 0
 
 
 @contextlib.contextmanager
