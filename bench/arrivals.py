@@ -42,6 +42,8 @@ class Seen:
 
     ``pdf_seconds`` until each PDF was in hand, ``read_seconds`` of each document read, both of those that succeeded;
     ``refused`` counts answers 429 and 503 to a POST, ``faults`` describes everything else that was not expected.
+    ``renders`` has for each PDF in hand: when it was due since the start, what its render took, and until it was in
+    hand; all in seconds.
     """
 
     pdf_seconds: list[float] = field(default_factory=list)
@@ -49,6 +51,7 @@ class Seen:
     inline: int = 0
     refused: int = 0
     faults: list[str] = field(default_factory=list)
+    renders: list[tuple[float, float, float]] = field(default_factory=list)
 
 
 class Clients:
@@ -101,10 +104,12 @@ class Clients:
         if task["status"] != "succeeded":
             raise ValueError(f"task {task['task_id']} is {task['status']}: {task['message']}")
         self._expect(client.get(self._load.url + task["result"]["url"], timeout=GIVE_UP_SECONDS), 200)
-        self.seen.pdf_seconds.append(time.monotonic() - due_at)
+        in_hand_seconds = time.monotonic() - due_at
+        self.seen.pdf_seconds.append(in_hand_seconds)
+        self.seen.renders.append((due_at - self._begun_at, task["result"]["seconds"], in_hand_seconds))
 
     def _wait(self, client: requests.Session, answer: requests.Response, due_at: float) -> Any:
-        """Ask with ``?wait=``, and again when the answer says."""
+        """Ask with ``?wait=`` at once, and again when the answer says."""
         return self._ask_again(client, answer, due_at, {"wait": str(LONG_POLL_SECONDS)}, 0.0)
 
     def _poll(self, client: requests.Session, answer: requests.Response, due_at: float) -> Any:
@@ -120,12 +125,14 @@ class Clients:
         interval_seconds: float,
     ) -> Any:
         address = f"{self._load.url}/api/v1/tasks/{answer.json()['task_id']}/"
+        wait_seconds = interval_seconds
         while (task := answer.json())["status"] in IN_FLIGHT:
             if time.monotonic() - due_at > GIVE_UP_SECONDS:
                 raise ValueError(f"task {task['task_id']} is {task['status']} after {GIVE_UP_SECONDS:.0f} s")
-            time.sleep(interval_seconds or float(answer.headers.get("Retry-After", 0)))
+            time.sleep(wait_seconds)
             answer = client.get(address, params=query, timeout=GIVE_UP_SECONDS)
             self._expect(answer, 200)
+            wait_seconds = interval_seconds or float(answer.headers.get("Retry-After", 0))
         return task
 
     def _events(self, client: requests.Session, answer: requests.Response, due_at: float) -> Any:

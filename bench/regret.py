@@ -15,8 +15,10 @@ from dataclasses import asdict, dataclass
 from random import Random
 from statistics import quantiles
 
+from bench import predictions
 from bench.arrivals import OpenLoad, Seen
 from bench.clients import Bench, render
+from bench.predictions import Render
 from bench.queue import Place, place
 from bench.report import Row, milliseconds
 from bench.server import ROOT, evaluator, free_port, running, started, wait_until_ready, workers
@@ -43,6 +45,7 @@ class Figures:
     inline: int
     refused: int
     faults: tuple[str, ...]
+    renders: list[Render]
 
 
 def regret(bench: Bench) -> Iterator[Row]:
@@ -56,6 +59,7 @@ def regret(bench: Bench) -> Iterator[Row]:
         for name, pdfs_at in loads.items():
             figures = {mode: _run(here, mode, pdfs_at, seconds, "wait") for mode in MODES}
             yield from _rows(name, figures)
+            yield from predictions.rows(name, {mode: figures[mode].renders for mode in ("inline", "auto")})
         for waiting in ("poll", "events"):
             yield _way_row(waiting, _run(here, "auto", loads["0.8"], seconds, waiting))
 
@@ -125,6 +129,7 @@ def _figures(seen: Seen) -> Figures:
         inline=seen.inline,
         refused=seen.refused,
         faults=tuple(seen.faults),
+        renders=seen.renders,
     )
 
 
