@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from metrics.decisions import metric_names
 from tests.acceptance.system import System
@@ -76,7 +77,7 @@ class Slots:
 def test_both_serve_with_one_render_slot_between_them_and_counts_add_up(system):
     documents = system.documents(kind="concept_plan")
     both, before = {pid_of(name) for name in printed(system, ROWS)}, finished(system)
-    answers = []
+    answers: list[requests.Response] = []
 
     def have_both_made_some():
         answers.extend(clients.map(lambda n: system.make(documents[n % len(documents)]), range(PDFS)))
