@@ -12,6 +12,7 @@ from prometheus_client import Counter, Histogram, values
 from metrics.collection import process_slots
 from metrics.decisions import metric_names
 from metrics.decisions.criteria import DURATION_BUCKETS
+from metrics.decisions.hosts import ClusterReport as ClusterReport
 from metrics.decisions.inline_model import Arrival as Arrival
 from metrics.decisions.switch import Queue as Queue
 from metrics.durations import Epoch
@@ -71,7 +72,8 @@ class MetricsProvider:
 
     ``kinds``: the kinds of documents, so that each has a counter from the start, at 0. ``arrivals(since)``: the PDFs
     requested since then, in order. ``any_queued(since)``: whether one of them went to the queue. ``gauges``: current
-    values by the names of their metrics.
+    values by the names of their metrics. ``clusters``: what the live clusters of workers report.
+    ``pdfs_by_host(since)``: how many PDFs requested since then each host made or makes.
     """
 
     kinds: Sequence[str]
@@ -79,6 +81,8 @@ class MetricsProvider:
     any_queued: Callable[[Epoch], bool]
     queue: Callable[[], Queue]
     gauges: Callable[[], Mapping[str, float]]
+    clusters: Callable[[], Sequence[ClusterReport]]
+    pdfs_by_host: Callable[[Epoch], Mapping[str, int]]
 
 
 _providers: list[MetricsProvider] = []

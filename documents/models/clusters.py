@@ -41,6 +41,8 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
 class Cluster(models.Model):
     """A running cluster: its heartbeat, the number of its workers, and the memory of each.
 
+    ``render_slots`` are those of its machine; None in the rows of older versions.
+
     ``processes`` lists ``{"name": of the worker, "memory_bytes": including its rendering process}``.
     """
 
@@ -48,6 +50,7 @@ class Cluster(models.Model):
 
     name = models.CharField("host and process id", max_length=120, primary_key=True)
     workers = models.PositiveSmallIntegerField()
+    render_slots = models.PositiveIntegerField(null=True)
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now)
     processes: models.JSONField[Any, Any] = models.JSONField(default=list)
@@ -59,6 +62,11 @@ class Cluster(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def host(self) -> str:
+        """The machine that it runs on."""
+        return self.name.partition(":")[0]
 
 
 class Pause(models.Model):

@@ -1,7 +1,7 @@
 """The shares of a web process's threads that requests may block: for inline renders, and to wait for the queue.
 
 They add up to three quarters of the threads at most, so that a quarter always serves what is answered at once:
-reads, health checks, and the statuses of tasks.
+reads, health checks, and the statuses of tasks. The settings hold for the host: each of its web processes has a part.
 """
 
 import contextlib
@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator
 
 from django.conf import settings
+
+from documents.infrastructure import processes
 
 
 class Share(threading.BoundedSemaphore):
@@ -28,19 +30,19 @@ class Share(threading.BoundedSemaphore):
 @functools.cache
 def inline_slots() -> Share:
     """Return the slots of this process for tasks that run inline while the limits decide."""
-    return Share(settings.SPMS_INLINE_SLOTS)
+    return Share(_part(settings.SPMS_INLINE_SLOTS))
 
 
 @functools.cache
 def inline_share() -> Share:
     """Return the threads of this process that may run a task inline, whatever the mode; at least one."""
-    return Share(max(1, settings.SPMS_WEB_THREADS // 2))
+    return Share(max(1, _part(settings.SPMS_WEB_THREADS) // 2))
 
 
 @functools.cache
 def waiting_share() -> Share:
     """Return the threads of this process that may wait for a task of the queue; none of fewer than four."""
-    return Share(settings.SPMS_WEB_THREADS // 4)
+    return Share(_part(settings.SPMS_WEB_THREADS) // 4)
 
 
 @contextlib.contextmanager
@@ -58,3 +60,7 @@ def clear_caches() -> None:
     """Forget the shares; the next request makes them from the settings."""
     for share in (inline_slots, inline_share, waiting_share):
         share.cache_clear()
+
+
+def _part(total: int) -> int:
+    return processes.part_of_each(total, settings.SPMS_WEB_PROCESSES)
