@@ -1,7 +1,17 @@
 """The responses of endpoints that create tasks, whatever their kind: a task is begun or joined, then shown."""
 
+import hashlib
+import json
+import math
+import threading
 import time
+import uuid
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
 
+import cachetools
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -10,12 +20,21 @@ from documents.api import prefer_header
 from documents.api.serializers import TaskSerializer
 from documents.infrastructure import storage
 from documents.models import Task
-from documents.queue import lifecycle, routing
+from documents.queue import end_watcher, lifecycle, routing, statistics
 from documents.queue.requests import TaskRequest
 from metrics import instruments
 
-JOINED_RETRY_AFTER_SECONDS = 2
 MAX_RETRY_AFTER_SECONDS = 30
+STATE_CACHE_SECONDS = 0.25
+MAX_CACHED_STATES = 2_000
+# What the JSON of a task is made of, besides its position.
+STATE_FIELDS = (
+    *("kind", "document_id", "status", "mode", "routed_by", "attempts", "phase", "pages_done", "message"),
+    *("result", "error", "fingerprint", "file", "started_at", "finished_at"),
+)
+
+# The state of a task: the values of STATE_FIELDS, and its position in the queue.
+type State = tuple[object, ...]
 
 
 def respond_with_task(http_request: Request, task_request: TaskRequest) -> Response:
@@ -25,7 +44,8 @@ def respond_with_task(http_request: Request, task_request: TaskRequest) -> Respo
     raises.
     """
     preferences, begun_at = prefer_header.parse_prefer(http_request), time.monotonic()
-    task, is_new = routing.submit(task_request, user=http_request.user, preferences=preferences)
+    with ending_with_client(http_request):
+        task, is_new = routing.submit(task_request, user=http_request.user, preferences=preferences)
     if preferences.wait_seconds and task.mode == Task.Mode.QUEUE:
         instruments.exclude_client_wait(http_request._request, time.monotonic() - begun_at)
     if task.status == Task.Status.FAILED:
@@ -58,6 +78,46 @@ def status_response(task: Task, status: int = 200, headers: dict[str, str] | Non
     """Return a task with ``status``, and a ``Retry-After`` in seconds until it has ended."""
     data, headers = TaskSerializer(task).data, headers or {}
     if not task.has_ended:
-        seconds = data["queue"]["estimated_seconds"] if data["queue"] else JOINED_RETRY_AFTER_SECONDS
-        headers |= {"Retry-After": str(min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS))}
+        headers |= {"Retry-After": str(_retry_after_seconds(data))}
     return Response(data, status=status, headers=headers)
+
+
+def _retry_after_seconds(data: Mapping[str, Any]) -> int:
+    """Return when it is worth asking again: when the task is probably done, between 1 and 30 seconds."""
+    seconds = data["queue"]["estimated_seconds"] if data["queue"] else statistics.mean_service_seconds()
+    return min(max(math.ceil(seconds), 1), MAX_RETRY_AFTER_SECONDS)
+
+
+def tagged_response(request: Request, task: Task) -> Response:
+    """Return a task with the ETag of its state; ``spms.repeated_statuses`` answers those who have it.
+
+    The tag is weak, as the estimate of an unchanged task, which ticks down, is no news.
+    """
+    response = status_response(task)
+    position = response.data["queue"]["position"] if response.data["queue"] else None
+    stable = json.dumps(response.data | {"queue": position}, default=str)
+    response.headers["ETag"] = f'W/"{hashlib.sha256(stable.encode()).hexdigest()[:32]}"'
+    response.headers["Vary"] = "Authorization, Cookie"
+    if not task.has_ended:
+        request._request.spms_task_state = (  # type: ignore[attr-defined]
+            *(getattr(task, name) for name in STATE_FIELDS),
+            position,
+        )
+    return response
+
+
+@cachetools.cached(
+    cachetools.TTLCache(maxsize=MAX_CACHED_STATES, ttl=STATE_CACHE_SECONDS), lock=threading.Lock()
+)
+def current_state(task_id: uuid.UUID) -> State | None:
+    """Return the state of a task, at most STATE_CACHE_SECONDS old, or None if there is no such task."""
+    values = Task.objects.filter(pk=task_id).values_list(*STATE_FIELDS).first()
+    if values is None:
+        return None
+    is_waiting = values[STATE_FIELDS.index("status")] in Task.WAITING
+    return (*values, statistics.current_line().positions.get(task_id) if is_waiting else None)
+
+
+def ending_with_client(request: Request) -> AbstractContextManager[None]:
+    """End the waits in the block when the client of the request has left."""
+    return end_watcher.waiting_for_client(partial(instruments.has_client_left, request._request))

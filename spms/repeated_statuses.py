@@ -1,0 +1,146 @@
+"""Repeats the status of a task to a client that had it a moment ago, without asking the database who the client is.
+
+Clients poll, some without a pause. The answer that the same credentials were given at most MAX_AGE_SECONDS ago is
+given again while the task has not changed: it tells nothing new, even to a client whose right has just ended. All
+news take the whole way, with authentication and permissions.
+"""
+
+import hashlib
+import itertools
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cachetools
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import ResolverMatch
+from django.utils.cache import get_conditional_response
+from django.utils.decorators import sync_only_middleware
+
+from documents.api import task_responses
+from documents.queue import thread_shares
+from metrics.durations import Monotonic
+from spms import problems
+
+type GetResponse = Callable[[HttpRequest], HttpResponse]
+
+STATUS_PATH = re.compile(r"/api/v1/tasks/([0-9a-f-]{36})/")
+MAX_AGE_SECONDS = 5.0
+MAX_ANSWERS = 2_000
+MAX_ANSWER_BYTES = 16_384
+# Several scripts of one person may each ask for the same task ten times a second.
+MAX_CALLS_PER_SECOND = 40
+MAX_COUNTED = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The status of an unfinished task as some credentials were given it."""
+
+    task_id: uuid.UUID
+    state: task_responses.State
+    body: bytes
+    headers: dict[str, str]
+    route: ResolverMatch
+    given_at: Monotonic
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is recent, and the task is as it was."""
+        is_recent = time.monotonic() - self.given_at < MAX_AGE_SECONDS
+        return is_recent and task_responses.current_state(self.task_id) == self.state
+
+
+@sync_only_middleware
+class RepeatedStatusMiddleware:
+    """Answers status calls: 304 for a state that the client has, 429 for a client that asks without a pause."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+        self._lock = threading.Lock()
+        self._answers: cachetools.TTLCache[bytes, Answer] = cachetools.TTLCache(MAX_ANSWERS, MAX_AGE_SECONDS)
+        self._calls: cachetools.TTLCache[bytes, Iterator[int]] = cachetools.TTLCache(MAX_COUNTED, 1.0)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Repeat an answer, or pass the request on and remember what was answered."""
+        path = STATUS_PATH.fullmatch(request.path_info) if request.method == "GET" else None
+        if path is None:
+            return self._get_response(request)
+        caller = _caller(request)
+        if self._count(caller) > MAX_CALLS_PER_SECOND:
+            return _too_fast()
+        answer = self._recall(caller)
+        if answer is None or not answer.is_current or _may_wait(request):
+            response = self._get_response(request)
+            self._remember(caller, path[1], request, response)
+        else:
+            request.resolver_match = answer.route  # the metrics name the route
+            response = HttpResponse(answer.body, headers=answer.headers)
+        return _if_changed(request, response)
+
+    def _count(self, caller: bytes) -> int:
+        """Return the number of this call among the caller's of this second."""
+        with self._lock:
+            return next(self._calls.setdefault(caller, itertools.count(1)))
+
+    def _recall(self, caller: bytes) -> Answer | None:
+        with self._lock:
+            return self._answers.get(caller)
+
+    def _remember(self, caller: bytes, task_id: str, request: HttpRequest, response: HttpResponse) -> None:
+        state = getattr(request, "spms_task_state", None)
+        if state is None or response.status_code != 200 or len(response.content) > MAX_ANSWER_BYTES:
+            return
+        answer = Answer(
+            task_id=uuid.UUID(task_id),
+            state=state,
+            body=response.content,
+            headers=dict(response.headers),
+            route=request.resolver_match,
+            given_at=time.monotonic(),
+        )
+        with self._lock:
+            self._answers[caller] = answer
+
+
+def _caller(request: HttpRequest) -> bytes:
+    """Return a digest of the task's address and everything in the request that decides who may see it, and how."""
+    headers = ("HTTP_AUTHORIZATION", "HTTP_HOST", "HTTP_ACCEPT")
+    session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    parts = (request.path_info, session, *(request.META.get(name, "") for name in headers))
+    return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+def _may_wait(request: HttpRequest) -> bool:
+    """Return True if the request asks for more than the state at once, and can have it."""
+    if not request.META.get("QUERY_STRING"):
+        return False
+    if re.fullmatch(r"wait=\d{1,2}", request.META["QUERY_STRING"]) is None:
+        return True
+    with thread_shares.try_to_hold(thread_shares.waiting_share()) as is_free:
+        return is_free
+
+
+def _if_changed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return the response, or 304 with its headers if the client has the state already."""
+    if response.status_code != 200 or "ETag" not in response.headers:
+        return response
+    conditional = get_conditional_response(request, etag=response.headers["ETag"], response=response)
+    if conditional is not response and "Retry-After" in response.headers:
+        conditional.headers["Retry-After"] = response.headers["Retry-After"]
+    return conditional
+
+
+def _too_fast() -> HttpResponse:
+    response = problems.response(
+        429,
+        slug="throttled",
+        title="Too Many Requests",
+        detail="Ask for a task again after the seconds that Retry-After says, or with ?wait=20.",
+    )
+    response.headers["Retry-After"] = "1"
+    return response
