@@ -16,13 +16,13 @@ from dataclasses import dataclass
 
 import cachetools
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch
 from django.utils.cache import get_conditional_response
 from django.utils.decorators import sync_only_middleware
 
-from documents.api import task_responses
-from documents.queue import thread_shares
+from documents.queue import states, thread_shares
 from metrics.durations import Monotonic
 from spms import problems
 
@@ -42,17 +42,20 @@ class Answer:
     """The status of an unfinished task as some credentials were given it."""
 
     task_id: uuid.UUID
-    state: task_responses.State
+    state: states.State
     body: bytes
     headers: dict[str, str]
-    route: ResolverMatch
+    route: ResolverMatch | None
     given_at: Monotonic
 
     @property
     def is_current(self) -> bool:
-        """Whether it is recent, and the task is as it was."""
-        is_recent = time.monotonic() - self.given_at < MAX_AGE_SECONDS
-        return is_recent and task_responses.current_state(self.task_id) == self.state
+        """Whether it is recent, and the task is as it was; False while the database cannot say."""
+        try:
+            is_recent = time.monotonic() - self.given_at < MAX_AGE_SECONDS
+            return is_recent and states.reader().current(self.task_id) == self.state
+        except DatabaseError:  # the view knows how to report it
+            return False
 
 
 @sync_only_middleware
@@ -129,10 +132,10 @@ def _if_changed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Return the response, or 304 with its headers if the client has the state already."""
     if response.status_code != 200 or "ETag" not in response.headers:
         return response
-    conditional = get_conditional_response(request, etag=response.headers["ETag"], response=response)
-    if conditional is not response and "Retry-After" in response.headers:
-        conditional.headers["Retry-After"] = response.headers["Retry-After"]
-    return conditional
+    answer = get_conditional_response(request, etag=response.headers["ETag"], response=response) or response
+    if "Retry-After" in response.headers:
+        answer.headers["Retry-After"] = response.headers["Retry-After"]
+    return answer
 
 
 def _too_fast() -> HttpResponse:

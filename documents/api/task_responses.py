@@ -3,15 +3,12 @@
 import hashlib
 import json
 import math
-import threading
 import time
-import uuid
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-import cachetools
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,21 +17,11 @@ from documents.api import prefer_header
 from documents.api.serializers import TaskSerializer
 from documents.infrastructure import storage
 from documents.models import Task
-from documents.queue import end_watcher, lifecycle, routing, statistics
+from documents.queue import end_watcher, lifecycle, routing, states, statistics
 from documents.queue.requests import TaskRequest
 from metrics import instruments
 
 MAX_RETRY_AFTER_SECONDS = 30
-STATE_CACHE_SECONDS = 0.25
-MAX_CACHED_STATES = 2_000
-# What the JSON of a task is made of, besides its position.
-STATE_FIELDS = (
-    *("kind", "document_id", "status", "mode", "routed_by", "attempts", "phase", "pages_done", "message"),
-    *("result", "error", "fingerprint", "file", "started_at", "finished_at"),
-)
-
-# The state of a task: the values of STATE_FIELDS, and its position in the queue.
-type State = tuple[object, ...]
 
 
 def respond_with_task(http_request: Request, task_request: TaskRequest) -> Response:
@@ -99,23 +86,8 @@ def tagged_response(request: Request, task: Task) -> Response:
     response.headers["ETag"] = f'W/"{hashlib.sha256(stable.encode()).hexdigest()[:32]}"'
     response.headers["Vary"] = "Authorization, Cookie"
     if not task.has_ended:
-        request._request.spms_task_state = (  # type: ignore[attr-defined]
-            *(getattr(task, name) for name in STATE_FIELDS),
-            position,
-        )
+        request._request.spms_task_state = states.state_of(task, position)  # type: ignore[attr-defined]
     return response
-
-
-@cachetools.cached(
-    cachetools.TTLCache(maxsize=MAX_CACHED_STATES, ttl=STATE_CACHE_SECONDS), lock=threading.Lock()
-)
-def current_state(task_id: uuid.UUID) -> State | None:
-    """Return the state of a task, at most STATE_CACHE_SECONDS old, or None if there is no such task."""
-    values = Task.objects.filter(pk=task_id).values_list(*STATE_FIELDS).first()
-    if values is None:
-        return None
-    is_waiting = values[STATE_FIELDS.index("status")] in Task.WAITING
-    return (*values, statistics.current_line().positions.get(task_id) if is_waiting else None)
 
 
 def ending_with_client(request: Request) -> AbstractContextManager[None]:
