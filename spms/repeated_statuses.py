@@ -1,8 +1,8 @@
 """Repeats the status of a task to a client that had it a moment ago, without asking the database who the client is.
 
-Clients poll, some without a pause. The answer that the same credentials were given at most MAX_AGE_SECONDS ago is
-given again while the task has not changed: it tells nothing new, even to a client whose right has just ended. All
-news take the whole way, with authentication and permissions.
+Clients poll, some without a pause. While a task has not changed, a client gets the answer again that the same
+credentials were given at most MAX_AGE_SECONDS ago, or a 304 if it has that answer, up to MAX_UNCHANGED_SECONDS. Either
+tells nothing new, even to a client whose right has just ended. All news pass authentication and permissions.
 """
 
 import hashlib
@@ -30,6 +30,7 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 STATUS_PATH = re.compile(r"/api/v1/tasks/([0-9a-f-]{36})/")
 MAX_AGE_SECONDS = 5.0
+MAX_UNCHANGED_SECONDS = 15.0
 MAX_ANSWERS = 2_000
 MAX_ANSWER_BYTES = 16_384
 # Several scripts of one person may each ask for the same task ten times a second.
@@ -48,11 +49,10 @@ class Answer:
     route: ResolverMatch | None
     given_at: Monotonic
 
-    @property
-    def is_current(self) -> bool:
-        """Whether it is recent, and the task is as it was; False while the database cannot say."""
+    def is_current(self, *, max_age_seconds: float) -> bool:
+        """Return True if it is recent, and the task is as it was; False while the database cannot say."""
         try:
-            is_recent = time.monotonic() - self.given_at < MAX_AGE_SECONDS
+            is_recent = time.monotonic() - self.given_at < max_age_seconds
             return is_recent and states.reader().current(self.task_id) == self.state
         except DatabaseError:  # the view knows how to report it
             return False
@@ -65,7 +65,9 @@ class RepeatedStatusMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
         self._lock = threading.Lock()
-        self._answers: cachetools.TTLCache[bytes, Answer] = cachetools.TTLCache(MAX_ANSWERS, MAX_AGE_SECONDS)
+        self._answers: cachetools.TTLCache[bytes, Answer] = cachetools.TTLCache(
+            MAX_ANSWERS, MAX_UNCHANGED_SECONDS
+        )
         self._calls: cachetools.TTLCache[bytes, Iterator[int]] = cachetools.TTLCache(MAX_COUNTED, 1.0)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -73,11 +75,12 @@ class RepeatedStatusMiddleware:
         path = STATUS_PATH.fullmatch(request.path_info) if request.method == "GET" else None
         if path is None:
             return self._get_response(request)
-        caller = _caller(request)
+        if (caller := _caller(request)) is None:
+            return _if_changed(request, self._get_response(request))
         if self._count(caller) > MAX_CALLS_PER_SECOND:
             return _too_fast()
         answer = self._recall(caller)
-        if answer is None or not answer.is_current or _may_wait(request):
+        if answer is None or _may_wait(request) or not _may_repeat(request, answer):
             response = self._get_response(request)
             self._remember(caller, path[1], request, response)
         else:
@@ -110,11 +113,14 @@ class RepeatedStatusMiddleware:
             self._answers[caller] = answer
 
 
-def _caller(request: HttpRequest) -> bytes:
-    """Return a digest of the task's address and everything in the request that decides who may see it, and how."""
-    headers = ("HTTP_AUTHORIZATION", "HTTP_HOST", "HTTP_ACCEPT")
+def _caller(request: HttpRequest) -> bytes | None:
+    """Return a digest of a task's address, the credentials and what shapes the answer; None without credentials."""
+    token = request.META.get("HTTP_AUTHORIZATION", "")
     session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-    parts = (request.path_info, session, *(request.META.get(name, "") for name in headers))
+    if not token and not session:
+        return None
+    shape = (request.META.get(name, "") for name in ("HTTP_HOST", "HTTP_ACCEPT"))
+    parts = (request.path_info, token, session, *shape)
     return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
@@ -126,6 +132,11 @@ def _may_wait(request: HttpRequest) -> bool:
         return True
     with thread_shares.try_to_hold(thread_shares.waiting_share()) as is_free:
         return is_free
+
+
+def _may_repeat(request: HttpRequest, answer: Answer) -> bool:
+    has_answer = request.headers.get("If-None-Match") == answer.headers["ETag"]
+    return answer.is_current(max_age_seconds=MAX_UNCHANGED_SECONDS if has_answer else MAX_AGE_SECONDS)
 
 
 def _if_changed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
