@@ -157,4 +157,5 @@ def _too_fast() -> HttpResponse:
         detail="Ask for a task again after the seconds that Retry-After says, or with ?wait=20.",
     )
     response.headers["Retry-After"] = "1"
+    response._has_been_logged = True  # type: ignore[attr-defined]  # hundreds of log lines a second help nobody
     return response
