@@ -1,5 +1,6 @@
 """Crowds that wait for tasks: they leave the readers alone, and whoever goes away takes no thread along."""
 
+import contextlib
 import http.client
 import socket
 import statistics
@@ -41,12 +42,15 @@ def tasks(system):
     return [f"/api/v1/tasks/{task_id}/" for task_id in printed.split()]
 
 
-class Client:
-    """A client with one connection."""
+class Client(contextlib.AbstractContextManager):
+    """A client with one connection, which is closed at the end of the block."""
 
     def __init__(self, system):
         self._connection = http.client.HTTPConnection("127.0.0.1", system.port, timeout=180)
         self._headers = {"Authorization": system.session.headers["Authorization"]}
+
+    def __exit__(self, *_):
+        self._connection.close()
 
     def get(self, path):
         """Return the status and the seconds after which to ask again; a resting connection is opened again."""
@@ -62,13 +66,15 @@ class Client:
 
 def median_read_seconds(system):
     """Return the median time of reading a document."""
-    document_id, client, seconds = system.documents()[0]["id"], Client(system), []
-    while len(seconds) < READS:
-        begun_at = time.monotonic()
-        status, _ = client.get(f"/api/v1/documents/{document_id}/")
-        if status is not None:
-            assert status == 200
-            seconds.append(time.monotonic() - begun_at)
+    seconds: list[float] = []
+    document_id = system.documents()[0]["id"]
+    with Client(system) as client:
+        while len(seconds) < READS:
+            begun_at = time.monotonic()
+            status, _ = client.get(f"/api/v1/documents/{document_id}/")
+            if status is not None:
+                assert status == 200
+                seconds.append(time.monotonic() - begun_at)
     return statistics.median(seconds)
 
 
@@ -77,16 +83,16 @@ def test_those_who_hold_waits_and_those_who_spin_leave_the_readers_alone(system,
     is_over, statuses = threading.Event(), set()
 
     def hold():
-        client = Client(system)
-        while not is_over.is_set():
-            status, again_seconds = client.get(f"{tasks[0]}?wait={WAIT_SECONDS}")
-            statuses.add(status)
-            is_over.wait(again_seconds)
+        with Client(system) as client:
+            while not is_over.is_set():
+                status, again_seconds = client.get(f"{tasks[0]}?wait={WAIT_SECONDS}")
+                statuses.add(status)
+                is_over.wait(again_seconds)
 
     def spin():
-        client = Client(system)
-        while not is_over.is_set():
-            statuses.add(client.get(tasks[1])[0])
+        with Client(system) as client:
+            while not is_over.is_set():
+                statuses.add(client.get(tasks[1])[0])
 
     with ThreadPoolExecutor(HOLDING + SPINNING) as clients:
         crowd = [clients.submit(hold) for _ in range(HOLDING)] + [
@@ -129,7 +135,8 @@ def test_whoever_leaves_gives_back_the_thread(system, tasks, record_property):
 
     def has_place():
         begun_at = time.monotonic()
-        assert Client(system).get(f"{tasks[1]}?wait=2")[0] in {200, 429, None}
+        with Client(system) as client:
+            assert client.get(f"{tasks[1]}?wait=2")[0] in {200, 429, None}
         return time.monotonic() - begun_at > 1.9
 
     wait_for(has_place)

@@ -114,10 +114,19 @@ def test_a_wait_ends_when_its_client_has_left(watcher):
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite tells whether anything was written")
 def test_without_a_write_no_rows_are_read(watcher, monkeypatch):
-    reads, in_flight, versions = [], end_watcher._in_flight, []
-    data_version = end_watcher._data_version
-    monkeypatch.setattr(end_watcher, "_in_flight", lambda ids: reads.append(1) or in_flight(ids))
-    monkeypatch.setattr(end_watcher, "_data_version", lambda: versions.append(data_version()) or versions[-1])
+    reads, versions = [], []
+    in_flight, data_version = end_watcher._in_flight, end_watcher._data_version
+
+    def read(task_ids):
+        reads.append(task_ids)
+        return in_flight(task_ids)
+
+    def version():
+        versions.append(data_version())
+        return versions[-1]
+
+    monkeypatch.setattr(end_watcher, "_in_flight", read)
+    monkeypatch.setattr(end_watcher, "_data_version", version)
     task = make_task(1)
     thread = wait_in_thread(watcher, task.pk)
     wait_for(lambda: len(versions) >= 5)
