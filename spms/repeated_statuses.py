@@ -130,8 +130,8 @@ def _may_wait(request: HttpRequest) -> bool:
         return False
     if re.fullmatch(r"wait=\d{1,2}", request.META["QUERY_STRING"]) is None:
         return True
-    with thread_shares.try_to_hold(thread_shares.waiting_share()) as is_free:
-        return is_free
+    share = thread_shares.waiting_share()
+    return share.held < share.size
 
 
 def _may_repeat(request: HttpRequest, answer: Answer) -> bool:

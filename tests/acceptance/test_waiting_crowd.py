@@ -42,7 +42,7 @@ def tasks(system):
     return [f"/api/v1/tasks/{task_id}/" for task_id in printed.split()]
 
 
-class Client(contextlib.AbstractContextManager):
+class Client(contextlib.AbstractContextManager["Client"]):
     """A client with one connection, which is closed at the end of the block."""
 
     def __init__(self, system):
