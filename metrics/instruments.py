@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import logging
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -164,6 +165,19 @@ def count_routed(mode: str, rule: str) -> None:
 def exclude_client_wait(request: Any, seconds: float) -> None:
     """Exclude the seconds that a client asked to wait (``?wait=``, ``Prefer: wait``) from the request's time."""
     request.spms_asked_seconds = getattr(request, "spms_asked_seconds", 0.0) + seconds
+
+
+def has_client_left(request: Any) -> bool:
+    """Return True if the client has closed the connection; known only with gunicorn."""
+    connection = request.META.get("gunicorn.socket")
+    if connection is None:
+        return False
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"")
+    except BlockingIOError:
+        return False
+    except (OSError, ValueError):
+        return False
 
 
 @functools.cache

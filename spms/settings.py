@@ -154,6 +154,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "spms.middleware.BodySizeLimitMiddleware",
     "spms.middleware.NoStoreMiddleware",
+    "spms.repeated_statuses.RepeatedStatusMiddleware",  # before those that read the session
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -5,7 +5,7 @@ import time
 import uuid
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from documents.models import Task
 from documents.queue import end_watcher, lifecycle
@@ -92,5 +92,44 @@ def test_the_wait_goes_on_while_the_database_is_away(watcher, monkeypatch):
     thread = wait_in_thread(watcher, task.pk)
     wait_for(lambda: not faults)
     assert thread.is_alive()
+    lifecycle.cancel(task.pk, by="a test")
+    thread.join()
+
+
+def test_a_wait_ends_when_its_client_has_left(watcher):
+    task, has_left = make_task(1), threading.Event()
+
+    def wait():
+        with end_watcher.waiting_for_client(has_left.is_set):
+            watcher.wait(task.pk, deadline=time.monotonic() + LONG_SECONDS)
+
+    leaving, patient = threading.Thread(target=wait), wait_in_thread(watcher, task.pk)
+    leaving.start()
+    has_left.set()
+    leaving.join()
+    assert patient.is_alive()
+    task.delete()
+    patient.join()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite tells whether anything was written")
+def test_without_a_write_no_rows_are_read(watcher, monkeypatch):
+    reads, versions = [], []
+    in_flight, data_version = end_watcher._in_flight, end_watcher._data_version
+
+    def read(task_ids):
+        reads.append(task_ids)
+        return in_flight(task_ids)
+
+    def version():
+        versions.append(data_version())
+        return versions[-1]
+
+    monkeypatch.setattr(end_watcher, "_in_flight", read)
+    monkeypatch.setattr(end_watcher, "_data_version", version)
+    task = make_task(1)
+    thread = wait_in_thread(watcher, task.pk)
+    wait_for(lambda: len(versions) >= 5)
+    assert len(reads) <= len(set(versions))
     lifecycle.cancel(task.pk, by="a test")
     thread.join()
