@@ -68,7 +68,7 @@ def _count_from_zero():
 @pytest.fixture(autouse=True)
 def _forget_what_was_known():
     statistics.mean_service_seconds.cache_clear()
-    statistics.mean_render_seconds.cache_clear()
+    statistics.mean_work_seconds.cache_clear()
     statistics.current_line.cache_clear()
     states.reader.cache_clear()
     thread_shares.clear_caches()

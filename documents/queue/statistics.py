@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import cachetools
 from django.conf import settings
-from django.db.models import Avg, Count, F, Min, Q, QuerySet, Sum
+from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
 from documents.infrastructure import storage
@@ -107,7 +107,7 @@ def estimated_wait_seconds() -> float:
 def inline_wait_seconds(ahead: int) -> float:
     """Return how many seconds a render waits for a slot of this machine behind ``ahead`` others; 0 if one is free."""
     slots = int(settings.SPMS_RENDER_SLOTS)
-    return (ahead + 1 - slots) / slots * mean_render_seconds() if ahead >= slots else 0.0
+    return (ahead + 1 - slots) / slots * mean_work_seconds() if ahead >= slots else 0.0
 
 
 def has_backlog() -> bool:
@@ -134,18 +134,21 @@ def running_in_queue() -> QuerySet[Task]:
 @cachetools.cached(cachetools.TTLCache(maxsize=1, ttl=SERVICE_TIME_CACHE_SECONDS), lock=threading.Lock())
 def mean_service_seconds() -> float:
     """Return the seconds in which all workers together finish one task: the mean of the latest tasks."""
-    succeeded = Task.objects.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")
-    latest = succeeded.annotate(duration=F("finished_at") - F("started_at"))[:RECENT_TASKS]
-    mean = latest.aggregate(mean=Avg("duration"))["mean"]
-    return (mean.total_seconds() if mean else DEFAULT_SERVICE_SECONDS) / max(1, live_workers())
+    return mean_work_seconds() / max(1, live_workers())
 
 
 @cachetools.cached(cachetools.TTLCache(maxsize=1, ttl=SERVICE_TIME_CACHE_SECONDS), lock=threading.Lock())
-def mean_render_seconds() -> float:
-    """Return how many seconds the latest PDFs took in their slots."""
-    succeeded = Task.objects.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")
-    results = succeeded.values_list("result", flat=True)[:RECENT_TASKS]
-    seconds = [float(result["seconds"]) for result in results if result and "seconds" in result]
+def mean_work_seconds() -> float:
+    """Return how many seconds the latest tasks took, without their waits for a render slot."""
+    succeeded = Task.objects.filter(status=Task.Status.SUCCEEDED, finished_at__isnull=False)
+    rows = succeeded.order_by("-finished_at").values_list("result", "started_at", "finished_at")[
+        :RECENT_TASKS
+    ]
+    seconds = [
+        result["seconds"] if result and "seconds" in result else (finished_at - started_at).total_seconds()
+        for result, started_at, finished_at in rows
+        if started_at and finished_at
+    ]
     return sum(seconds) / len(seconds) if seconds else DEFAULT_SERVICE_SECONDS
 
 
