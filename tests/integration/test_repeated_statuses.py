@@ -162,6 +162,6 @@ def test_a_recent_answer_does_not_end_a_wait_that_has_a_place(poll, task):
 
 def test_a_running_task_is_asked_for_again_at_the_pace_of_the_workers(poll, task, monkeypatch):
     change(task, status="running")
-    for pace_seconds, header in ((0.2, "1"), (4.5, "5"), (400.0, "30")):
+    for pace_seconds, header in ((0.2, "1"), (4.5, "3"), (400.0, "30")):
         monkeypatch.setattr(statistics, "mean_service_seconds", lambda pace=pace_seconds: pace)
         assert poll(query="?fresh=1")["Retry-After"] == header
