@@ -19,6 +19,7 @@ from bench.load import four_at_once, health_under_load
 from bench.memory import memory
 from bench.parts import parts
 from bench.queue import engines, queue, status
+from bench.regret import regret
 from bench.report import Row, medians, milliseconds, ratio
 from bench.server import bare_weasyprint
 from bench.soak import soak
@@ -123,6 +124,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "imports": imports,
     "start": start,
     "exports": exports,
+    "regret": regret,
     "soak": soak,
     "users": users,
     "images": images,

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from metrics.models import Evaluation, Feedback, ModeChange, ModeState
+from metrics.models import Evaluation, Feedback, ModeChange, ModeState, WebProcess
 
 
 class ReadOnly[Row: Model](admin.ModelAdmin[Row]):
@@ -53,3 +53,10 @@ class FeedbackAdmin(ReadOnly[Feedback]):
     list_display = ("created_at", "kind", "user", "text", "task_id")
     list_filter = ("kind",)
     list_select_related = ("user",)
+
+
+@admin.register(WebProcess)
+class WebProcessAdmin(ReadOnly[WebProcess]):
+    """The running web processes."""
+
+    list_display = ("name", "host", "threads", "render_slots", "seen_at")

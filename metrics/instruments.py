@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import logging
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from prometheus_client import Counter, Histogram, values
 from metrics.collection import process_slots
 from metrics.decisions import metric_names
 from metrics.decisions.criteria import DURATION_BUCKETS
+from metrics.decisions.hosts import ClusterReport as ClusterReport
 from metrics.decisions.inline_model import Arrival as Arrival
 from metrics.decisions.switch import Queue as Queue
 from metrics.durations import Epoch
@@ -71,7 +73,8 @@ class MetricsProvider:
 
     ``kinds``: the kinds of documents, so that each has a counter from the start, at 0. ``arrivals(since)``: the PDFs
     requested since then, in order. ``any_queued(since)``: whether one of them went to the queue. ``gauges``: current
-    values by the names of their metrics.
+    values by the names of their metrics. ``clusters``: what the live clusters of workers report.
+    ``pdfs_by_host(since)``: how many PDFs requested since then each host made or makes.
     """
 
     kinds: Sequence[str]
@@ -79,6 +82,8 @@ class MetricsProvider:
     any_queued: Callable[[Epoch], bool]
     queue: Callable[[], Queue]
     gauges: Callable[[], Mapping[str, float]]
+    clusters: Callable[[], Sequence[ClusterReport]]
+    pdfs_by_host: Callable[[Epoch], Mapping[str, int]]
 
 
 _providers: list[MetricsProvider] = []
@@ -160,6 +165,19 @@ def count_routed(mode: str, rule: str) -> None:
 def exclude_client_wait(request: Any, seconds: float) -> None:
     """Exclude the seconds that a client asked to wait (``?wait=``, ``Prefer: wait``) from the request's time."""
     request.spms_asked_seconds = getattr(request, "spms_asked_seconds", 0.0) + seconds
+
+
+def has_client_left(request: Any) -> bool:
+    """Return True if the client has closed the connection; known only with gunicorn."""
+    connection = request.META.get("gunicorn.socket")
+    if connection is None:
+        return False
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"")
+    except BlockingIOError:
+        return False
+    except (OSError, ValueError):
+        return False
 
 
 @functools.cache

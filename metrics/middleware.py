@@ -2,7 +2,6 @@
 
 import functools
 import re
-import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -66,7 +65,7 @@ def _observe(request: HttpRequest, status: int, seconds: float, *, is_api: bool)
         instruments.TIMED_OUT.labels(instruments.DEADLINE).inc()
     elif status >= SERVER_ERROR and status != UNAVAILABLE:
         instruments.FAILED.inc()
-    elif seconds > SLOW_SECONDS and _client_left(request):
+    elif seconds > SLOW_SECONDS and instruments.has_client_left(request):
         instruments.TIMED_OUT.labels(instruments.CLIENT).inc()
 
 
@@ -80,17 +79,6 @@ def _observe_queue(sent: str) -> None:
         waited = time.time() - at
         if -1 < waited < MAX_QUEUE_SECONDS:
             instruments.QUEUE_SECONDS.observe(max(0.0, waited))
-
-
-def _client_left(request: HttpRequest) -> bool:
-    """Return True if the client has closed the connection; known only with gunicorn."""
-    connection = request.META.get("gunicorn.socket")
-    if connection is None:
-        return False
-    try:
-        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"")
-    except (BlockingIOError, OSError, ValueError):
-        return False
 
 
 @functools.lru_cache(maxsize=1000)

@@ -1,4 +1,4 @@
-"""The tables of the measurements: mode, mode changes, snapshots, evaluations, activity, feedback."""
+"""The tables of the measurements: mode, mode changes, snapshots, evaluations, web processes, activity, feedback."""
 
 from django.conf import settings
 from django.db import models
@@ -83,6 +83,22 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mode} at {self.at}"
+
+
+class WebProcess(models.Model):
+    """A running web process: its own threads, the render slots of its machine, and its heartbeat."""
+
+    name = models.CharField("host, process id and start", max_length=120, primary_key=True)
+    host = models.CharField(max_length=120)
+    threads = models.PositiveIntegerField()
+    render_slots = models.PositiveIntegerField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "web processes"
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Presence(models.Model):

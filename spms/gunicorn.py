@@ -12,10 +12,10 @@ processes.set_parent_death_signal()
 processes.limit_malloc_arenas()
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
-# One process: its threads wait while the rendering processes work.
-workers = 1
+# One process is enough for most: its threads wait while the rendering processes work.
+workers = settings.SPMS_WEB_PROCESSES
 worker_class = "gthread"
-threads = settings.SPMS_WEB_THREADS
+threads = processes.part_of_each(settings.SPMS_WEB_THREADS, workers)
 # It ends a stuck process and does not limit requests in threads; renders have their own deadlines.
 timeout = 60
 graceful_timeout = int(settings.SPMS_INLINE_DEADLINE) + 5
@@ -25,14 +25,18 @@ logconfig_dict = settings.LOGGING
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Start the rendering processes, so that the first PDF does not wait for them."""
+    """Start the rendering processes, so that the first PDF does not wait for them, and report this process."""
     from documents.rendering import pool  # Django is set up now
+    from metrics.collection import web_processes
 
-    pool.get_pool().warm()
+    pool.get_pool().warm(processes.part_of_each(settings.SPMS_RENDER_SLOTS, workers))
+    web_processes.start_heartbeat(threads=threads, render_slots=settings.SPMS_RENDER_SLOTS)
 
 
 def worker_exit(server: object, worker: Worker) -> None:
-    """End the rendering processes."""
+    """Withdraw the report of this process, and end the rendering processes."""
     from documents.rendering import pool  # Django is set up now
+    from metrics.collection import web_processes
 
+    web_processes.stop_heartbeat()
     pool.close_pool()

@@ -79,10 +79,17 @@ if PROMETHEUS_URL and not PROMETHEUS_URL.startswith(("http://", "https://")):
 
 # How PDFs are served unless an override is in force.
 SPMS_MODE = environment.choice("SPMS_MODE", "auto", ("auto", "inline", "queue"))
-# Requests that one web process serves at once: at most half of them render inline, a quarter waits for the queue.
+# Requests that this host serves at once: at most half of them render inline, a quarter waits for the queue.
 SPMS_WEB_THREADS = environment.positive("SPMS_WEB_THREADS", 32)
+# The web processes that share these threads; each computes on one core at a time.
+SPMS_WEB_PROCESSES = environment.positive("SPMS_WEB_PROCESSES", 1)
+if SPMS_WEB_PROCESSES > SPMS_WEB_THREADS:
+    raise ImproperlyConfigured(
+        f"SPMS_WEB_PROCESSES={SPMS_WEB_PROCESSES}: expected at most SPMS_WEB_THREADS ({SPMS_WEB_THREADS}), "
+        "which the processes share"
+    )
 # Requests that may render a PDF at once while the limits decide; further ones are queued.
-SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", min(4, max(1, SPMS_WEB_THREADS // 2)))
+SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_THREADS // 2))
 # Rendering processes that work at once on this machine; more than cores would slow each other down.
 SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
 # How long a request waits for its PDF, and how long any render may take at all.
@@ -147,6 +154,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "spms.middleware.BodySizeLimitMiddleware",
     "spms.middleware.NoStoreMiddleware",
+    "spms.repeated_statuses.RepeatedStatusMiddleware",  # before those that read the session
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

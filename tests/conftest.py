@@ -10,7 +10,7 @@ from prometheus_client import values
 from prometheus_client.metrics import MetricWrapperBase
 from rest_framework.test import APIClient
 
-from documents.queue import failure_groups, statistics, thread_shares
+from documents.queue import failure_groups, states, statistics, thread_shares
 from documents.rendering import pool
 from metrics import flag, instruments, middleware
 from metrics.collection import activity, process_slots
@@ -68,6 +68,9 @@ def _count_from_zero():
 @pytest.fixture(autouse=True)
 def _forget_what_was_known():
     statistics.mean_service_seconds.cache_clear()
+    statistics.mean_work_seconds.cache_clear()
+    statistics.current_line.cache_clear()
+    states.reader.cache_clear()
     thread_shares.clear_caches()
     failure_groups.clear_cache()
     flag.forget()

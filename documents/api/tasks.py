@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -21,6 +21,24 @@ from documents.models import Task
 from documents.queue import lifecycle, registry, routing
 from metrics import instruments
 
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag of the state that the client has."
+)
+ETAG = OpenApiParameter(
+    "ETag",
+    str,
+    OpenApiParameter.HEADER,
+    response=[200, 304],
+    description="The state: all but the estimated time, as a weak tag.",
+)
+RETRY_AFTER = OpenApiParameter(
+    "Retry-After",
+    int,
+    OpenApiParameter.HEADER,
+    response=[200, 304],
+    description="Unless the task has ended: ask again after so many seconds.",
+)
+
 
 class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.GenericViewSet[Task]):
     """Tasks of documents that the sender may read, and the sender's own exports."""
@@ -34,15 +52,19 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         """Return the tasks that the sender may see."""
         return Task.objects.for_user(self.request.user)
 
-    @extend_schema(parameters=[TaskParameters])
+    @extend_schema(
+        parameters=[TaskParameters, IF_NONE_MATCH, ETAG, RETRY_AFTER],
+        responses={200: TaskSerializer, 304: OpenApiResponse(description="The client has this state.")},
+    )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return a task; with ``wait``, as soon as it has ended or the time is up."""
         wait_seconds, begun_at = TaskParameters.parse(request).get("wait", 0), time.monotonic()
-        task = routing.wait_for_queue(self.get_object(), wait_seconds)
+        with task_responses.ending_with_client(request):
+            task = routing.wait_for_queue(self.get_object(), wait_seconds)
         if wait_seconds:
             instruments.exclude_client_wait(request._request, time.monotonic() - begun_at)
             task = self.get_object()  # the right may have ended during the wait
-        return task_responses.status_response(task)
+        return task_responses.tagged_response(request, task)
 
     @extend_schema(parameters=downloads.PARAMETERS, responses=downloads.response_schemas("*/*"))
     @action(detail=True, methods=["get"])
@@ -77,5 +99,6 @@ class TaskViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, viewsets.Gen
         """Run a failed or cancelled task again, with all its attempts."""
         require_no_body(request)
         preferences = prefer_header.parse_prefer(request)
-        task = routing.resubmit(self.get_object(), preferences=preferences, user=request.user)
+        with task_responses.ending_with_client(request):
+            task = routing.resubmit(self.get_object(), preferences=preferences, user=request.user)
         return task_responses.task_response(task, 200, prefer_header.preference_applied(preferences, task))

@@ -57,6 +57,11 @@ def freeze_gc_before_fork() -> None:
     gc.freeze()
 
 
+def part_of_each(total: int, process_count: int) -> int:
+    """Return how many of a host's threads or slots each of its processes gets; at least one."""
+    return max(1, total // process_count)
+
+
 def kill_children() -> None:
     """Kill all child processes, and theirs."""
     descendants = psutil.Process().children(recursive=True)

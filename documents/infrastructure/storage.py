@@ -74,6 +74,11 @@ def host() -> str:
     return platform.node() or "localhost"
 
 
+def run_folder() -> Path:
+    """Return the folder of this machine's processes: a data folder may be shared by several machines."""
+    return Path(settings.SPMS_DATA_DIR) / "run" / host()
+
+
 def work_folder() -> Path:
     """Return the folder for unfinished files of this machine's processes."""
     return Path(settings.SPMS_DATA_DIR) / "work" / host()

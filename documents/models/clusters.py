@@ -4,32 +4,53 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.db import models
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Concat
 from django.utils import timezone
+
+from documents.models.tasks import Task
 
 
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     """Clusters of workers."""
 
-    def live(self) -> Self:
-        """Return the clusters with a fresh heartbeat; one in the future means a clock was set back."""
+    def beating(self) -> Self:
+        """Return the clusters with a fresh heartbeat; a time in the future means a clock was set back."""
         now = timezone.now()
         return self.filter(seen_at__range=(now - Cluster.FRESH, now + Cluster.FRESH))
 
+    def live(self) -> Self:
+        """Return the clusters with a fresh heartbeat or fresh work.
+
+        On a machine with too much to do, a heartbeat may be late although the workers work.
+        """
+        now = timezone.now()
+        is_own = Q(worker__startswith=Concat(OuterRef("name"), Value("/")))
+        holds_lease = Q(
+            status=Task.Status.RUNNING, finished_at=None, lease_until__range=(now, now + Cluster.FRESH)
+        )
+        has_ended = Q(finished_at__range=(now - Cluster.FRESH, now))
+        works = Exists(Task.objects.filter(is_own, holds_lease | has_ended))
+        return self.beating() | self.filter(works)
+
     def accepting(self) -> Self:
         """Return the live clusters, or none while the queue is paused."""
-        return self.live().filter(~models.Exists(Pause.objects.all()))
+        return self.live().filter(~Exists(Pause.objects.all()))
 
 
 class Cluster(models.Model):
     """A running cluster: its heartbeat, the number of its workers, and the memory of each.
 
+    ``render_slots`` are those of its machine; None in the rows of older versions.
+
     ``processes`` lists ``{"name": of the worker, "memory_bytes": including its rendering process}``.
     """
 
-    FRESH = timedelta(seconds=10)
+    FRESH = timedelta(seconds=30)  # as long as a lease
 
     name = models.CharField("host and process id", max_length=120, primary_key=True)
     workers = models.PositiveSmallIntegerField()
+    render_slots = models.PositiveIntegerField(null=True)
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now)
     processes: models.JSONField[Any, Any] = models.JSONField(default=list)
@@ -41,6 +62,11 @@ class Cluster(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def host(self) -> str:
+        """The machine that it runs on."""
+        return self.name.partition(":")[0]
 
 
 class Pause(models.Model):

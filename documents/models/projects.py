@@ -9,7 +9,6 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models, transaction
 
 from documents.models.changes import ProjectChange, require_version
-
 from documents.models.text_fields import LineField
 
 type Viewer = User | AnonymousUser

@@ -1,14 +1,15 @@
 """The figures of tasks that the evaluation of the thresholds reads."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from statistics import mean
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from documents.models import Task, document_types
+from documents.models import Cluster, Task, document_types
 from documents.queue import statistics
 from documents.tasks.pdf import task as pdf_task
 from metrics import instruments
@@ -27,6 +28,8 @@ def register() -> None:
             any_queued=any_queued,
             queue=queue,
             gauges=gauges,
+            clusters=clusters,
+            pdfs_by_host=pdfs_by_host,
         )
     )
 
@@ -34,19 +37,16 @@ def register() -> None:
 def arrivals(since: float) -> Sequence[instruments.Arrival]:
     """Return the PDFs requested since a time in seconds since 1970, oldest first.
 
-    An unfinished PDF counts with the mean duration of the others.
+    Each takes what its render took alone, without its waits. One without a PDF counts with the mean of the others,
+    or with its whole time if that was shorter: the time of one that failed may be waits for the most part.
     """
     rows = list(
         _requested(since).order_by("created_at").values("created_at", "result", "started_at", "finished_at")
     )
-    durations = [seconds for row in rows if (seconds := _seconds(row)) is not None]
-    mean_seconds = mean(durations) if durations else statistics.DEFAULT_SERVICE_SECONDS
+    measured = [seconds for row in rows if (seconds := _measured_seconds(row)) is not None]
+    mean_seconds = mean(measured) if measured else statistics.DEFAULT_SERVICE_SECONDS
     return [
-        instruments.Arrival(
-            row["created_at"].timestamp(),
-            mean_seconds if (seconds := _seconds(row)) is None else seconds,
-            True,
-        )
+        instruments.Arrival(row["created_at"].timestamp(), _service_seconds(row, mean_seconds), True)
         for row in rows
     ]
 
@@ -60,13 +60,17 @@ def _requested(since: float) -> QuerySet[Task]:
     return Task.objects.filter(kind=pdf_task.KIND, created_at__gte=datetime.fromtimestamp(since, UTC))
 
 
-def _seconds(row: Mapping[str, Any]) -> float | None:
-    if row["result"] and "seconds" in row["result"]:
-        return float(row["result"]["seconds"])
+def _measured_seconds(row: Mapping[str, Any]) -> float | None:
+    return float(row["result"]["seconds"]) if row["result"] and "seconds" in row["result"] else None
+
+
+def _service_seconds(row: Mapping[str, Any], mean_seconds: float) -> float:
+    if (measured := _measured_seconds(row)) is not None:
+        return measured
     if row["started_at"] and row["finished_at"]:
         took: timedelta = row["finished_at"] - row["started_at"]
-        return max(0.0, took.total_seconds())
-    return None
+        return min(mean_seconds, max(0.0, took.total_seconds()))
+    return mean_seconds
 
 
 def queue() -> instruments.Queue:
@@ -76,6 +80,25 @@ def queue() -> instruments.Queue:
         waiting=Task.objects.due().count(),
         stalled_seconds=_stalled_seconds(),
     )
+
+
+def clusters() -> Sequence[instruments.ClusterReport]:
+    """Return what the live clusters report, also while the queue is paused."""
+    return [
+        instruments.ClusterReport(
+            host=cluster.host, workers=cluster.workers, render_slots=cluster.render_slots or 0
+        )
+        for cluster in Cluster.objects.live()
+    ]
+
+
+def pdfs_by_host(since: float) -> Mapping[str, int]:
+    """Return how many PDFs requested since a time in seconds since 1970 each host made or makes."""
+    by_worker = _requested(since).exclude(worker="").values_list("worker").annotate(Count("pk"))
+    counts: Counter[str] = Counter()
+    for worker, count in by_worker:
+        counts[worker.partition(":")[0]] += count
+    return counts
 
 
 def gauges() -> Mapping[str, float]:

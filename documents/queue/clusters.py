@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -49,7 +50,7 @@ def heartbeat(name: str, workers: int, memory_bytes: Mapping[int, int] | None = 
         values["processes"] = [{"name": f"{name}/{pid}", "memory_bytes": size} for pid, size in items]
     if Cluster.objects.filter(pk=name).update(seen_at=now, **values):
         return False
-    Cluster.objects.create(name=name, workers=workers, **values)
+    Cluster.objects.create(name=name, workers=workers, render_slots=settings.SPMS_RENDER_SLOTS, **values)
     Cluster.objects.filter(seen_at__lt=now - timedelta(hours=1)).delete()
     return True
 

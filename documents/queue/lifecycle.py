@@ -24,7 +24,7 @@ from django.utils import timezone
 from documents import exceptions
 from documents.infrastructure import log_context, storage
 from documents.models import Task, Viewer
-from documents.queue import leases, progress, registry
+from documents.queue import end_watcher, leases, progress, registry
 from documents.queue.registry import LeaseLost, Reschedule, TaskOutput
 from documents.queue.requests import TaskRequest
 from metrics import instruments
@@ -152,8 +152,7 @@ def run_or_wait(task_id: uuid.UUID, *, deadline: Monotonic) -> Task:
 
 def wait(task_id: uuid.UUID, *, deadline: Monotonic) -> Task:
     """Return the task when it has ended, or as it is when ``deadline`` has passed."""
-    while time.monotonic() < deadline and Task.objects.in_flight().filter(pk=task_id).exists():
-        time.sleep(POLL_INTERVAL_SECONDS)
+    end_watcher.watcher().wait(task_id, deadline=deadline)
     return Task.objects.get(pk=task_id)
 
 

@@ -145,6 +145,11 @@ def get_task_type(name: str) -> TaskType:
     return _task_types[name]
 
 
+def low_priority_kinds() -> list[str]:
+    """Return the kinds of task that run when no other task waits."""
+    return [name for name, task_type in _task_types.items() if task_type.is_low_priority]
+
+
 def is_low_priority(name: str) -> bool:
     """Return True if tasks of a kind come after all others; False for an unknown kind."""
     return name in _task_types and _task_types[name].is_low_priority

@@ -12,11 +12,12 @@ from django.conf import settings
 from django.db import transaction
 
 from documents import exceptions
+from documents.infrastructure import slot_queue, storage
 from documents.models import Task, Viewer
 from documents.queue import hints, lifecycle, statistics, thread_shares
 from documents.queue.requests import TaskRequest
 from metrics import flag, instruments
-from metrics.decisions.routing import Route, choose
+from metrics.decisions.routing import Prospects, Route, choose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,12 @@ def _routed(preferences: Preferences, estimate_seconds: float) -> Iterator[_Rout
 
 def _choose(preferences: Preferences, estimate_seconds: float, *, has_slot: bool) -> _Routing:
     has_workers = hints.has_live_workers()
+    prospects = Prospects(
+        inline_wait_seconds=statistics.inline_wait_seconds(_count_ahead(has_slot=has_slot)),
+        queue_wait_seconds=statistics.estimated_wait_seconds,
+        has_backlog=statistics.has_backlog,
+        has_free_worker_elsewhere=statistics.has_free_worker_elsewhere,
+    )
     route = choose(
         mode=flag.mode(),
         is_auto=flag.is_auto(),
@@ -93,9 +100,15 @@ def _choose(preferences: Preferences, estimate_seconds: float, *, has_slot: bool
         deadline_seconds=settings.SPMS_INLINE_DEADLINE,
         has_slot=has_slot,
         has_workers=has_workers,
-        estimated_wait_seconds=statistics.estimated_wait_seconds,
+        prospects=prospects,
     )
     return _Routing(route=route, has_workers=has_workers, preferences=preferences)
+
+
+def _count_ahead(*, has_slot: bool) -> int:
+    """Return how many renders of this machine come before a new one: some have no ticket yet, some are of others."""
+    inline = thread_shares.inline_slots().held - has_slot
+    return max(inline, slot_queue.count_tickets(storage.run_folder() / slot_queue.RENDER_SLOTS))
 
 
 def _follow(task: Task, routing: _Routing, *, is_owner: bool) -> Task:

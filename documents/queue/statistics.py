@@ -3,20 +3,23 @@
 import math
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import cachetools
-from django.db.models import Avg, Count, F, Min, QuerySet, Sum
+from django.conf import settings
+from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
+from documents.infrastructure import storage
 from documents.models import Cluster, Task
-from documents.queue import turns
+from documents.queue import registry, turns
 
 RECENT_TASKS = 20
 DEFAULT_SERVICE_SECONDS = 2.0
 SERVICE_TIME_CACHE_SECONDS = 5.0
+LINE_CACHE_SECONDS = 0.5
 WAIT_SAMPLES = 500
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -41,22 +44,49 @@ class WaitTimes:
     oldest_seconds: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """The tasks that wait in the queue, with the position of each, and how many workers run; at one moment."""
+
+    positions: Mapping[uuid.UUID, int]
+    running: int
+
+
 def positions(tasks: Iterable[Task]) -> dict[uuid.UUID, QueuePosition]:
-    """Return the position of each of these tasks that waits in the queue, in five queries."""
+    """Return the position of each of these tasks that waits in the queue; at most LINE_CACHE_SECONDS old."""
     waiting = [task for task in tasks if task.mode == Task.Mode.QUEUE and task.status in Task.WAITING]
     if not waiting:
         return {}
-    order = turns.in_order(Task.objects.waiting())
-    positions = {pk: number for number, pk in enumerate(order, start=1)}
-    running, seconds_each = running_in_queue().count(), mean_service_seconds()
+    line, seconds_each = _line_with(waiting), mean_service_seconds()
     return {
         task.pk: QueuePosition(
-            position=positions[task.pk],
-            estimated_seconds=math.ceil(_wait_seconds(task) + (positions[task.pk] + running) * seconds_each),
+            position=line.positions[task.pk],
+            estimated_seconds=math.ceil(
+                _wait_seconds(task) + (line.positions[task.pk] + line.running) * seconds_each
+            ),
         )
         for task in waiting
-        if task.pk in positions
+        if task.pk in line.positions
     }
+
+
+def _line_with(waiting: Iterable[Task]) -> Line:
+    """Return the line, read now if a task has joined it since it was last read."""
+    line = current_line()
+    return line if all(task.pk in line.positions for task in waiting) else _read_line()
+
+
+@cachetools.cached(cachetools.TTLCache(maxsize=1, ttl=LINE_CACHE_SECONDS), condition=threading.Condition())
+def current_line() -> Line:
+    """Return the line as this process read it last; while one thread reads it, the others wait for it."""
+    return _read_line()
+
+
+def _read_line() -> Line:
+    order = turns.in_order(Task.objects.waiting())
+    return Line(
+        positions={pk: number for number, pk in enumerate(order, start=1)}, running=running_in_queue().count()
+    )
 
 
 def _wait_seconds(task: Task) -> float:
@@ -74,6 +104,28 @@ def estimated_wait_seconds() -> float:
     return Task.objects.waiting().count() * mean_service_seconds()
 
 
+def inline_wait_seconds(ahead: int) -> float:
+    """Return how many seconds a render waits for a slot of this machine behind ``ahead`` others; 0 if one is free."""
+    slots = int(settings.SPMS_RENDER_SLOTS)
+    return (ahead + 1 - slots) / slots * mean_work_seconds() if ahead >= slots else 0.0
+
+
+def has_backlog() -> bool:
+    """Return True if a task, other than one of low priority, is due and waits for a worker."""
+    return Task.objects.due().exclude(kind__in=registry.low_priority_kinds()).exists()
+
+
+def has_free_worker_elsewhere() -> bool:
+    """Return True if a worker of another machine has nothing to do."""
+    is_here = Q(name__startswith=f"{storage.host()}:")
+    elsewhere = Cluster.objects.accepting().exclude(is_here).values_list("name", "workers")
+    return any(workers > _running_count(name) for name, workers in elsewhere)
+
+
+def _running_count(cluster: str) -> int:
+    return running_in_queue().filter(worker__startswith=f"{cluster}/").count()
+
+
 def running_in_queue() -> QuerySet[Task]:
     """Return the tasks that workers are running."""
     return Task.objects.running().filter(mode=Task.Mode.QUEUE)
@@ -82,10 +134,22 @@ def running_in_queue() -> QuerySet[Task]:
 @cachetools.cached(cachetools.TTLCache(maxsize=1, ttl=SERVICE_TIME_CACHE_SECONDS), lock=threading.Lock())
 def mean_service_seconds() -> float:
     """Return the seconds in which all workers together finish one task: the mean of the latest tasks."""
-    succeeded = Task.objects.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")
-    latest = succeeded.annotate(duration=F("finished_at") - F("started_at"))[:RECENT_TASKS]
-    mean = latest.aggregate(mean=Avg("duration"))["mean"]
-    return (mean.total_seconds() if mean else DEFAULT_SERVICE_SECONDS) / max(1, live_workers())
+    return mean_work_seconds() / max(1, live_workers())
+
+
+@cachetools.cached(cachetools.TTLCache(maxsize=1, ttl=SERVICE_TIME_CACHE_SECONDS), lock=threading.Lock())
+def mean_work_seconds() -> float:
+    """Return how many seconds the latest tasks took, without their waits for a render slot."""
+    succeeded = Task.objects.filter(status=Task.Status.SUCCEEDED, finished_at__isnull=False)
+    rows = succeeded.order_by("-finished_at").values_list("result", "started_at", "finished_at")[
+        :RECENT_TASKS
+    ]
+    seconds = [
+        result["seconds"] if result and "seconds" in result else (finished_at - started_at).total_seconds()
+        for result, started_at, finished_at in rows
+        if started_at and finished_at
+    ]
+    return sum(seconds) / len(seconds) if seconds else DEFAULT_SERVICE_SECONDS
 
 
 def live_workers() -> int:

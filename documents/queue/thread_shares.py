@@ -1,7 +1,7 @@
 """The shares of a web process's threads that requests may block: for inline renders, and to wait for the queue.
 
 They add up to three quarters of the threads at most, so that a quarter always serves what is answered at once:
-reads, health checks, and the statuses of tasks.
+reads, health checks, and the statuses of tasks. The settings hold for the host: each of its web processes has a part.
 """
 
 import contextlib
@@ -11,27 +11,42 @@ from collections.abc import Iterator
 
 from django.conf import settings
 
+from documents.infrastructure import processes
+
+
+class Share(threading.BoundedSemaphore):
+    """A number of threads of this process, and how many of them are held."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+    @property
+    def held(self) -> int:
+        """The number of threads that hold a part of this share now."""
+        return self.size - self._value
+
 
 @functools.cache
-def inline_slots() -> threading.BoundedSemaphore:
+def inline_slots() -> Share:
     """Return the slots of this process for tasks that run inline while the limits decide."""
-    return threading.BoundedSemaphore(settings.SPMS_INLINE_SLOTS)
+    return Share(_part(settings.SPMS_INLINE_SLOTS))
 
 
 @functools.cache
-def inline_share() -> threading.BoundedSemaphore:
+def inline_share() -> Share:
     """Return the threads of this process that may run a task inline, whatever the mode; at least one."""
-    return threading.BoundedSemaphore(max(1, settings.SPMS_WEB_THREADS // 2))
+    return Share(max(1, _part(settings.SPMS_WEB_THREADS) // 2))
 
 
 @functools.cache
-def waiting_share() -> threading.BoundedSemaphore:
+def waiting_share() -> Share:
     """Return the threads of this process that may wait for a task of the queue; none of fewer than four."""
-    return threading.BoundedSemaphore(settings.SPMS_WEB_THREADS // 4)
+    return Share(_part(settings.SPMS_WEB_THREADS) // 4)
 
 
 @contextlib.contextmanager
-def try_to_hold(share: threading.Semaphore) -> Iterator[bool]:
+def try_to_hold(share: Share) -> Iterator[bool]:
     """Hold one of a share in the block if one is free; yield whether it is held."""
     is_held = share.acquire(blocking=False)
     try:
@@ -45,3 +60,7 @@ def clear_caches() -> None:
     """Forget the shares; the next request makes them from the settings."""
     for share in (inline_slots, inline_share, waiting_share):
         share.cache_clear()
+
+
+def _part(total: int) -> int:
+    return processes.part_of_each(total, settings.SPMS_WEB_PROCESSES)

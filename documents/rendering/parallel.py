@@ -13,6 +13,7 @@ from typing import Self
 from django.conf import settings
 
 from documents import exceptions
+from documents.infrastructure.slot_queue import Priority
 from documents.rendering import pool
 from documents.rendering.pool import Report
 from documents.rendering.protocol import PartsJob
@@ -47,8 +48,8 @@ class RenderStopped(Exception):
 class ParallelRenderer:
     """Threads that each watch a rendering process; leaving the ``with`` block stops them all."""
 
-    def __init__(self, *, deadline: Monotonic) -> None:
-        self._deadline = deadline
+    def __init__(self, *, deadline: Monotonic, priority: Priority) -> None:
+        self._deadline, self._priority = deadline, priority
         self._threads = ThreadPoolExecutor(settings.SPMS_RENDER_SLOTS, thread_name_prefix="part-renderer")
         self._stop = threading.Event()
         self._submitted: list[Future[dict[Path, str]]] = []
@@ -127,7 +128,9 @@ class ParallelRenderer:
             images=images,
             cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT * MAX_SHARE_OF_TIME),
         )
-        rendered = pool.get_pool().render_parts(parts_job, deadline=self._deadline, report=report)
+        rendered = pool.get_pool().render_parts(
+            parts_job, deadline=self._deadline, report=report, priority=self._priority
+        )
         self._pages[number] = sum(part.pages for part in rendered)
         return {
             job.part_path: part.digest

@@ -24,8 +24,8 @@ import psutil
 from django.conf import settings
 
 from documents import exceptions
-from documents.infrastructure import processes, storage
-from documents.rendering import semaphore
+from documents.infrastructure import processes, slot_queue, storage
+from documents.infrastructure.slot_queue import Priority
 from documents.rendering.protocol import (
     AssemblyJob,
     Job,
@@ -181,22 +181,42 @@ class Pool:
         for _ in range(count or self._slot_count):
             self._add_idle(self._start())
 
-    def render(self, job: RenderJob | AssemblyJob, *, deadline: Monotonic, report: Report) -> RenderedPdf:
+    def render(
+        self,
+        job: RenderJob | AssemblyJob,
+        *,
+        deadline: Monotonic,
+        report: Report,
+        priority: Priority = Priority.QUEUE,
+    ) -> RenderedPdf:
         """Make one PDF in a child as soon as a slot is free.
 
         Raises RenderBusy if no slot is free before ``deadline``, and the errors of ``Child.work``.
         """
-        done = self._work(job, deadline=deadline, report=report)
-        return RenderedPdf(**{**done, "warnings": tuple(done["warnings"])})
+        done, waited_seconds = self._work(job, deadline=deadline, report=report, priority=priority)
+        values = {**done, "warnings": tuple(done["warnings"]), "waited_seconds": waited_seconds}
+        return RenderedPdf(**values)
 
-    def render_parts(self, job: PartsJob, *, deadline: Monotonic, report: Report) -> list[RenderedPart]:
+    def render_parts(
+        self, job: PartsJob, *, deadline: Monotonic, report: Report, priority: Priority = Priority.QUEUE
+    ) -> list[RenderedPart]:
         """Draw parts of a report in a child as soon as a slot is free; raises the errors of ``render``."""
-        return [RenderedPart(**part) for part in self._work(job, deadline=deadline, report=report)]
+        done, _ = self._work(job, deadline=deadline, report=report, priority=priority)
+        return [RenderedPart(**part) for part in done]
 
-    def _work(self, job: Job, *, deadline: Monotonic, report: Report) -> Any:
-        with semaphore.acquire_slot(
-            self._run_folder, self._slot_count, deadline=deadline, tick=lambda: report("wait", 0)
+    def _work(
+        self, job: Job, *, deadline: Monotonic, report: Report, priority: Priority
+    ) -> tuple[Any, float]:
+        """Return the result of a job, and the seconds that it waited for a slot."""
+        asked_at = time.monotonic()
+        with slot_queue.acquire_slot(
+            self._run_folder / slot_queue.RENDER_SLOTS,
+            self._slot_count,
+            priority=priority,
+            deadline=deadline,
+            tick=lambda: report("wait", 0),
         ):
+            waited_seconds = time.monotonic() - asked_at
             child = self._acquire()
             try:
                 done = child.work(job, deadline=deadline, report=report)
@@ -206,7 +226,7 @@ class Pool:
                 raise
             # Before the slot is released: its next holder then finds this child instead of starting another.
             self._release(child)
-        return done
+        return done, waited_seconds
 
     def close(self) -> None:
         """End all idle children."""
@@ -270,8 +290,7 @@ def close_pool() -> None:
 
 
 def _new_pool() -> Pool:
-    # Children belong to one machine; a data folder may be shared by several.
-    run_folder = Path(settings.SPMS_DATA_DIR) / "run" / storage.host()
+    run_folder = storage.run_folder()
     with storage.translate_storage_errors():
         run_folder.mkdir(parents=True, exist_ok=True)
         storage.remove_stale_folders(run_folder, "child-")

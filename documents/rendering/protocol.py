@@ -59,12 +59,16 @@ class AssemblyJob:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedPdf:
-    """A finished PDF file: its number of pages, size, SHA-256, and warnings for the author."""
+    """A finished PDF file: its number of pages, size, SHA-256, and warnings for the author.
+
+    The parent adds ``waited_seconds``, the time until the job had a render slot.
+    """
 
     pages: int
     size_bytes: int
     digest: str
     warnings: tuple[str, ...] = ()
+    waited_seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

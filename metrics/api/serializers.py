@@ -31,6 +31,18 @@ class ThresholdSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
+class HostSerializer(serializers.Serializer[Any]):
+    """A host as its live processes report it."""
+
+    name = serializers.CharField()
+    web_threads = serializers.IntegerField(help_text="0 if it does not serve the web")
+    render_slots = serializers.IntegerField(help_text="PDFs that all its processes render at once")
+    workers = serializers.IntegerField()
+    work_share = serializers.FloatField(
+        allow_null=True, help_text="share of the PDFs of the last five minutes; null if there were none"
+    )
+
+
 class ThresholdsSerializer(serializers.Serializer[Any]):
     """The last evaluation."""
 
@@ -40,6 +52,7 @@ class ThresholdsSerializer(serializers.Serializer[Any]):
     limits = serializers.CharField(help_text="start of the SHA-256 of the limits file")
     limits_error = serializers.CharField()
     alarm = serializers.CharField()
+    hosts = HostSerializer(many=True)
     thresholds = ThresholdSerializer(many=True)
 
 

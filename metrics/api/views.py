@@ -39,6 +39,7 @@ class ThresholdsView(APIView):
             "limits": state.report.get("limits", ""),
             "limits_error": state.limits_error,
             "alarm": state.alarm,
+            "hosts": state.report.get("hosts", []),
             "thresholds": state.report.get("thresholds", []),
         }
         return Response(ThresholdsSerializer(answer).data)

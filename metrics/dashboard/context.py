@@ -62,6 +62,9 @@ def _of(row: ModeState) -> dict[str, Any]:
         waiting=int(numbers.get("waiting", 0)),
         alarm=row.alarm,
         is_dry_run=row.report.get("dry_run", False),
+        render_load=numbers.get("render_load", 0.0),
+        web_hosts=int(numbers.get("web_hosts", 0)),
+        workers_elsewhere=int(numbers.get("workers_elsewhere", 0)),
     )
     return {
         "flag": current,
@@ -79,6 +82,7 @@ def _of(row: ModeState) -> dict[str, Any]:
         "age": age,
         "is_dry_run": situation.is_dry_run,
         "numbers": numbers,
+        "hosts": row.report.get("hosts", []),
         "newest_change": ModeChange.objects.order_by("-pk").values_list("pk", flat=True).first() or 0,
         "source": row.report.get("source", ""),
         "limits_digest": row.report.get("limits", ""),

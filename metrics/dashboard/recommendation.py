@@ -11,6 +11,12 @@ from metrics.flag import Flag
 SOON_SECONDS = 3600.0
 START_EVALUATOR = "Start the evaluator: manage.py evaluate_thresholds --every 15s"
 START_WORKERS = "Start workers: manage.py qcluster"
+START_WORKERS_ELSEWHERE = "Start workers on another host: manage.py qcluster"
+# With this share of the render slots in use, PDFs wait for cores more than for anything else.
+FULL = 0.8
+WORKERS_SHARE_CORES = (
+    "all workers share their cores with the web, and these cores are full: a queue here only moves the wait."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +30,11 @@ class Recommendation:
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What the answer depends on besides the limits: the workers, the waiting tasks, and the mode."""
+    """What the answer depends on besides the limits: the workers, the waiting tasks, and the mode.
+
+    ``render_load`` is the share of the render slots of the ``web_hosts`` that the requested PDFs take;
+    ``workers_elsewhere`` are the live workers on other hosts.
+    """
 
     flag: Flag
     is_fresh: bool
@@ -32,6 +42,14 @@ class Situation:
     waiting: int
     alarm: str = ""
     is_dry_run: bool = False
+    render_load: float = 0.0
+    web_hosts: int = 0
+    workers_elsewhere: int = 0
+
+    @property
+    def needs_worker_host(self) -> bool:
+        """Whether the web hosts are full and no worker has other cores, so that a queue only moves the wait."""
+        return self.web_hosts > 0 and self.render_load >= FULL and self.workers_elsewhere < 1
 
 
 def recommend(situation: Situation, entries: Sequence[ThresholdEntry]) -> Recommendation:
@@ -40,7 +58,8 @@ def recommend(situation: Situation, entries: Sequence[ThresholdEntry]) -> Recomm
     if not situation.is_fresh or all(entry.value is None for entry in routing):
         return Recommendation(text="Not known", to_do=_when_unknown(situation), tone="unknown")
     if is_any_firing(routing) or (situation.flag.setting == "auto" and situation.flag.effective == "queue"):
-        return Recommendation(text="Yes", to_do=_when_needed(situation), tone="queue")
+        text = "Yes, on another host" if situation.needs_worker_host else "Yes"
+        return Recommendation(text=text, to_do=_when_needed(situation), tone="queue")
     if any(is_close(entry) for entry in routing):
         return Recommendation(text="Not yet, but soon", to_do=_when_close(situation), tone="near")
     return Recommendation(text="No", to_do=_when_not_needed(situation), tone="good")
@@ -66,9 +85,11 @@ def _when_unknown(situation: Situation) -> str:
 
 def _when_needed(situation: Situation) -> str:
     if situation.live_workers < 1:
-        return START_WORKERS
+        return START_WORKERS_ELSEWHERE if situation.needs_worker_host else START_WORKERS
     if situation.alarm:
         return "Check the workers: docs/operations.md says how."
+    if situation.needs_worker_host:
+        return f"Add a worker host: {WORKERS_SHARE_CORES}"
     if situation.flag.effective == "queue":
         return "Nothing to do: the queue is working."
     if situation.is_dry_run:
@@ -80,7 +101,10 @@ def _when_needed(situation: Situation) -> str:
 
 def _when_close(situation: Situation) -> str:
     if situation.live_workers < 1:
-        return f"Have workers ready. {START_WORKERS}"
+        start = START_WORKERS_ELSEWHERE if situation.needs_worker_host else START_WORKERS
+        return f"Have workers ready. {start}"
+    if situation.needs_worker_host:
+        return f"Have a worker host ready: {WORKERS_SHARE_CORES}"
     return "Nothing to do: the workers are ready."
 
 

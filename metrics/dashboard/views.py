@@ -14,10 +14,11 @@ from django.views.decorators.http import require_POST, require_safe
 from metrics import flag, instruments
 from metrics.dashboard import context
 from metrics.decisions import inline_model
-from metrics.evaluation import evaluator, report
+from metrics.evaluation import capacity, evaluator, report
 from metrics.models import ModeChange
 
 RANGES = {"1h": 3600.0, "24h": 86400.0, "7d": 7 * 86400.0, "30d": 30 * 86400.0}
+MAX_WEB_THREADS = 1024
 DURATIONS = (("1800", "30 minutes"), ("7200", "2 hours"), ("14400", "4 hours"), ("86400", "1 day"))
 
 
@@ -34,7 +35,7 @@ class WhatIfForm(forms.Form):
 
     traffic = forms.FloatField(min_value=0.1, max_value=20)
     render_time = forms.FloatField(min_value=0.1, max_value=20)
-    web_threads = forms.IntegerField(min_value=1, max_value=64)
+    web_threads = forms.IntegerField(min_value=1, max_value=MAX_WEB_THREADS)
 
 
 @gzip_page
@@ -110,13 +111,15 @@ def what_if(request: HttpRequest) -> HttpResponse:
         return render(
             request,
             "dashboard/_what_if.html",
-            {"error": "Send traffic and render_time from 0.1 to 20, and web_threads from 1 to 64."},
+            {
+                "error": f"Send traffic and render_time from 0.1 to 20, and web_threads from 1 to {MAX_WEB_THREADS}."
+            },
             status=400,
         )
     since = timezone.now().timestamp() - evaluator.WORK_SECONDS
     simulated = inline_model.what_if(
         instruments.provider().arrivals(since),
-        evaluator.server_model(),
+        capacity.server_model(),
         traffic=form.cleaned_data["traffic"],
         render_time=form.cleaned_data["render_time"],
         web_threads=form.cleaned_data["web_threads"],
@@ -128,13 +131,15 @@ def what_if(request: HttpRequest) -> HttpResponse:
 
 def _page() -> dict[str, Any]:
     html, digest = context.live()
+    machine = capacity.server_model()
     return {
         "live": html,
         "digest": digest,
         "flag": flag.current(),
         "state": context.state(),
         "form": OverrideForm(initial={"seconds": "14400"}),
-        "machine": evaluator.server_model(),
+        "machine": machine,
+        "max_web_threads": min(MAX_WEB_THREADS, max(32, 2 * machine.web_threads)),
         "limits_path": settings.SPMS_THRESHOLDS,
         "ranges": RANGES,
         **context.changes(None),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from metrics.decisions.criteria import Statistic
+from metrics.decisions.hosts import Host
 from metrics.decisions.inline_model import Arrival, ServerModel, SimulatedLatencies, simulate
 from metrics.decisions.limits_file import LimitsFile, Threshold
 from metrics.decisions.statistics import deviation_of
@@ -26,7 +27,8 @@ class Observation:
 
     ``windows`` has a window for each length in seconds that a threshold names, and for ``EXTENDED_WINDOW_FACTOR``
     times that length. ``work`` holds the requests of the last ``EXTENDED_WINDOW_FACTOR * work_seconds`` in order of
-    arrival. ``is_queued`` is True if any of the last ``work_seconds`` went to the queue.
+    arrival. ``is_queued`` is True if any of the last ``work_seconds`` went to the queue. ``hosts`` are those that
+    report themselves.
     """
 
     now: Epoch
@@ -36,6 +38,7 @@ class Observation:
     is_queued: bool
     machine: ServerModel
     queue: Queue
+    hosts: Sequence[Host] = ()
 
     def recent(self) -> list[Arrival]:
         """Return the requests of the last ``work_seconds``."""
@@ -152,9 +155,12 @@ def _readings(
 
 def offered_load(observation: Observation) -> float:
     """Return the requested work as a share of the machine's inline capacity; 1 is all of it."""
-    recent = observation.recent()
-    every = sum(arrival.service_seconds for arrival in recent)
-    renders = sum(arrival.service_seconds for arrival in recent if arrival.is_pdf)
+    every = sum(arrival.service_seconds for arrival in observation.recent())
+    return max(every / observation.machine.web_threads / observation.work_seconds, render_load(observation))
+
+
+def render_load(observation: Observation) -> float:
+    """Return the requested renders as a share of what the render slots can do; 1 is all of it."""
+    renders = sum(arrival.service_seconds for arrival in observation.recent() if arrival.is_pdf)
     machine = observation.machine
-    slots = min(machine.render_slots, machine.web_threads)
-    return max(every / machine.web_threads, renders / slots) / observation.work_seconds
+    return renders / min(machine.render_slots, machine.web_threads) / observation.work_seconds

@@ -30,19 +30,24 @@ class TraceError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """The machine of a replay: web threads, workers of the queue, inline slots, a request's deadline."""
+    """The machine of a replay: web threads, workers of the queue, inline slots, a request's deadline.
+
+    ``render_slots`` is how many PDFs the machine renders at once, for requests and workers together. None means that
+    each web thread can render, and that the workers have a machine for themselves.
+    """
 
     web_threads: int
     queue_workers: int
     inline_slots: int
     deadline_seconds: float
+    render_slots: int | None = None
 
     @property
     def machine(self) -> ServerModel:
-        """The inline model of this machine, on which every web thread may render."""
+        """The inline model of this machine."""
         return ServerModel(
             web_threads=self.web_threads,
-            render_slots=self.web_threads,
+            render_slots=self.render_slots or self.web_threads,
             deadline_seconds=self.deadline_seconds,
         )
 
@@ -155,6 +160,7 @@ class _Day:
     limits: LimitsFile
     web: list[float]
     workers: list[float]
+    slots: list[float] | None = None
     inline_ends: list[float] = field(default_factory=list)
     queued_starts: deque[float] = field(default_factory=deque)
     switch_state: SwitchState = field(default_factory=SwitchState)
@@ -168,18 +174,26 @@ class _Day:
         """Serve one request; return the times of its answer and of its PDF, if any, in seconds of the trace."""
         start = max(work.arrived_at, self.web[0])
         if not work.is_pdf or self._is_inline(start, work):
-            end = start + work.service_seconds
+            end = self._render(start, work) if work.is_pdf else start + work.service_seconds
             heapq.heapreplace(self.web, end)
             if not work.is_pdf:
                 return end, None
             heapq.heappush(self.inline_ends, end)
             return end, end
         heapq.heapreplace(self.web, start + ENQUEUE_SECONDS)
-        begun = max(start, self.workers[0])
-        heapq.heapreplace(self.workers, begun + work.service_seconds)
-        self.queued_starts.append(begun)
+        ready_at = self._render(max(start, self.workers[0]), work)
+        heapq.heapreplace(self.workers, ready_at)
+        self.queued_starts.append(ready_at - work.service_seconds)
         self.queued_at.append(work.arrived_at)
-        return start + ENQUEUE_SECONDS, begun + work.service_seconds
+        return start + ENQUEUE_SECONDS, ready_at
+
+    def _render(self, start: float, work: Arrival) -> float:
+        """Render in the first slot that is free at ``start`` or later; return the end."""
+        if self.slots is None:
+            return start + work.service_seconds
+        end = max(start, self.slots[0]) + work.service_seconds
+        heapq.heapreplace(self.slots, end)
+        return end
 
     def _is_inline(self, now: float, work: Arrival) -> bool:
         """Return True if a PDF is rendered by the web process, by the rules that the API follows."""
@@ -193,9 +207,17 @@ class _Day:
             deadline_seconds=self.site.deadline_seconds,
             has_slot=len(self.inline_ends) < self.site.inline_slots,
             has_workers=self.site.queue_workers > 0,
-            estimated_wait_seconds=lambda: self.workers[0] - now,
+            prospects=self._prospects(now),
         )
         return route.mode == "inline"
+
+    def _prospects(self, now: float) -> routing.Prospects:
+        return routing.Prospects(
+            inline_wait_seconds=max(0.0, self.slots[0] - now) if self.slots else 0.0,
+            queue_wait_seconds=lambda: self.workers[0] - now,
+            has_backlog=lambda: self.waiting(now) > 0,
+            has_free_worker_elsewhere=lambda: self.slots is None and self.workers[0] <= now,
+        )
 
     def waiting(self, now: float) -> int:
         """Return the number of tasks that wait for a worker."""
@@ -211,6 +233,8 @@ def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
     )
     day.switch_state = SwitchState(since=work[0].arrived_at)
     day.web = [work[0].arrived_at] * site.web_threads
+    if site.render_slots:
+        day.slots = [work[0].arrived_at] * site.render_slots
     window_seconds = _window_seconds(limits)
     past = [_RecentDurations(window_seconds), _RecentDurations(EXTENDED_WINDOW_FACTOR * window_seconds)]
     recent: deque[Arrival] = deque()

@@ -7,6 +7,8 @@ from metrics.decisions.switch import Mode
 
 # With an estimated wait longer than this, a short render runs inline also in queue mode.
 SPILL_SECONDS = 60.0
+# People who wait for an answer longer than this are unhappy (Nielsen, 1993: the limit for keeping attention).
+MAX_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +17,21 @@ class Route:
 
     mode: Mode
     rule: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prospects:
+    """How long a PDF would wait for its render, inline and in the queue.
+
+    ``inline_wait_seconds`` is 0 while a render slot of this machine is free. The others are asked for only when they
+    matter: the seconds until a worker takes a new task, whether earlier tasks wait in the queue, and whether a worker
+    of another machine is free.
+    """
+
+    inline_wait_seconds: float
+    queue_wait_seconds: Callable[[], float]
+    has_backlog: Callable[[], bool]
+    has_free_worker_elsewhere: Callable[[], bool]
 
 
 def choose(
@@ -26,36 +43,52 @@ def choose(
     deadline_seconds: float,
     has_slot: bool,
     has_workers: bool,
-    estimated_wait_seconds: Callable[[], float],
+    prospects: Prospects,
 ) -> Route:
     """Choose the route of a PDF; rules for a single request apply only while the limits decide (auto).
 
     ``estimate_seconds`` is what the render takes alone, ``deadline_seconds`` the time an inline request has;
-    ``estimated_wait_seconds`` is called only when the wait for a worker matters.
+    ``has_slot`` says whether a thread is free that may render.
     """
     if prefers_queue and has_workers:
         return Route(mode="queue", rule="client")
     if mode == "queue":
         may_spill = is_auto and has_slot and estimate_seconds < deadline_seconds
         return _choose_in_queue_mode(
-            may_spill=may_spill,
-            has_slot=has_slot,
-            has_workers=has_workers,
-            estimated_wait_seconds=estimated_wait_seconds,
+            may_spill=may_spill, has_slot=has_slot, has_workers=has_workers, prospects=prospects
         )
-    if is_auto and has_workers and estimate_seconds > deadline_seconds:
-        return Route(mode="queue", rule="estimate")
-    if is_auto and has_workers and not has_slot:
-        return Route(mode="queue", rule="bulkhead")
+    if is_auto and has_workers:
+        rule = _rule_against_inline(estimate_seconds, deadline_seconds, has_slot, prospects)
+        if rule is not None:
+            return Route(mode="queue", rule=rule)
     return Route(mode="inline", rule="mode")
 
 
+def _rule_against_inline(
+    estimate_seconds: float, deadline_seconds: float, has_slot: bool, prospects: Prospects
+) -> str | None:
+    """Return the rule that sends a PDF to the queue in inline mode, or None if it is ready inline as early."""
+    if estimate_seconds > deadline_seconds:
+        return "estimate"
+    if not has_slot:
+        return "bulkhead"
+    if not prospects.inline_wait_seconds:
+        return None
+    if prospects.inline_wait_seconds + estimate_seconds > min(deadline_seconds, MAX_PATIENCE_SECONDS):
+        return "patience"
+    # The queue waits for the same render slots: an inline render would overtake what was requested earlier.
+    if prospects.has_backlog():
+        return "order"
+    return "other_host" if prospects.has_free_worker_elsewhere() else None
+
+
 def _choose_in_queue_mode(
-    *, may_spill: bool, has_slot: bool, has_workers: bool, estimated_wait_seconds: Callable[[], float]
+    *, may_spill: bool, has_slot: bool, has_workers: bool, prospects: Prospects
 ) -> Route:
     if not has_workers:
         # Rendering here is better than never; without a free slot the task waits until a worker comes.
         return Route(mode="inline" if has_slot else "queue", rule="no_worker")
-    if may_spill and estimated_wait_seconds() > SPILL_SECONDS:
+    is_free = may_spill and not prospects.inline_wait_seconds
+    if is_free and prospects.queue_wait_seconds() > SPILL_SECONDS:
         return Route(mode="inline", rule="spill")
     return Route(mode="queue", rule="mode")

@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 import os
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,18 +15,18 @@ from django.db.models import Q
 from django.utils import timezone
 
 from metrics import flag, instruments
-from metrics.collection import activity, snapshots
+from metrics.collection import activity, snapshots, web_processes
 from metrics.collection.feedback import complaints
 from metrics.collection.sources import CircuitBreaker, PrometheusSource, SnapshotSource, Source
 from metrics.decisions import metric_names
 from metrics.decisions.assessment import EXTENDED_WINDOW_FACTOR, Assessment, Observation, assess
-from metrics.decisions.inline_model import Arrival, ServerModel
+from metrics.decisions.inline_model import Arrival
 from metrics.decisions.limits_file import LimitsError, LimitsFile, load, load_text
 from metrics.decisions.switch import SwitchState
 from metrics.decisions.threshold_state import AlertState, State
 from metrics.decisions.windows import Window
 from metrics.durations import Epoch
-from metrics.evaluation import forecasts, report, series
+from metrics.evaluation import capacity, forecasts, report, series
 from metrics.models import Evaluation, ModeChange, ModeState
 
 LEASE = timedelta(seconds=40)
@@ -49,16 +48,7 @@ def source() -> Source:
 
 def evaluator_id() -> str:
     """Return the name of this evaluator: host and process id."""
-    return f"{platform.node() or 'localhost'}:{os.getpid()}"
-
-
-def server_model() -> ServerModel:
-    """Return the inline server as the settings describe it."""
-    return ServerModel(
-        web_threads=settings.SPMS_WEB_THREADS,
-        render_slots=settings.SPMS_RENDER_SLOTS,
-        deadline_seconds=settings.SPMS_INLINE_DEADLINE,
-    )
+    return f"{web_processes.host_name()}:{os.getpid()}"
 
 
 def tick(read_from: Source, *, now: Epoch | None = None) -> bool:
@@ -67,7 +57,7 @@ def tick(read_from: Source, *, now: Epoch | None = None) -> bool:
     The evaluator of every host records a snapshot, also without the lease. Raises LimitsError and DatabaseError.
     """
     now = time.time() if now is None else now
-    snapshots.record(platform.node() or "localhost", now)
+    snapshots.record(web_processes.host_name(), now)
     if not _lease(now):
         return False
     flag.end_expired_override()
@@ -130,6 +120,7 @@ def observe(limits: LimitsFile, read_from: Source, now: Epoch) -> Observation:
     lengths |= {length * EXTENDED_WINDOW_FACTOR for length in lengths if length <= 3600}
     lengths |= {WORK_SECONDS, WORK_SECONDS * EXTENDED_WINDOW_FACTOR}
     windows = {length: _with(read_from.window(length, now), gauges, now) for length in lengths}
+    hosts = capacity.live_hosts()
     pdfs = facts.arrivals(now - EXTENDED_WINDOW_FACTOR * WORK_SECONDS)
     return Observation(
         now=now,
@@ -137,8 +128,9 @@ def observe(limits: LimitsFile, read_from: Source, now: Epoch) -> Observation:
         work=sorted([*pdfs, *_spread_other_requests(windows, now)]),
         work_seconds=WORK_SECONDS,
         is_queued=flag.mode() == "queue" or facts.any_queued(now - WORK_SECONDS),
-        machine=server_model(),
+        machine=capacity.server_model(hosts),
         queue=facts.queue(),
+        hosts=hosts,
     )
 
 
@@ -203,7 +195,9 @@ def _store(
     now, at = observation.now, datetime.fromtimestamp(observation.now, UTC)
     switch_state, stored = assessment.decision.switch_state, switch_state_from(state)
     before = flag.from_state(state)
-    entries = report.build_report(assessment, server_model(), forecasts.seconds_until(assessment, at), now)
+    entries = report.build_report(
+        assessment, observation.machine, forecasts.seconds_until(assessment, at), now
+    )
     values_for_charts = report.values(assessment) | series.build_series(observation)
     evidence = {
         "limits": limits.digest,
@@ -222,6 +216,9 @@ def _store(
             "dry_run": limits.dry_run,
             "cause": assessment.decision.cause[:500],
             "numbers": series.numbers(observation),
+            "hosts": capacity.describe(
+                observation.hosts, instruments.provider().pdfs_by_host(now - WORK_SECONDS)
+            ),
         },
         "evaluated_at": at,
         "alarm": assessment.decision.alarm[:500],

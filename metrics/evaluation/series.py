@@ -1,7 +1,7 @@
 """The series that an evaluation stores for the charts besides the thresholds: traffic, times and the queue; pure."""
 
-from metrics.decisions import metric_names
-from metrics.decisions.assessment import Observation
+from metrics.decisions import hosts, metric_names
+from metrics.decisions.assessment import Observation, render_load
 from metrics.decisions.statistics import quantile
 from metrics.decisions.windows import Histogram, Window
 
@@ -27,7 +27,12 @@ def build_series(observation: Observation) -> dict[str, Pair]:
 
 
 def numbers(observation: Observation) -> dict[str, float]:
-    """Return the dashboard's figures of the queue, which the evaluator reads once for all pages."""
+    """Return the dashboard's figures of the queue, which the evaluator reads once for all pages.
+
+    ``render_load`` is the share of the render slots of all web hosts that the PDFs of the last
+    ``observation.work_seconds`` take. ``web_hosts`` and ``workers_elsewhere`` count hosts that serve the web, and
+    workers on other hosts.
+    """
     window = observation.windows.get(observation.work_seconds)
     gauges = window.gauges if window else {}
     return {
@@ -35,6 +40,9 @@ def numbers(observation: Observation) -> dict[str, float]:
         "live_workers": observation.queue.live_workers,
         "lag_seconds": gauges.get(metric_names.QUEUE_LAG_SECONDS, 0.0),
         "pdfs_last_day": gauges.get(metric_names.PDFS_LAST_24H, 0.0),
+        "render_load": round(render_load(observation), 3),
+        "web_hosts": sum(host.serves_web for host in observation.hosts),
+        "workers_elsewhere": hosts.workers_elsewhere(observation.hosts),
     }
 
 

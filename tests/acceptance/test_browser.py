@@ -13,7 +13,7 @@ from tests.acceptance.system import MANAGE, System
 from tests.waiting import promised, wait_for
 
 pytestmark = pytest.mark.xdist_group("dashboard")
-ANSWERS = re.compile("^(No|Yes|Not known|Not yet, but soon)$")
+ANSWERS = re.compile("^(No|Yes|Yes, on another host|Not known|Not yet, but soon)$")
 TWO_DAYS = "from tests.acceptance import two_days; two_days.fill()"
 
 
@@ -52,6 +52,7 @@ def test_it_says_the_mode_the_reason_and_every_limit(open_page, name, options):
     expect(page.get_by_test_id("sentence")).to_contain_text(re.compile("Inline since|Queue since"))
     expect(page.get_by_test_id("answer")).to_have_text(ANSWERS)
     expect(page.locator("table.limits tbody tr")).to_have_count(12)
+    expect(page.get_by_test_id("host")).to_contain_text("workers and web share its cores")
     expect(page.locator(".chart canvas").first).to_be_visible()
     pictures.keep(page, f"dashboard-{name}")
 

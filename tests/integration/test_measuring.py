@@ -264,7 +264,10 @@ class TestRoutes:
         assert self.post(api, plan) == (201, "inline", "mode")
 
     def test_what_comes_on_top_of_the_inline_slots_is_queued(self, api, plan, cluster, monkeypatch):
-        slots = [thread_shares.inline_slots().acquire(blocking=False) for _ in range(4)]
+        slots = [
+            thread_shares.inline_slots().acquire(blocking=False)
+            for _ in range(thread_shares.inline_slots().size)
+        ]
         try:
             assert all(slots)
             assert self.post(api, plan) == (202, "queue", "bulkhead")
@@ -273,7 +276,10 @@ class TestRoutes:
                 thread_shares.inline_slots().release()
 
     def test_without_workers_it_is_rendered_all_the_same(self, api, plan):
-        slots = [thread_shares.inline_slots().acquire(blocking=False) for _ in range(4)]
+        slots = [
+            thread_shares.inline_slots().acquire(blocking=False)
+            for _ in range(thread_shares.inline_slots().size)
+        ]
         try:
             assert self.post(api, plan) == (201, "inline", "mode")
         finally:

@@ -59,6 +59,32 @@ def test_what_to_do_when_a_queue_is_needed(situation, to_do):
     assert to_do in recommend(situation, [entry(state="firing", value=6.0)]).to_do
 
 
+FULL = replace(USUAL, render_load=0.9, web_hosts=1, workers_elsewhere=0)
+
+
+@pytest.mark.parametrize(
+    ("situation", "text", "to_do"),
+    [
+        (FULL, "Yes, on another host", "Add a worker host"),
+        (replace(FULL, flag=QUEUE), "Yes, on another host", "only moves the wait"),
+        (replace(FULL, live_workers=0), "Yes, on another host", "Start workers on another host"),
+        (replace(FULL, workers_elsewhere=1), "Yes", "the next evaluation"),
+        (replace(FULL, render_load=0.5), "Yes", "the next evaluation"),
+        (replace(FULL, web_hosts=0), "Yes", "the next evaluation"),
+        (replace(FULL, alarm="stalled"), "Yes, on another host", "Check the workers"),
+    ],
+)
+def test_a_queue_on_a_full_machine_is_no_help(situation, text, to_do):
+    answer = recommend(situation, [entry(state="firing", value=6.0)])
+    assert answer.text == text
+    assert to_do in answer.to_do
+
+
+def test_before_a_full_machine_crosses_a_limit_a_worker_host_is_prepared():
+    assert "Have a worker host ready" in recommend(FULL, [entry(value=4.5)]).to_do
+    assert "on another host" in recommend(replace(FULL, live_workers=0), [entry(value=4.5)]).to_do
+
+
 def test_what_to_do_when_none_is_needed():
     chosen = replace(QUEUE, setting="queue")
     assert recommend(USUAL, [entry()]).to_do == "Nothing to do."

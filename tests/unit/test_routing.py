@@ -1,9 +1,18 @@
 """The rules that send a PDF inline or to the queue: each of them, on both sides."""
 
+from dataclasses import replace
+
 import pytest
 
-from metrics.decisions.routing import SPILL_SECONDS, Route, choose
+from metrics.decisions.routing import MAX_PATIENCE_SECONDS, SPILL_SECONDS, Prospects, Route, choose
 
+FREE = Prospects(
+    inline_wait_seconds=0.0,
+    queue_wait_seconds=lambda: 0.0,
+    has_backlog=lambda: False,
+    has_free_worker_elsewhere=lambda: False,
+)
+SLOTS_BUSY = replace(FREE, inline_wait_seconds=2.0)
 INLINE = {
     "mode": "inline",
     "is_auto": True,
@@ -12,10 +21,17 @@ INLINE = {
     "deadline_seconds": 30.0,
     "has_slot": True,
     "has_workers": True,
-    "estimated_wait_seconds": lambda: 0.0,
+    "prospects": FREE,
 }
 QUEUE = INLINE | {"mode": "queue"}
-BUSY = {"estimated_wait_seconds": lambda: SPILL_SECONDS + 1}
+LONG_WAIT = replace(FREE, queue_wait_seconds=lambda: SPILL_SECONDS + 1)
+BUSY = {"prospects": LONG_WAIT}
+BACKLOG = {"prospects": replace(SLOTS_BUSY, has_backlog=lambda: True)}
+OTHER_HOST = {"prospects": replace(SLOTS_BUSY, has_free_worker_elsewhere=lambda: True)}
+
+
+def waiting_inline(seconds):
+    return {"prospects": replace(FREE, inline_wait_seconds=seconds)}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +51,18 @@ BUSY = {"estimated_wait_seconds": lambda: SPILL_SECONDS + 1}
         (INLINE | {"has_slot": False, "is_auto": False}, "inline", "mode"),
         (INLINE | {"has_slot": False, "has_workers": False}, "inline", "mode"),
         (INLINE | BUSY, "inline", "mode"),
+        (INLINE | waiting_inline(2.0), "inline", "mode"),
+        (INLINE | waiting_inline(MAX_PATIENCE_SECONDS - 1), "inline", "mode"),
+        (INLINE | waiting_inline(MAX_PATIENCE_SECONDS), "queue", "patience"),
+        (INLINE | waiting_inline(4.5) | {"deadline_seconds": 5.0}, "queue", "patience"),
+        (INLINE | waiting_inline(MAX_PATIENCE_SECONDS) | {"is_auto": False}, "inline", "mode"),
+        (INLINE | waiting_inline(MAX_PATIENCE_SECONDS) | {"has_workers": False}, "inline", "mode"),
+        (INLINE | {"estimate_seconds": 20.0}, "inline", "mode"),
+        (INLINE | BACKLOG, "queue", "order"),
+        (INLINE | {"prospects": replace(FREE, has_backlog=lambda: True)}, "inline", "mode"),
+        (INLINE | BACKLOG | {"has_workers": False}, "inline", "mode"),
+        (INLINE | OTHER_HOST, "queue", "other_host"),
+        (INLINE | {"prospects": replace(FREE, has_free_worker_elsewhere=lambda: True)}, "inline", "mode"),
         (QUEUE, "queue", "mode"),
         (QUEUE | {"is_auto": False}, "queue", "mode"),
         (QUEUE | {"has_slot": False}, "queue", "mode"),
@@ -43,7 +71,8 @@ BUSY = {"estimated_wait_seconds": lambda: SPILL_SECONDS + 1}
         (QUEUE | {"has_workers": False}, "inline", "no_worker"),
         (QUEUE | {"has_workers": False, "has_slot": False}, "queue", "no_worker"),
         (QUEUE | BUSY, "inline", "spill"),
-        (QUEUE | {"estimated_wait_seconds": lambda: SPILL_SECONDS}, "queue", "mode"),
+        (QUEUE | {"prospects": replace(LONG_WAIT, inline_wait_seconds=0.1)}, "queue", "mode"),
+        (QUEUE | {"prospects": replace(FREE, queue_wait_seconds=lambda: SPILL_SECONDS)}, "queue", "mode"),
         (QUEUE | BUSY | {"estimate_seconds": 29.9}, "inline", "spill"),
         (QUEUE | BUSY | {"estimate_seconds": 30.0}, "queue", "mode"),
         (QUEUE | BUSY | {"is_auto": False}, "queue", "mode"),
@@ -58,5 +87,14 @@ def test_each_rule_applies_on_its_side_of_the_boundary_only(facts, mode, rule):
 @pytest.mark.parametrize(
     "facts", [INLINE, QUEUE | {"is_auto": False}, QUEUE | {"has_slot": False}, QUEUE | {"has_workers": False}]
 )
-def test_the_wait_is_estimated_only_when_it_matters(facts):
-    choose(**facts | {"estimated_wait_seconds": lambda: pytest.fail("the wait was estimated")})
+def test_the_queue_is_asked_only_when_it_matters(facts):
+    def fail():
+        pytest.fail("the queue was asked")
+
+    asking = Prospects(
+        inline_wait_seconds=0.0,
+        queue_wait_seconds=fail,
+        has_backlog=fail,
+        has_free_worker_elsewhere=fail,
+    )
+    choose(**facts | {"prospects": asking})

@@ -46,6 +46,8 @@ def test_whatever_else_is_refused_by_name(text):
         ("SPMS_RENDER_MEMORY_LIMIT", "-1"),
         ("SPMS_RENDER_SLOTS", "two"),
         ("SPMS_WEB_THREADS", "0"),
+        ("SPMS_WEB_PROCESSES", "0"),
+        ("SPMS_WEB_PROCESSES", "33"),  # more than threads
         ("DEBUG", "perhaps"),
         ("SPMS_FILE_STORAGE", "s3:/bucket"),
         ("SPMS_FILE_STORAGE", "s3://Bucket"),

@@ -26,6 +26,7 @@ from documents.content.blocks import (
 )
 from documents.content.editions import Edition
 from documents.infrastructure import storage
+from documents.infrastructure.slot_queue import Priority
 from documents.models import Document, document_types
 from documents.queue.registry import ReportProgress
 from documents.rendering import html, pool
@@ -88,6 +89,7 @@ def assemble(
     recorder: ContentFingerprint,
     deadline: Monotonic,
     report: ReportProgress,
+    priority: Priority,
 ) -> AssembledReport:
     """Make ``document.pdf`` in ``folder``, and record its content with ``recorder``.
 
@@ -95,7 +97,8 @@ def assemble(
     """
     cover = recorder.record(blocks.get_cover(document, edition))
     assembly = _Assembly(folder=folder, cover=cover, report=report)
-    _draw_missing(assembly, _parts(document, edition, recorder), deadline=deadline, report=report)
+    with ParallelRenderer(deadline=deadline, priority=priority) as renderer:
+        _draw_missing(assembly, _parts(document, edition, recorder), renderer, report)
     job = AssemblyJob(
         html_path=str(_write_front(document, edition, cover, folder)),
         part_paths=tuple(str(path) for path in assembly.paths.values()),
@@ -103,7 +106,7 @@ def assemble(
         images=pending_images.resolve_paths(blocks.images_of(cover), folder),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
-    rendered = _render(assembly, job, deadline=deadline, report=report)
+    rendered = _render(assembly, job, deadline=deadline, report=report, priority=priority)
     logger.info("annual report of %d parts, %d of them drawn", len(assembly.paths), len(assembly.drawn))
     return AssembledReport(
         rendered=rendered,
@@ -114,7 +117,13 @@ def assemble(
 
 
 def find_unprintable(
-    document: Document, edition: Edition, folder: Path, *, deadline: Monotonic, report: ReportProgress
+    document: Document,
+    edition: Edition,
+    folder: Path,
+    *,
+    deadline: Monotonic,
+    report: ReportProgress,
+    priority: Priority,
 ) -> dict[str, str]:
     """Return what is wrong with each part of a report that cannot be laid out, by its block's anchor.
 
@@ -122,30 +131,35 @@ def find_unprintable(
     """
     assembly = _Assembly(folder=folder, cover=blocks.get_cover(document, edition), report=report)
     parts = _parts(document, edition, ContentFingerprint(""))
-    _draw_missing(assembly, parts, deadline=deadline, report=report)
+    with ParallelRenderer(deadline=deadline, priority=priority) as renderer:
+        _draw_missing(assembly, parts, renderer, report)
     return assembly.unprintable
 
 
 def _draw_missing(
-    assembly: "_Assembly", parts: Iterable[PrintedPart], *, deadline: Monotonic, report: ReportProgress
+    assembly: "_Assembly", parts: Iterable[PrintedPart], renderer: ParallelRenderer, report: ReportProgress
 ) -> None:
     """Draw the parts that are not cached, and cache them."""
-    with ParallelRenderer(deadline=deadline) as renderer:
-        for batch in batched(assembly.missing(parts), RENDER_BATCH):
-            renderer.submit([assembly.write_html(part) for part in batch], assembly.image_paths(batch))
-            report("layout", renderer.pages)
-        for digests in renderer.finished(report):
-            assembly.cache(digests)
-        assembly.note(renderer.unprintable)
+    for batch in batched(assembly.missing(parts), RENDER_BATCH):
+        renderer.submit([assembly.write_html(part) for part in batch], assembly.image_paths(batch))
+        report("layout", renderer.pages)
+    for digests in renderer.finished(report):
+        assembly.cache(digests)
+    assembly.note(renderer.unprintable)
 
 
 def _render(
-    assembly: "_Assembly", job: AssemblyJob, *, deadline: Monotonic, report: ReportProgress
+    assembly: "_Assembly",
+    job: AssemblyJob,
+    *,
+    deadline: Monotonic,
+    report: ReportProgress,
+    priority: Priority,
 ) -> RenderedPdf:
     """Assemble the parts; remove them from the cache if that fails, as one of them may be the reason."""
     try:
         return pool.get_pool().render(
-            job, deadline=deadline, report=lambda _phase, pages: report("draw", pages)
+            job, deadline=deadline, report=lambda _phase, pages: report("draw", pages), priority=priority
         )
     except exceptions.AssemblyUnsupported:
         part_cache.delete(assembly.paths)

@@ -19,6 +19,7 @@ from documents import exceptions
 from documents.content import blocks, chapters, editions
 from documents.content.editions import Edition
 from documents.infrastructure import storage
+from documents.infrastructure.slot_queue import Priority
 from documents.models import Document, Task, document_types, layout_bounds
 from documents.models.mistakes import shortened
 from documents.queue import lifecycle, registry
@@ -115,17 +116,18 @@ def render(attempt: TaskContext) -> TaskOutput:
     Raises the RenderErrors, DocumentDeleted, StorageFull, StorageUnavailable; Reschedule while images are not
     ready; LeaseLost.
     """
-    started = time.monotonic()
     document, edition = _document(attempt.task), editions.from_arguments(attempt.task.arguments)
     _require_layout_bounds(document)
     pending_images.require_ready(attempt, document, edition)
+    started = time.monotonic()
     with storage.workspace() as folder:
         attempt.report("html", 0)
         pdf = _make(document, edition, folder, attempt)
         attempt.report("store", pdf.rendered.pages)
         _require_document(attempt.task)
         name = storage.save(folder / "document.pdf", suffix=".pdf")
-    seconds = time.monotonic() - started
+    # What it takes alone: the models of the evaluator add the waits themselves.
+    seconds = time.monotonic() - started - pdf.rendered.waited_seconds
     _observe(document, attempt.task, pdf.rendered, seconds)
     return _output(document, edition, pdf, name=name, seconds=seconds)
 
@@ -161,23 +163,34 @@ def _output(document: Document, edition: Edition, pdf: PdfResult, *, name: str, 
 def _make(document: Document, edition: Edition, folder: Path, attempt: TaskContext) -> PdfResult:
     """Make ``document.pdf`` in ``folder``: a long report from parts, if WeasyPrint allows it, or else as a whole."""
     deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
+    priority = Priority.REQUEST if attempt.task.mode == Task.Mode.INLINE else Priority.QUEUE
     if annual_report.has_parts(document, edition):
         try:
-            return _make_from_parts(document, edition, folder, deadline=deadline, report=attempt.report)
+            return _make_from_parts(
+                document, edition, folder, deadline=deadline, report=attempt.report, priority=priority
+            )
         except exceptions.AssemblyUnsupported as error:
             logger.warning("the report is rendered as a whole: %s", error)
     try:
-        return _make_whole(document, edition, folder, deadline=deadline, report=attempt.report)
+        return _make_whole(
+            document, edition, folder, deadline=deadline, report=attempt.report, priority=priority
+        )
     except parallel.UNPRINTABLE:
         if document.kind_info.has_project:
             raise
         unprintable = annual_report.find_unprintable(
-            document, edition, folder, deadline=deadline, report=attempt.report
+            document, edition, folder, deadline=deadline, report=attempt.report, priority=priority
         )
         if not unprintable:
             raise
     return _make_whole(
-        document, edition, folder, deadline=deadline, report=attempt.report, unprintable=unprintable
+        document,
+        edition,
+        folder,
+        deadline=deadline,
+        report=attempt.report,
+        priority=priority,
+        unprintable=unprintable,
     )
 
 
@@ -188,22 +201,35 @@ def _make_whole(
     *,
     deadline: Monotonic,
     report: ReportProgress,
+    priority: Priority,
     unprintable: Mapping[str, str] = MappingProxyType({}),
 ) -> PdfResult:
     """Make ``document.pdf`` in ``folder`` as a whole, with notes in place of ``unprintable`` blocks, by anchor."""
     path = folder / "document.html"
     draft = write_html(document, path, edition=edition, report=report, noted=unprintable.keys())
-    rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=report)
+    rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=report, priority=priority)
     warnings = (*unprintable.values(), *draft.warnings)
     return PdfResult(rendered=rendered, fingerprint=draft.fingerprint, warnings=warnings)
 
 
 def _make_from_parts(
-    document: Document, edition: Edition, folder: Path, *, deadline: Monotonic, report: ReportProgress
+    document: Document,
+    edition: Edition,
+    folder: Path,
+    *,
+    deadline: Monotonic,
+    report: ReportProgress,
+    priority: Priority,
 ) -> PdfResult:
     recorder = _recorder(document, edition)
     assembled = annual_report.assemble(
-        document, edition, folder, recorder=recorder, deadline=deadline, report=report
+        document,
+        edition,
+        folder,
+        recorder=recorder,
+        deadline=deadline,
+        report=report,
+        priority=priority,
     )
     return PdfResult(
         rendered=assembled.rendered,
@@ -322,7 +348,7 @@ def _require_document(task: Task) -> None:
 
 
 def _render(
-    draft: HtmlDocument, pdf_path: Path, *, deadline: Monotonic, report: ReportProgress
+    draft: HtmlDocument, pdf_path: Path, *, deadline: Monotonic, report: ReportProgress, priority: Priority
 ) -> RenderedPdf:
     job = RenderJob(
         html_path=str(draft.path),
@@ -333,7 +359,7 @@ def _render(
         generated_at=draft.generated_at.isoformat(),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
-    return pool.get_pool().render(job, deadline=deadline, report=report)
+    return pool.get_pool().render(job, deadline=deadline, report=report, priority=priority)
 
 
 def result_url(task: Task) -> str | None:

@@ -24,17 +24,25 @@ class Command(BaseCommand):
         parser.add_argument("--thresholds", type=Path, help="another limits file")
         parser.add_argument("--web-threads", type=int, default=settings.SPMS_WEB_THREADS)
         parser.add_argument("--queue-workers", type=int, default=settings.SPMS_QUEUE_WORKERS)
+        parser.add_argument(
+            "--render-slots",
+            type=int,
+            help="PDFs rendered at once, by requests and workers together (default: workers have a machine)",
+        )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Replay the trace and print the results."""
-        if options["web_threads"] < 1 or options["queue_workers"] < 0:
-            raise CommandError("expected at least one web thread, and 0 or more queue workers")
+        if options["web_threads"] < 1 or options["queue_workers"] < 0 or (options["render_slots"] or 1) < 1:
+            raise CommandError(
+                "expected at least one web thread and render slot, and 0 or more queue workers"
+            )
         site = replay.Site(
             web_threads=options["web_threads"],
             queue_workers=options["queue_workers"],
             inline_slots=min(settings.SPMS_INLINE_SLOTS, max(1, options["web_threads"] // 2)),
             deadline_seconds=settings.SPMS_INLINE_DEADLINE,
+            render_slots=options["render_slots"],
         )
         try:
             limits = load(options["thresholds"] or Path(settings.SPMS_THRESHOLDS))

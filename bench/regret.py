@@ -1,0 +1,172 @@
+"""The regret of the switch: ``auto`` beside the better of ``inline`` and ``queue``, under arrivals that do not wait.
+
+Poisson arrivals from a seed, the same in each mode: forced PDFs of three pages at a share of what two rendering
+processes can do, and eight document reads a second.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from random import Random
+from statistics import quantiles
+
+from bench import predictions
+from bench.arrivals import OpenLoad, Seen
+from bench.clients import Bench, render
+from bench.predictions import Render
+from bench.queue import Place, place
+from bench.report import Row, milliseconds
+from bench.server import ROOT, evaluator, free_port, running, started, wait_until_ready, workers
+
+PLANS = 80
+LOADS = {"0.4": 0.4, "0.8": 0.8, "0.95": 0.95, "1.2": 1.2}
+BURST = "0.3 and 40 PDFs at once"
+READS_A_SECOND = 8.0
+SECONDS = 60.0
+SEED = 7
+MODES = ("inline", "queue", "auto")
+MAX_REGRET = 1.1
+MAX_READ_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What the clients of one mode saw: percentiles in seconds, and how many PDFs were refused or failed."""
+
+    pdf_p50: float
+    pdf_p95: float
+    read_p95: float
+    pdfs: int
+    inline: int
+    refused: int
+    faults: tuple[str, ...]
+    renders: list[Render]
+
+
+def regret(bench: Bench) -> Iterator[Row]:
+    """Measure each load in each mode, with long polls as documented, then the ways to wait beside each other."""
+    seconds = SECONDS / 4 if bench.is_quick else SECONDS
+    with place("SQLite", PLANS) as here:
+        a_second = _capacity(here)
+        yield Row(criterion="PDFs of three pages a second, two at once", measured=f"{a_second:.2f}")
+        loads = {name: _arrivals(share * a_second, seconds) for name, share in LOADS.items()}
+        loads[BURST] = sorted([*_arrivals(0.3 * a_second, seconds), *[seconds / 4] * 40])
+        for name, pdfs_at in loads.items():
+            figures = {mode: _run(here, mode, pdfs_at, seconds, "wait") for mode in MODES}
+            yield from _rows(name, figures)
+            yield from predictions.rows(name, {mode: figures[mode].renders for mode in ("inline", "auto")})
+        for waiting in ("poll", "events"):
+            yield _way_row(waiting, _run(here, "auto", loads["0.8"], seconds, waiting))
+
+
+def _capacity(here: Place) -> float:
+    """Return how many PDFs a second two clients get inline that ask without a pause."""
+    with running(here.folder, **here.environment, SPMS_MODE="inline") as server:
+        client = server.session(here.token)
+        addresses = [f"{server.url}/api/v1/documents/{plan}/pdf/" for plan in here.plans[:40]]
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda address: render(client, address), addresses[:4]))
+            begun_at = time.monotonic()
+            list(threads.map(lambda address: render(client, address), addresses))
+        return len(addresses) / (time.monotonic() - begun_at)
+
+
+def _arrivals(a_second: float, seconds: float) -> list[float]:
+    """Return Poisson arrivals, from the seed and the rate alone."""
+    random, now, times = Random(f"{SEED}:{a_second}"), 0.0, []
+    while (now := now + random.expovariate(a_second)) < seconds:
+        times.append(now)
+    return times
+
+
+def _run(here: Place, mode: str, pdfs_at: list[float], seconds: float, waiting: str) -> Figures:
+    """Start the processes of ``make run``, send the load, and return what its clients saw."""
+    environment = here.environment | {"SPMS_MODE": mode}
+    with contextlib.ExitStack() as stack:
+        # First, as a server that only queues is not ready without workers.
+        stack.enter_context(workers(here.folder, environment))
+        server = stack.enter_context(running(here.folder, **environment))
+        stack.enter_context(evaluator(here.folder, environment))
+        events_url = stack.enter_context(_streams(here, environment)) if waiting == "events" else ""
+        load = OpenLoad(
+            url=server.url,
+            token=here.token,
+            documents=here.plans,
+            pdfs_at=pdfs_at,
+            reads_at=_arrivals(READS_A_SECOND, seconds),
+            waiting=waiting,
+            events_url=events_url,
+        )
+        command = [sys.executable, "-m", "bench.arrivals"]
+        written = subprocess.run(
+            command, cwd=ROOT, input=json.dumps(asdict(load)), stdout=subprocess.PIPE, text=True, check=True
+        )
+    return _figures(Seen(**json.loads(written.stdout)))
+
+
+@contextlib.contextmanager
+def _streams(here: Place, environment: dict[str, str]) -> Iterator[str]:
+    """Run a server of event streams; yields its address."""
+    port = free_port()
+    url, log = f"http://127.0.0.1:{port}", here.folder / f"events-{port}.log"
+    command = [sys.executable, "-m", "uvicorn", "spms.asgi:application", "--port", str(port)]
+    with started(command, log, environment) as process:
+        wait_until_ready(process, url, log)
+        yield url
+
+
+def _figures(seen: Seen) -> Figures:
+    return Figures(
+        pdf_p50=_percentile(seen.pdf_seconds, 50),
+        pdf_p95=_percentile(seen.pdf_seconds, 95),
+        read_p95=_percentile(seen.read_seconds, 95),
+        pdfs=len(seen.pdf_seconds),
+        inline=seen.inline,
+        refused=seen.refused,
+        faults=tuple(seen.faults),
+        renders=seen.renders,
+    )
+
+
+def _percentile(seconds: list[float], percent: int) -> float:
+    if len(seconds) < 2:
+        return float("inf")
+    return quantiles(seconds, n=100, method="inclusive")[percent - 1]
+
+
+def _rows(name: str, figures: dict[str, Figures]) -> Iterator[Row]:
+    for mode in ("inline", "queue"):
+        yield Row(criterion=_criterion(name, mode), measured=_text(figures[mode]))
+    auto, others = figures["auto"], (figures["inline"], figures["queue"])
+    worst = max(
+        getattr(auto, column) / min(getattr(other, column) for other in others)
+        for column in ("pdf_p50", "pdf_p95", "read_p95")
+    )
+    is_lost = bool(auto.faults or (auto.refused and name not in {"0.95", "1.2"}))
+    yield Row(
+        criterion=_criterion(name, "auto"),
+        goal=f"≤ {MAX_REGRET} × the better one in each column; reads ≤ 100 ms",
+        measured=f"{_text(auto)}; {worst:.2f} ×",
+        is_met=worst <= MAX_REGRET and auto.read_p95 <= MAX_READ_SECONDS and not is_lost,
+    )
+
+
+def _way_row(waiting: str, figures: Figures) -> Row:
+    return Row(criterion=_criterion("0.8", f"auto, clients that use {waiting}"), measured=_text(figures))
+
+
+def _criterion(name: str, mode: str) -> str:
+    return f"load {name}, {mode}: PDF in hand p50, p95; reads p95"
+
+
+def _text(figures: Figures) -> str:
+    faults = f", {len(figures.faults)} failed ({figures.faults[0]})" if figures.faults else ""
+    return (
+        f"{figures.pdf_p50:.1f} s, {figures.pdf_p95:.1f} s; {milliseconds(figures.read_p95)} "
+        f"({figures.pdfs} PDFs, {figures.inline} inline, {figures.refused} refused{faults})"
+    )

@@ -1,0 +1,133 @@
+"""The queue for the render slots of this machine: first come, first served, over all processes.
+
+A ticket is a named pipe in the queue's folder; its file name is its place, on the clock that all processes share. Its
+process keeps the pipe open as long as it waits or renders. So a pipe that cannot be opened for writing belongs to a
+process that died, and a byte written to one wakes its process.
+"""
+
+import contextlib
+import enum
+import errno
+import itertools
+import os
+import select
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from documents import exceptions
+from documents.infrastructure import locks, storage
+from metrics.durations import Monotonic
+
+TICK_INTERVAL_SECONDS = 0.2
+WAITING, HOLDING = "waiting-", "holding-"
+RENDER_SLOTS = "slots"  # the folder of the tickets, below that of this machine's processes
+
+_ticket_numbers = itertools.count()
+
+
+class Priority(enum.IntEnum):
+    """By how many seconds a ticket is postdated: those that come later may overtake it for that long, not longer."""
+
+    REQUEST = 0
+    QUEUE = 5
+    BACKGROUND = 30
+
+
+@contextlib.contextmanager
+def acquire_slot(
+    folder: Path, count: int, *, priority: Priority, deadline: Monotonic, tick: Callable[[], None]
+) -> Iterator[None]:
+    """Hold one of ``count`` slots in the block; when this process dies, the slot is free at once.
+
+    Calls ``tick`` while it waits. Raises RenderBusy after ``deadline``, and StorageFull and StorageUnavailable if
+    the ticket cannot be written.
+    """
+    with _ticket(folder, priority) as (place, pipe), _given_back(folder, place, count):
+        while not _try_enter(folder, place, count):
+            if time.monotonic() > deadline:
+                raise exceptions.RenderBusy("Other PDFs are being rendered. Try again in a few seconds.")
+            tick()
+            _wait(pipe, TICK_INTERVAL_SECONDS)
+        yield
+
+
+def count_tickets(folder: Path) -> int:
+    """Return how many hold a slot or wait for one, those of processes that just died included."""
+    try:
+        return sum(path.name.startswith((WAITING, HOLDING)) for path in folder.iterdir())
+    except FileNotFoundError:
+        return 0
+
+
+@contextlib.contextmanager
+def _ticket(folder: Path, priority: Priority) -> Iterator[tuple[str, int]]:
+    """Put a ticket into the queue; yield its place and the descriptor of its pipe."""
+    place_ns = time.monotonic_ns() + priority * 1_000_000_000
+    place = f"{place_ns:020d}-{os.getpid()}-{next(_ticket_numbers)}"
+    with storage.translate_storage_errors():
+        folder.mkdir(parents=True, exist_ok=True)
+        # Until it is open, a pipe looks like one of a process that died: so it gets its name afterwards.
+        unopened = folder / f"new-{place}"
+        os.mkfifo(unopened, 0o600)
+        # A pipe opened to read only would be ready for ever after its first writer closed it.
+        pipe = os.open(unopened, os.O_RDWR | os.O_NONBLOCK)
+        unopened.rename(folder / f"{WAITING}{place}")
+    try:
+        yield place, pipe
+    finally:
+        os.close(pipe)
+
+
+@contextlib.contextmanager
+def _given_back(folder: Path, place: str, count: int) -> Iterator[None]:
+    """Remove the ticket at the end of the block, and wake those that can enter then."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError), _locked(folder):
+            for state in (WAITING, HOLDING):
+                (folder / f"{state}{place}").unlink(missing_ok=True)
+            for _ in itertools.islice(_live(folder, WAITING, wake=True), _count_free(folder, count)):
+                pass
+
+
+def _try_enter(folder: Path, place: str, count: int) -> bool:
+    """Turn a waiting ticket into one that holds a slot, if as many slots are free as its turn needs."""
+    with storage.translate_storage_errors(), _locked(folder):
+        may_enter = itertools.islice(_live(folder, WAITING), _count_free(folder, count))
+        if is_next := place in may_enter:
+            (folder / f"{WAITING}{place}").rename(folder / f"{HOLDING}{place}")
+    return is_next
+
+
+def _wait(pipe: int, max_seconds: float) -> None:
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    if poll.poll(max_seconds * 1000):
+        os.read(pipe, 4096)
+
+
+def _count_free(folder: Path, count: int) -> int:
+    return max(0, count - sum(1 for _ in _live(folder, HOLDING)))
+
+
+def _live(folder: Path, state: str, *, wake: bool = False) -> Iterator[str]:
+    """Yield the places of the tickets in a state, in order, and remove those of processes that died."""
+    for path in sorted(folder.glob(f"{state}*")):
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            path.unlink()
+            continue
+        with contextlib.suppress(BlockingIOError):  # full: it has been woken often enough
+            if wake:
+                os.write(descriptor, b".")
+        os.close(descriptor)
+        yield path.name.removeprefix(state)
+
+
+def _locked(folder: Path) -> contextlib.AbstractContextManager[None]:
+    return locks.exclusive(folder / "lock")

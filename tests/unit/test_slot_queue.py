@@ -1,0 +1,220 @@
+"""The queue for render slots: in order, over all processes, and without those that died."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from documents import exceptions
+from documents.infrastructure import slot_queue
+from documents.infrastructure.slot_queue import Priority
+from tests.waiting import wait_for
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+import django
+django.setup()
+from documents.infrastructure import slot_queue
+folder, count, priority = Path(sys.argv[1]), int(sys.argv[2]), slot_queue.Priority[sys.argv[3]]
+with slot_queue.acquire_slot(
+    folder, count, priority=priority, deadline=time.monotonic() + 600, tick=lambda: None
+):
+    print("holding", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@contextlib.contextmanager
+def process(folder, count=1, priority="QUEUE"):
+    """Run a process that asks for a slot, says so when it has it, and gives it back at its next line of input."""
+    command = [sys.executable, "-c", HOLDER, str(folder), str(count), priority]
+    running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def hold(folder, *, count=1, priority=Priority.QUEUE, seconds=600.0, tick=lambda: None):
+    return slot_queue.acquire_slot(
+        folder, count, priority=priority, deadline=time.monotonic() + seconds, tick=tick
+    )
+
+
+def tickets(folder, state):
+    return sorted(path.name for path in folder.glob(f"{state}*")) if folder.exists() else []
+
+
+@contextlib.contextmanager
+def in_line(folder, order, *requests):
+    """Have threads ask one after the other, each as (name, priority); each notes its name when it has the slot."""
+
+    def ask(name, priority):
+        with hold(folder, priority=priority):
+            order.append(name)
+
+    threads = []
+    for number, (name, priority) in enumerate(requests, start=1):
+        threads.append(threading.Thread(target=ask, args=(name, priority)))
+        threads[-1].start()
+        wait_for(lambda number=number: len(tickets(folder, "waiting-")) == number)
+    yield
+    for thread in threads:
+        thread.join()
+
+
+def test_slots_are_given_in_the_order_in_which_they_were_asked_for(tmp_path):
+    order: list[object] = []
+    requests = [(number, Priority.REQUEST) for number in range(12)]
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(hold(tmp_path))
+        stack.enter_context(in_line(tmp_path, order, *requests))
+        first.close()
+    assert order == list(range(12))
+    assert tickets(tmp_path, "") == ["lock"]
+
+
+def test_those_who_wait_in_a_request_go_before_the_queue_and_people_before_background_work(tmp_path):
+    order: list[object] = []
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(hold(tmp_path))
+        requests = [(priority.name, priority) for priority in reversed(Priority)]
+        stack.enter_context(in_line(tmp_path, order, *requests))
+        first.close()
+    assert order == ["REQUEST", "QUEUE", "BACKGROUND"]
+
+
+def test_nobody_is_overtaken_for_longer_than_the_priority_says(tmp_path, monkeypatch):
+    order: list[object] = []
+    clock = time.monotonic_ns()
+    monkeypatch.setattr(time, "monotonic_ns", lambda: clock)
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(hold(tmp_path))
+        stack.enter_context(in_line(tmp_path, order, ("queued", Priority.QUEUE)))
+        clock += 6 * 10**9
+
+        def ask():
+            with hold(tmp_path, priority=Priority.REQUEST):
+                order.append("request")
+
+        late = threading.Thread(target=ask)
+        late.start()
+        wait_for(lambda: len(tickets(tmp_path, "waiting-")) == 2)
+        first.close()
+        late.join()
+    assert order == ["queued", "request"]
+
+
+def test_the_slots_are_shared_by_all_processes(tmp_path):
+    with process(tmp_path, count=2) as other, hold(tmp_path, count=2):
+        assert other.stdout.readline() == "holding\n"
+        with pytest.raises(exceptions.RenderBusy), hold(tmp_path, count=2, seconds=0.3):
+            pass
+        other.communicate("\n")
+        with hold(tmp_path, count=2):
+            assert len(tickets(tmp_path, "holding-")) == 2
+
+
+def test_a_process_that_dies_with_a_slot_leaves_it_to_the_next(tmp_path):
+    with process(tmp_path) as first, process(tmp_path) as second:
+        dying, waiting = first, second
+        wait_for(lambda: len(tickets(tmp_path, "waiting-")) == 1 and tickets(tmp_path, "holding-"))
+        [holding] = tickets(tmp_path, "holding-")
+        if f"-{second.pid}-" in holding:
+            dying, waiting = second, first
+        os.kill(dying.pid, signal.SIGKILL)
+        assert waiting.stdout.readline() == "holding\n"
+
+
+def test_a_process_that_dies_in_line_holds_nobody_up(tmp_path):
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(hold(tmp_path))
+        dying = stack.enter_context(process(tmp_path, priority="REQUEST"))
+        wait_for(lambda: tickets(tmp_path, "waiting-"))
+        order: list[object] = []
+        os.kill(dying.pid, signal.SIGKILL)
+        dying.wait()
+        with in_line_after(tmp_path, order):
+            first.close()
+    assert order == ["next"]
+
+
+@contextlib.contextmanager
+def in_line_after(folder, order):
+    def ask():
+        with hold(folder):
+            order.append("next")
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_whoever_gives_up_leaves_the_line(tmp_path):
+    with hold(tmp_path):
+        ticks = []
+        with (
+            pytest.raises(exceptions.RenderBusy),
+            hold(tmp_path, seconds=0.5, tick=lambda: ticks.append(1)),
+        ):
+            pass
+        assert ticks
+        with pytest.raises(InterruptedError), hold(tmp_path, tick=raise_interrupted):
+            pass
+        assert tickets(tmp_path, "waiting-") == []
+
+
+def raise_interrupted():
+    raise InterruptedError
+
+
+def test_never_more_than_the_slots_work_at_once_and_all_get_their_turn(tmp_path):
+    at_work: set[int] = set()
+    most: list[int] = []
+    done: list[int] = []
+
+    def ask(number):
+        for _ in range(10):
+            with hold(tmp_path, count=3, priority=list(Priority)[number % 3]):
+                at_work.add(number)
+                most.append(len(at_work))
+                time.sleep(0.001)
+                at_work.discard(number)
+                done.append(number)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == 90
+    assert max(most) <= 3
+
+
+def test_a_slot_that_is_given_back_wakes_the_next_without_waiting_for_its_clock(tmp_path, monkeypatch):
+    monkeypatch.setattr(slot_queue, "TICK_INTERVAL_SECONDS", 3600)
+    order: list[object] = []
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(hold(tmp_path))
+        stack.enter_context(in_line(tmp_path, order, ("next", Priority.QUEUE)))
+        first.close()
+    assert order == ["next"]
+
+
+def test_a_full_disk_is_a_problem_with_its_own_name(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(exceptions.StorageUnavailable), hold(tmp_path / "file"):
+        pass
