@@ -133,7 +133,7 @@ def secret_key(folder: Path) -> str:
 
 def data_folder() -> Path:
     """Return the folder of everything that is not code; creates it if necessary."""
-    folder = Path(env.str("SPMS_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+    folder = BASE_DIR.joinpath(env.str("SPMS_DATA_DIR", default="var")).resolve()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -161,6 +161,7 @@ def database(folder: Path) -> dict[str, Any]:
     # One cheap query before a connection is reused, which may have died with its server.
     settings |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
     if settings["ENGINE"].endswith("sqlite3"):
+        settings["NAME"] = str(BASE_DIR / settings["NAME"])
         _close_to_others(*(Path(f"{settings['NAME']}{suffix}") for suffix in ("", "-wal", "-shm")))
         # Each thread has a connection with half a megabyte of cache; the operating system caches the file anyway.
         # Readers are not blocked by a writer; a writer waits for the lock when its transaction begins.

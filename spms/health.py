@@ -54,7 +54,7 @@ def _migrations() -> str:
     except DatabaseError:
         return "the database does not answer"
     names = ", ".join(f"{app}.{name}" for app, name in sorted(missing))
-    return f"{names} not applied, run: manage.py migrate" if missing else "ok"
+    return f"{names} not applied, run: spms migrate" if missing else "ok"
 
 
 @functools.cache

@@ -9,8 +9,8 @@ from metrics.evaluation.report import ThresholdEntry
 from metrics.flag import Flag
 
 SOON_SECONDS = 3600.0
-START_EVALUATOR = "Start the evaluator: manage.py evaluate_thresholds --every 15s"
-START_WORKERS = "Start workers: manage.py qcluster"
+START_EVALUATOR = "Start the evaluator: spms evaluate_thresholds --every 15s"
+START_WORKERS = "Start workers: spms qcluster"
 
 
 @dataclass(frozen=True, kw_only=True)

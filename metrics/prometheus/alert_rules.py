@@ -9,7 +9,7 @@ from metrics.decisions.criteria import Statistic
 from metrics.decisions.limits_file import LimitsFile, Threshold
 from metrics.decisions.threshold_state import show
 
-HEAD = "# Written by `manage.py export_prometheus_rules` from thresholds.yaml; change that file instead.\n"
+HEAD = "# Written by `spms export_prometheus_rules` from thresholds.yaml; change that file instead.\n"
 
 
 def build_rules(limits: LimitsFile) -> str:

@@ -35,7 +35,7 @@ def test_a_migration_that_is_missing_is_named(client, db):
     newest = MigrationRecorder.Migration.objects.filter(app="documents").latest("id").name
     MigrationRecorder(connection).record_unapplied("documents", newest)
     status, checks = ready(client)
-    assert (status, checks["migrations"]) == (503, f"documents.{newest} not applied, run: manage.py migrate")
+    assert (status, checks["migrations"]) == (503, f"documents.{newest} not applied, run: spms migrate")
 
 
 def test_queue_mode_needs_a_worker(client, db, settings):

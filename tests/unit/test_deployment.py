@@ -111,7 +111,9 @@ def test_the_static_files_are_linked_where_the_settings_look_for_them():
     assert 'ln -sT /app/static "$static"' in ENTRY
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "deploy").glob("*.sh")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*sorted((ROOT / "deploy").glob("*.sh")), ROOT / "deploy" / "spms"], ids=lambda path: path.name
+)
 def test_shell_scripts_can_be_run_and_parsed(path):
     assert path.stat().st_mode & 0o111
     assert subprocess.run(["sh", "-n", path]).returncode == 0
