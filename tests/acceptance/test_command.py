@@ -52,7 +52,8 @@ def test_it_says_which_database_and_folder_it_works_on(installation):
 def test_settings_of_the_environment_stand_before_those_of_a_file_and_need_none(installation):
     shown = spms("mode", SPMS_DATA_DIR=str(installation / "data"), SPMS_MODE="inline")
     assert shown.returncode == 0, shown.stderr
-    assert "inline" in shown.stdout
+    assert "PDFs are rendered inline" in shown.stdout
+    assert "The setting SPMS_MODE=inline says so" in shown.stdout
     assert "(settings of the environment)" in shown.stderr
 
 

@@ -201,6 +201,12 @@ def test_containers_have_no_more_rights_than_they_need(name):
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_logs_of_containers_are_rotated(name):
+    assert SERVICES[name]["logging"]["driver"] == "json-file"
+    assert {"max-size", "max-file"} == set(SERVICES[name]["logging"]["options"])
+
+
 def test_what_compose_mounts_exists():
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
