@@ -170,6 +170,7 @@ if [ "$1" = dev ]; then
     install_for_tests redis-server
     install_for_tests rabbitmq-server
     install_for_tests nginx
+    install_for_tests pgbouncer
 fi
 
 install_service() {

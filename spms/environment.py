@@ -18,6 +18,7 @@ from django.core.checks.security.base import (
 from django.core.exceptions import ImproperlyConfigured
 
 from metrics import durations
+from spms import connections
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # How long a mail server may be silent: less than a task's lease, so that no other worker takes the task over.
@@ -157,7 +158,7 @@ def _close_to_others(*paths: Path) -> None:
 
 def database(folder: Path) -> dict[str, Any]:
     """Return the database of ``DATABASE_URL``; by default an SQLite file in the data folder."""
-    settings: dict[str, Any] = env.db("DATABASE_URL", default=f"sqlite:///{folder / 'spms.sqlite3'}")
+    settings = _database("DATABASE_URL", f"sqlite:///{folder / 'spms.sqlite3'}")
     # One cheap query before a connection is reused, which may have died with its server.
     settings |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
     if settings["ENGINE"].endswith("sqlite3"):
@@ -170,7 +171,23 @@ def database(folder: Path) -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512;",
         }
-    elif settings["ENGINE"].endswith("postgresql"):
+    return settings
+
+
+def listen_database() -> dict[str, Any]:
+    """Return the database of ``SPMS_LISTEN_DATABASE_URL``; empty if connections are direct anyway."""
+    if not env.str("SPMS_LISTEN_DATABASE_URL", default=""):
+        return {}
+    settings = _database("SPMS_LISTEN_DATABASE_URL", "")
+    if not settings["ENGINE"].endswith("postgresql"):
+        raise ImproperlyConfigured("SPMS_LISTEN_DATABASE_URL: expected postgres://…, without a pooler")
+    return settings
+
+
+def _database(name: str, default: str) -> dict[str, Any]:
+    connections.require_readable(name, env.str(name, default=default))
+    settings: dict[str, Any] = env.db(name, default=default)
+    if settings["ENGINE"].endswith("postgresql"):
         # An unreachable server is detected within 15 s; by default it takes 15 minutes.
         timeouts = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
         timeouts |= {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
