@@ -6,6 +6,7 @@ import re
 import secrets
 import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +52,22 @@ def refuse_renamed() -> None:
             raise ImproperlyConfigured(f"{old} is called {new} now. Rename it.")
 
 
-def refuse_unsafe(secret_key: str, *, is_debug: bool) -> None:
+def refuse_unsafe(secret_key: str, *, is_debug: bool, fallbacks: Sequence[str] = ()) -> None:
     """Raise ImproperlyConfigured for settings that give a production system away."""
     if is_debug:
         raise ImproperlyConfigured("DEBUG=true is not for production (SPMS_HTTPS=true). Remove DEBUG.")
-    is_short = len(secret_key) < SECRET_KEY_MIN_LENGTH
-    is_monotonous = len(set(secret_key)) < SECRET_KEY_MIN_UNIQUE_CHARACTERS
-    if is_short or is_monotonous or secret_key.startswith(SECRET_KEY_INSECURE_PREFIX):
-        raise ImproperlyConfigured(
-            f"SECRET_KEY can be guessed: production (SPMS_HTTPS=true) needs {SECRET_KEY_MIN_LENGTH} or more random"
-            " characters, such as those of: openssl rand -hex 40"
-        )
+    for name, key in (("SECRET_KEY", secret_key), *(("SECRET_KEY_FALLBACKS", key) for key in fallbacks)):
+        is_short = len(key) < SECRET_KEY_MIN_LENGTH
+        is_monotonous = len(set(key)) < SECRET_KEY_MIN_UNIQUE_CHARACTERS
+        if is_short or is_monotonous or key.startswith(SECRET_KEY_INSECURE_PREFIX):
+            _refuse_key(name)
+
+
+def _refuse_key(name: str) -> None:
+    raise ImproperlyConfigured(
+        f"{name} can be guessed: production (SPMS_HTTPS=true) needs {SECRET_KEY_MIN_LENGTH} or more random"
+        " characters, such as those of: openssl rand -hex 40"
+    )
 
 
 # django-environ's casts do not name the variable in their errors, and its bool reads any word as False.

@@ -25,7 +25,7 @@ os.umask(0o077)
 SPMS_DATA_DIR = environment.data_folder()
 DEBUG = environment.flag("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or environment.secret_key(SPMS_DATA_DIR)
-# Earlier keys, which still open sessions and queue entries while a key is replaced.
+# Earlier keys, which still open sessions while a key is replaced.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -33,7 +33,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # In production a proxy terminates TLS and says so: secure cookies, redirects and HSTS, and no sample data.
 SPMS_HTTPS = environment.flag("SPMS_HTTPS", default=False)
 if SPMS_HTTPS:
-    environment.refuse_unsafe(SECRET_KEY, is_debug=DEBUG)
+    environment.refuse_unsafe(SECRET_KEY, is_debug=DEBUG, fallbacks=SECRET_KEY_FALLBACKS)
 # Proxies in front, each of which adds an address to X-Forwarded-For; earlier addresses cannot be trusted.
 SPMS_TRUSTED_PROXIES = environment.whole("SPMS_TRUSTED_PROXIES", default=int(SPMS_HTTPS))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SPMS_HTTPS
