@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -73,5 +74,5 @@ def test_tokens_of_the_api_do_not_depend_on_the_key(maintainer, rotated):
 
 
 def test_an_old_key_that_can_be_guessed_is_refused_in_production():
-    with pytest.raises(environment.ImproperlyConfigured, match="SECRET_KEY_FALLBACKS"):
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FALLBACKS"):
         environment.refuse_unsafe(NEW + "abcdefghijkl", is_debug=False, fallbacks=["short"])
