@@ -11,12 +11,14 @@ RUN python3 -m venv /opt/venv \
         --only-binary :all: --require-hashes -r /tmp/requirements.txt
 
 FROM ${BASE}
+# postgresql-client has pg_dump and psql, for `spms backup` and `spms restore`.
 # Versions are the distribution's: a pinned one vanishes from the archive with its next security update.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig \
         fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji \
+        postgresql-client \
     && rm -rf /var/lib/apt/lists/*
 # A number, so that Kubernetes can see that it is not root. /export is where Prometheus' files are written to.
 RUN groupadd --gid 10001 spms \
@@ -25,7 +27,7 @@ RUN groupadd --gid 10001 spms \
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY manage.py thresholds.yaml ./
-COPY deploy/container.sh deploy/
+COPY deploy/container.sh deploy/spms deploy/
 COPY documents documents
 COPY metrics metrics
 COPY spms spms
@@ -36,6 +38,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     TMPDIR=/dev/shm
 # The static files belong to the code, so they are made here; container.sh links them into the data folder.
 RUN python -m compileall -q documents metrics spms \
+    && ln -s /app/deploy/spms /usr/local/bin/spms \
     && SPMS_DATA_DIR=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \
     && mv /tmp/build/static /app/static \
     && rm -rf /tmp/build

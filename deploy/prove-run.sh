@@ -39,6 +39,8 @@ fail() {
 (container prometheus-files) || fail "prometheus-files failed"
 grep -q '^- name: spms' "$ROOT/export/rules.yml" || fail "no rules were written"
 (container python manage.py load_sample_data >/dev/null) || fail "load_sample_data failed"
+(container spms backup >/dev/null) || fail "spms backup failed"
+(container sh -c 'pg_dump --version && psql --version') || fail "the PostgreSQL client is not in the image"
 if [ "$REQUIREMENTS" = celery ]; then
     (container celery -A spms.task_backends.celery report >/dev/null) || fail "Celery is not in the image"
 fi

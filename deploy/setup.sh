@@ -1,9 +1,12 @@
 #!/bin/sh
-# Sets up .venv/ and the system libraries. Usage: deploy/setup.sh run|dev [FOLDER [PYTHON]]
+# Sets up .venv/ and the system libraries. Usage: deploy/setup.sh run|dev|service [FOLDER [PYTHON]]
+# service, as root: also the account, the settings file, the units and the command `spms`. Says what it creates.
 # Does nothing if everything is installed.
 set -eu
 cd "$(dirname "$0")/.."
-lock="requirements/$1.txt"
+packages_for="$1"
+[ "$1" != service ] || packages_for=run
+lock="requirements/$packages_for.txt"
 venv="${2:-.venv}"
 chosen_python="${3:-}"
 
@@ -12,19 +15,55 @@ fail() {
     exit 1
 }
 
+create_account() {
+    id spms >/dev/null 2>&1 && return
+    useradd --system --home-dir /var/lib/spms --shell /usr/sbin/nologin spms
+    echo "spms: created the account spms"
+}
+
+# The services run as spms, which can start no Python in the home of root.
+if [ "$1" = service ]; then
+    [ "$(id -u)" = 0 ] || fail "setup.sh service creates an account and units: run it as root."
+    [ "$PWD" = /opt/spms ] || fail "The units expect the code in /opt/spms: git clone . /opt/spms, and run it there."
+    create_account
+fi
+
 is_new_enough() {
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null
+    if [ "$(id -u)" = 0 ] && id spms >/dev/null 2>&1; then
+        runuser -u spms -- "$1" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null
+    else
+        "$1" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null
+    fi
 }
 
 find_python() {
     for candidate in "python$(cat .python-version)" python3.13 python3.12 python3.14 python3; do
-        if is_new_enough "$candidate"; then
-            command -v "$candidate"
+        path=$(command -v "$candidate") || continue
+        if is_new_enough "$path"; then
+            echo "$path"
             return
         fi
     done
-    uv python find '>=3.12' 2>/dev/null ||
-        fail "Python 3.12 or newer is needed (found: $(python3 --version 2>/dev/null || echo none)). Install python3.13, then try again."
+    path=$(uv python find '>=3.12' 2>/dev/null || true)
+    if [ -n "$path" ] && is_new_enough "$path"; then
+        echo "$path"
+        return
+    fi
+    install_python
+}
+
+# Into the project, where the account of the services can start it.
+install_python() {
+    found=$(python3 --version 2>/dev/null || echo none)
+    command -v uv >/dev/null ||
+        fail "Python 3.12 or newer that every user can start is needed (found: $found)." \
+            "Install python3.13, or uv, which this script then uses; then try again."
+    echo "spms: installing Python $(cat .python-version) into .python/" >&2
+    UV_PYTHON_INSTALL_DIR="$PWD/.python" uv python install --quiet --no-bin "$(cat .python-version)" >&2 ||
+        fail "uv could not install Python $(cat .python-version)."
+    path=$(UV_PYTHON_INSTALL_DIR="$PWD/.python" uv python find --managed-python "$(cat .python-version)")
+    is_new_enough "$path" || fail "The account spms cannot start $path: make $PWD readable for it."
+    echo "$path"
 }
 
 # With pyenv and no version selected, use the installed version that has this program.
@@ -81,13 +120,13 @@ is_installed() {
     cmp -s "requirements/$1.txt" "$venv/installed-$1"
 }
 
-if ! is_installed "$1" && ! is_installed dev; then
+if ! is_installed "$packages_for" && ! is_installed dev; then
     echo "spms: installing $lock into $venv/"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" 2>&1 |
         { grep -v '^WARNING: Location' || true; }
     "$venv/bin/python" -c 'import django, weasyprint' 2>/dev/null || has_libraries || install_libraries
     "$venv/bin/python" -c 'import django' || fail "the packages of $lock could not be installed"
-    cp "$lock" "$venv/installed-$1"
+    cp "$lock" "$venv/installed-$packages_for"
 fi
 has_libraries || install_libraries
 
@@ -131,4 +170,20 @@ if [ "$1" = dev ]; then
     install_for_tests redis-server
     install_for_tests rabbitmq-server
     install_for_tests nginx
+    install_for_tests pgbouncer
 fi
+
+install_service() {
+    if [ ! -e /etc/spms/spms.env ]; then
+        install -d -m 750 -o root -g spms /etc/spms
+        install -m 640 -o root -g spms deploy/systemd/spms.env.example /etc/spms/spms.env
+        echo "spms: created /etc/spms/spms.env; edit it"
+    fi
+    ln -sf /opt/spms/deploy/spms /usr/local/bin/spms
+    install -m 644 deploy/systemd/*.service /etc/systemd/system/
+    echo "spms: installed the command spms and the units"
+    # Without a running systemd, as in a container, the units are read at its next start.
+    [ ! -d /run/systemd/system ] || systemctl daemon-reload
+}
+
+[ "$1" != service ] || install_service

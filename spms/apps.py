@@ -14,10 +14,12 @@ class SpmsConfig(AppConfig):
         from axes.models import AccessAttempt
         from django.contrib import admin
         from django.contrib.auth.models import User
+        from django.core import checks
 
-        from spms import credentials, sign_in, telemetry
+        from spms import credentials, pooling, sign_in, telemetry
 
         pre_save.connect(sign_in.forget_request, sender=AccessAttempt)
         pre_save.connect(credentials.end_credentials, sender=User)
         admin.site.login_form = sign_in.AdminSignInForm
+        checks.register(pooling.check_pooler, checks.Tags.database)
         telemetry.start()

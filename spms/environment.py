@@ -6,6 +6,7 @@ import re
 import secrets
 import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from django.core.checks.security.base import (
 from django.core.exceptions import ImproperlyConfigured
 
 from metrics import durations
+from spms import connections
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # How long a mail server may be silent: less than a task's lease, so that no other worker takes the task over.
@@ -50,17 +52,22 @@ def refuse_renamed() -> None:
             raise ImproperlyConfigured(f"{old} is called {new} now. Rename it.")
 
 
-def refuse_unsafe(secret_key: str, *, is_debug: bool) -> None:
+def refuse_unsafe(secret_key: str, *, is_debug: bool, fallbacks: Sequence[str] = ()) -> None:
     """Raise ImproperlyConfigured for settings that give a production system away."""
     if is_debug:
         raise ImproperlyConfigured("DEBUG=true is not for production (SPMS_HTTPS=true). Remove DEBUG.")
-    is_short = len(secret_key) < SECRET_KEY_MIN_LENGTH
-    is_monotonous = len(set(secret_key)) < SECRET_KEY_MIN_UNIQUE_CHARACTERS
-    if is_short or is_monotonous or secret_key.startswith(SECRET_KEY_INSECURE_PREFIX):
-        raise ImproperlyConfigured(
-            f"SECRET_KEY can be guessed: production (SPMS_HTTPS=true) needs {SECRET_KEY_MIN_LENGTH} or more random"
-            " characters, such as those of: openssl rand -hex 40"
-        )
+    for name, key in (("SECRET_KEY", secret_key), *(("SECRET_KEY_FALLBACKS", key) for key in fallbacks)):
+        is_short = len(key) < SECRET_KEY_MIN_LENGTH
+        is_monotonous = len(set(key)) < SECRET_KEY_MIN_UNIQUE_CHARACTERS
+        if is_short or is_monotonous or key.startswith(SECRET_KEY_INSECURE_PREFIX):
+            _refuse_key(name)
+
+
+def _refuse_key(name: str) -> None:
+    raise ImproperlyConfigured(
+        f"{name} can be guessed: production (SPMS_HTTPS=true) needs {SECRET_KEY_MIN_LENGTH} or more random"
+        " characters, such as those of: openssl rand -hex 40"
+    )
 
 
 # django-environ's casts do not name the variable in their errors, and its bool reads any word as False.
@@ -133,7 +140,7 @@ def secret_key(folder: Path) -> str:
 
 def data_folder() -> Path:
     """Return the folder of everything that is not code; creates it if necessary."""
-    folder = Path(env.str("SPMS_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+    folder = BASE_DIR.joinpath(env.str("SPMS_DATA_DIR", default="var")).resolve()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -157,10 +164,11 @@ def _close_to_others(*paths: Path) -> None:
 
 def database(folder: Path) -> dict[str, Any]:
     """Return the database of ``DATABASE_URL``; by default an SQLite file in the data folder."""
-    settings: dict[str, Any] = env.db("DATABASE_URL", default=f"sqlite:///{folder / 'spms.sqlite3'}")
+    settings = _database("DATABASE_URL", f"sqlite:///{folder / 'spms.sqlite3'}")
     # One cheap query before a connection is reused, which may have died with its server.
     settings |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
     if settings["ENGINE"].endswith("sqlite3"):
+        settings["NAME"] = str(BASE_DIR / settings["NAME"])
         _close_to_others(*(Path(f"{settings['NAME']}{suffix}") for suffix in ("", "-wal", "-shm")))
         # Each thread has a connection with half a megabyte of cache; the operating system caches the file anyway.
         # Readers are not blocked by a writer; a writer waits for the lock when its transaction begins.
@@ -169,7 +177,23 @@ def database(folder: Path) -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512;",
         }
-    elif settings["ENGINE"].endswith("postgresql"):
+    return settings
+
+
+def listen_database() -> dict[str, Any]:
+    """Return the database of ``SPMS_LISTEN_DATABASE_URL``; empty if connections are direct anyway."""
+    if not env.str("SPMS_LISTEN_DATABASE_URL", default=""):
+        return {}
+    settings = _database("SPMS_LISTEN_DATABASE_URL", "")
+    if not settings["ENGINE"].endswith("postgresql"):
+        raise ImproperlyConfigured("SPMS_LISTEN_DATABASE_URL: expected postgres://…, without a pooler")
+    return settings
+
+
+def _database(name: str, default: str) -> dict[str, Any]:
+    connections.require_readable(name, env.str(name, default=default))
+    settings: dict[str, Any] = env.db(name, default=default)
+    if settings["ENGINE"].endswith("postgresql"):
         # An unreachable server is detected within 15 s; by default it takes 15 minutes.
         timeouts = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
         timeouts |= {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}

@@ -1,14 +1,17 @@
 """Health checks: whether the process is alive, and whether it can serve requests."""
 
 import functools
+import secrets
 import shutil
 import tempfile
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from documents.queue import hints
@@ -39,11 +42,18 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 
 def _database() -> str:
+    """Write a row and roll it back: a standby or a full disk answers queries, but no request that stores anything."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        connection.ensure_connection()
     except DatabaseError:
         return "it does not answer"
+    try:
+        with transaction.atomic():
+            Session.objects.create(session_key=f"ready-{secrets.token_hex(8)}", expire_date=timezone.now())
+            transaction.set_rollback(True)
+    except DatabaseError as error:
+        reason = str(error).partition("\n")[0]
+        return f"it does not accept writes ({reason})" if connection.is_usable() else "it does not answer"
     return "ok"
 
 
@@ -54,7 +64,7 @@ def _migrations() -> str:
     except DatabaseError:
         return "the database does not answer"
     names = ", ".join(f"{app}.{name}" for app, name in sorted(missing))
-    return f"{names} not applied, run: manage.py migrate" if missing else "ok"
+    return f"{names} not applied, run: spms migrate" if missing else "ok"
 
 
 @functools.cache

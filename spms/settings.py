@@ -11,7 +11,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
-from spms import api_settings, environment, logs
+from spms import api_settings, connections, environment, logs
 from spms.environment import BASE_DIR, env
 
 django_stubs_ext.monkeypatch()  # admin classes take type parameters
@@ -25,13 +25,15 @@ os.umask(0o077)
 SPMS_DATA_DIR = environment.data_folder()
 DEBUG = environment.flag("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or environment.secret_key(SPMS_DATA_DIR)
+# Earlier keys, which still open sessions while a key is replaced.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # In production a proxy terminates TLS and says so: secure cookies, redirects and HSTS, and no sample data.
 SPMS_HTTPS = environment.flag("SPMS_HTTPS", default=False)
 if SPMS_HTTPS:
-    environment.refuse_unsafe(SECRET_KEY, is_debug=DEBUG)
+    environment.refuse_unsafe(SECRET_KEY, is_debug=DEBUG, fallbacks=SECRET_KEY_FALLBACKS)
 # Proxies in front, each of which adds an address to X-Forwarded-For; earlier addresses cannot be trusted.
 SPMS_TRUSTED_PROXIES = environment.whole("SPMS_TRUSTED_PROXIES", default=int(SPMS_HTTPS))
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = SPMS_HTTPS
@@ -201,6 +203,11 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 DATABASES = {"default": environment.database(SPMS_DATA_DIR)}
+# Behind a pooler that shares connections between transactions (PgBouncer), NOTIFY reaches only a direct connection.
+SPMS_LISTEN_DATABASE_URL = env.str("SPMS_LISTEN_DATABASE_URL", default="")
+if SPMS_LISTEN_DATABASE_URL:
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+SPMS_LISTEN_DATABASE = environment.listen_database()
 
 # In each web process, for the counters of the API throttle. A full cache drops a third of its entries, and each person
 # has one: with the default of 300 entries, counters of active people would be lost.
@@ -248,7 +255,10 @@ Q_CLUSTER: dict[str, Any] = {
 }
 
 # Celery, if SPMS_QUEUE_BACKEND is celery. A message carries only an id; results live in the task rows.
-CELERY_BROKER_URL = env.str("SPMS_CELERY_BROKER", default="redis://127.0.0.1:6379/0")
+# rediss:// and amqps:// always verify the broker's certificate: with the system's CAs, or that of SPMS_CELERY_CA.
+CELERY_BROKER_URL, CELERY_BROKER_USE_SSL = connections.broker(
+    env.str("SPMS_CELERY_BROKER", default="redis://127.0.0.1:6379/0"), env.str("SPMS_CELERY_CA", default="")
+)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "spms"
 CELERY_TASK_SERIALIZER = "json"
@@ -294,6 +304,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # Mail goes to the console unless a server is set: smtp+tls://user:password@host:587
+connections.require_readable("EMAIL_URL", env.str("EMAIL_URL", default="consolemail://"))
 _mail: dict[str, Any] = env.email("EMAIL_URL", default="consolemail://")
 MAILERS = {"default": {"BACKEND": _mail["EMAIL_BACKEND"], "OPTIONS": environment.mail_options(_mail)}}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="spms@localhost")

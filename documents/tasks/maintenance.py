@@ -1,11 +1,13 @@
 """Scheduled kinds of task: the nightly clean-up and the weekly summary."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import batched
 
+from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core.files.storage import Storage, default_storage
 from django.core.mail import EmailMessage
 from django.db.models import Count, Exists, Model, OuterRef, Q
@@ -20,6 +22,8 @@ from documents.tasks.pdf import part_cache, task as pdf_task
 CLEANUP, SUMMARY = "cleanup", "summary"
 # A file is written before the row that names it, so a younger file may still get one.
 UNFINISHED = timedelta(hours=1)
+# Much longer than a lock (15 minutes), so that somebody can still look at them the next morning.
+FAILED_SIGN_INS_KEPT = timedelta(days=7)
 BATCH = 500
 WEEK = timedelta(days=7)
 
@@ -27,6 +31,7 @@ WEEK = timedelta(days=7)
 def clean_up(attempt: TaskContext) -> TaskOutput:
     """Remove old task rows and unused parts of reports, and then every file that no row names."""
     rows = remove_rows()
+    remove_sign_ins()
     parts = part_cache.prune()
     attempt.report("files", 0)
     with storage.translate_storage_errors():
@@ -56,6 +61,19 @@ def remove_rows() -> int:
     removed = old.exclude(newest).delete()[0] + orphaned.delete()[0]
     # An image that failed stays as long as the task that says why.
     return removed + DocumentImage.objects.filter(file="", task=None).remove(by="")
+
+
+def remove_sign_ins() -> int:
+    """Delete expired sessions, and failed sign-ins that lock nobody any more; return how many."""
+    now = timezone.now()
+    expired, _ = Session.objects.filter(expire_date__lt=now).delete()
+    return expired + _removed_attempts(now - FAILED_SIGN_INS_KEPT)
+
+
+def _removed_attempts(before: datetime) -> int:
+    removed: int
+    removed, _ = AccessAttempt.objects.filter(attempt_time__lt=before).delete()
+    return removed
 
 
 def remove_files(files: Storage, named_in: Iterable[tuple[type[Model], str]]) -> int:

@@ -9,9 +9,9 @@ from metrics.evaluation.report import ThresholdEntry
 from metrics.flag import Flag
 
 SOON_SECONDS = 3600.0
-START_EVALUATOR = "Start the evaluator: manage.py evaluate_thresholds --every 15s"
-START_WORKERS = "Start workers: manage.py qcluster"
-START_WORKERS_ELSEWHERE = "Start workers on another host: manage.py qcluster"
+START_EVALUATOR = "Start the evaluator: spms evaluate_thresholds --every 15s"
+START_WORKERS = "Start workers: spms qcluster"
+START_WORKERS_ELSEWHERE = "Start workers on another host: spms qcluster"
 # With this share of the render slots in use, PDFs wait for cores more than for anything else.
 FULL = 0.8
 WORKERS_SHARE_CORES = (

@@ -26,7 +26,7 @@ from metrics.decisions.switch import SwitchState
 from metrics.decisions.threshold_state import AlertState, State
 from metrics.decisions.windows import Window
 from metrics.durations import Epoch
-from metrics.evaluation import capacity, forecasts, report, series
+from metrics.evaluation import capacity, dead_hosts, forecasts, report, series, thinning
 from metrics.models import Evaluation, ModeChange, ModeState
 
 LEASE = timedelta(seconds=40)
@@ -75,6 +75,8 @@ def prune(now: Epoch) -> None:
     snapshots.downsample(now)
     at = datetime.fromtimestamp(now, UTC)
     Evaluation.objects.filter(at__lt=at - timedelta(days=90)).delete()
+    thinning.thin(at)
+    dead_hosts.remove(at)
 
 
 def _lease(now: Epoch) -> bool:

@@ -1,9 +1,12 @@
 """``/metrics``: the counts of all processes of this host, for Prometheus."""
 
+import contextlib
 import hmac
 import ipaddress
+import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -29,6 +32,10 @@ GAUGES = {
     metric_names.EVALUATOR_LAST_RUN: "When the thresholds were last evaluated.",
     metric_names.LIMITS_LOADED: "0 while the limits file is invalid.",
     metric_names.REQUESTS_IN_FLIGHT: "Requests of the API that are being served.",
+    metric_names.DISK_FREE_BYTES: "Free space of the disk of SPMS_DATA_DIR.",
+    metric_names.DISK_SIZE_BYTES: "Size of the disk of SPMS_DATA_DIR.",
+    metric_names.LAST_BACKUP: "When `spms backup` last wrote an archive; missing until it did.",
+    metric_names.RENDER_SLOTS: "PDFs that this host renders concurrently (SPMS_RENDER_SLOTS).",
 }
 REQUEST_COUNTERS = {
     metric_names.REQUESTS_STARTED,
@@ -75,10 +82,23 @@ def _gauges(merged: Iterable[Metric], state: ModeState) -> dict[str, float]:
         metric_names.COMPLAINTS_LAST_30D: complaints(),
         metric_names.LIMITS_LOADED: float(not state.limits_error),
         metric_names.REQUESTS_IN_FLIGHT: _requests_in_flight(merged),
+        metric_names.RENDER_SLOTS: float(settings.SPMS_RENDER_SLOTS),
+        **_data_folder(),
     }
     if state.evaluated_at:
         values[metric_names.EVALUATOR_LAST_RUN] = state.evaluated_at.timestamp()
     return {name: float(value) for name, value in values.items()}
+
+
+def _data_folder() -> dict[str, float]:
+    """Return the disk and the last backup of the data folder; what cannot be read is left out."""
+    folder = Path(settings.SPMS_DATA_DIR)
+    values: dict[str, float] = {}
+    with contextlib.suppress(OSError):
+        disk = shutil.disk_usage(folder)
+        values |= {metric_names.DISK_FREE_BYTES: disk.free, metric_names.DISK_SIZE_BYTES: disk.total}
+        values[metric_names.LAST_BACKUP] = (folder / metric_names.LAST_BACKUP_FILE).stat().st_mtime
+    return values
 
 
 def _requests_in_flight(merged: Iterable[Metric]) -> float:

@@ -10,12 +10,15 @@ import time
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
+
+from spms import pooling
 
 CHANNEL = "spms_queue"
 LOW_PRIORITY = "-later"  # ends the key of entries that are taken when no other waits
@@ -109,11 +112,14 @@ class NotifyingOrmBroker(ORM):
         """Return this process's connection that is notified of new entries, opened before the queue is read."""
         if self._listener is None or self._listener_pid != os.getpid():
             connection = connections.create_connection(Conf.ORM)
+            connection.settings_dict = {**connection.settings_dict, **settings.SPMS_LISTEN_DATABASE}
             connection.inc_thread_sharing()
             connection.ensure_connection()
             if connection.vendor == "postgresql":
                 connection.set_autocommit(True)
                 connection.cursor().execute(f"LISTEN {CHANNEL}")
+                if pooling.is_pooled(connection):
+                    logger.warning(pooling.WARNING)
             self._listener, self._listener_pid = connection, os.getpid()
         return self._listener
 

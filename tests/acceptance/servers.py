@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import uuid
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psutil
 
@@ -61,15 +62,23 @@ class Postgres:
 
 
 class Redis:
-    """A real Redis that keeps nothing on disk."""
+    """A real Redis that keeps nothing on disk; with the files of a certificate, it speaks TLS only."""
 
-    def __init__(self):
+    def __init__(self, certificate=None, password=""):
         self._port = free_port()
-        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self._certificate, self._password = certificate, password
+        scheme, host = ("rediss", "localhost") if certificate else ("redis", "127.0.0.1")
+        self.url = f"{scheme}://{f':{password}@' if password else ''}{host}:{self._port}/0"
         self._process: subprocess.Popen[bytes] = self.start()
 
     def start(self):
-        command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self._port), "--save", ""]
+        ports = ["--port", str(self._port)]
+        if self._certificate:
+            chain, key = map(str, self._certificate)
+            ports = ["--port", "0", "--tls-port", str(self._port), "--tls-auth-clients", "no"]
+            ports += ["--tls-cert-file", chain, "--tls-key-file", key, "--tls-ca-cert-file", chain]
+        ports += ["--requirepass", unquote(self._password)] if self._password else []
+        command = ["redis-server", "--bind", "127.0.0.1", *ports, "--save", ""]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_for(self._is_up)
         return self._process
@@ -89,13 +98,26 @@ class Redis:
         return listens(self._port)
 
 
+RABBITMQ_TLS = """listeners.tcp = none
+listeners.ssl.default = 127.0.0.1:{0}
+ssl_options.certfile = {1}
+ssl_options.cacertfile = {1}
+ssl_options.keyfile = {2}
+ssl_options.verify = verify_none
+"""
+
+
 class RabbitMQ:
     """A real RabbitMQ in a folder of its own, with an epmd of its own: neither can meet another on this machine."""
 
-    def __init__(self):
+    def __init__(self, certificate=None):
         self._folder = Path(tempfile.mkdtemp(prefix="spms-rabbit-"))
         self._port, self._names_port = free_port(), free_port()
-        self.url = f"amqp://guest:guest@127.0.0.1:{self._port}//"
+        self._has_tls = certificate is not None
+        scheme, host = ("amqps", "localhost") if certificate else ("amqp", "127.0.0.1")
+        self.url = f"{scheme}://guest:guest@{host}:{self._port}//"
+        if certificate:
+            (self._folder / "rabbitmq.conf").write_text(RABBITMQ_TLS.format(self._port, *certificate))
         command = ["epmd", "-port", str(self._names_port), "-address", "127.0.0.1"]
         self._names = subprocess.Popen(command)  # RabbitMQ would leave one behind for ever
         try:
@@ -123,8 +145,8 @@ class RabbitMQ:
             "HOME": str(self._folder),  # where the cookie is kept
             "ERL_EPMD_PORT": str(self._names_port),
             "RABBITMQ_NODENAME": "spms@localhost",
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODE_PORT": str(self._port),
+            **({} if self._has_tls else {"RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1"}),
+            **({} if self._has_tls else {"RABBITMQ_NODE_PORT": str(self._port)}),
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             "RABBITMQ_LOGS": "-",
@@ -151,6 +173,51 @@ class RabbitMQ:
         self.stop()
         self._names.terminate()
         self._names.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+POOLER = """[databases]
+* = {target}
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 10
+max_client_conn = 200
+ignore_startup_parameters = extra_float_digits
+{tls}
+"""
+
+
+class PgBouncer:
+    """Debian's PgBouncer before a PostgreSQL, with transaction pooling; with a certificate, it wants TLS."""
+
+    def __init__(self, database_url, certificate=None):
+        self._folder = Path(tempfile.mkdtemp(prefix="spms-pooler-"))
+        self._port, parts = free_port(), urlsplit(database_url)
+        socket_folder = dict(parse_qsl(parts.query)).get("host")
+        target = f"host={socket_folder or parts.hostname} port={parts.port or 5432} user={parts.username}"
+        tls = "client_tls_sslmode = require\nclient_tls_cert_file = {}\nclient_tls_key_file = {}"
+        text = POOLER.format(
+            target=target, port=self._port, tls=tls.format(*certificate) if certificate else ""
+        )
+        (self._folder / "pgbouncer.ini").write_text(text)
+        host = "localhost" if certificate else "127.0.0.1"
+        self.url = f"postgres://{parts.username}:any@{host}:{self._port}{parts.path}"
+        command = ["/usr/sbin/pgbouncer", str(self._folder / "pgbouncer.ini")]
+        # It refuses to run as root, and the socket is only for the user of PostgreSQL.
+        account = {"user": Path(socket_folder).stat().st_uid} if socket_folder and os.geteuid() == 0 else {}
+        for path in (self._folder, self._folder / "pgbouncer.ini"):
+            path.chmod(0o755)
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **account)  # type: ignore[call-overload]
+        wait_for(lambda: listens(self._port))
+
+    def remove(self):
+        self._process.kill()
+        self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from axes.models import AccessAttempt
+from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
@@ -167,3 +169,15 @@ def test_a_period_that_cron_cannot_say_becomes_the_default():
 def test_an_entry_of_an_older_version_begins_the_task():
     import_string(OLDER_ENTRY)("cleanup")
     assert Task.objects.filter(kind="cleanup").count() == 1
+
+
+def test_expired_sessions_and_old_failed_sign_ins_are_removed():
+    now = timezone.now()
+    for key, left in (("expired", -timedelta(minutes=1)), ("valid", timedelta(days=1))):
+        Session.objects.create(session_key=key, session_data="", expire_date=now + left)
+    for name, age in (("old", timedelta(days=8)), ("new", timedelta(days=6))):
+        attempt = AccessAttempt.objects.create(username=name, failures_since_start=3)
+        AccessAttempt.objects.filter(pk=attempt.pk).update(attempt_time=now - age)
+    assert maintenance.remove_sign_ins() == 2
+    assert [session.session_key for session in Session.objects.all()] == ["valid"]
+    assert [attempt.username for attempt in AccessAttempt.objects.all()] == ["new"]

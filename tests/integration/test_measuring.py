@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from documents.models import Cluster, Task
+from documents.operations.backup import create
 from documents.queue import thread_shares
 from metrics import flag, instruments, middleware
 from metrics.collection import activity, feedback, snapshots
@@ -167,9 +168,10 @@ def test_every_metric_that_a_limit_reads_is_there(client):
         for metric in criterion.metrics:
             name = f"{metric}_bucket" if criterion.kind not in {Statistic.GAUGE, Statistic.RATIO} else metric
             assert name in text, name
-    assert set(GAUGES) - {"spms_evaluator_last_run_timestamp_seconds"} <= {
-        line.split(" ")[0] for line in text.splitlines()
-    }
+    assert set(GAUGES) - {
+        "spms_evaluator_last_run_timestamp_seconds",
+        "spms_last_backup_timestamp_seconds",
+    } <= {line.split(" ")[0] for line in text.splitlines()}
 
 
 def test_processes_that_are_killed_leave_exact_counts_and_few_files(tmp_path):
@@ -321,3 +323,11 @@ class TestRoutes:
         for number in range(100):
             Task.objects.create(kind="pdf", fingerprint=f"w{number}", mode="queue", hinted_at=timezone.now())
         assert self.post(api, plan) == (201, "inline", "spill")
+
+
+def test_the_time_of_the_last_backup_is_there_once_one_was_made(client, settings, tmp_path):
+    settings.SPMS_DATA_DIR = tmp_path
+    assert "\nspms_last_backup_timestamp_seconds " not in scraped(client)
+    create.create(tmp_path / "backups")
+    [line] = re.findall(r"^spms_last_backup_timestamp_seconds (\S+)$", scraped(client), re.MULTILINE)
+    assert abs(float(line) - time.time()) < 3600

@@ -71,11 +71,17 @@ def test_a_choice_without_reason_or_end_is_refused(client_of, maintainer, auto, 
 
 def test_the_command_shows_and_chooses_it(auto, capsys):
     call_command("mode")
-    assert capsys.readouterr().out.startswith("inline (setting auto)")
+    by_limits = capsys.readouterr().out
+    assert by_limits.startswith("PDFs are rendered inline: each request renders its PDF")
+    assert "The limits of thresholds.yaml decide this (SPMS_MODE is auto)" in by_limits
     call_command("mode", "queue", "--for", "2h", "--reason", "deadline")
-    assert capsys.readouterr().out.startswith("queue (setting queue, until ")
+    by_hand = capsys.readouterr().out
+    assert by_hand.startswith("PDFs go to the queue: requests are answered at once")
+    assert "Set by hand on " in by_hand
+    assert "`spms mode auto` ends it" in by_hand
+    assert "The reason: deadline (set by " in by_hand
     call_command("mode", "auto")
-    assert capsys.readouterr().out.startswith("inline (setting auto)")
+    assert capsys.readouterr().out.startswith("PDFs are rendered inline")
     assert [change.after for change in ModeChange.objects.all()] == ["inline", "queue"]
 
 

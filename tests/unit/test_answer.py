@@ -41,14 +41,14 @@ def test_the_answer_follows_the_limits_that_move_work(values, text):
 def test_nothing_is_known_of_old_figures():
     answer = recommend(replace(USUAL, is_fresh=False), [entry(state="firing")])
     assert (answer.text, answer.tone) == ("Not known", "unknown")
-    assert "manage.py evaluate_thresholds" in answer.to_do
+    assert "spms evaluate_thresholds" in answer.to_do
 
 
 @pytest.mark.parametrize(
     ("situation", "to_do"),
     [
         (replace(USUAL, flag=QUEUE), "Nothing to do: the queue is working."),
-        (replace(USUAL, live_workers=0), "Start workers: manage.py qcluster"),
+        (replace(USUAL, live_workers=0), "Start workers: spms qcluster"),
         (replace(USUAL, flag=QUEUE, alarm="stalled"), "Check the workers"),
         (replace(USUAL, is_dry_run=True), "Set dry_run to false"),
         (replace(USUAL, flag=replace(INLINE, setting="inline")), "Let the limits decide"),

@@ -111,7 +111,9 @@ def test_the_static_files_are_linked_where_the_settings_look_for_them():
     assert 'ln -sT /app/static "$static"' in ENTRY
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "deploy").glob("*.sh")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [*sorted((ROOT / "deploy").glob("*.sh")), ROOT / "deploy" / "spms"], ids=lambda path: path.name
+)
 def test_shell_scripts_can_be_run_and_parsed(path):
     assert path.stat().st_mode & 0o111
     assert subprocess.run(["sh", "-n", path]).returncode == 0
@@ -197,6 +199,12 @@ def test_containers_have_no_more_rights_than_they_need(name):
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["read_only"] is True
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_logs_of_containers_are_rotated(name):
+    assert SERVICES[name]["logging"]["driver"] == "json-file"
+    assert {"max-size", "max-file"} == set(SERVICES[name]["logging"]["options"])
 
 
 def test_what_compose_mounts_exists():

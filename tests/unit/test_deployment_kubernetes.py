@@ -90,7 +90,42 @@ def test_renders_fit_into_the_memory_of_their_container():
     renders = int(settings["SPMS_RENDER_SLOTS"]) * int(settings["SPMS_RENDER_MEMORY_LIMIT"].removesuffix("M"))
     for name in ("web", "worker"):
         limit = pods()[f"spms-{name}"]["containers"][0]["resources"]["limits"]["memory"]
-        assert mebibytes(limit) >= renders + 512
+        assert mebibytes(limit) == 2 * renders  # as docs/deployment.md says
+
+
+def test_pods_reach_every_server_that_the_documentation_names():
+    page = (ROOT / "docs" / "managed-services.md").read_text()
+    documented = {int(port) for port in re.findall(r"`\w+://[^`]*?\.\w+:(\d+)/", page)}
+    [ports] = [
+        {rule["port"] for rule in egress["ports"]}
+        for egress in resources()["NetworkPolicy", "spms"]["spec"]["egress"]
+        if {"port": 5432} in egress["ports"]
+    ]
+    assert documented == {5432, 6380, 5671}
+    without_tls_and_pooler = {5432, 6379, 5672, 6432}
+    assert ports == documented | without_tls_and_pooler
+
+
+@needs_kubectl
+def test_an_overlay_with_keda_has_one_scaler_of_the_workers(tmp_path):
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    overlay = tmp_path / "kubernetes" / "overlays" / "production"
+    file = overlay / "kustomization.yaml"
+    file.write_text(f"{file.read_text()}\ncomponents: [../../components/keda]\n")
+    built = subprocess.run(["kubectl", "kustomize", overlay], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    kinds = [resource["kind"] for resource in yaml.safe_load_all(built.stdout)]
+    assert "HorizontalPodAutoscaler" not in kinds
+    assert kinds.count("ScaledObject") == 1
+
+
+def test_keda_reads_the_metric_that_exists_from_the_prometheus_of_the_settings():
+    text = (KUBERNETES / "components" / "keda" / "scaledobject.yaml").read_text()
+    scaled = yaml.safe_load(text)["spec"]
+    [trigger] = scaled["triggers"]
+    assert trigger["metadata"]["query"] == "max(spms_queue_depth)"
+    assert trigger["metadata"]["serverAddress"] == config_map("base")["PROMETHEUS_URL"]
+    assert ("Deployment", scaled["scaleTargetRef"]["name"]) in resources()
 
 
 def test_what_belongs_to_one_pod_is_not_on_the_shared_volume():

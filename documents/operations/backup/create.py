@@ -21,6 +21,7 @@ from documents.models import Document, DocumentImage, Project, Task
 from documents.operations.backup import archive, database
 from documents.operations.backup.archive import Writer
 from documents.operations.backup.manifest import FORMAT, BackupError, Manifest
+from metrics.decisions import metric_names
 
 COUNTED = {"users": User, "projects": Project, "documents": Document, "images": DocumentImage, "tasks": Task}
 COUNT, FILES = "SELECT count(*) FROM {}", "SELECT file FROM {} WHERE file <> ''"
@@ -62,6 +63,7 @@ def create(folder: Path, *, with_key: bool = False, with_bucket: bool = False) -
             sha256=writer.sha256,
         )
         writer.finish(manifest)
+    (Path(settings.SPMS_DATA_DIR) / metric_names.LAST_BACKUP_FILE).touch()
     return target, manifest
 
 

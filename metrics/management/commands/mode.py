@@ -11,6 +11,26 @@ from django.utils import timezone
 from metrics import durations, flag
 from metrics.models import ModeState
 
+MEANINGS = {
+    "inline": "PDFs are rendered inline: each request renders its PDF and answers with it.",
+    "queue": "PDFs go to the queue: requests are answered at once, and workers render.",
+}
+
+
+def sentence(now: flag.Flag) -> str:
+    """Return what the mode in force means, who chose it, until when, and the evidence."""
+    since = f"{timezone.localtime(now.since):%Y-%m-%d %H:%M}"
+    if now.expires_at:
+        end = f"{timezone.localtime(now.expires_at):%Y-%m-%d %H:%M}"
+        chosen = f"Set by hand on {since} until {end}; `spms mode auto` ends it."
+    elif now.setting == "auto":
+        chosen = f"The limits of thresholds.yaml decide this (SPMS_MODE is auto), and did so last on {since}."
+    else:
+        return (
+            f"{MEANINGS[now.effective]} The setting SPMS_MODE={now.setting} says so, and no limit changes it."
+        )
+    return f"{MEANINGS[now.effective]} {chosen} The reason: {now.reason}."
+
 
 class Command(BaseCommand):
     """Prints the mode, or overrides it with a reason until a time."""
@@ -30,8 +50,7 @@ class Command(BaseCommand):
         if options["setting"] is not None:
             self._choose(options["setting"], options["duration"], options["reason"].strip())
         now = flag.from_state(ModeState.objects.filter(pk=1).first() or ModeState())
-        until = f", until {timezone.localtime(now.expires_at):%Y-%m-%d %H:%M}" if now.expires_at else ""
-        self.stdout.write(f"{now.effective} (setting {now.setting}{until}): {now.reason}")
+        self.stdout.write(sentence(now))
 
     def _choose(self, setting: flag.Setting, duration: str, reason: str) -> None:
         by = f"{getpass.getuser()} (command)"
