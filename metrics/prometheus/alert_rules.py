@@ -12,13 +12,16 @@ from metrics.decisions.threshold_state import show
 HEAD = "# Written by `manage.py export_prometheus_rules` from thresholds.yaml; change that file instead.\n"
 
 
-def build_rules(limits: LimitsFile) -> str:
-    """Return a rules file: a recording and an alert for each threshold that Prometheus can compute."""
+def build_rules(limits: LimitsFile, site_url: str) -> str:
+    """Return a rules file: a recording and an alert for each threshold that Prometheus can compute.
+
+    Each alert links to its limit on the dashboard of ``site_url``.
+    """
     written: list[dict[str, Any]] = []
     for threshold in limits.thresholds:
         value = expression(threshold)
         if value is not None:
-            written += [{"record": f"spms:{threshold.name}", "expr": value}, _alert(threshold)]
+            written += [{"record": f"spms:{threshold.name}", "expr": value}, _alert(threshold, site_url)]
     body = {"groups": [{"name": "spms", "interval": "15s", "rules": written}]}
     return HEAD + yaml.safe_dump(body, sort_keys=False, width=110, allow_unicode=True)
 
@@ -46,7 +49,7 @@ def expression(threshold: Threshold) -> str | None:
     return f"{count} - {below}" if criterion.kind == Statistic.COUNT_OVER else f"1 - {below} / ({count} > 0)"
 
 
-def _alert(threshold: Threshold) -> dict[str, Any]:
+def _alert(threshold: Threshold, site_url: str) -> dict[str, Any]:
     unit = threshold.criterion.unit
     return {
         "alert": "Spms" + "".join(word.title() for word in threshold.name.split("_")),
@@ -57,5 +60,6 @@ def _alert(threshold: Threshold) -> dict[str, Any]:
         "annotations": {
             "summary": f"{threshold.name.replace('_', ' ')} is above {show(threshold.limit, unit)}",
             "description": f"{threshold.criterion.description}; now {{{{ $value }}}}",
+            "dashboard": f"{site_url}/dashboard/#{threshold.name}",
         },
     }

@@ -22,4 +22,4 @@ class Command(BaseCommand):
             limits = load(Path(settings.SPMS_THRESHOLDS))
         except LimitsError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(alert_rules.build_rules(limits), ending="")
+        self.stdout.write(alert_rules.build_rules(limits, settings.SPMS_URL), ending="")
