@@ -9,7 +9,7 @@ endif
 # The minimum settings of a production system: `check --deploy` finds nothing with it.
 PRODUCTION := SPMS_HTTPS=true ALLOWED_HOSTS=spms.example.org EMAIL_URL=smtp+tls://mail.example.org:587
 
-.PHONY: help run test fuzz check image-check bench format lock licences schema setup-run setup-dev
+.PHONY: help run demo test fuzz check image-check bench format lock licences schema setup-run setup-dev
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ run: setup-run ## set up, load the sample data, and serve on http://127.0.0.1:80
 	@$(VENV)/bin/python manage.py collectstatic --noinput --verbosity 0
 	@$(VENV)/bin/python manage.py load_sample_data
 	@exec .venv/bin/honcho start --port $(PORT)
+
+demo: setup-run ## see the switch in three minutes: an afternoon with a deadline, in a system of its own (ARGS="--stay")
+	@exec $(VENV)/bin/python -m bench.demo $(ARGS)
 
 test: setup-dev ## set up and run the whole suite (ARGS= for pytest; PYTHON=python3.12 for another Python)
 	@$(VENV)/bin/python -m pytest --numprocesses auto --dist loadgroup $(ARGS)

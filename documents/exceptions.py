@@ -5,8 +5,9 @@ from typing import ClassVar
 
 
 class SpmsError(Exception):
-    """Base class of the errors of this project.
+    """A fault that no other error describes; the server's log has its traceback.
 
+    It is the base class of the errors of this project.
     ``str(error)`` is the detail for people; ``slug`` names the problem type (RFC 9457) and stays stable;
     ``extra`` are further members of the problem.
     """

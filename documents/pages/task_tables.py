@@ -1,6 +1,9 @@
 """The rows of the tables on the task pages."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from documents.models import Cluster, PeriodicTask, Task
 from documents.queue import listings
@@ -17,26 +20,31 @@ PHASES = {
 
 @dataclass(frozen=True, kw_only=True)
 class RunningTask:
-    """A running task, and the share of it that is done, from 0 to 1; None if its length is unknown."""
+    """A running task, its worker's name for people, and the share that is done, 0 to 1; None if it is unknown."""
 
     task: Task
+    worker: str
     fraction: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerRow:
-    """A worker of a live cluster, its resident memory, and the task that it runs."""
+    """A worker of a live cluster, its name for people, its resident memory, and the task that it runs."""
 
     name: str
+    title: str
     memory_bytes: int
     task: Task | None
 
 
 def running() -> list[RunningTask]:
     """Return the running tasks, longest first."""
+    titles = worker_titles(Cluster.objects.live())
     return [
         RunningTask(
-            task=task, fraction=fraction(task.phase, task.pages_done, getattr(task, "last_pages", None))
+            task=task,
+            worker=titles.get(task.worker, listings.host_of(task.worker)),
+            fraction=fraction(task.phase, task.pages_done, getattr(task, "last_pages", None)),
         )
         for task in listings.longest_running()
     ]
@@ -57,11 +65,31 @@ def fraction(phase: str, pages: int, last_pages: int | None) -> float | None:
 
 def clusters() -> list[tuple[Cluster, list[WorkerRow]]]:
     """Return the live clusters with their workers."""
-    tasks = listings.by_worker()
+    tasks, live = listings.by_worker(), list(Cluster.objects.live())
+    titles = worker_titles(live)
     return [
-        (cluster, [WorkerRow(**process, task=tasks.get(process["name"])) for process in cluster.processes])
-        for cluster in Cluster.objects.live()
+        (cluster, [_worker_row(process, titles, tasks) for process in cluster.processes]) for cluster in live
     ]
+
+
+def _worker_row(
+    process: Mapping[str, Any], titles: Mapping[str, str], tasks: Mapping[str, Task]
+) -> WorkerRow:
+    name = process["name"]
+    return WorkerRow(
+        name=name, title=titles[name], memory_bytes=process["memory_bytes"], task=tasks.get(name)
+    )
+
+
+def worker_titles(live: Iterable[Cluster]) -> dict[str, str]:
+    """Return the names of workers for people, by their full names: the host, and a number on this host."""
+    titles, counts = {}, Counter[str]()
+    for cluster in live:
+        for process in cluster.processes:
+            host = listings.host_of(process["name"])
+            counts[host] += 1
+            titles[process["name"]] = f"{host}, worker {counts[host]}"
+    return titles
 
 
 def schedules() -> list[tuple[PeriodicTask, Task | None]]:

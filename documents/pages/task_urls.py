@@ -8,6 +8,7 @@ urlpatterns = [
     path("", tasks.overview, name="task-pages"),
     path("now/", tasks.live_partial, name="task-pages-now"),
     path("list/", tasks.listing, name="task-pages-list"),
+    path("errors/", tasks.errors, name="task-errors"),
     path("act/", tasks.perform_action, name="task-pages-act"),
     path("pause/", tasks.pause, name="task-pages-pause"),
     path("resume/", tasks.resume, name="task-pages-resume"),

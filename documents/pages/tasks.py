@@ -1,14 +1,14 @@
 """The task pages (for staff only: ``spms.middleware.StaffOnlyMiddleware``): running, waiting and failed tasks."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from documents import exceptions
 from documents.models import PeriodicTask, Task
 from documents.pages import task_tables
-from documents.queue import failure_groups, hints, leases, lifecycle, listings, statistics
+from documents.queue import failure_groups, hints, leases, lifecycle, listings, registry, statistics
 
 MAX_AT_ONCE = 500
 
@@ -30,7 +30,29 @@ class FilterForm(forms.Form):
     q = forms.CharField(max_length=100, required=False)
     status = forms.ChoiceField(choices=(("", "any state"), *Task.Status.choices), required=False)
     mode = forms.ChoiceField(choices=(("", "any mode"), *Task.Mode.choices), required=False)
-    kind = forms.CharField(max_length=20, required=False)
+    kind = forms.ChoiceField(choices=lambda: [("", "any kind"), *_kinds()], required=False)
+    sort = forms.ChoiceField(
+        choices=[(sign + key, key) for key in listings.SORT_KEYS for sign in ("", "-")],
+        required=False,
+        widget=forms.HiddenInput,
+    )
+
+
+def _kinds() -> list[tuple[str, str]]:
+    return [(name, title[:1].upper() + title[1:]) for name, title in registry.titles()]
+
+
+# The columns of the list: the key that sorts by it, its heading, and whether it holds numbers.
+COLUMNS = (
+    ("task", "Task", False),
+    ("state", "State", False),
+    ("mode", "Mode", False),
+    ("person", "Requested by", False),
+    ("requested", "Requested", False),
+    ("waited", "Waited", True),
+    ("took", "Took", True),
+)
+HIGHEST_FIRST = ("requested", "waited", "took")
 
 
 @require_safe
@@ -61,6 +83,19 @@ def task(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 def task_live_partial(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """Return the live part of a task's page."""
     return render(request, "tasks/_task_live.html", _task_context(task_id))
+
+
+@require_safe
+def errors(request: HttpRequest) -> HttpResponse:
+    """Show what each error means, each under its slug."""
+    known = sorted(_all_errors(exceptions.SpmsError), key=lambda error: error.slug)
+    return render(request, "tasks/errors.html", {"errors": known})
+
+
+def _all_errors(base: type[exceptions.SpmsError]) -> Iterator[type[exceptions.SpmsError]]:
+    yield base
+    for child in base.__subclasses__():
+        yield from _all_errors(child)
 
 
 @require_POST
@@ -171,17 +206,31 @@ def _live_context() -> dict[str, Any]:
 def _list_context(request: HttpRequest) -> dict[str, Any]:
     form = FilterForm(request.GET)
     filters = form.cleaned_data if form.is_valid() else {}
-    before = request.GET.get("before", "")
+    sort, after = filters.get("sort") or listings.NEWEST_FIRST, request.GET.get("after", "")
     query = request.GET.copy()
-    query.pop("before", None)
+    query.pop("after", None)
     return {
         "form": form,
-        "listed": listings.page(filters, before),
+        "listed": listings.page(filters, after, sort),
+        "columns": [_heading(column, sort, query) for column in COLUMNS],
+        "fractions": {row.task.pk: row.fraction for row in task_tables.running()},
+        "max_sorted": listings.MAX_SORTED,
         "query": query.urlencode(),
-        "before": before,
+        "after": after,
         "here": request.get_full_path().replace("/list/", "/"),
         "now": timezone.now(),
     }
+
+
+def _heading(column: tuple[str, str, bool], sort: str, query: QueryDict) -> dict[str, Any]:
+    """Return a heading that sorts by its column, or turns the order round."""
+    key, title, is_number = column
+    is_sorted, is_descending = sort.removeprefix("-") == key, sort.startswith("-")
+    begins_high = not is_descending if is_sorted else key in HIGHEST_FIRST
+    link = query.copy()
+    link["sort"] = f"{'-' * begins_high}{key}"
+    direction = ("descending" if is_descending else "ascending") if is_sorted else ""
+    return {"title": title, "is_number": is_number, "query": link.urlencode(), "direction": direction}
 
 
 def _task_context(task_id: uuid.UUID) -> dict[str, Any]:

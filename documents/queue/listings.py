@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db.models import IntegerField, OuterRef, Q, Subquery
+from django.db.models import F, IntegerField, OuterRef, Q, Subquery
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce, Now
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -16,14 +16,30 @@ from documents.models import Document, Task, TaskQuerySet
 
 PAGE_SIZE = 50
 MAX_MATCHES = 500
+# All orders but that of time have no index: they apply to the newest tasks that match.
+MAX_SORTED = 1000
+NEWEST_FIRST = "-requested"
+SORT_KEYS: dict[str, tuple[str, ...]] = {
+    "requested": ("created_at",),
+    "task": ("document__project__tag", "document__kind", "kind"),
+    "state": ("status",),
+    "mode": ("mode",),
+    "person": ("requested_by__username",),
+    "waited": ("waited",),
+    "took": ("took",),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskPage:
-    """A page of tasks, newest first; ``older`` is the ``before`` of the next page, empty on the last one."""
+    """A page of tasks; ``further`` is the ``after`` of the next page, empty on the last one.
+
+    ``is_cut`` is True if only the newest MAX_SORTED of the tasks that match were sorted.
+    """
 
     tasks: Sequence[Task]
-    older: str
+    further: str = ""
+    is_cut: bool = False
 
 
 def with_subjects() -> TaskQuerySet:
@@ -48,14 +64,20 @@ def by_worker() -> dict[str, Task]:
     return {task.worker: task for task in with_subjects().running().filter(mode=Task.Mode.QUEUE)[:PAGE_SIZE]}
 
 
+def host_of(name: str) -> str:
+    """Return the host in the name of a cluster, a worker or a web process."""
+    return name.partition("/")[0].partition(":")[0]
+
+
 def last_scheduled(name: str) -> Task | None:
     """Return the last task that a schedule began."""
     return Task.objects.filter(kind=name, fingerprint=name).order_by("-created_at").first()
 
 
-def page(filters: Mapping[str, str], before: str) -> TaskPage:
-    """Return the newest tasks that match, or those created before an ISO 8601 time; another text is ignored.
+def page(filters: Mapping[str, str], after: str, sort: str = NEWEST_FIRST) -> TaskPage:
+    """Return the first tasks that match in an order: a key of SORT_KEYS, with a minus to begin with the highest.
 
+    In the order of time, ``after`` is an ISO 8601 time where the page begins; another text is ignored.
     ``filters`` may hold ``status``, ``kind``, ``mode`` and ``q``, a text to search for.
     """
     matching = with_subjects().filter(
@@ -63,12 +85,35 @@ def page(filters: Mapping[str, str], before: str) -> TaskPage:
     )
     if filters.get("q"):
         matching = matching.filter(_about(filters["q"]))
-    if (limit := _parse_time(before)) is not None:
-        matching = matching.filter(created_at__lt=limit)
-    tasks = list(matching.order_by("-created_at")[: PAGE_SIZE + 1])
-    has_older = len(tasks) > PAGE_SIZE
+    return _by_time(matching, after, sort) if sort.endswith("requested") else _sorted(matching, sort)
+
+
+def _by_time(matching: TaskQuerySet, after: str, sort: str) -> TaskPage:
+    is_newest_first = sort.startswith("-")
+    if (limit := _parse_time(after)) is not None:
+        matching = matching.filter(**{f"created_at__{'lt' if is_newest_first else 'gt'}": limit})
+    tasks = list(matching.order_by("-created_at" if is_newest_first else "created_at")[: PAGE_SIZE + 1])
+    has_further = len(tasks) > PAGE_SIZE
     return TaskPage(
-        tasks=tasks[:PAGE_SIZE], older=tasks[PAGE_SIZE - 1].created_at.isoformat() if has_older else ""
+        tasks=tasks[:PAGE_SIZE], further=tasks[PAGE_SIZE - 1].created_at.isoformat() if has_further else ""
+    )
+
+
+def _sorted(matching: TaskQuerySet, sort: str) -> TaskPage:
+    """Return the first of the newest tasks that match, those without a value last."""
+    newest = list(matching.order_by("-created_at").values_list("pk", flat=True)[: MAX_SORTED + 1])
+    keys = [F(name) for name in SORT_KEYS[sort.removeprefix("-")]]
+    order = [key.desc(nulls_last=True) if sort.startswith("-") else key.asc(nulls_last=True) for key in keys]
+    tasks = (
+        with_subjects()
+        .filter(pk__in=newest[:MAX_SORTED])
+        .annotate(
+            waited=Coalesce(F("started_at"), F("finished_at"), Now()) - F("created_at"),
+            took=F("finished_at") - F("started_at"),
+        )
+    )
+    return TaskPage(
+        tasks=list(tasks.order_by(*order, "-created_at")[:PAGE_SIZE]), is_cut=len(newest) > MAX_SORTED
     )
 
 

@@ -160,6 +160,13 @@ def title_of(name: str) -> str:
     return _task_types[name].title if name in _task_types else name
 
 
+def titles() -> list[tuple[str, str]]:
+    """Return the name and the title of each kind, in the order of the titles."""
+    return sorted(
+        ((name, kind.title) for name, kind in _task_types.items()), key=lambda pair: pair[1].lower()
+    )
+
+
 def progress_unit_of(name: str) -> str:
     """Return the plural of what a kind counts while it runs."""
     return _task_types[name].progress_unit if name in _task_types else "done"

@@ -25,6 +25,7 @@ from documents.samples.people import BUSINESS_AREAS, LOGINS, PEOPLE, Person
 from documents.samples.pictures import catalogue
 from documents.samples.projects import DocumentData, ProjectData, annual_reports, projects
 from documents.tasks.images import attachments
+from metrics import progress
 
 PICTURE = re.compile(r'<img src="picture:([a-z0-9-]+)" alt="([^"]*)">')
 # The document that the printed command renders: short, and written by the sample author.
@@ -68,8 +69,9 @@ def taken_names() -> list[str]:
     return sorted({person.username for person in PEOPLE}.intersection(other_users()))
 
 
-def load() -> Summary:
+def load(report: progress.Report = progress.ignore) -> Summary:
     """Store the missing sample data in one transaction."""
+    all_projects = list(projects())
     created: Counter[str] = Counter()
     uploads = cache(catalogue.upload)
     with transaction.atomic():
@@ -78,12 +80,13 @@ def load() -> Summary:
             name: _area(name, users[leader], division, created)
             for name, (leader, division) in BUSINESS_AREAS.items()
         }
-        for data in projects():
+        for number, data in enumerate(all_projects, start=1):
             project = _project(data, areas[data.business_area], users, created)
             for document in data.documents:
                 _document(project, document, uploads, created)
-        for report in annual_reports():
-            _document(None, report, uploads, created)
+            report("projects", number, len(all_projects))
+        for annual_report in annual_reports():
+            _document(None, annual_report, uploads, created)
         return Summary(created=dict(created), logins=_logins(users), example_id=_example_id())
 
 

@@ -117,9 +117,25 @@ def _mode_alert(change_id: int) -> Alert:
     if change is None:
         raise exceptions.NotificationRefused("The change has been removed.")
     subject = f"SPMS: {change.before} → {change.after}"
-    text = f"{change.reason}\n\nBy {change.actor}.\n\n{settings.SPMS_URL}/dashboard/"
-    data = {"before": change.before, "after": change.after, "reason": change.reason, "by": change.actor}
+    url = f"{settings.SPMS_URL}/dashboard/{_anchor(change.evidence)}"
+    text = f"{change.reason}\n\nBy {change.actor}.\n\n{url}"
+    data = {
+        "before": change.before,
+        "after": change.after,
+        "reason": change.reason,
+        "by": change.actor,
+        "url": url,
+    }
     return Alert(event="mode.changed", subject=subject, text=text, data=data)
+
+
+def _anchor(evidence: dict[str, Any]) -> str:
+    """Return where the dashboard shows the limit that caused a change; nothing where no limit did."""
+    entries = evidence.get("thresholds", [])
+    firing = [
+        entry["name"] for entry in entries if entry["state"] == "firing" and entry.get("routes_to_queue")
+    ]
+    return f"#{firing[0]}" if firing else ""
 
 
 def _failures_alert(period: int) -> Alert:

@@ -1,9 +1,13 @@
 """What people read of a task, whatever its kind."""
 
+import uuid
+from collections.abc import Mapping
+
 from django import template
 
+from documents.exceptions import SpmsError
 from documents.models import Task
-from documents.queue import registry
+from documents.queue import listings, registry
 
 register = template.Library()
 
@@ -28,6 +32,25 @@ def progress(task: Task) -> str:
     return (
         f"{phase}, {task.pages_done:,} {registry.progress_unit_of(task.kind)}" if task.pages_done else phase
     )
+
+
+@register.filter
+def meaning(error: type[SpmsError]) -> str:
+    """Return what an error means: the first paragraph that its class says about itself."""
+    return " ".join((error.__doc__ or "").partition("\n\n")[0].split())
+
+
+@register.filter
+def host(name: str) -> str:
+    """Return the host in the name of a cluster or a worker."""
+    return listings.host_of(name)
+
+
+@register.filter
+def share_done(task: Task, fractions: Mapping[uuid.UUID, float | None]) -> str:
+    """Return the value of a progress bar, 0 to 1; nothing where the length of the task is unknown."""
+    fraction = fractions.get(task.pk)
+    return "" if fraction is None else f"{fraction:.2f}"
 
 
 @register.filter

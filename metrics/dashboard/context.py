@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from metrics import flag
-from metrics.dashboard import history, presentation, recommendation
+from metrics.dashboard import change_charts, history, presentation, recommendation
 from metrics.evaluation import evaluator, report
 from metrics.evaluation.report import ThresholdEntry
 from metrics.models import ModeChange, ModeState
@@ -34,6 +34,7 @@ def clear_caches() -> None:
     live.cache_clear()
     series.cache_clear()
     _recent_values.cache_clear()
+    change_charts.clear_cache()
 
 
 def state() -> ModeState:
@@ -112,8 +113,11 @@ def _recent_values() -> list[dict[str, float | None]]:
 @cachetools.cached(TTLCache(maxsize=MAX_SERIES, ttl=HISTORY_CACHE_SECONDS), condition=threading.Condition())
 def series(seconds: float) -> str:
     """Return the points of the charts as JSON, with the limits in force."""
-    limits = {entry.name: entry.limit for entry in report.entries_from(state().report)}
-    return json.dumps({**history.columns(timezone.now(), seconds), "limits": limits})
+    return json.dumps({**history.columns(timezone.now(), seconds), "limits": _limits()})
+
+
+def _limits() -> dict[str, float]:
+    return {entry.name: entry.limit for entry in report.entries_from(state().report)}
 
 
 def changes(before: int | None) -> dict[str, Any]:
@@ -124,9 +128,11 @@ def changes(before: int | None) -> dict[str, Any]:
     if before is not None:
         rows = rows.filter(pk__lt=before)
     page = list(rows.order_by("-pk")[: CHANGES + 1])
+    limit = _limits().get("p95_response_time")
     shown = [
         {
             "change": change,
+            "chart": change_charts.chart_of(change, limit),
             **presentation.reason_and_end(change.reason, given=change.given_reason, until=change.until),
         }
         for change in page[:CHANGES]

@@ -1,11 +1,13 @@
 """The dashboard's sentences and rows, made of the mode and the last evaluation; pure."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from metrics.decisions.threshold_state import State, show
+from metrics.decisions.criteria import Unit
+from metrics.decisions.threshold_state import ReadingVerdict, State, show
 from metrics.evaluation.report import ThresholdEntry
 from metrics.flag import Flag
 
@@ -18,6 +20,11 @@ STATES = {
     "stale": "too old",
 }
 
+# Why a value over its limit does not count.
+VERDICTS = {
+    ReadingVerdict.TOO_FEW_SAMPLES: "over its limit, but too few samples to tell",
+    ReadingVerdict.BORDERLINE: "over its limit, but perhaps by chance",
+}
 
 # The four words of the evaluation table.
 STATUS = {
@@ -28,6 +35,8 @@ STATUS = {
     "stale": "not known",
 }
 NEAR = 0.8
+# Rows change places only when a value enters another of these bands of its limit.
+BANDS = (0.25, 0.5, NEAR, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,25 +70,28 @@ def title(name: str) -> str:
 
 
 def rows(entries: Sequence[ThresholdEntry], sparks: Mapping[str, str]) -> list[ThresholdRow]:
-    """Return the rows: firing thresholds first, then pending ones, each group by its share of the limit."""
-    table = [_row(entry, sparks.get(entry.name, "")) for entry in entries]
-    order = {"firing": 0, "pending": 1}
-    return sorted(table, key=lambda row: (order.get(row.state, 2), -(row.used or 0)))
+    """Return the rows: limits that move work first, each group by nearness in bands, then as in the limits file."""
+    ordered = sorted(entries, key=lambda entry: (not entry.routes_to_queue, -_band(entry)))
+    return [_row(entry, sparks.get(entry.name, "")) for entry in ordered]
+
+
+def _band(entry: ThresholdEntry) -> int:
+    return len(BANDS) + 1 if entry.state == State.FIRING else bisect_right(BANDS, share_used(entry))
 
 
 def _row(entry: ThresholdEntry, spark: str) -> ThresholdRow:
-    unit, value = entry.unit, entry.value
+    unit, value = entry.unit, measured(entry)
     return ThresholdRow(
         name=entry.name,
         title=title(entry.name),
         description=entry.description,
         limit=show(entry.limit, unit),
-        now="–" if value is None else show(value, unit),
-        shadow="–" if entry.shadow is None else show(entry.shadow, unit),
+        now=figure(value, unit),
+        shadow=figure(entry.shadow, unit),
         headroom=headroom(entry.headroom),
         state=entry.state,
         state_name=entry.state.replace("_", " "),
-        state_text=STATES[entry.state],
+        state_text=_state_text(entry),
         status=status(entry),
         since=entry.since,
         routes_to_queue=entry.routes_to_queue,
@@ -87,6 +99,30 @@ def _row(entry: ThresholdEntry, spark: str) -> ThresholdRow:
         used=None if value is None else value / entry.limit,
         spark=spark,
     )
+
+
+def _state_text(entry: ThresholdEntry) -> str:
+    if entry.state == State.INACTIVE and entry.verdict in VERDICTS and share_used(entry) > 1:
+        return VERDICTS[entry.verdict]
+    return STATES[entry.state]
+
+
+def measured(entry: ThresholdEntry) -> float | None:
+    """Return the value, or None where it is the time of nothing: no sample, no duration."""
+    is_time_of_nothing = entry.unit == Unit.SECONDS and not entry.value and not entry.samples
+    return None if is_time_of_nothing else entry.value
+
+
+def figure(value: float | None, unit: Unit) -> str:
+    """Return a measured value with its unit and, below 10, two decimals; a dash when it is not known."""
+    if value is None:
+        return "–"
+    if unit not in {Unit.SECONDS, Unit.SHARE} or value == 0:
+        return show(value, unit)
+    number = value * 100 if unit == Unit.SHARE else value
+    if number < 0.01:
+        return f"< 0.01 {unit}"
+    return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f} {unit}"
 
 
 def status(entry: ThresholdEntry) -> str:
@@ -100,7 +136,7 @@ def headroom(factor: float | None) -> str:
     """Return the headroom as a text: how many times the present traffic would keep the limit."""
     if factor is None:
         return "–"
-    return "over 100 ×" if factor >= 100 else f"{factor:.2g} ×" if factor < 10 else f"{factor:.0f} ×"
+    return "> 100 ×" if factor >= 100 else f"{factor:.2g} ×" if factor < 10 else f"{factor:.0f} ×"
 
 
 def explanation(
@@ -128,14 +164,15 @@ def explanation(
 
 
 def _why_inline(entries: Sequence[ThresholdEntry]) -> str:
-    nearest = nearest_of(entries)
+    nearest = nearest_of([entry for entry in entries if entry.verdict != ReadingVerdict.TOO_FEW_SAMPLES])
     if any(is_needed(entry) for entry in entries):
         return "a limit that moves work is crossed, but the queue is not used."
     if nearest is None:
-        return "no limit that moves work is crossed, but nothing has been measured yet."
+        amount = "nothing" if nearest_of(entries) is None else "too little"
+        return f"no limit that moves work is crossed, but {amount} has been measured so far."
     return (
         "no limit that moves work is crossed. "
-        f"The nearest is {title(nearest.name)} at {share_used(nearest):.0%} of {_limit(nearest)}."
+        f"The nearest is {_noun(nearest.name)} at {share_used(nearest) * 100:.0f} % of {_limit(nearest)}."
     )
 
 
@@ -170,8 +207,7 @@ def _why_queue(entries: Sequence[ThresholdEntry], was: Mapping[str, str], hold_m
 
 
 def _why_one(entry: ThresholdEntry, was: Mapping[str, str], hold_multiplier: float) -> str:
-    unit, name = entry.unit, title(entry.name)
-    name = name[0].lower() + name[1:] if not name.startswith("PDF") else name
+    unit, name = entry.unit, _noun(entry.name)
     then = f"{name} was {was[entry.name]}" if entry.name in was else f"{name} is over its limit"
     inline = entry.shadow if entry.shadow is not None else entry.value
     is_shadow = "would be {} inline now" if entry.shadow is not None else "is {} now"
@@ -179,6 +215,12 @@ def _why_one(entry: ThresholdEntry, was: Mapping[str, str], hold_multiplier: flo
     back = show(entry.limit * entry.recover_below, unit)
     keep = round(entry.keep_seconds * hold_multiplier / 60)
     return f"{then}, limit {_limit(entry)}; it {would}; back to inline when it stays below {back} for {keep} minutes"
+
+
+def _noun(name: str) -> str:
+    """Return the title of a threshold in the middle of a sentence."""
+    words = title(name)
+    return words if words.startswith("PDF") else words[0].lower() + words[1:]
 
 
 def nearest_of(entries: Sequence[ThresholdEntry]) -> ThresholdEntry | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from metrics import progress
 from metrics.decisions import metric_names, routing
 from metrics.decisions.assessment import EXTENDED_WINDOW_FACTOR, Observation, assess
 from metrics.decisions.criteria import DURATION_BUCKETS
@@ -226,7 +227,9 @@ class _Day:
         return len(self.queued_starts)
 
 
-def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
+def replay(
+    work: Sequence[Arrival], limits: LimitsFile, site: Site, report: progress.Report = progress.ignore
+) -> Report:
     """Serve a day's requests and return the results."""
     day = _Day(
         site=site, limits=limits, web=[0.0] * site.web_threads, workers=[0.0] * max(1, site.queue_workers)
@@ -242,8 +245,9 @@ def replay(work: Sequence[Arrival], limits: LimitsFile, site: Site) -> Report:
     latencies: list[float] = []
     pdf_seconds: list[float] = []
     late_in_queue_mode = 0
-    for arrival in work:
+    for number, arrival in enumerate(work):
         while tick <= arrival.arrived_at:
+            report("requests", number, len(work))
             _tick(day, past, recent, tick, window_seconds)
             tick += TICK_SECONDS
         mode = day.switch_state.mode

@@ -224,7 +224,7 @@ def _reason(threshold: Threshold, reading: Reading, verdict: ReadingVerdict, now
 def show(value: float, unit: Unit) -> str:
     """Return a value with its unit as a text."""
     if unit == Unit.SHARE:
-        return f"{value * 100:.3g} %"
+        return f"{value * 100:.{2 if value < 0.01 else 3}g} %"
     if unit == Unit.SECONDS:
         return f"{value:.3g} s"
     return f"{value:,.0f}{' a ' + unit[1:] if unit else ''}"

@@ -60,13 +60,16 @@ OPERATIONAL_ALERTS = (
 )
 
 
-def build_rules(limits: LimitsFile) -> str:
-    """Return a rules file: a recording and an alert for each threshold that Prometheus can compute."""
+def build_rules(limits: LimitsFile, site_url: str) -> str:
+    """Return a rules file: a recording and an alert for each threshold that Prometheus can compute.
+
+    Each alert links to its limit on the dashboard of ``site_url``.
+    """
     written: list[dict[str, Any]] = []
     for threshold in limits.thresholds:
         value = expression(threshold)
         if value is not None:
-            written += [{"record": f"spms:{threshold.name}", "expr": value}, _alert(threshold)]
+            written += [{"record": f"spms:{threshold.name}", "expr": value}, _alert(threshold, site_url)]
     operations = [_operational_alert(*row) for row in OPERATIONAL_ALERTS]
     body = {
         "groups": [
@@ -110,7 +113,7 @@ def _operational_alert(name: str, expr: str, duration: str, severity: str, summa
     }
 
 
-def _alert(threshold: Threshold) -> dict[str, Any]:
+def _alert(threshold: Threshold, site_url: str) -> dict[str, Any]:
     unit = threshold.criterion.unit
     return {
         "alert": "Spms" + "".join(word.title() for word in threshold.name.split("_")),
@@ -121,5 +124,6 @@ def _alert(threshold: Threshold) -> dict[str, Any]:
         "annotations": {
             "summary": f"{threshold.name.replace('_', ' ')} is above {show(threshold.limit, unit)}",
             "description": f"{threshold.criterion.description}; now {{{{ $value }}}}",
+            "dashboard": f"{site_url}/dashboard/#{threshold.name}",
         },
     }

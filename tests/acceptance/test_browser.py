@@ -14,6 +14,14 @@ from tests.waiting import promised, wait_for
 
 pytestmark = pytest.mark.xdist_group("dashboard")
 ANSWERS = re.compile("^(No|Yes|Yes, on another host|Not known|Not yet, but soon)$")
+EMPTY_SERIES = {
+    "times": [1, 2],
+    "modes": ["inline", "inline"],
+    "values": {"queue_depth": [0, 0], "render_p95_seconds": [None, None]},
+    "shadows": {},
+    "changes": [],
+    "limits": {},
+}
 TWO_DAYS = "from tests.acceptance import two_days; two_days.fill()"
 
 
@@ -55,6 +63,37 @@ def test_it_says_the_mode_the_reason_and_every_limit(open_page, name, options):
     expect(page.get_by_test_id("host")).to_contain_text("workers and web share its cores")
     expect(page.locator(".chart canvas").first).to_be_visible()
     pictures.keep(page, f"dashboard-{name}")
+
+
+def test_value_limit_and_state_fit_a_phone_without_scrolling_sideways(open_page):
+    page = open_page(viewport={"width": 390, "height": 844})
+    for cell in page.locator("table.limits tbody tr td:visible, table.limits tbody th").all():
+        box = cell.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390, cell.inner_text()
+    assert (
+        page.evaluate("(box => box.scrollWidth - box.clientWidth)(document.getElementById('limits-scroll'))")
+        <= 0
+    )
+    assert_accessible(page)
+
+
+def test_the_address_of_a_limit_leads_to_it_and_stays_on_it(visit):
+    page = visit("/dashboard/#user_complaints")
+    row = page.locator("#user_complaints.is-target")
+    expect(row).to_be_in_viewport()
+    digest = page.locator("#seen").input_value()
+    page.wait_for_function("seen => document.getElementById('seen').value !== seen", arg=digest)
+    expect(row).to_be_visible()
+
+
+def test_charts_without_data_are_one_sentence(open_page):
+    page = open_page()
+    page.route("**/series/**", lambda route: route.fulfill(json=EMPTY_SERIES))
+    page.get_by_role("button", name="1h").click()
+    expect(page.locator("#charts")).to_have_text(
+        "Nothing was measured in 1h. The charts begin with the first requests."
+    )
 
 
 def test_a_change_of_the_mode_is_seen_in_another_page_within_three_seconds(system, open_page):

@@ -67,6 +67,20 @@ def test_a_change_of_the_mode_is_mailed_once(by_mail):
     assert len(mail.outbox) == 1
 
 
+@pytest.mark.parametrize(
+    ("state", "end"), [("firing", "/dashboard/#p95_response_time"), ("inactive", "/dashboard/")]
+)
+def test_an_alert_links_to_the_limit_that_caused_it(by_mail, state, end):
+    limits = [{"name": "error_rate", "state": "firing", "routes_to_queue": False}]
+    limits.append({"name": "p95_response_time", "state": state, "routes_to_queue": True})
+    change = ModeChange.objects.create(
+        before="inline", after="queue", setting="auto", actor="evaluator", evidence={"thresholds": limits}
+    )
+    alerts.enqueue(alerts.MODE, change.pk)
+    run_entries()
+    assert mail.outbox[0].body.endswith(end)
+
+
 def test_a_dry_run_is_no_change(by_mail):
     change = ModeChange.objects.create(
         before="inline", after="queue", setting="auto", actor="x", is_dry_run=True

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from metrics import flag
 from metrics.collection import sources
-from metrics.dashboard import context, history, presentation
+from metrics.dashboard import change_charts, context, history, presentation
+from metrics.decisions.criteria import CRITERIA, Unit
 from metrics.evaluation import evaluator
 from metrics.evaluation.report import ThresholdEntry
 from metrics.flag import Flag
@@ -57,6 +58,8 @@ def test_it_shows_every_limit_after_an_evaluation(staff_pages):
     text = staff_pages.get("/dashboard/").content.decode()
     assert text.count('scope="row"') == 12
     assert "Nothing has been evaluated" not in text
+    for name in CRITERIA:
+        assert f'id="{name}"' in text
 
 
 def test_pages_take_nothing_from_elsewhere_and_no_script_inside_them(staff_pages):
@@ -145,8 +148,12 @@ def test_a_row_of_an_older_version_is_explained_with_its_whole_reason():
 def test_the_sentence_names_the_nearest_limit_while_all_are_kept():
     inline = Flag(setting="auto", effective="inline", since=datetime.now(UTC), reason="because")
     near = presentation.explanation(inline, [entry(value=3.0, state="inactive")], {})
-    assert near.endswith("The nearest is p95 response time at 60% of 5 s.")
-    assert "nothing has been measured yet" in presentation.explanation(inline, [], {})
+    assert near.endswith("The nearest is p95 response time at 60 % of 5 s.")
+    assert "nothing has been measured so far" in presentation.explanation(inline, [], {})
+    thin = presentation.explanation(
+        inline, [entry(value=9.0, state="inactive", verdict="too few samples")], {}
+    )
+    assert "too little has been measured so far" in thin
     chosen = Flag(setting="queue", effective="queue", since=datetime.now(UTC), reason="deadline (set by kim)")
     assert presentation.explanation(chosen, [], {}) == ", because deadline (set by kim)."
 
@@ -164,6 +171,85 @@ def test_the_sentence_names_the_nearest_limit_while_all_are_kept():
 )
 def test_the_evaluation_table_says_it_in_four_words(values, word):
     assert presentation.status(entry(**values)) == word
+
+
+def names_in_order(**values_by_name):
+    entries = [
+        entry(name=name, state="inactive", routes_to_queue=name.startswith("routes"), value=value)
+        for name, value in values_by_name.items()
+    ]
+    return [row.name for row in presentation.rows(entries, {})]
+
+
+def test_rows_keep_their_places_unless_a_value_nears_its_limit():
+    order = ["routes_a", "routes_b", "c", "d"]
+    assert names_in_order(c=0.2, routes_a=0.1, routes_b=0.3, d=0.1) == order
+    assert names_in_order(c=0.1, routes_a=0.3, routes_b=0.1, d=0.9) == order
+    assert names_in_order(c=5.0, routes_a=0.3, routes_b=4.5, d=5.1) == ["routes_b", "routes_a", "c", "d"]
+
+
+def test_a_limit_that_fires_comes_first_of_its_group():
+    firing = entry(name="b", value=None, state="firing")
+    rows = presentation.rows([entry(name="a", value=9.0, state="pending"), firing], {})
+    assert [row.name for row in rows] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (None, Unit.SECONDS, "–"),
+        (0.0, Unit.SHARE, "0 %"),
+        (0.00000827, Unit.SHARE, "< 0.01 %"),
+        (0.00654, Unit.SHARE, "0.65 %"),
+        (0.8712, Unit.SHARE, "87.1 %"),
+        (0.00496, Unit.SECONDS, "< 0.01 s"),
+        (9.996, Unit.SECONDS, "10.0 s"),
+        (6.1, Unit.SECONDS, "6.10 s"),
+        (1234.0, Unit.PER_DAY, "1,234 a day"),
+    ],
+)
+def test_measured_values_have_equal_decimals(value, unit, text):
+    assert presentation.figure(value, unit) == text
+
+
+def test_a_time_of_nothing_is_a_dash_and_not_zero():
+    [nothing] = presentation.rows([entry(value=0.0, state="inactive", samples=0)], {})
+    [quick] = presentation.rows([entry(value=0.0, state="inactive", samples=40)], {})
+    assert (nothing.now, nothing.used, quick.now) == ("–", None, "0 s")
+
+
+def test_a_value_over_its_limit_says_why_it_does_not_count():
+    [row] = presentation.rows([entry(value=9.0, state="inactive", verdict="too few samples")], {})
+    assert row.state_text == "over its limit, but too few samples to tell"
+
+
+def test_a_change_shows_the_p95_before_and_after_it(staff_pages):
+    at = timezone.now() - timedelta(minutes=20)
+    changed(1, at=at)
+    changed(2, at=timezone.now() + timedelta(days=1))
+    Evaluation.objects.bulk_create(
+        Evaluation(
+            at=at + timedelta(seconds=seconds),
+            mode="queue",
+            values={"request_p95_seconds": [value, None]},
+        )
+        for seconds, value in ((-1200, 99.0), (-60, 4.0), (-15, 6.1), (15, None), (120, 0.5))
+    )
+    text = staff_pages.get("/dashboard/changes/").content.decode()
+    assert text.count("p95 6.10 s → 0.50 s") == text.count("<svg") == 1
+    assert "p95 response time: 6.10 s before the change, 0.50 s after it" in text
+
+
+def test_the_chart_of_a_change_has_the_band_on_its_side_and_gaps_where_nothing_is_known():
+    at = timezone.now()
+    points = [(at + timedelta(seconds=10 * n), value) for n, value in ((-1, 4.0), (0, None), (1, 1.0))]
+    to_queue, to_inline = (change_charts.draw(points, at, after, 3.0) for after in ("queue", "inline"))
+    assert to_queue is not None
+    assert to_inline is not None
+    assert to_queue.line == "M0.0 0.0M160.0 27.0"
+    assert (to_queue.band_x, to_queue.band_width, to_queue.limit_y) == (80.0, 80.0, 9.0)
+    assert (to_inline.band_x, to_inline.band_width) == (0.0, 80.0)
+    assert change_charts.draw(points[:2], at, "queue", 3.0) is None
 
 
 def test_freshness_is_said():
@@ -273,7 +359,7 @@ def test_a_threshold_without_data_is_called_so(staff_pages):
     report = {"thresholds": [stored_entry(state="no_data", value=None)]}
     ModeState.objects.create(evaluated_at=at, report=report)
     html, _ = context.live()
-    assert '<span class="state">no data</span>' in html
+    assert '<span class="state">No data</span>' in html
 
 
 def test_the_sentence_remembers_the_values_at_the_switch(staff_pages):

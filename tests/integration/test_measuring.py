@@ -239,11 +239,13 @@ def test_one_person_may_say_ten_things_a_day(api, client):
     assert client.post("/api/v1/feedback/", {"kind": "praise"}).status_code == 401
 
 
-def test_the_rules_for_prometheus_have_every_limit(capsys):
+def test_the_rules_for_prometheus_have_every_limit_and_link_to_it(capsys, settings):
+    settings.SPMS_URL = "https://spms.example.org"
     call_command("export_prometheus_rules")
     text = capsys.readouterr().out
     for name in CRITERIA.keys() - {"offered_load"}:
         assert f"record: spms:{name}" in text
+        assert f"dashboard: https://spms.example.org/dashboard/#{name}\n" in text
     assert "spms:p95_response_time > 5" in text
 
 

@@ -1,5 +1,6 @@
 """The task pages: what runs, waits and failed, and what staff can do about it."""
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -78,7 +79,8 @@ def test_what_runs_is_shown_with_its_progress_and_worker(staff_pages, plan, clus
     assert "layout, 10 pages" in said
     assert 'value="0.43"' in said
     assert "150.0\xa0MB" in said
-    assert ">idle<" not in said
+    assert ">Idle<" not in said
+    assert 'title="host:1:a/7">host, worker 1<' in said
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,15 @@ def test_the_list_is_searched_and_filtered(staff_pages, plan, owner):
 
 
 @pytest.mark.parametrize(
-    "query", [{"status": "exploded"}, {"before": "yesterday"}, {"before": "2026-99-99"}, {"q": "\x00"}]
+    "query",
+    [
+        {"status": "exploded"},
+        {"after": "yesterday"},
+        {"after": "2026-99-99"},
+        {"kind": "essay"},
+        {"sort": "beauty"},
+        {"q": "\x00"},
+    ],
 )
 def test_a_list_that_makes_no_sense_is_the_whole_list(staff_pages, query):
     make_task()
@@ -185,8 +195,75 @@ def test_older_tasks_are_a_page_away(staff_pages, monkeypatch):
     tasks = [make_task() for _ in range(3)]
     first = listings.page({}, "")
     assert [task.pk for task in first.tasks] == [tasks[2].pk, tasks[1].pk]
-    assert [task.pk for task in listings.page({}, first.older).tasks] == [tasks[0].pk]
-    assert "before=" in text(staff_pages)
+    assert [task.pk for task in listings.page({}, first.further).tasks] == [tasks[0].pk]
+    assert "after=" in text(staff_pages)
+
+
+def test_the_list_is_sorted_by_each_column_and_unknown_values_come_last(staff_pages, owner, monkeypatch):
+    now = timezone.now()
+    slow = make_task(status="succeeded", started_at=now - timedelta(seconds=9), finished_at=now)
+    quick = make_task(status="failed", started_at=now - timedelta(seconds=2), finished_at=now)
+    waiting = make_task(requested_by=owner, mode="inline")
+    waited = {slow: 30, quick: 20, waiting: 10}
+    for task, seconds in waited.items():
+        created_at = (task.started_at or now) - timedelta(seconds=seconds)
+        Task.objects.filter(pk=task.pk).update(created_at=created_at)
+    for sort, expected in (
+        ("-took", [slow, quick, waiting]),
+        ("took", [quick, slow, waiting]),
+        ("waited", [waiting, quick, slow]),
+        ("-requested", [waiting, quick, slow]),
+        ("requested", [slow, quick, waiting]),
+        ("state", [quick, waiting, slow]),
+        ("person", [waiting, quick, slow]),
+    ):
+        assert list(listings.page({}, "", sort).tasks) == expected, sort
+    oldest = listings.page({}, (slow.created_at - timedelta(hours=1)).isoformat(), "requested")
+    assert list(oldest.tasks) == [slow, quick, waiting]
+    monkeypatch.setattr(listings, "MAX_SORTED", 2)
+    assert list(listings.page({}, "", "-took").tasks) == [quick, waiting]
+    assert "Sorted: the newest 2 tasks that match" in text(staff_pages, sort="-took")
+
+
+def test_a_heading_turns_the_order_round_and_keeps_the_filter(staff_pages):
+    make_task()
+    said = text(staff_pages, status="queued", sort="-took", after="2030-01-01T00:00:00Z")
+    assert (
+        'aria-sort="descending"><a class="sort" href="/dashboard/tasks/?status=queued&amp;sort=took#' in said
+    )
+    assert "?status=queued&amp;sort=-waited#" in said
+    assert "?status=queued&amp;sort=state#" in said
+    assert '<input type="hidden" name="sort" value="-took"' in said
+
+
+def test_the_list_shows_how_far_a_running_task_is(staff_pages, plan):
+    make_task(document=plan, status="running", phase="store", started_at=timezone.now())
+    assert '<progress max="1" value="0.97"' in text(staff_pages, f"{PAGE}list/")
+
+
+def test_kinds_are_chosen_from_a_list(staff_pages):
+    assert '<option value="alert">Alert</option>' in text(staff_pages)
+
+
+def test_a_failed_task_links_to_what_its_error_means(staff_pages):
+    task = failed()
+    for path in (f"{PAGE}list/", f"{PAGE}{task.pk}/"):
+        assert 'href="/dashboard/tasks/errors/#render-failed"' in text(staff_pages, path)
+    said = text(staff_pages, f"{PAGE}errors/")
+    assert '<div id="render-failed">' in said
+    assert "A render that ended without a PDF." in said
+    assert len(re.findall('<div id="', said)) == len(set(re.findall('<div id="([a-z-]+)"', said))) > 40
+
+
+def test_workers_of_one_host_are_numbered_across_its_clusters():
+    processes = [
+        [{"name": f"{name}/{pid}", "memory_bytes": 1} for pid in (7, 8)] for name in ("a:1:x", "a:2:y")
+    ]
+    clusters = [Cluster(name="x", processes=group) for group in processes]
+    titles = task_tables.worker_titles([*clusters, Cluster(processes=[{"name": "b:1:z/9"}])])
+    assert titles["a:1:x/8"] == "a, worker 2"
+    assert titles["a:2:y/8"] == "a, worker 4"
+    assert titles["b:1:z/9"] == "b, worker 1"
 
 
 def test_a_task_tells_its_story_with_tracebacks(staff_pages, plan, owner, monkeypatch, cluster, settings):

@@ -248,7 +248,9 @@ def test_long_running_services_are_started_again_and_one_shots_are_not():
 
 def test_promtool_accepts_the_configuration_and_the_rules(tmp_path):
     text = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text()
-    (tmp_path / "rules.yml").write_text(alert_rules.build_rules(load(ROOT / "thresholds.yaml")))
+    (tmp_path / "rules.yml").write_text(
+        alert_rules.build_rules(load(ROOT / "thresholds.yaml"), "https://spms.example.org")
+    )
     (tmp_path / "metrics_token").write_text("token")
     (tmp_path / "prometheus.yml").write_text(text.replace("/etc/spms", str(tmp_path)))
     checked = subprocess.run(

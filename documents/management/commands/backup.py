@@ -12,6 +12,7 @@ from documents.exceptions import SpmsError
 from documents.operations.backup import create
 from documents.operations.backup.archive import KEY
 from documents.operations.backup.manifest import BackupError, Manifest
+from metrics import progress
 
 
 class Command(BaseCommand):
@@ -21,6 +22,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
+        parser.epilog = "Examples: manage.py backup; manage.py backup /srv/backups --with-key"
         parser.add_argument("folder", nargs="?", type=Path, help="default: backups/ in SPMS_DATA_DIR")
         parser.add_argument("--with-key", action="store_true", help="include this installation's secret key")
         parser.add_argument("--with-bucket", action="store_true", help="include the files of a bucket")
@@ -29,9 +31,10 @@ class Command(BaseCommand):
         """Write the archive, print its summary, and print hints about what it lacks."""
         folder = options["folder"] or Path(settings.SPMS_DATA_DIR) / "backups"
         try:
-            path, manifest = create.create(
-                folder, with_key=options["with_key"], with_bucket=options["with_bucket"]
-            )
+            with progress.shown() as report:
+                path, manifest = create.create(
+                    folder, with_key=options["with_key"], with_bucket=options["with_bucket"], report=report
+                )
         except (BackupError, SpmsError, OSError, DatabaseError) as error:
             raise CommandError(f"No backup was made. {' '.join(str(error).split())}") from error
         self.stdout.write(_summary(path, manifest))

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from documents.samples.loader import Summary, load, other_users, taken_names
+from metrics import progress
 
 
 class Command(BaseCommand):
@@ -17,6 +18,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the option for a database that is in use."""
+        parser.epilog = (
+            "Examples: manage.py load_sample_data; SPMS_DATA_DIR=/tmp/try manage.py load_sample_data"
+        )
         parser.add_argument(
             "--really",
             action="store_true",
@@ -27,7 +31,8 @@ class Command(BaseCommand):
         """Refuse production and databases in use, load the data, and print how to log in."""
         _refuse_in_production()
         _refuse_if_in_use(really=options["really"])
-        summary = load()
+        with progress.shown() as report:
+            summary = load(report)
         self.stdout.write(_changes(summary))
         self.stdout.write(_how_to_try(summary))
 

@@ -4,6 +4,7 @@ import logging
 import signal
 import sys
 import threading
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ class Command(qcluster.Command):
     """
 
     help = "Run the workers of the queue until SIGTERM; exits with 1 when they are stalled or dead."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options of Django-Q2, and an example."""
+        super().add_arguments(parser)
+        parser.epilog = "Example: SPMS_QUEUE_WORKERS=4 manage.py qcluster"
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the cluster until SIGTERM, or until it is stalled or dead."""

@@ -11,6 +11,7 @@ from documents.exceptions import SpmsError
 from documents.operations.backup import restore
 from documents.operations.backup.archive import KEY
 from documents.operations.backup.manifest import BackupError
+from metrics import progress
 
 
 class Command(BaseCommand):
@@ -21,6 +22,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
+        parser.epilog = (
+            "Examples: manage.py restore spms-20260630T020000Z.tar; manage.py restore ARCHIVE --replace"
+        )
         parser.add_argument("archive", type=Path)
         parser.add_argument(
             "--replace", action="store_true", help="replace the data in this system's database"
@@ -32,9 +36,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Restore the archive and print a summary."""
         try:
-            manifest = restore.restore(
-                options["archive"], is_replacing=options["replace"], is_forced=options["force"]
-            )
+            with progress.shown() as report:
+                manifest = restore.restore(
+                    options["archive"],
+                    is_replacing=options["replace"],
+                    is_forced=options["force"],
+                    report=report,
+                )
         except (BackupError, SpmsError, OSError, DatabaseError) as error:
             raise CommandError(f"Not restored. {' '.join(str(error).split())}") from error
         counts = ", ".join(f"{count} {name}" for name, count in manifest.counts.items())

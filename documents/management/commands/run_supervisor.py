@@ -21,6 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the number of workers."""
+        parser.epilog = "Example: manage.py run_supervisor --workers 4"
         parser.add_argument("--workers", type=int, default=settings.SPMS_QUEUE_WORKERS, metavar="N")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
@@ -79,8 +79,11 @@ def atomic_file(target: Path) -> Iterator[IO[bytes]]:
         private.unlink(missing_ok=True)
 
 
-def verify(stream: IO[bytes]) -> Manifest:
-    """Read the whole archive and return its manifest; raises BackupError unless every SHA-256 matches."""
+def verify(stream: IO[bytes], on_member: Callable[[], None] = lambda: None) -> Manifest:
+    """Read the whole archive and return its manifest; raises BackupError unless every SHA-256 matches.
+
+    ``on_member`` is called after each member.
+    """
     manifest: Manifest | None = None
     digests: dict[str, str] = {}
     with _translate_errors():
@@ -89,6 +92,7 @@ def verify(stream: IO[bytes]) -> Manifest:
                 manifest = _parse(member, content)
             else:
                 digests[member.name] = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
+            on_member()
     if manifest is None:
         raise BackupError("This archive is cut off: the manifest at its end is missing.")
     if different := set(digests.items()) ^ set(manifest.sha256.items()):

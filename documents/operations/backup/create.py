@@ -21,6 +21,7 @@ from documents.models import Document, DocumentImage, Project, Task
 from documents.operations.backup import archive, database
 from documents.operations.backup.archive import Writer
 from documents.operations.backup.manifest import FORMAT, BackupError, Manifest
+from metrics import progress
 from metrics.decisions import metric_names
 
 COUNTED = {"users": User, "projects": Project, "documents": Document, "images": DocumentImage, "tasks": Task}
@@ -37,7 +38,13 @@ class Snapshot:
     file_names: set[str]
 
 
-def create(folder: Path, *, with_key: bool = False, with_bucket: bool = False) -> tuple[Path, Manifest]:
+def create(
+    folder: Path,
+    *,
+    with_key: bool = False,
+    with_bucket: bool = False,
+    report: progress.Report = progress.ignore,
+) -> tuple[Path, Manifest]:
     """Write an archive into a folder; return its path and its manifest. Raises BackupError."""
     made_at = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -50,7 +57,7 @@ def create(folder: Path, *, with_key: bool = False, with_bucket: bool = False) -
         location = files_location()
         has_files = location == "archive" or with_bucket
         if has_files:
-            _add_files(writer)
+            _add_files(writer, report, len(snapshot.file_names))
         manifest = Manifest(
             format=FORMAT,
             version=version(),
@@ -110,12 +117,13 @@ def _snapshot(query: database.Query) -> Snapshot:
     )
 
 
-def _add_files(writer: Writer) -> None:
+def _add_files(writer: Writer, report: progress.Report, expected: int) -> None:
     for folder in archive.FOLDERS:
         for name in _whole_files(storage_for(folder)):
             # The clean-up may remove a file at this moment; the manifest counts it if a row names it.
             with contextlib.suppress(FileNotFoundError), storage_for(folder).open(name) as source:
                 writer.add(f"{folder}/{name}", source, source.size)
+            report("files", len(writer.sha256), max(expected, len(writer.sha256)))
 
 
 def _whole_files(files: Storage) -> Iterator[str]:

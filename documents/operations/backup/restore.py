@@ -21,29 +21,35 @@ from documents.infrastructure import data_dir_lock, storage
 from documents.models import Cluster, Document, Project, Task
 from documents.operations.backup import archive, create, database
 from documents.operations.backup.manifest import BackupError, Manifest
+from metrics import progress
 
 OURS = ("documents.", "metrics.")
+MIB = 1024**2
 
 
-def restore(path: Path, *, is_replacing: bool, is_forced: bool = False) -> Manifest:
+def restore(
+    path: Path, *, is_replacing: bool, is_forced: bool = False, report: progress.Report = progress.ignore
+) -> Manifest:
     """Restore the database and files of an archive, and migrate to the present version. Raises BackupError."""
     with path.open("rb") as stream, _exclusive(is_forced=is_forced):
-        manifest = archive.verify(stream)
+        size_mib = path.stat().st_size // MIB
+        manifest = archive.verify(stream, lambda: report("MiB checked", stream.tell() // MIB, size_mib))
         _require_fitting(manifest)
         database.require_tools()
         if not is_replacing:
             _require_empty()
         with storage.workspace() as work:
-            database.restore(_put_files(stream, manifest, work), work)
+            database.restore(_put_files(stream, manifest, work, report), work)
     call_command("migrate", verbosity=0)
     Cluster.objects.all().delete()  # they ran at the time of the backup
     return manifest
 
 
-def _put_files(stream: IO[bytes], manifest: Manifest, work: Path) -> Path:
+def _put_files(stream: IO[bytes], manifest: Manifest, work: Path, report: progress.Report) -> Path:
     """Put every file into its storage; return the path of the database's snapshot."""
     snapshot = work / "none"
-    for name, path in archive.extract(stream, manifest, work):
+    for number, (name, path) in enumerate(archive.extract(stream, manifest, work), start=1):
+        report("files", number, len(manifest.sha256))
         folder, _, rest = name.partition("/")
         if name == archive.DATABASES[manifest.engine]:
             snapshot = path

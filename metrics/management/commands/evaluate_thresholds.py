@@ -28,6 +28,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
+        parser.epilog = (
+            "Examples: manage.py evaluate_thresholds --json; manage.py evaluate_thresholds --every 15s"
+        )
         parser.add_argument("--every", help="evaluate repeatedly, at this interval, such as 15s")
         parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -1,5 +1,6 @@
 """``manage.py export_prometheus_rules``: print the limits as alert rules for Prometheus."""
 
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ from metrics.prometheus import alert_rules
 class Command(BaseCommand):
     """Prints a rules file."""
 
-    help = "Print thresholds.yaml as Prometheus rules: export_prometheus_rules > rules.yml"
+    help = "Print thresholds.yaml as Prometheus rules"
     requires_system_checks: list[str] = []  # noqa: RUF012 (Django's own declaration)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare no options, only an example."""
+        parser.epilog = "Example: manage.py export_prometheus_rules > rules.yml"
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the rules."""
@@ -22,4 +27,4 @@ class Command(BaseCommand):
             limits = load(Path(settings.SPMS_THRESHOLDS))
         except LimitsError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(alert_rules.build_rules(limits), ending="")
+        self.stdout.write(alert_rules.build_rules(limits, settings.SPMS_URL), ending="")

@@ -41,6 +41,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
+        parser.epilog = (
+            'Examples: manage.py mode; manage.py mode queue --for 2h --reason "deadline"; manage.py mode auto'
+        )
         parser.add_argument("setting", nargs="?", choices=("auto", "inline", "queue"))
         parser.add_argument("--for", dest="duration", default="4h", help="how long, such as 2h (default 4h)")
         parser.add_argument("--reason", default="", help="why; the dashboard and the audit trail show it")

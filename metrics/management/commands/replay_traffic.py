@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from metrics import progress
 from metrics.decisions import replay
 from metrics.decisions.limits_file import LimitsError, load
 
@@ -20,6 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
+        parser.epilog = "Examples: manage.py replay_traffic day.csv; manage.py replay_traffic day.csv --json"
         parser.add_argument("trace", type=Path)
         parser.add_argument("--thresholds", type=Path, help="another limits file")
         parser.add_argument("--web-threads", type=int, default=settings.SPMS_WEB_THREADS)
@@ -46,7 +48,8 @@ class Command(BaseCommand):
         )
         try:
             limits = load(options["thresholds"] or Path(settings.SPMS_THRESHOLDS))
-            day = replay.replay(replay.read_trace(options["trace"]), limits, site)
+            with progress.shown() as report:
+                day = replay.replay(replay.read_trace(options["trace"]), limits, site, report)
         except (LimitsError, replay.TraceError) as error:
             raise CommandError(str(error)) from error
         figures = {

@@ -111,7 +111,8 @@ function frame([title, unit, name, lines], data, range) {
   text.textContent = scaled.length > 1 ? `${main.label}: ${sentence}` : sentence.replace(/^n/, "N");
   caption.append(heading, text);
   box.append(caption);
-  return { box, unit, lines: scaled, limit, title };
+  const isEmpty = !scaled.some(({ points }) => points.some(Boolean));
+  return { box, unit, lines: scaled, limit, title, isEmpty };
 }
 
 function draw({ box, unit, lines, limit, title }, data) {
@@ -119,8 +120,8 @@ function draw({ box, unit, lines, limit, title }, data) {
   const chart = new uPlot({
     width: box.clientWidth, height: HEIGHT, cursor: { y: false }, legend: { show: lines.length > 1 },
     hooks: { drawClear: [bands(data)], draw: [marks(data, limit)] },
-    axes: [{ ...axis, size: 30, values: times }, { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => shown(tick, unit)) }],
-    scales: { y: { range: (_, low, high) => [0, Math.max(high, 0.001) * 1.15] } },
+    axes: [{ ...axis, size: 30, values: times }, { ...axis, size: 52, values: (_, ticks) => labels(ticks, unit) }],
+    scales: { y: { range: (_, low, high) => [0, (high || 1) * 1.15] } },
     series: [{}, ...lines.map(({ label, colour, dash }) => ({
       label, dash, stroke: token(colour), width: 1.75, points: { show: false },
       value: (_, value) => (value === null ? "–" : shown(value, unit)),
@@ -132,11 +133,34 @@ function draw({ box, unit, lines, limit, title }, data) {
   return { chart, box };
 }
 
+// Labels the values' axis: as many decimals as the steps need, and the unit once, at the top.
+function labels(ticks, [, sign]) {
+  const step = ticks.length > 1 ? ticks[1] - ticks[0] : 1;
+  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9) + (isTwoDigits(step) ? 1 : 0));
+  return ticks.map((tick, index) => tick.toFixed(decimals) + (sign && index === ticks.length - 1 ? ` ${sign}` : ""));
+}
+
+// Returns true for steps like 0.25, which need a digit more than 0.2.
+function isTwoDigits(step) {
+  const first = step / 10 ** Math.floor(Math.log10(step) + 1e-9);
+  return step < 10 && Math.abs(first - Math.round(first)) > 1e-6;
+}
+
 // Labels the time axis like the rest of the page: days, and hours from 00 to 23.
 function times(chart, ticks, _axis, _space, step) {
-  const format = step >= 86400 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  const format = step >= 86400 ? { day: "numeric", month: "short" }
+    : { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(step < 60 && { second: "2-digit" }) };
   const written = new Intl.DateTimeFormat(undefined, format);
   return ticks.map((tick) => written.format(new Date(tick * 1000)));
+}
+
+// Returns the sentence that stands for the charts without data.
+function sentence(titles, range) {
+  const text = document.createElement("p");
+  text.className = "empty";
+  text.textContent = titles.length < CHARTS.length ? `Nothing, or nothing but 0, in ${range}: ${titles.join(", ")}.`
+    : `Nothing was measured in ${range}. The charts begin with the first requests.`;
+  return text;
 }
 
 async function load() {
@@ -145,11 +169,13 @@ async function load() {
   if (!answer?.ok || answer.redirected || range !== rangeNow()) return;
   const data = await answer.json();
   place.removeAttribute("aria-busy");
-  if (data.times.length < 2) return;
-  const frames = CHARTS.map((chart) => frame(chart, data, range));
+  const frames = CHARTS.map((chart) => frame(chart, data, range)), full = frames.filter(({ isEmpty }) => !isEmpty);
   drawn.forEach(({ chart }) => chart.destroy());
-  place.replaceChildren(...frames.map(({ box }) => box));
-  drawn = frames.map((chartFrame) => draw(chartFrame, data));
+  drawn = [];
+  const missing = sentence(frames.filter(({ isEmpty }) => isEmpty).map(({ title }) => title), range);
+  if (data.times.length < 2 || !full.length) return place.replaceChildren(missing);
+  place.replaceChildren(...full.map(({ box }) => box), ...(full.length < frames.length ? [missing] : []));
+  drawn = full.map((chartFrame) => draw(chartFrame, data));
 }
 
 function choose(button) {
@@ -163,9 +189,17 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
   open = [...event.detail.target.querySelectorAll("details[open][id]")].map((details) => details.id);
 });
 document.body.addEventListener("htmx:afterSwap", () => {
+  markTarget();
   open.splice(0).forEach((id) => { const details = document.getElementById(id); if (details) details.open = true; });
   notice();
 });
+
+// Highlights the limit that the address names, also after its part is replaced: #p95_response_time.
+function markTarget() {
+  document.querySelectorAll(".is-target").forEach((row) => row.classList.remove("is-target"));
+  document.getElementById(location.hash.slice(1))?.classList.add("is-target");
+}
+window.addEventListener("hashchange", markTarget);
 
 // Fetches the evidence of details that were opened again: htmx has processed their part only now.
 document.body.addEventListener("htmx:afterSettle", () => {
@@ -199,4 +233,5 @@ dark.addEventListener("change", load);
 setInterval(() => { if (!document.hidden) load(); }, EVERY_MILLISECONDS);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) load(); });
 notice();
+markTarget();
 load();

@@ -1,0 +1,1 @@
+"""``make demo``: an afternoon of a research agency in three minutes, played over the public API."""
