@@ -46,7 +46,9 @@ def alerts_of(series, firing):
 
 
 def test_each_fault_fires_its_alert_and_no_other(tmp_path):
-    (tmp_path / "rules.yml").write_text(alert_rules.build_rules(load(ROOT / "thresholds.yaml")))
+    (tmp_path / "rules.yml").write_text(
+        alert_rules.build_rules(load(ROOT / "thresholds.yaml"), "https://spms.example.org")
+    )
     tests = [alerts_of(HEALTHY, None), *(alerts_of(HEALTHY | fault, name) for name, fault in FAULTS.items())]
     missing = {name: values for name, values in HEALTHY.items() if "evaluator" not in name}
     tests.append(alerts_of(missing, "SpmsEvaluatorDead"))
