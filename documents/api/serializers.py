@@ -135,7 +135,7 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         try:
             with transaction.atomic():
                 document = super().create(validated_data)
-                document.sections = inline_images.adopt(document, document.sections)
+                document.sections = self._adopt_images(document, document.sections)
                 document.save(update_fields=["sections"])
                 return document
         except IntegrityError as error:
@@ -145,10 +145,15 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         """Store the named members only. Raises ValidationError if another document of its kind and year exists."""
         try:
             if "sections" in validated_data:
-                validated_data["sections"] = inline_images.adopt(instance, validated_data["sections"])
+                validated_data["sections"] = self._adopt_images(instance, validated_data["sections"])
             return instance.apply_changes(validated_data)
         except IntegrityError as error:
             raise _exists_already(instance.kind, validated_data.get("year", instance.year)) from error
+
+    def _adopt_images(self, document: Document, sections: dict[str, str]) -> dict[str, str]:
+        adopted, warnings = inline_images.adopt(document, sections)
+        self._warnings = (*self._warnings, *warnings)
+        return adopted
 
     def _check_fixed(self, attrs: dict[str, Any]) -> None:
         for name in ("kind", "project"):
@@ -346,8 +351,8 @@ class ImageSerializer(serializers.ModelSerializer[DocumentImage]):
 
     class Meta:
         model = DocumentImage
-        fields = ("id", "url", "thumbnail", "caption", "width", "height", "state")
-        read_only_fields = ("width", "height")
+        fields = ("id", "url", "thumbnail", "caption", "width", "height", "state", "note")
+        read_only_fields = ("width", "height", "note")
 
 
 class WaitingImageSerializer(ImageSerializer):
