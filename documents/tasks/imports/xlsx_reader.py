@@ -271,8 +271,9 @@ class _Metered(io.BufferedIOBase):
             self._marks.spend(chunk.count(b"<") + chunk.count(b"="))
             self._size.spend(len(chunk))
             xml = self._open_tag + chunk
-            end = xml.rfind(b"<") if chunk and not is_rest else -1
-            whole, self._open_tag = (xml[:end], xml[end:]) if end >= 0 else (xml, b"")
+            end = xml.rfind(b"<")
+            is_cut = chunk and not is_rest and end >= 0 and b">" not in xml[end:]
+            whole, self._open_tag = (xml[:end], xml[end:]) if is_cut else (xml, b"")
             if whole or not chunk:
                 return STRICT.sub(COMMON, whole)
 
