@@ -186,9 +186,10 @@ def test_ids_in_addresses_are_ascii_digits(signed_in, digit, plan):
         assert signed_in.get(f"/api/v1/{path}/{digit}/").status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)  # a thread reads the file
 @pytest.mark.parametrize("year", OTHER_DIGITS)
 @pytest.mark.parametrize("column", ["tag", "year"])
-def test_imports_take_ascii_digits(api, maintainer, client_of, plan, year, column):
+def test_imports_take_ascii_digits(maintainer, client_of, plan, year, column):
     row = {"tag": "SP-2026-901", "title": "A", "year": "2026", "kind": "science"}
     row |= {"business_area": plan.project.business_area.name}
     row[column] = f"SP-{year}-901" if column == "tag" else year
