@@ -177,8 +177,9 @@ def test_dates_of_strict_open_xml_are_bad_cells(read):
 
 def test_the_workbooks_of_openpyxl_are_read_as_well(read):
     book = openpyxl.Workbook()
-    book.active.append(KNOWN)
-    book.active.append(("SP-2026-012", "Möwe", 2026))
+    [sheet] = book.worksheets
+    sheet.append(KNOWN)
+    sheet.append(("SP-2026-012", "Möwe", 2026))
     stream = io.BytesIO()
     book.save(stream)
     head, [row] = read(rewritten(stream.getvalue(), strict))

@@ -116,7 +116,7 @@ def test_its_memory_does_not_grow_with_its_rows(tmp_path):
 
 @pytest.mark.parametrize("rows", [0, 1, 40_000])
 def test_a_failure_in_the_middle_leaves_nothing_open(tmp_path, monkeypatch, rows):
-    failures = []
+    failures: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", failures.append)
 
     def fail():
