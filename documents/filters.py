@@ -1,21 +1,35 @@
 """The filters of lists and exports of projects and documents."""
 
+import re
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
 
 from documents.models import Document, Project
 
 MAX_ID = 2**63 - 1
+PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
+
+
+class PlainIntegerField(forms.IntegerField):
+    """A whole number in the digits 0 to 9; Python also reads those of other scripts, and underscores."""
+
+    def to_python(self, value: Any) -> int | None:
+        """Return the number. Raises ValidationError for anything but plain digits."""
+        text = str(value).strip()
+        if value not in self.empty_values and not PLAIN_NUMBER.fullmatch(text):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
 
 
 @extend_schema_field({"type": "integer", "format": "int64", "minimum": 0})
 class NonNegativeIntegerFilter(filters.NumberFilter):
     """Filter by an id or a year; one that does not exist, or is not visible to the user, matches nothing."""
 
-    field_class = forms.IntegerField
+    field_class = PlainIntegerField
 
     def __init__(self, **values: Any) -> None:
         super().__init__(min_value=0, max_value=MAX_ID, **values)

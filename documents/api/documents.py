@@ -45,6 +45,7 @@ class DocumentViewSet(preconditions.ConditionalViewSet[Document]):
     filterset_class = DocumentFilter
     permission_classes = (IsAuthenticated, DocumentPermission)
     expensive_actions = frozenset({"pdf", "images"})
+    lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
     def get_queryset(self) -> QuerySet[Document]:

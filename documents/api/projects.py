@@ -21,6 +21,7 @@ class ProjectViewSet(preconditions.ConditionalViewSet[Project]):
     serializer_class = ProjectSerializer
     filterset_class = ProjectFilter
     permission_classes = (IsAuthenticated, IsStaffOrReadOnly)
+    lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
     def get_queryset(self) -> QuerySet[Project]:

@@ -121,6 +121,7 @@ class ScheduledReportViewSet(viewsets.ModelViewSet[ScheduledReport]):
     serializer_class = ScheduledReportSerializer
     permission_classes = (IsAdminUser,)
     expensive_actions = frozenset({"run"})
+    lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ("get", "post", "patch", "delete", "head", "options")
 
     def get_queryset(self) -> QuerySet[ScheduledReport]:

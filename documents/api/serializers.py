@@ -160,7 +160,7 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         try:
             with transaction.atomic():
                 document = super().create(_without(validated_data, "by", "version"))
-                document.sections = inline_images.adopt(document, document.sections)
+                document.sections = self._adopt_images(document, document.sections)
                 document.save(update_fields=["sections"])
                 document.record_creation(validated_data["by"])
                 return document
@@ -175,11 +175,16 @@ class DocumentSerializer(StrictSerializer, serializers.ModelSerializer[Document]
         values = _without(validated_data, "by", "version")
         try:
             if "sections" in values:
-                values["sections"] = inline_images.adopt(instance, values["sections"])
+                values["sections"] = self._adopt_images(instance, values["sections"])
             version = validated_data.get("version")
             return instance.apply_changes(values, by=validated_data["by"], version=version)
         except IntegrityError as error:
             raise _exists_already(instance.kind, validated_data.get("year", instance.year)) from error
+
+    def _adopt_images(self, document: Document, sections: dict[str, str]) -> dict[str, str]:
+        adopted, warnings = inline_images.adopt(document, sections)
+        self._warnings = (*self._warnings, *warnings)
+        return adopted
 
     def _check_fixed(self, attrs: dict[str, Any]) -> None:
         for name in ("kind", "project"):
@@ -397,8 +402,8 @@ class ImageSerializer(serializers.ModelSerializer[DocumentImage]):
 
     class Meta:
         model = DocumentImage
-        fields = ("id", "url", "thumbnail", "caption", "width", "height", "state")
-        read_only_fields = ("width", "height")
+        fields = ("id", "url", "thumbnail", "caption", "width", "height", "state", "note")
+        read_only_fields = ("width", "height", "note")
 
 
 class WaitingImageSerializer(ImageSerializer):

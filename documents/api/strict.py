@@ -36,6 +36,10 @@ class StrictSerializer(serializers.Serializer[Any]):
             json_type = next((json for kind, json in JSON_TYPES if isinstance(field, kind)), None)
             if json_type is not None and value is not None and type(value) is not json_type:
                 problems[name] = f"Send a JSON {NAMES[json_type]}."
+            elif (
+                isinstance(field, serializers.RelatedField) and isinstance(value, str) and not value.isascii()
+            ):
+                problems[name] = "Send an id in the digits 0 to 9."
         return problems
 
 

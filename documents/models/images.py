@@ -67,6 +67,9 @@ class DocumentImage(models.Model):
         "Task", on_delete=models.SET_NULL, null=True, blank=True, related_name="images", editable=False
     )
     caption = LineField(max_length=300, blank=True)
+    note = models.CharField(
+        "how its values are printed", max_length=300, blank=True, db_default="", editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = DocumentImageQuerySet.as_manager()

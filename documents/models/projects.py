@@ -14,7 +14,7 @@ from documents.models.text_fields import LineField
 type Viewer = User | AnonymousUser
 
 YEAR_VALIDATORS = [MinValueValidator(1980), MaxValueValidator(2100)]
-TAG_VALIDATOR = RegexValidator(r"^[A-Z]{2,4}-\d{4}-\d{3}$", "A tag looks like SP-2026-012.")
+TAG_VALIDATOR = RegexValidator(r"^[A-Z]{2,4}-[0-9]{4}-[0-9]{3}\Z", "A tag looks like SP-2026-012.")
 
 
 class BusinessArea(models.Model):

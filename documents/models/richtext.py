@@ -8,7 +8,7 @@ import nh3
 from django.core.exceptions import ValidationError
 
 from documents import characters
-from documents.models import document_types, layout_bounds, markup
+from documents.models import data_uris, document_types, layout_bounds, markup
 from documents.models.mistakes import MAX_LISTED, count_others
 
 MAX_SECTION_CHARACTERS = 1_000_000
@@ -23,7 +23,6 @@ MAX_SPAN = 100
 MAX_DATA_URI_CHARACTERS = 500_000
 
 IMAGE_URL = re.compile(r"^(?:https?://[^/]+)?(/api/v1/images/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/)$")
-DATA_URI = re.compile(r"^data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$")
 # A screen reader skips an image with an empty alternative and spells out the address of one with none.
 IMAGE_WITHOUT_ALT = re.compile(r"<img(?![^>]* alt=)")
 WELL_FORMED_TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [a-z-]+="[^"]*")*)>')
@@ -97,7 +96,7 @@ def image_source(value: str) -> str | None:
     """Return the address of an image that may be stored, without the host, or None."""
     if (match := IMAGE_URL.match(value)) is not None:
         return match[1]
-    return value if len(value) <= MAX_DATA_URI_CHARACTERS and DATA_URI.match(value) else None
+    return data_uris.canonical(value, max_characters=MAX_DATA_URI_CHARACTERS)
 
 
 _cleaner = nh3.Cleaner(

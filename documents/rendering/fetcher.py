@@ -1,10 +1,11 @@
 """Restrict what a document may fetch during layout: its own images, and small ones in ``data:`` addresses."""
 
 import io
+import struct
 from pathlib import Path
 from urllib.parse import urljoin
 
-from PIL import Image
+from PIL import Image, ImageFile
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
 from documents.rendering.protocol import BASE_URL
@@ -50,6 +51,7 @@ class AllowListFetcher(URLFetcher):  # type: ignore[misc]
         content = super().fetch(url, headers).read()
         media_type, pixels = _examine(content)
         self._spend(pixels)
+        _require_printable(content)
         return URLFetcherResponse(url[:40], content, {"Content-Type": media_type})
 
     def _spend(self, pixels: int) -> None:
@@ -73,3 +75,18 @@ def _examine(content: bytes) -> tuple[str, int]:
             return f"image/{(image.format or '').lower()}", image.width * image.height
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise RefusedAddress("this is no raster image") from error
+
+
+def _require_printable(content: bytes) -> None:
+    """Decode an image once. Raises RefusedAddress for one that would be printed half, or black."""
+    lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            image.load()
+            has_deep_greys = image.mode.startswith(("I", "F"))
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
+        raise RefusedAddress("this image in the text is cut off or damaged; export it again") from error
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+    if has_deep_greys:
+        raise RefusedAddress(f"this image in the text has greys of 16 bits; {UPLOAD_INSTEAD}")

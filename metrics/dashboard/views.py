@@ -68,7 +68,7 @@ def series(request: HttpRequest) -> HttpResponse:
 def changes(request: HttpRequest) -> HttpResponse:
     """Show mode changes, with ``before`` only those below this id: as a partial for htmx, or as a page."""
     before = request.GET.get("before", "")
-    page = context.changes(int(before[:15]) if before.isdecimal() else None)
+    page = context.changes(int(before[:15]) if before.isascii() and before.isdecimal() else None)
     name = "_changes" if "HX-Request" in request.headers else "changes_page"
     return render(request, f"dashboard/{name}.html", page)
 

@@ -8,7 +8,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from metrics import durations
 from spms import environment
-from tests import factories
+from tests import factories, importing
 from tests.integration.test_every_endpoint import RULES
 
 pytestmark = pytest.mark.django_db
@@ -147,3 +147,54 @@ def test_a_setting_is_read_or_refused_by_name(number, monkeypatch):
             assert read() >= 0
         except ImproperlyConfigured as error:
             assert "SPMS_X" in str(error)  # noqa: PT017
+
+
+# Arabic-Indic, full-width and Devanagari digits, and the underscores of Python.
+OTHER_DIGITS = ("\u0662\u0660\u0662\u0666", "\uff12\uff10\uff12\uff16", "\u0968\u0966\u0968\u096c", "2_026")
+
+
+@pytest.mark.parametrize("year", OTHER_DIGITS)
+def test_a_tag_and_a_year_are_written_in_ascii_digits(signed_in, year, plan):
+    area = plan.project.business_area.pk
+    values = {"title": "A", "year": 2026, "kind": "science", "business_area": area}
+    for change in (
+        {"tag": f"SP-{year}-901"},
+        {"year": year},
+        {"business_area": year},
+    ):
+        body = {"tag": "SP-2026-901"} | values | change
+        answer = signed_in.post("/api/v1/projects/", body, content_type="application/json")
+        assert (answer.status_code, next(iter(change)) in answer.json()["detail"]) == (400, True), change
+
+
+@pytest.mark.parametrize("year", OTHER_DIGITS)
+def test_filters_and_pages_take_ascii_digits(signed_in, year, plan):
+    for name in ("year", "business_area"):
+        assert signed_in.get("/api/v1/projects/", {name: year}).status_code == 400
+    assert signed_in.get("/api/v1/documents/", {"page_size": year}).status_code == 400
+    assert (
+        signed_in.get("/api/v1/documents/", {"page": year[:1] if year[0] != "2" else "0_1"}).status_code
+        == 404
+    )
+    body = {"what": "projects", "format": "csv", "filters": {"year": year}}
+    assert signed_in.post("/api/v1/exports/", body, content_type="application/json").status_code == 400
+
+
+@pytest.mark.parametrize("digit", ["\u0661", "\uff11", "\u0967", "0_1", "+1"])
+def test_ids_in_addresses_are_ascii_digits(signed_in, digit, plan):
+    for path in ("documents", "projects", "reports", "cycles"):
+        assert signed_in.get(f"/api/v1/{path}/{digit}/").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)  # a thread reads the file
+@pytest.mark.parametrize("year", OTHER_DIGITS)
+@pytest.mark.parametrize("column", ["tag", "year"])
+def test_imports_take_ascii_digits(maintainer, client_of, plan, year, column):
+    row = {"tag": "SP-2026-901", "title": "A", "year": "2026", "kind": "science"}
+    row |= {"business_area": plan.project.business_area.name}
+    row[column] = f"SP-{year}-901" if column == "tag" else year
+    answer = importing.send(
+        client_of(maintainer), f"{','.join(row)}\n{','.join(row.values())}\n", what="projects"
+    )
+    [issue] = answer.data["result"]["first"]
+    assert issue["column"] == column

@@ -73,6 +73,26 @@ def test_the_passes_of_a_jpeg_count_in_a_container_of_several_as_well():
             guard.prepare(io.BytesIO(content))
 
 
+def tiff_of(jpeg, side):
+    """Return a TIFF whose only strip is a JPEG of grey pixels."""
+    tags = {256: side, 257: side, 258: 8, 259: 7, 262: 1, 273: 8, 277: 1, 278: side, 279: len(jpeg)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return (
+        b"II*\0" + struct.pack("<I", 8 + len(jpeg)) + jpeg + struct.pack("<H", len(tags)) + entries + bytes(4)
+    )
+
+
+def test_the_passes_of_a_jpeg_inside_a_tiff_are_ended_within_their_computing_time():
+    side = 2800
+    grey = file_of(Image.linear_gradient("L").resize((side, side)), "JPEG", progressive=True, quality=1)
+    assert guard.prepare(io.BytesIO(tiff_of(grey, side))).size == (1240, 1240)
+    content, before = tiff_of(repeated_passes(grey, 150), side), children_cpu_seconds()
+    assert len(content) < 8 * 1024**2
+    with pytest.raises(ValidationError, match=r"too much work|damaged"):  # libtiff counts them as well
+        guard.prepare(io.BytesIO(content), max_cpu_seconds=1)
+    assert children_cpu_seconds() - before < 1 + SPARE_CPU_SECONDS
+
+
 def test_after_a_costly_image_the_next_one_is_prepared():
     with pytest.raises(ValidationError):
         guard.prepare(io.BytesIO(png_of(HEADER, *notes(), ROWS)), max_cpu_seconds=0)

@@ -40,9 +40,9 @@ def test_a_report_is_made_when_it_is_due_and_mailed_with_its_file(staff, plan, c
     due(answer.data["id"])
     work()
     assert sorted(letter.to[0] for letter in mail.outbox) == ["board@example.org", "chief@example.org"]
-    [(name, content, media_type)] = mail.outbox[0].attachments
-    assert (name.endswith(".csv"), media_type) == (True, "text/csv")
-    assert plan.project.tag in str(content)
+    [part] = mail.outbox[0].attachments
+    assert (part.get_filename().endswith(".csv"), part.get_content_type()) == (True, "text/csv")
+    assert plan.project.tag.encode() in part.get_payload(decode=True)
     report = ScheduledReport.objects.get(next_run_at__gt=timezone.now())
     assert report.last_task == Task.objects.get(kind="export", status="succeeded")
 
@@ -53,8 +53,8 @@ def test_the_pdf_of_an_edition_is_made_too(staff, cluster):
     assert answer.status_code == 201, answer.data
     assert staff.post(f"{URL}{answer.data['id']}/run/").status_code == 202
     work()
-    [(name, content, media_type)] = mail.outbox[0].attachments
-    assert (name, content[:5], media_type) == (
+    [part] = mail.outbox[0].attachments
+    assert (part.get_filename(), part.get_payload(decode=True)[:5], part.get_content_type()) == (
         "Annual Report (2025-2026) (all).pdf",
         b"%PDF-",
         "application/pdf",

@@ -2,12 +2,17 @@
 
 import base64
 import io
+from html import escape
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
 
+from documents.content.normalising import normalise_html
+from documents.models import richtext
 from documents.rendering import fetcher
 from documents.rendering.fetcher import AllowListFetcher, RefusedAddress
+from tests.made_pictures import NOISE, file_of
 
 # A few kilobytes that unpack to 36 million pixels.
 LARGE = (6000, 6000)
@@ -76,3 +81,84 @@ def test_a_jpeg_of_many_passes_is_refused(images):
     assert images.fetch(uri_of(content, "image/jpeg")).content_type == "image/jpeg"
     with pytest.raises(RefusedAddress, match="too many passes"):
         images.fetch(uri_of(content[:-2] + last_scan * fetcher.MAX_SCANS + content[-2:], "image/jpeg"))
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_an_image_that_is_cut_off_is_refused_although_weasyprint_would_draw_half_of_it(images, image_format):
+    content = file_of(NOISE, image_format)
+    with pytest.raises(RefusedAddress, match=r"cut off or damaged|no raster image"):
+        images.fetch(uri_of(content[: len(content) * 2 // 3]))
+    assert images.fetch(uri_of(content)).content_type == f"image/{image_format.lower()}"
+
+
+def test_greys_of_16_bits_are_refused_as_weasyprint_would_draw_them_black(images):
+    with pytest.raises(RefusedAddress, match="greys of 16 bits; upload it"):
+        images.fetch(uri_of(file_of(Image.new("I;16", (8, 8), 900))))
+
+
+PNG = file_of(Image.new("RGB", (3, 2), "red"))
+BASE64 = base64.b64encode(PNG).decode()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"DATA:IMAGE/PNG;BASE64,{BASE64}",
+        f"data:image/png;charset=utf-8;base64,{BASE64}",
+        f"data:image/x-png;base64,{BASE64}",
+        f"data:image/jpg;base64,{BASE64}",  # the bytes count, not their name
+        f"data:;base64,{BASE64}",
+        f"data:application/octet-stream;base64,{BASE64}",
+        f"data:image/png;base64,{quote(BASE64, safe='')}",
+        f"data:image/png;base64,{BASE64.rstrip('=')}",
+        f"data:image/png;base64,{BASE64.replace('+', '-').replace('/', '_')}",
+        f" data:image/png;base64,{BASE64[:30]}\r\n {BASE64[30:]}\n",
+        f"data:image/png,{quote(PNG)}",
+        f"data:image/png;name=a.png;base64,{BASE64}",
+    ],
+)
+def test_an_address_is_stored_in_one_spelling_whatever_it_came_in(address):
+    stored = f"data:image/png;base64,{BASE64}"
+    assert richtext.image_source(address) == stored
+    for clean in (richtext.clean_html, lambda html: normalise_html(html, "aims").html):
+        assert f'src="{stored}"' in clean(f'<p><img src="{escape(address)}" alt="x"></p>')
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content"),
+    [
+        *(("image/jpg", "JPEG"), ("image/pjpeg", "JPEG"), ("IMAGE/JPEG", "JPEG"), ("image/png", "JPEG")),
+        *(("image/gif", "GIF"), ("image/webp", "WEBP")),
+    ],
+)
+def test_the_bytes_say_what_an_image_is(media_type, content):
+    body = base64.b64encode(file_of(Image.new("RGB", (3, 2)), content)).decode()
+    stored = richtext.image_source(f"data:{media_type};charset=utf-8;base64,{body}")
+    assert stored == f"data:image/{content.lower()};base64,{body}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "data:",
+            "data:,",
+            "data:image/png;base64,",
+            "data:image/png;base64,@@@@",
+            "data:image/png;base64,A",
+        ),
+        *("data:image/svg+xml;base64,PHN2Zy8+", "data:image/tiff;base64,SUkqAAAA", "data:image/png,"),
+        *(f"data:text/html;base64,{BASE64}", f"javascript:data:image/png;base64,{BASE64}"),
+    ],
+)
+def test_other_addresses_are_missing_images(address):
+    assert richtext.image_source(address) is None
+
+
+@pytest.mark.parametrize(
+    "head", ["DATA:Image/PNG;charset=utf-8;BASE64,", "data:;base64,", "data:image/jpg;base64,"]
+)
+def test_an_image_that_is_too_large_for_its_text_is_named_in_any_spelling(head):
+    text = normalise_html(f'<p>a <img alt="Chart" src="{head}{"A" * 1_200_000}"> b</p>', "aims")
+    assert text.html == '<p>a <img alt="Chart" title="Chart"> b</p>'
+    assert "“Chart” is missing: it is too large to be part of the text" in text.warnings[0].what

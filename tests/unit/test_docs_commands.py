@@ -34,7 +34,7 @@ def our_commands():
     for name, path in TEXTS.items():
         text = path.read_text()
         parts = [*SHELL_BLOCK.findall(text), *INDENTED.findall(text), *INLINE.findall(text)]
-        for command in {command for part in parts for command in OUR_COMMAND.findall(part)}:
+        for command in sorted({command for part in parts for command in OUR_COMMAND.findall(part)}):
             yield pytest.param(command, id=f"{name}: {command.strip()}")
 
 

@@ -11,7 +11,9 @@ MAX_NAME_CHARACTERS = 60
 UPLOAD = "upload it under Images and put it into the text again"
 # An image of megabytes would make its whole text too long to be stored.
 LARGE_DATA = re.compile(
-    rf"data:image/[a-z.+-]+;base64,[A-Za-z0-9+/=\s]{{{richtext.MAX_DATA_URI_CHARACTERS}}}[A-Za-z0-9+/=]*+"
+    r"data:(?:image/|application/octet-stream)?[^,\"'<>\s]{0,100},"
+    rf"[A-Za-z0-9+/=%_\s-]{{{richtext.MAX_DATA_URI_CHARACTERS}}}[A-Za-z0-9+/=%_-]*+",
+    re.IGNORECASE,
 )
 TOO_LARGE = "data:image/too-large,"
 BROWSER_ADDRESS = re.compile(r"^(?:blob|cid|content|webkit-fake-url|x-apple-[\w-]+):", re.IGNORECASE)

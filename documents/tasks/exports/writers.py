@@ -2,24 +2,17 @@
 
 import contextlib
 import csv
-import html
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from xlsxwriter import Workbook
-from xlsxwriter.exceptions import FileCreateError
-from xlsxwriter.worksheet import Worksheet
-
 from documents.infrastructure import spreadsheets
+from documents.tasks.exports import xlsx_file
 from documents.tasks.exports.rows import Record
 
 MAX_XLSX_ROWS = 1_048_575  # besides the header
 MAX_XLSX_CHARACTERS = 32_767
-CHECK_INTERVAL_SECONDS = 0.2
-XLSX = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
 # Writes a record and returns the columns that the format cannot hold.
 type Write = Callable[[Record], Sequence[str]]
@@ -45,22 +38,14 @@ def open_csv(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> I
 @contextlib.contextmanager
 def open_xlsx(path: Path, columns: Sequence[str], tick: Callable[[], None]) -> Iterator[Write]:
     """Write one sheet row by row; text stays text even if it looks like a number, a link or a formula."""
-    book = Workbook(path, XLSX | {"tmpdir": str(path.parent)})
-    sheet = book.add_worksheet()
-    with _closed(book, sheet, tick):
-        sheet.freeze_panes(1, 0)
-        for number, column in enumerate(columns):
-            sheet.write_string(0, number, column)
-        row = 0
+    with xlsx_file.write_sheet(path, columns, tick) as add_row:
 
         def write(record: Record) -> Sequence[str]:
-            nonlocal row
-            row, values = row + 1, _flat(record)
-            return [
-                column
-                for number, column in enumerate(columns)
-                if not _write_cell(sheet, row, number, values.get(column, ""))
-            ]
+            values = _flat(record)
+            cells = {column: values.get(column, "") for column in columns}
+            omitted = [column for column, value in cells.items() if _is_too_long(value)]
+            add_row([*(cells | dict.fromkeys(omitted, "")).values()])
+            return omitted
 
         yield write
 
@@ -90,36 +75,10 @@ def _escaped(value: object) -> object:
     return spreadsheets.escape_formula(value) if isinstance(value, str) else value
 
 
-def _write_cell(sheet: Worksheet, row: int, column: int, value: str | int) -> bool:
-    """Write a number or a text and return True; return False for a text that is too long for a cell."""
-    if isinstance(value, int):
-        sheet.write_number(row, column, value)
-    elif len(text := _plain(value)) > MAX_XLSX_CHARACTERS:
-        return False
-    elif value:
-        sheet.write_string(row, column, text)
-    return True
-
-
-def _plain(text: str) -> str:
-    """Return a text for ``write_string``, which in constant-memory mode treats <r>…</r> as its own XML."""
-    if not (text.startswith("<r>") and text.endswith("</r>")):
-        return text
-    return f'<r><t xml:space="preserve">{html.escape(text, quote=False)}</t></r>'
-
-
-@contextlib.contextmanager
-def _closed(book: Workbook, sheet: Worksheet, tick: Callable[[], None]) -> Iterator[None]:
-    """Finish the workbook at the end, which takes a while; leave no file open on failure."""
-    try:
-        yield
-        with ThreadPoolExecutor(1) as threads:
-            closing = threads.submit(book.close)
-            while wait([closing], timeout=CHECK_INTERVAL_SECONDS).not_done:
-                tick()
-            closing.result()
-    except FileCreateError as error:
-        raise error.args[0] from error
-    finally:
-        with contextlib.suppress(OSError):
-            sheet.row_data_fh.close()
+def _is_too_long(value: object) -> bool:
+    """Return True for a text that is too long for a cell, in the code units that Excel counts."""
+    return (
+        isinstance(value, str)
+        and len(value) > MAX_XLSX_CHARACTERS // 2
+        and len(value.encode("utf-16-le", "replace")) // 2 > MAX_XLSX_CHARACTERS
+    )

@@ -66,7 +66,13 @@ def reuse_prepared(upload_digest: str, readable: DocumentQuerySet) -> PreparedIm
     except OSError:  # then it is prepared again
         return None
     size = (image.width, image.height)
-    return PreparedImage(content=content, suffix=PurePosixPath(name).suffix, size=size, thumbnail=thumbnail)
+    return PreparedImage(
+        content=content,
+        suffix=PurePosixPath(name).suffix,
+        size=size,
+        thumbnail=thumbnail,
+        note=image.note,
+    )
 
 
 def create_pending(document: Document, task: Task, *, upload_digest: str, caption: str) -> None:
@@ -90,7 +96,7 @@ def digest_of(upload: Upload) -> str:
 
 
 def store_files(prepared: PreparedImage) -> dict[str, Any]:
-    """Store the files of an image, each whole or not at all, and return the columns that name them.
+    """Store the files of an image, each whole or not at all, and return the columns that describe them.
 
     Raises StorageFull, StorageUnavailable.
     """
@@ -101,7 +107,14 @@ def store_files(prepared: PreparedImage) -> dict[str, Any]:
         thumbnail = f"images/{digest[:2]}/{digest}-small{prepared.suffix}"
         _put_file(thumbnail, prepared.thumbnail)
     width, height = prepared.size
-    return {"file": file, "thumbnail": thumbnail, "digest": digest, "width": width, "height": height}
+    return {
+        "file": file,
+        "thumbnail": thumbnail,
+        "digest": digest,
+        "width": width,
+        "height": height,
+        "note": prepared.note,
+    }
 
 
 def restore_if_pruned(prepared: PreparedImage, values: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ def _write(prepared: PreparedImage, folder: Path) -> dict[str, Any]:
     """Write both files of an image into a folder and return what else there is to know."""
     (folder / CONTENT).write_bytes(prepared.content)
     (folder / THUMBNAIL).write_bytes(prepared.thumbnail)
-    return {"suffix": prepared.suffix, "size": prepared.size}
+    return {"suffix": prepared.suffix, "size": prepared.size, "note": prepared.note}
 
 
 if __name__ == "__main__":

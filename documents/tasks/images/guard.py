@@ -31,11 +31,11 @@ from documents.rendering.pool import LineReader
 from documents.tasks.images import child, processing
 from documents.tasks.images.processing import PreparedImage, Upload
 
-# Computing time. A photograph of twelve million pixels takes a quarter of a second, the largest image that is
-# allowed about four seconds (bench/images.py); slow machines take twice as long.
-MAX_CPU_SECONDS_IN_REQUEST = 5
+# Computing time. The largest image that is prepared in a request takes a second, the largest that is allowed about four
+# (bench/images.py); slow machines take twice as long.
+MAX_CPU_SECONDS_IN_REQUEST = 3
 MAX_CPU_SECONDS_IN_TASK = 30
-MAX_CPU_SECONDS_OF_HEADER = 2
+MAX_CPU_SECONDS_OF_HEADER = 1
 # How long an image may take on a machine that is busy with other work, and how long it waits for its turn.
 MAX_START_SECONDS = 10.0
 MAX_SECONDS_PER_CPU_SECOND = 4
@@ -80,6 +80,7 @@ def prepare(upload: Upload, *, max_cpu_seconds: int = MAX_CPU_SECONDS_IN_REQUEST
             suffix=facts["suffix"],
             size=(width, height),
             thumbnail=(folder / child.THUMBNAIL).read_bytes(),
+            note=facts["note"],
         )
 
 

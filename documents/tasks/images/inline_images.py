@@ -5,34 +5,56 @@ import binascii
 import io
 import re
 from collections.abc import Mapping
-from html import unescape
+from functools import partial
+from html import escape, unescape
 
 from django.core.exceptions import ValidationError
 
+from documents.content.normalising.images import name_of
+from documents.content.normalising.losses import Losses, TextWarning
 from documents.exceptions import SpmsError
 from documents.models import Document
 from documents.tasks.images import attachments
 
-DATA_IMAGE = re.compile(r'<img src="data:image/[a-z]+;base64,([A-Za-z0-9+/=\s]+)"(?: alt="([^"]*)")?')
+DATA_IMAGE = re.compile(r'<img src="(data:image/[a-z]+;base64,([A-Za-z0-9+/=\s]+))"(?: alt="([^"]*)")?')
 MAX_CAPTION_CHARACTERS = 300
 
 
-def adopt(document: Document, sections: Mapping[str, str]) -> dict[str, str]:
-    """Return normalised sections with the address of an image in the place of each ``data:`` URI.
+def adopt(document: Document, sections: Mapping[str, str]) -> tuple[dict[str, str], tuple[TextWarning, ...]]:
+    """Return normalised sections with the address of an image in the place of each ``data:`` URI, and warnings.
 
-    An image that cannot be prepared or stored stays in the text as it is.
+    An unusable image loses its address, with a warning. One that cannot be prepared or stored at the moment stays
+    in the text as it is.
     """
-    return {
-        key: DATA_IMAGE.sub(lambda image: _with_address(document, image), html)
-        for key, html in sections.items()
-    }
+    adopted: dict[str, str] = {}
+    warnings: list[TextWarning] = []
+    for key, html in sections.items():
+        losses = Losses()
+        adopted[key] = DATA_IMAGE.sub(partial(_adopted, document, losses), html)
+        warnings += losses.warnings(key)
+    return adopted, tuple(warnings)
 
 
-def _with_address(document: Document, image: re.Match[str]) -> str:
-    caption = unescape(image[2] or "")[:MAX_CAPTION_CHARACTERS]
+def _adopted(document: Document, losses: Losses, image: re.Match[str]) -> str:
+    alt = image[3] or ""
+    name = name_of({"alt": unescape(alt)}, image[1][:20])
     try:
-        content = io.BytesIO(base64.b64decode(image[1]))
-        address = attachments.attach(document, content, caption=caption).url
-    except (binascii.Error, ValidationError, SpmsError):
+        content = io.BytesIO(base64.b64decode(image[2]))
+        stored = attachments.attach(document, content, caption=unescape(alt)[:MAX_CAPTION_CHARACTERS])
+    except (binascii.Error, ValidationError) as error:
+        losses.add(f"the image “{name}” is missing: {_reason(error)}")
+        return f'<img alt="{alt}" title="{escape(name)}"'
+    except SpmsError:
         return image[0]
-    return f'<img src="{address}" alt="{image[2] or ""}"'
+    if stored.note:
+        losses.add(f"the image “{name}”: {_clause(stored.note)}")
+    return f'<img src="{stored.url}" alt="{alt}"'
+
+
+def _reason(error: Exception) -> str:
+    return _clause(" ".join(error.messages)) if isinstance(error, ValidationError) else "it is damaged"
+
+
+def _clause(sentence: str) -> str:
+    """Return a sentence as the second half of another."""
+    return f"{sentence[:1].lower()}{sentence[1:]}".removesuffix(".")

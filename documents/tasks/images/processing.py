@@ -3,17 +3,21 @@
 Both files that result are newly written: nothing but the pixels of the upload is kept.
 """
 
+import contextlib
 import io
 import struct
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
 
+from documents.tasks.images import greys, samples
+
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF")
+JPEG_FORMATS = frozenset({"JPEG", "MPO"})  # the second holds several, of which the first is kept
 MAX_PIXELS = 40_000_000
 PIXELS_ALLOWED = f"{MAX_PIXELS // 1_000_000} million"
 # A progressive JPEG has several passes over all pixels; cameras and programs write about ten.
@@ -37,7 +41,6 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 FIRST_SIDEWAYS = 5
-GREYS_OF_16_BITS = [grey >> 8 for grey in range(1 << 16)]
 PLAIN_MODES = frozenset({"L", "LA", "RGB", "RGBA", "CMYK", "LAB"})
 # The errors of Pillow for bytes that are no image, or half of one; found by trying such bytes.
 DAMAGES = (
@@ -52,13 +55,14 @@ type Upload = IO[bytes] | File[bytes]
 class PreparedImage:
     """An image ready for print: the bytes of a JPEG or PNG file in sRGB, and those of a small one for lists.
 
-    ``size`` is width and height in pixels.
+    ``size`` is width and height in pixels; ``note`` tells its author how its values are printed.
     """
 
     content: bytes
     suffix: str
     size: tuple[int, int]
     thumbnail: bytes
+    note: str = ""
 
 
 def is_large(upload: Upload) -> bool:
@@ -67,7 +71,7 @@ def is_large(upload: Upload) -> bool:
         return True
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(upload, formats=FORMATS) as image:
-            most = LARGE_PIXELS_OF_A_JPEG if image.format == "JPEG" else LARGE_PIXELS
+            most = LARGE_PIXELS_OF_A_JPEG if image.format in JPEG_FORMATS else LARGE_PIXELS
             return most < image.width * image.height <= MAX_PIXELS
     except (*DAMAGES, Image.DecompressionBombError):
         return False  # it will be refused at once
@@ -84,37 +88,49 @@ def prepare(upload: Upload) -> PreparedImage:
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with warnings.catch_warnings(action="ignore"):  # about odd metadata, which is dropped anyway
-            return _encode(_read(upload))
+            image, note = _read(upload)
+            return replace(_encode(image), note=note)
     except ValidationError:
         raise
-    except UnidentifiedImageError as error:
-        raise ValidationError(
-            "This is no image that can be read; send a JPEG, PNG, GIF, WebP or TIFF."
-        ) from error
     except Image.DecompressionBombError as error:
         raise ValidationError(
             f"This image has too many pixels; at most {PIXELS_ALLOWED} are allowed."
         ) from error
     except DAMAGES as error:
-        raise ValidationError("This image is cut off or damaged; export it again and send that.") from error
+        raise ValidationError(_explain(error, upload)) from error
 
 
-def _read(upload: Upload) -> Image.Image:
+def _explain(error: Exception, upload: Upload) -> str:
+    """Return why Pillow could not read an upload, and what to send."""
+    with contextlib.suppress(*DAMAGES), warnings.catch_warnings(action="ignore"):
+        if problem := samples.describe_unreadable_tiff(upload):
+            return problem
+    if isinstance(error, UnidentifiedImageError):
+        return "This is no image that can be read; send a JPEG, PNG, GIF, WebP or TIFF."
+    return "This image is cut off or damaged; export it again and send that."
+
+
+def _read(upload: Upload) -> tuple[Image.Image, str]:
+    """Return an image upright and in sRGB, and a note about its values."""
     with Image.open(upload, formats=FORMATS) as original:
         _check_size(original)
-        if original.format in {"JPEG", "MPO"}:
+        if original.format in JPEG_FORMATS:
             _check_scans(upload)
+        samples.read_in_native_order(original)
+        has_deep_colours = samples.has_deep_colours(original)
         # A large JPEG is decoded at a half, a quarter or an eighth of its size right away.
         original.draft(None, (max(PRINT_SIZE_PIXELS), max(PRINT_SIZE_PIXELS)))
         original.load()
         orientation, profile = _orientation(original), original.info.get("icc_profile")
-        image = _in_plain_mode(original)
+        if has_deep_colours:
+            greys.refuse_dark_colours(original)
+        image, note = greys.to_8_bits(original) if greys.is_deep(original) else (_in_plain_mode(original), "")
     # Scale first: turning and converting need further copies of all pixels.
     box = PRINT_SIZE_PIXELS[::-1] if orientation >= FIRST_SIDEWAYS else PRINT_SIZE_PIXELS
     image.thumbnail(box, Image.Resampling.LANCZOS, reducing_gap=2.0)
     if orientation in TURNS:
         image = image.transpose(TURNS[orientation])
-    return _in_srgb(_on_white(image), profile)
+    return _in_srgb(_on_white(image), profile), note
 
 
 def _check_size(image: Image.Image) -> None:
@@ -146,15 +162,11 @@ def _orientation(image: Image.Image) -> int:
 
 def _in_plain_mode(image: Image.Image) -> Image.Image:
     """Return the pixels as 8-bit greys or colours, with their transparency if they have some."""
-    if image.mode.startswith("I"):  # 16 bits of grey
-        grey = image.convert("I").point(GREYS_OF_16_BITS, "L")
-        grey.info.pop("transparency", None)
-        return grey
     if image.has_transparency_data:
         return image.convert("LA" if image.mode == "LA" else "RGBA")
     if image.mode in PLAIN_MODES:
         return image
-    return image.convert("L" if image.mode in {"1", "F"} else "RGB")
+    return image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -59,11 +59,11 @@ def run(attempt: registry.TaskContext) -> registry.TaskOutput:
         "image": str(image.pk),
         "width": image.width,
         "height": image.height,
+        "note": image.note,
         "seconds": round(time.monotonic() - started, 3),
     }
-    return registry.TaskOutput(
-        fingerprint=attempt.task.fingerprint, metadata=metadata, message="The image is ready."
-    )
+    message = " ".join(filter(None, ("The image is ready.", image.note)))
+    return registry.TaskOutput(fingerprint=attempt.task.fingerprint, metadata=metadata, message=message)
 
 
 def _image(attempt: registry.TaskContext) -> DocumentImage:
@@ -77,9 +77,15 @@ def _prepared(attempt: registry.TaskContext) -> PreparedImage:
     upload = io.BytesIO(_read_upload(attempt.task.source))
     try:
         with _turn:
-            return guard.prepare(upload, max_cpu_seconds=guard.MAX_CPU_SECONDS_IN_TASK)
+            return guard.prepare(upload, max_cpu_seconds=_max_cpu_seconds(attempt))
     except ValidationError as error:
         raise exceptions.InvalidImage(" ".join(error.messages)) from error
+
+
+def _max_cpu_seconds(attempt: registry.TaskContext) -> int:
+    """Return the computing time for an image: no more than is left until the deadline, which a request has as well."""
+    left_seconds = math.ceil(attempt.deadline - time.monotonic())
+    return min(guard.MAX_CPU_SECONDS_IN_TASK, max(1, left_seconds))
 
 
 def _read_upload(name: str) -> bytes:

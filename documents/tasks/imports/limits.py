@@ -1,6 +1,7 @@
 """The limits of a file in each direction, and the budget that enforces them while it is read."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from documents import exceptions
 from documents.models import richtext
@@ -23,6 +24,19 @@ class InvalidCell:
 
 
 type Cells = list[str | InvalidCell]
+
+
+class RawRow(NamedTuple):
+    """A row as its file has it: its number as spreadsheets count, from 1, and its cells by position.
+
+    ``hidden_columns`` are positions from 1; ``notes`` are about the whole file, and come with its first row.
+    """
+
+    number: int
+    cells: Cells
+    is_hidden: bool = False
+    hidden_columns: tuple[range, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class ReadBudget:

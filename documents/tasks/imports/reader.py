@@ -6,6 +6,7 @@ from pathlib import Path
 
 from documents import exceptions
 from documents.tasks.imports import csv_reader, xlsx_reader
+from documents.tasks.imports.keys import normalise_key
 from documents.tasks.imports.limits import (
     MAX_CELL_CHARACTERS,
     MAX_CHARACTERS,
@@ -14,6 +15,7 @@ from documents.tasks.imports.limits import (
     MAX_ROWS,
     Cells,
     InvalidCell,
+    RawRow,
     ReadBudget,
 )
 
@@ -30,15 +32,20 @@ class ParsedRow:
     number: int
     cells: dict[str, str] = field(default_factory=dict)
     bad: tuple[tuple[str, InvalidCell], ...] = ()
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """The row with the names of the columns; ``problems`` are pairs of a column and what is wrong with it."""
+    """The row with the names of the columns.
+
+    ``problems`` are pairs of a column and what is wrong with it, ``notes`` of a column and what people should know.
+    """
 
     number: int
     names: tuple[str, ...]
     problems: tuple[tuple[str, str], ...]
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def read_table(
@@ -50,13 +57,19 @@ def read_table(
     ImportUnreadable, also during the iteration.
     """
     rows = _rows(path, columns)
-    number, names = next(((number, _names(cells)) for number, cells in rows), (1, ()))
-    head = Header(number=number, names=names, problems=tuple(_problems(names, columns, required)))
-    return head, (_row(number, names, cells) for number, cells in rows)
+    first = next(rows, RawRow(1, []))
+    names = _names(first.cells)
+    head = Header(
+        number=first.number,
+        names=names,
+        problems=tuple(_problems(names, columns, required)),
+        notes=tuple(_notes(first, names)),
+    )
+    return head, (_row(row, names) for row in rows)
 
 
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Cells]]:
-    """Yield the rows that are not empty, each with its number."""
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
+    """Yield the rows that are not empty; the first one has the notes of all before it."""
     with path.open("rb") as stream:
         begin = stream.read(len(OLE))
     if begin == OLE:
@@ -67,8 +80,9 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Cells]]:
     budget = ReadBudget(
         MAX_CHARACTERS, f"It has more than {MAX_CHARACTERS:,} characters. Split it into several files."
     )
-    last_number = None
-    for number, cells in rows:
+    last_number, notes = None, tuple[str, ...]()
+    for row in rows:
+        number, cells, notes = row.number, row.cells, notes + row.notes
         last_number = last_number or number + MAX_ROWS
         if number > last_number:
             raise exceptions.ImportUnreadable(
@@ -76,7 +90,8 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Cells]]:
             )
         budget.spend(_require_bounded(number, cells))
         if any(isinstance(cell, InvalidCell) or cell.strip() for cell in cells):
-            yield number, cells
+            yield row._replace(notes=notes)
+            notes = ()
 
 
 def _require_bounded(number: int, cells: Cells) -> int:
@@ -92,7 +107,7 @@ def _require_bounded(number: int, cells: Cells) -> int:
 
 
 def _names(cells: Cells) -> tuple[str, ...]:
-    names = ["" if isinstance(cell, InvalidCell) else cell.strip().lower() for cell in cells]
+    names = ["" if isinstance(cell, InvalidCell) else normalise_key(cell).lower() for cell in cells]
     while names and not names[-1]:
         names.pop()
     return tuple(names)
@@ -113,9 +128,17 @@ def _problems(
             yield name, "This column is missing: without it a row cannot be told from others."
 
 
-def _row(number: int, names: Sequence[str], cells: Cells) -> ParsedRow:
+def _notes(first: RawRow, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for note in first.notes:
+        yield "", note
+    for position, name in enumerate(names, start=1):
+        if any(position in columns for columns in first.hidden_columns):
+            yield name, "This column is hidden in the spreadsheet and is imported like the others."
+
+
+def _row(row: RawRow, names: Sequence[str]) -> ParsedRow:
     texts, bad = {}, []
-    for position, cell in enumerate(cells):
+    for position, cell in enumerate(row.cells):
         name = names[position] if position < len(names) else ""
         if isinstance(cell, InvalidCell):
             bad.append((name, cell))
@@ -127,4 +150,4 @@ def _row(number: int, names: Sequence[str], cells: Cells) -> ParsedRow:
             bad.append((name, InvalidCell(cell, f"Column {position + 1} has no name in the first row.")))
         elif cell.strip():
             texts[name] = cell
-    return ParsedRow(number=number, cells=texts, bad=tuple(bad))
+    return ParsedRow(number=row.number, cells=texts, bad=tuple(bad), is_hidden=row.is_hidden)

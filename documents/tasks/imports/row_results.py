@@ -1,5 +1,6 @@
 """The result of validating a row: its issues, or the change it makes."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, cast
 
@@ -7,9 +8,14 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from documents.models.mistakes import shortened
+from documents.tasks.imports.keys import normalise_key
 from documents.tasks.imports.reader import ParsedRow
 
 MAX_PROBLEM_CHARACTERS = 500
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+HIDDEN_ROW = (
+    "This row is hidden in the spreadsheet and is imported like the others. Delete it to leave it out."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,21 +71,24 @@ class RowResult:
         return any(issue.is_error for issue in self.issues)
 
     def text(self, column: str) -> str:
-        """Return the text of a cell, stripped."""
-        return self.row.cells.get(column, "").strip()
+        """Return the text of a cell that names something, with plain single spaces."""
+        return normalise_key(self.row.cells.get(column, ""))
 
     def add_issue(self, column: str, problem: str, *, is_error: bool = True) -> None:
         """Add an issue about a cell."""
         value = self.row.cells.get(column, "")
         self.issues.append(issue(self.row.number, column, value, problem, is_error=is_error))
 
-    def clean(self, field: models.Field[Any, Any], column: str = "") -> Any:
-        """Return a cell as the model's field takes it, or None after adding its error as an issue."""
-        column = column or field.name
+    def clean(self, field: models.Field[Any, Any], text: str | None = None) -> Any:
+        """Return a cell, or the text given for it, as the model's field takes it; None after adding its error."""
+        text = self.text(field.name) if text is None else text
+        if isinstance(field, models.IntegerField) and not WHOLE_NUMBER.fullmatch(text or "0"):
+            self.add_issue(field.name, "Write a whole number with the digits 0 to 9.")
+            return None
         try:
-            return field.clean(self.text(column), None)
+            return field.clean(text, None)
         except ValidationError as error:
-            self.add_issue(column, _message(field, error))
+            self.add_issue(field.name, _message(field, error))
             return None
 
 
@@ -102,6 +111,8 @@ def field_of(model: type[models.Model], name: str) -> models.Field[Any, Any]:
 def start(row: ParsedRow) -> RowResult:
     """Return a result with an issue for each cell that could not be read."""
     issues = [issue(row.number, column, cell.value, cell.reason) for column, cell in row.bad]
+    if row.is_hidden:
+        issues.append(issue(row.number, "", "", HIDDEN_ROW, is_error=False))
     return RowResult(row=row, issues=issues)
 
 

@@ -64,6 +64,8 @@ def validate(
         head, rows = reader.read_table(source, columns=resource.columns, required=resource.required)
         for column, problem in head.problems:
             note(issue(head.number, column, column, problem))
+        for column, text in head.notes:
+            note(issue(head.number, column, "", text, is_error=False))
         if not head.problems:
             for result in _row_results(rows, resource, on_progress):
                 _count(summary, result, note, lines)

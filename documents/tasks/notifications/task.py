@@ -6,6 +6,7 @@ It is listed, retried and cancelled like any other, and its failure never affect
 import smtplib
 import time
 import uuid
+from email.message import MIMEPart
 from typing import Any
 
 from django.conf import settings
@@ -154,9 +155,27 @@ def _attach(letter: EmailMessage, task: Task) -> None:
         return
     try:
         with storage.open_file(file.name) as stream:
-            letter.attach(file.filename, stream.read(), file.media_type.partition(";")[0])
+            letter.attach(_as_part(file, stream.read()))
     except FileNotFoundError as error:
         raise exceptions.NotificationRefused("The file has been removed.") from error
+
+
+def _as_part(file: StoredFile, content: bytes) -> MIMEPart:
+    """Return a file as an attachment of the same bytes: as a text, its line ends would be those of mail."""
+    media_type, _, parameter = file.media_type.partition("; ")
+    maintype, _, subtype = media_type.partition("/")
+    name, _, value = parameter.partition("=")
+    part = MIMEPart()
+    part.set_content(
+        content,
+        maintype,
+        subtype,
+        cte="base64",
+        disposition="attachment",
+        filename=file.filename,
+        params={name: value} if name else None,
+    )
+    return part
 
 
 registry.register(registry.TaskType(name=KIND, title="notice", run=run))
