@@ -5,7 +5,7 @@ back; hyphens of WeasyPrint's are switched off by a class.
 """
 
 import re
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element  # nosec B405
 
 MIN_CHARACTERS = 7  # shorter words are not hyphenated (report.css)
 MIN_BROKEN_CHARACTERS = 12

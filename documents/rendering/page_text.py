@@ -6,7 +6,7 @@ This is done for all text of a page, whenever it was stored and whatever it was 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element  # nosec B405
 
 from documents import characters
 from documents.rendering import break_opportunities
