@@ -2,7 +2,8 @@
 
 Clients poll, some without a pause. While a task has not changed, a client gets the answer again that the same
 credentials were given at most MAX_AGE_SECONDS ago, or a 304 if it has that answer, up to MAX_UNCHANGED_SECONDS. Either
-tells nothing new, even to a client whose right has just ended. All news pass authentication and permissions.
+tells nothing new, even to a client whose right has just ended in another process; in this one, such an end forgets all
+answers. All news pass authentication and permissions.
 """
 
 import hashlib
@@ -16,12 +17,17 @@ from dataclasses import dataclass
 
 import cachetools
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 from django.db import DatabaseError
+from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch
 from django.utils.cache import get_conditional_response
 from django.utils.decorators import sync_only_middleware
+from rest_framework.authtoken.models import Token
 
+from documents.models import Membership
 from documents.queue import states, thread_shares
 from metrics.durations import Monotonic
 from spms import problems
@@ -69,6 +75,9 @@ class RepeatedStatusMiddleware:
             MAX_ANSWERS, MAX_UNCHANGED_SECONDS
         )
         self._calls: cachetools.TTLCache[bytes, Iterator[int]] = cachetools.TTLCache(MAX_COUNTED, 1.0)
+        for rights in (get_user_model(), Session, Token, Membership):
+            for signal in (post_save, post_delete):
+                signal.connect(self._forget, sender=rights)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Repeat an answer, or pass the request on and remember what was answered."""
@@ -92,6 +101,11 @@ class RepeatedStatusMiddleware:
         """Return the number of this call among the caller's of this second."""
         with self._lock:
             return next(self._calls.setdefault(caller, itertools.count(1)))
+
+    def _forget(self, **_: object) -> None:
+        """Forget all answers: the rights of somebody may have changed."""
+        with self._lock:
+            self._answers.clear()
 
     def _recall(self, caller: bytes) -> Answer | None:
         with self._lock:

@@ -111,6 +111,28 @@ def test_a_revoked_token_does_not_stay_valid_for_an_unchanged_task(poll, task, m
     wait_for(lambda: poll(first["ETag"]).status_code == 401)
 
 
+def delete_token(owner):
+    Token.objects.get(user=owner).delete()
+
+
+def deactivate(owner):
+    owner.is_active = False
+    owner.save()
+
+
+def leave_the_project(owner):
+    owner.memberships.all().delete()
+
+
+@pytest.mark.parametrize(
+    ("end_right", "status"), [(delete_token, 401), (deactivate, 401), (leave_the_project, 404)]
+)
+def test_a_right_that_ends_in_this_process_ends_at_once(poll, owner, end_right, status):
+    first = poll()
+    end_right(owner)
+    assert poll(first["ETag"]).status_code == poll().status_code == status
+
+
 def test_the_answer_of_one_person_is_not_given_to_another(poll, stranger):
     assert poll().status_code == 200
     assert poll(token=Token.objects.create(user=stranger).key).status_code == 404
