@@ -1,10 +1,9 @@
 """The configuration of logging: lines for people, or JSON for machines."""
 
 import logging
+import zoneinfo
 from datetime import datetime
 from typing import Any
-
-from django.utils import timezone
 
 MAX_LINE_CHARACTERS = 4_000
 
@@ -21,16 +20,23 @@ class LineLengthFilter(logging.Filter):
 
 
 class LineFormatter(logging.Formatter):
-    """Formats lines for people, with the time in ``TIME_ZONE`` and its offset, whatever the zone of the process."""
+    """Formats lines for people, with the time in a zone and its offset, whatever the zone of the process.
+
+    It gets the zone by name, as gunicorn logs before Django has its settings.
+    """
+
+    def __init__(self, *args: Any, zone: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._zone = zoneinfo.ZoneInfo(zone)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """Return a time such as 2026-11-27 19:05:00.123+08:00."""
-        at = datetime.fromtimestamp(record.created, timezone.get_default_timezone())
+        at = datetime.fromtimestamp(record.created, self._zone)
         return at.isoformat(sep=" ", timespec="milliseconds")
 
 
-def config(style: str) -> dict[str, Any]:
-    """Return the dictionary for ``logging.config``; ``style`` is ``lines`` or ``json``."""
+def config(style: str, zone: str) -> dict[str, Any]:
+    """Return the dictionary for ``logging.config``; ``style`` is ``lines`` or ``json``, ``zone`` that of lines."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -39,7 +45,12 @@ def config(style: str) -> dict[str, Any]:
             "length": {"()": LineLengthFilter},
         },
         "formatters": {
-            "lines": {"()": LineFormatter, "format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+            "lines": {
+                "()": LineFormatter,
+                "zone": zone,
+                "fmt": "{asctime} {levelname} {name}: {message}",
+                "style": "{",
+            },
             "json": {
                 "()": "pythonjsonlogger.json.JsonFormatter",
                 "format": "{levelname}{name}{message}{process}{request_id}{task_id}",

@@ -353,7 +353,7 @@ SPECTACULAR_SETTINGS = api_settings.SPECTACULAR
 
 # Lines for people, or JSON for machines with the ids of request and task and an entry for each request.
 SPMS_LOGS = environment.choice("SPMS_LOGS", "json" if SPMS_HTTPS else "lines", ("lines", "json"))
-LOGGING = logs.config(SPMS_LOGS)
+LOGGING = logs.config(SPMS_LOGS, TIME_ZONE)
 
 # Send errors to Sentry and traces to an OpenTelemetry collector if set (requirements/observe.txt).
 SENTRY_DSN = env.str("SENTRY_DSN", default="")

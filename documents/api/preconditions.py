@@ -70,8 +70,14 @@ def parse_etags(request: Request, name: str) -> list[str] | None:
 
 
 def is_current(request: Request, etag: str) -> bool:
-    """Return True if the client has this version already, by weak comparison. Raises InvalidPrecondition."""
-    etags = parse_etags(request, "If-None-Match") or []
+    """Return True if the client has this version already, by weak comparison.
+
+    A header that is no list of ETags names none: it must not stop a client from reading.
+    """
+    try:
+        etags = parse_etags(request, "If-None-Match") or []
+    except exceptions.InvalidPrecondition:
+        return False
     return "*" in etags or etag in {tag.removeprefix("W/") for tag in etags}
 
 

@@ -56,7 +56,7 @@ def count_tickets(folder: Path) -> int:
     """Return how many hold a slot or wait for one, those of processes that just died included."""
     try:
         return sum(path.name.startswith((WAITING, HOLDING)) for path in folder.iterdir())
-    except FileNotFoundError:
+    except OSError:  # there is no folder yet, or it cannot be read: the render itself reports that
         return 0
 
 
