@@ -85,9 +85,11 @@ def _given_back(folder: Path, place: str, count: int) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError), _locked(folder):
+        # Without the lock, whose file a full disk may refuse: nobody else renames this ticket.
+        with contextlib.suppress(OSError):
             for state in (WAITING, HOLDING):
                 (folder / f"{state}{place}").unlink(missing_ok=True)
+        with contextlib.suppress(OSError), _locked(folder):
             for _ in itertools.islice(_live(folder, WAITING, wake=True), _count_free(folder, count)):
                 pass
 
