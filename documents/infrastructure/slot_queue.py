@@ -77,6 +77,9 @@ def _ticket(folder: Path, priority: Priority) -> Iterator[tuple[str, int]]:
         yield place, pipe
     finally:
         os.close(pipe)
+        # Again, without the lock, whose file a full disk refuses.
+        with contextlib.suppress(OSError):
+            _remove(folder, place)
 
 
 @contextlib.contextmanager
@@ -85,13 +88,15 @@ def _given_back(folder: Path, place: str, count: int) -> Iterator[None]:
     try:
         yield
     finally:
-        # Without the lock, whose file a full disk may refuse: nobody else renames this ticket.
-        with contextlib.suppress(OSError):
-            for state in (WAITING, HOLDING):
-                (folder / f"{state}{place}").unlink(missing_ok=True)
         with contextlib.suppress(OSError), _locked(folder):
+            _remove(folder, place)
             for _ in itertools.islice(_live(folder, WAITING, wake=True), _count_free(folder, count)):
                 pass
+
+
+def _remove(folder: Path, place: str) -> None:
+    for state in (WAITING, HOLDING):
+        (folder / f"{state}{place}").unlink(missing_ok=True)
 
 
 def _try_enter(folder: Path, place: str, count: int) -> bool:
@@ -120,9 +125,9 @@ def _live(folder: Path, state: str, *, wake: bool = False) -> Iterator[str]:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
-            if error.errno != errno.ENXIO:
+            if error.errno not in {errno.ENXIO, errno.ENOENT}:
                 raise
-            path.unlink()
+            path.unlink(missing_ok=True)
             continue
         with contextlib.suppress(BlockingIOError):  # full: it has been woken often enough
             if wake:
