@@ -103,6 +103,7 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "dashboard/live/": {"get": STAFF_PAGE},
     "dashboard/series/": {"get": STAFF_PAGE},
     "dashboard/changes/": {"get": STAFF_PAGE},
+    "dashboard/tasks/errors/": {"get": STAFF_PAGE},
     "dashboard/changes/<change>/": {"get": STAFF_PAGE},
     "dashboard/what-if/": {"get": STAFF_PAGE},
     "dashboard/mode/": {"post": STAFF_PAGE},
