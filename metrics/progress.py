@@ -43,6 +43,6 @@ def _lines(console: Console) -> Report:
         nonlocal told_at
         if time.monotonic() - told_at >= LINE_EVERY_SECONDS:
             told_at = time.monotonic()
-            console.print(f"{what}: {done:,} of {total:,}", markup=False, highlight=False)
+            console.print(f"{what}: {done:,} of {total:,}", markup=False, highlight=False, soft_wrap=True)
 
     return report

@@ -1,5 +1,6 @@
 """Long commands show how far they are: with a bar on a terminal, with lines elsewhere; all have examples."""
 
+import contextlib
 import os
 import pty
 import sys
@@ -35,17 +36,26 @@ def test_short_work_prints_nothing(capsys):
 
 def test_a_terminal_gets_a_bar_that_goes_away(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
     parent, child = pty.openpty()
     with open(child, "w") as terminal:  # noqa: PTH123 (a descriptor, not a path)
         monkeypatch.setattr(sys, "stderr", terminal)
         with progress.shown() as report:
             report("files", 50, 100)
-        terminal.flush()
-        text = os.read(parent, 100_000).decode()
-    os.close(parent)
+    text = read_all(parent)
     assert "50/100" in text
     assert "files" in text
     assert text.rstrip().endswith("\x1b[2K")
+
+
+def read_all(descriptor):
+    """Return what was written to a terminal that is closed; its end is an error to read."""
+    chunks = []
+    with contextlib.suppress(OSError):
+        while chunk := os.read(descriptor, 4096):
+            chunks.append(chunk)
+    os.close(descriptor)
+    return b"".join(chunks).decode()
 
 
 @pytest.mark.parametrize(("app", "name"), COMMANDS)
