@@ -1,7 +1,7 @@
 """The database models: projects, documents, images, tasks, and their companions."""
 
 from documents.models.changes import DocumentChange, ProjectChange
-from documents.models.clusters import Cluster, Pause
+from documents.models.clusters import Cluster, Pause, host_of
 from documents.models.cycles import Cycle, Letter
 from documents.models.documents import Document, DocumentQuerySet
 from documents.models.failures import Failure
@@ -36,5 +36,6 @@ __all__ = [
     "Task",
     "TaskQuerySet",
     "Viewer",
+    "host_of",
     "image_path",
 ]

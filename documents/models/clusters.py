@@ -11,6 +11,11 @@ from django.utils import timezone
 from documents.models.tasks import Task
 
 
+def host_of(name: str) -> str:
+    """Return the host in the name of a cluster, a worker or a web process."""
+    return name.partition("/")[0].partition(":")[0]
+
+
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     """Clusters of workers."""
 
@@ -66,7 +71,7 @@ class Cluster(models.Model):
     @property
     def host(self) -> str:
         """The machine that it runs on."""
-        return self.name.partition(":")[0]
+        return host_of(self.name)
 
 
 class Pause(models.Model):

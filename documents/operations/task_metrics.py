@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from documents.models import Cluster, Task, document_types
+from documents.models import Cluster, Task, document_types, host_of
 from documents.queue import statistics
 from documents.tasks.pdf import task as pdf_task
 from metrics import instruments
@@ -97,7 +97,7 @@ def pdfs_by_host(since: float) -> Mapping[str, int]:
     by_worker = _requested(since).exclude(worker="").values_list("worker").annotate(Count("pk"))
     counts: Counter[str] = Counter()
     for worker, count in by_worker:
-        counts[worker.partition(":")[0]] += count
+        counts[host_of(worker)] += count
     return counts
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from documents.models import Cluster, PeriodicTask, Task
+from documents.models import Cluster, PeriodicTask, Task, host_of
 from documents.queue import listings
 
 # The share of a task that is done when a phase begins, and the share of the phase, measured with long documents.
@@ -43,7 +43,7 @@ def running() -> list[RunningTask]:
     return [
         RunningTask(
             task=task,
-            worker=titles.get(task.worker, listings.host_of(task.worker)),
+            worker=titles.get(task.worker, host_of(task.worker)),
             fraction=fraction(task.phase, task.pages_done, getattr(task, "last_pages", None)),
         )
         for task in listings.longest_running()
@@ -86,7 +86,7 @@ def worker_titles(live: Iterable[Cluster]) -> dict[str, str]:
     titles, counts = {}, Counter[str]()
     for cluster in live:
         for process in cluster.processes:
-            host = listings.host_of(process["name"])
+            host = host_of(process["name"])
             counts[host] += 1
             titles[process["name"]] = f"{host}, worker {counts[host]}"
     return titles

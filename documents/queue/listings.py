@@ -64,11 +64,6 @@ def by_worker() -> dict[str, Task]:
     return {task.worker: task for task in with_subjects().running().filter(mode=Task.Mode.QUEUE)[:PAGE_SIZE]}
 
 
-def host_of(name: str) -> str:
-    """Return the host in the name of a cluster, a worker or a web process."""
-    return name.partition("/")[0].partition(":")[0]
-
-
 def last_scheduled(name: str) -> Task | None:
     """Return the last task that a schedule began."""
     return Task.objects.filter(kind=name, fingerprint=name).order_by("-created_at").first()

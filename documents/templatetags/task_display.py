@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from django import template
 
 from documents.exceptions import SpmsError
-from documents.models import Task
-from documents.queue import listings, registry
+from documents.models import Task, host_of
+from documents.queue import registry
 
 register = template.Library()
 
@@ -43,7 +43,7 @@ def meaning(error: type[SpmsError]) -> str:
 @register.filter
 def host(name: str) -> str:
     """Return the host in the name of a cluster or a worker."""
-    return listings.host_of(name)
+    return host_of(name)
 
 
 @register.filter
