@@ -26,6 +26,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "POST /dashboard/tasks/resume/": ("next",),
     "POST /dashboard/tasks/groups/{key}/retry/": (),
     "POST /dashboard/tasks/schedules/{name}/run/": (),
+    "GET /dashboard/tasks/errors/": (),
     "GET /dashboard/tasks/{task}/": (),
     "GET /dashboard/tasks/{task}/now/": (),
     "GET /dashboard/imports/": (),

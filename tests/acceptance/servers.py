@@ -80,7 +80,11 @@ class Redis:
         ports += ["--requirepass", unquote(self._password)] if self._password else []
         command = ["redis-server", "--bind", "127.0.0.1", *ports, "--save", ""]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_for(self._is_up)
+        try:
+            wait_for(self._is_up)
+        except BaseException:
+            self.stop()
+            raise
         return self._process
 
     def stop(self):
@@ -95,6 +99,7 @@ class Redis:
         return self._process.pid
 
     def _is_up(self):
+        assert self._process.poll() is None, "redis-server ended at its start"
         return listens(self._port)
 
 
@@ -200,6 +205,8 @@ class PgBouncer:
         self._port, parts = free_port(), urlsplit(database_url)
         socket_folder = dict(parse_qsl(parts.query)).get("host")
         target = f"host={socket_folder or parts.hostname} port={parts.port or 5432} user={parts.username}"
+        if certificate:  # copied, since the other user may not enter the folder of the tests
+            certificate = [shutil.copy(path, self._folder) for path in certificate]
         tls = "client_tls_sslmode = require\nclient_tls_cert_file = {}\nclient_tls_key_file = {}"
         text = POOLER.format(
             target=target, port=self._port, tls=tls.format(*certificate) if certificate else ""
@@ -210,10 +217,19 @@ class PgBouncer:
         command = ["/usr/sbin/pgbouncer", str(self._folder / "pgbouncer.ini")]
         # It refuses to run as root, and the socket is only for the user of PostgreSQL.
         account = {"user": Path(socket_folder).stat().st_uid} if socket_folder and os.geteuid() == 0 else {}
-        for path in (self._folder, self._folder / "pgbouncer.ini"):
+        for path in (self._folder, *self._folder.iterdir()):
             path.chmod(0o755)
-        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **account)  # type: ignore[call-overload]
-        wait_for(lambda: listens(self._port))
+        with (self._folder / "pooler.log").open("wb") as log:
+            self._process = subprocess.Popen(command, stderr=log, **account)  # type: ignore[call-overload]
+        try:
+            wait_for(self._is_up)
+        except BaseException:
+            self.remove()
+            raise
+
+    def _is_up(self):
+        assert self._process.poll() is None, (self._folder / "pooler.log").read_text()
+        return listens(self._port)
 
     def remove(self):
         self._process.kill()

@@ -313,7 +313,7 @@ def test_many_rows_with_members_take_few_questions(staff, area, settings, django
     for team in (people[:4], people[2:]):
         rows = [f"SP-2026-{n:03d},x,2026,Marine Science,{' '.join(team)}\n" for n in range(500)]
         send(staff, "tag,title,year,business_area,members\n" + "".join(rows), "projects", dry_run="false")
-        with django_assert_max_num_queries(40):
+        with django_assert_max_num_queries(50):
             run_entries()
         assert Membership.objects.filter(user__username__in=team).count() == 2000
         assert Membership.objects.count() == 2000
