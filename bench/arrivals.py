@@ -41,7 +41,8 @@ class Seen:
     """What the clients saw.
 
     ``pdf_seconds`` until each PDF was in hand, ``read_seconds`` of each document read, both of those that succeeded;
-    ``refused`` counts answers 429 and 503 to a POST, ``faults`` describes everything else that was not expected.
+    ``refused`` counts answers 429 and 503 to a POST, after which a client comes back when the answer says; ``faults``
+    describes everything else that was not expected.
     ``renders`` has for each PDF in hand: when it was due since the start, what its render took, and until it was in
     hand; all in seconds.
     """
@@ -92,10 +93,11 @@ class Clients:
 
     def _pdf(self, client: requests.Session, document: int, due_at: float) -> None:
         path = f"{self._load.url}/api/v1/documents/{document}/pdf/?force=true"
-        answer = client.post(path, timeout=GIVE_UP_SECONDS)
-        if answer.status_code in {429, 503}:
+        while (answer := client.post(path, timeout=GIVE_UP_SECONDS)).status_code in {429, 503}:
             self.seen.refused += 1
-            return
+            if time.monotonic() - due_at > GIVE_UP_SECONDS:
+                raise ValueError(f"it was still refused after {GIVE_UP_SECONDS:.0f} s")
+            time.sleep(float(answer.headers["Retry-After"]))
         self._expect(answer, 201, 202)
         task = answer.json()
         self.seen.inline += answer.status_code == 201

@@ -1,6 +1,7 @@
 """Gunicorn's settings: ``gunicorn -c python:spms.gunicorn spms.wsgi``."""
 
 import os
+import sys
 
 from gunicorn.workers.base import Worker
 
@@ -19,9 +20,13 @@ threads = processes.part_of_each(settings.SPMS_WEB_THREADS, workers)
 # It ends a stuck process and does not limit requests in threads; renders have their own deadlines.
 timeout = 60
 graceful_timeout = int(settings.SPMS_INLINE_DEADLINE) + 5
-keepalive = 5
+# Longer than clients rest between two questions about a task: one that asks again just when its connection is closed
+# gets an error.
+keepalive = 75
 control_socket_disable = True
 logconfig_dict = settings.LOGGING
+# A thread that reads gets the interpreter from those that write HTML after a fifth of the usual time.
+SWITCH_INTERVAL_SECONDS = 0.001
 
 
 def post_worker_init(worker: Worker) -> None:
@@ -29,6 +34,7 @@ def post_worker_init(worker: Worker) -> None:
     from documents.rendering import pool  # Django is set up now
     from metrics.collection import web_processes
 
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     pool.get_pool().warm(processes.part_of_each(settings.SPMS_RENDER_SLOTS, workers))
     web_processes.start_heartbeat(threads=threads, render_slots=settings.SPMS_RENDER_SLOTS)
 

@@ -1,8 +1,8 @@
 """The queue for the render slots of this machine: first come, first served, over all processes.
 
-A ticket is a named pipe in the queue's folder; its file name is its place, on the clock that all processes share. Its
-process keeps the pipe open as long as it waits or renders. So a pipe that cannot be opened for writing belongs to a
-process that died, and a byte written to one wakes its process.
+A ticket is a named pipe in the queue's folder; its file name is its place, by the time of its request on the clock that
+all processes share. Its process keeps the pipe open as long as it waits or renders. So a pipe that cannot be opened for
+writing belongs to a process that died, and a byte written to one wakes its process.
 """
 
 import contextlib
@@ -13,10 +13,12 @@ import os
 import select
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from documents import exceptions
 from documents.infrastructure import locks, storage
+from metrics.decisions.routing import MAX_OVERTAKING_SECONDS
 from metrics.durations import Monotonic
 
 TICK_INTERVAL_SECONDS = 0.2
@@ -27,23 +29,39 @@ _ticket_numbers = itertools.count()
 
 
 class Priority(enum.IntEnum):
-    """By how many seconds a ticket is postdated: those that come later may overtake it for that long, not longer."""
+    """By how many seconds a turn is postdated: what is requested later may overtake it for that long, not longer."""
 
     REQUEST = 0
-    QUEUE = 5
+    QUEUE = MAX_OVERTAKING_SECONDS
     BACKGROUND = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What the place in the queue depends on: the priority, and when the work was requested.
+
+    So a task that waited for a worker comes before what was requested after it, as if it had waited here.
+    """
+
+    priority: Priority
+    requested_at: Monotonic = field(default_factory=time.monotonic)
+
+    @property
+    def at_ns(self) -> int:
+        """The place, in nanoseconds of the clock."""
+        return max(0, int((self.requested_at + self.priority) * 1_000_000_000))
 
 
 @contextlib.contextmanager
 def acquire_slot(
-    folder: Path, count: int, *, priority: Priority, deadline: Monotonic, tick: Callable[[], None]
+    folder: Path, count: int, *, turn: Turn, deadline: Monotonic, tick: Callable[[], None]
 ) -> Iterator[None]:
     """Hold one of ``count`` slots in the block; when this process dies, the slot is free at once.
 
     Calls ``tick`` while it waits. Raises RenderBusy after ``deadline``, and StorageFull and StorageUnavailable if
     the ticket cannot be written.
     """
-    with _ticket(folder, priority) as (place, pipe), _given_back(folder, place, count):
+    with _ticket(folder, turn) as (place, pipe), _given_back(folder, place, count):
         while not _try_enter(folder, place, count):
             if time.monotonic() > deadline:
                 raise exceptions.RenderBusy("Other PDFs are being rendered. Try again in a few seconds.")
@@ -61,10 +79,9 @@ def count_tickets(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def _ticket(folder: Path, priority: Priority) -> Iterator[tuple[str, int]]:
+def _ticket(folder: Path, turn: Turn) -> Iterator[tuple[str, int]]:
     """Put a ticket into the queue; yield its place and the descriptor of its pipe."""
-    place_ns = time.monotonic_ns() + priority * 1_000_000_000
-    place = f"{place_ns:020d}-{os.getpid()}-{next(_ticket_numbers)}"
+    place = f"{turn.at_ns:020d}-{os.getpid()}-{next(_ticket_numbers)}"
     with storage.translate_storage_errors():
         folder.mkdir(parents=True, exist_ok=True)
         # Until it is open, a pipe looks like one of a process that died: so it gets its name afterwards.

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
-from documents.infrastructure import storage
+from documents.infrastructure import slot_queue, storage
 from documents.models import Cluster, Task
 from documents.queue import registry, turns
 
@@ -111,8 +111,10 @@ def inline_wait_seconds(ahead: int) -> float:
 
 
 def has_backlog() -> bool:
-    """Return True if a task, other than one of low priority, is due and waits for a worker."""
-    return Task.objects.due().exclude(kind__in=registry.low_priority_kinds()).exists()
+    """Return True if a task waits for a worker that comes before a request of this moment at a render slot."""
+    due_before = timezone.now() - timedelta(seconds=slot_queue.Priority.QUEUE)
+    waiting = Task.objects.due().filter(claimable_at__lt=due_before)
+    return waiting.exclude(kind__in=registry.low_priority_kinds()).exists()
 
 
 def has_free_worker_elsewhere() -> bool:

@@ -13,7 +13,7 @@ from typing import Self
 from django.conf import settings
 
 from documents import exceptions
-from documents.infrastructure.slot_queue import Priority
+from documents.infrastructure.slot_queue import Turn
 from documents.rendering import pool
 from documents.rendering.pool import Report
 from documents.rendering.protocol import PartsJob
@@ -48,8 +48,8 @@ class RenderStopped(Exception):
 class ParallelRenderer:
     """Threads that each watch a rendering process; leaving the ``with`` block stops them all."""
 
-    def __init__(self, *, deadline: Monotonic, priority: Priority) -> None:
-        self._deadline, self._priority = deadline, priority
+    def __init__(self, *, deadline: Monotonic, turn: Turn) -> None:
+        self._deadline, self._turn = deadline, turn
         self._threads = ThreadPoolExecutor(settings.SPMS_RENDER_SLOTS, thread_name_prefix="part-renderer")
         self._stop = threading.Event()
         self._submitted: list[Future[dict[Path, str]]] = []
@@ -129,7 +129,7 @@ class ParallelRenderer:
             cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT * MAX_SHARE_OF_TIME),
         )
         rendered = pool.get_pool().render_parts(
-            parts_job, deadline=self._deadline, report=report, priority=self._priority
+            parts_job, deadline=self._deadline, report=report, turn=self._turn
         )
         self._pages[number] = sum(part.pages for part in rendered)
         return {

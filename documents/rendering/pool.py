@@ -25,7 +25,7 @@ from django.conf import settings
 
 from documents import exceptions
 from documents.infrastructure import processes, slot_queue, storage
-from documents.infrastructure.slot_queue import Priority
+from documents.infrastructure.slot_queue import Priority, Turn
 from documents.rendering.protocol import (
     AssemblyJob,
     Job,
@@ -187,32 +187,30 @@ class Pool:
         *,
         deadline: Monotonic,
         report: Report,
-        priority: Priority = Priority.QUEUE,
+        turn: Turn | None = None,
     ) -> RenderedPdf:
         """Make one PDF in a child as soon as a slot is free.
 
         Raises RenderBusy if no slot is free before ``deadline``, and the errors of ``Child.work``.
         """
-        done, waited_seconds = self._work(job, deadline=deadline, report=report, priority=priority)
+        done, waited_seconds = self._work(job, deadline=deadline, report=report, turn=turn)
         values = {**done, "warnings": tuple(done["warnings"]), "waited_seconds": waited_seconds}
         return RenderedPdf(**values)
 
     def render_parts(
-        self, job: PartsJob, *, deadline: Monotonic, report: Report, priority: Priority = Priority.QUEUE
+        self, job: PartsJob, *, deadline: Monotonic, report: Report, turn: Turn | None = None
     ) -> list[RenderedPart]:
         """Draw parts of a report in a child as soon as a slot is free; raises the errors of ``render``."""
-        done, _ = self._work(job, deadline=deadline, report=report, priority=priority)
+        done, _ = self._work(job, deadline=deadline, report=report, turn=turn)
         return [RenderedPart(**part) for part in done]
 
-    def _work(
-        self, job: Job, *, deadline: Monotonic, report: Report, priority: Priority
-    ) -> tuple[Any, float]:
+    def _work(self, job: Job, *, deadline: Monotonic, report: Report, turn: Turn | None) -> tuple[Any, float]:
         """Return the result of a job, and the seconds that it waited for a slot."""
         asked_at = time.monotonic()
         with slot_queue.acquire_slot(
             self._run_folder / slot_queue.RENDER_SLOTS,
             self._slot_count,
-            priority=priority,
+            turn=turn or Turn(priority=Priority.QUEUE),
             deadline=deadline,
             tick=lambda: report("wait", 0),
         ):

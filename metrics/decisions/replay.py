@@ -163,7 +163,9 @@ class _Day:
     workers: list[float]
     slots: list[float] | None = None
     inline_ends: list[float] = field(default_factory=list)
-    queued_starts: deque[float] = field(default_factory=deque)
+    queued: deque[tuple[float, float]] = field(
+        default_factory=deque
+    )  # when each task starts, and when it came
     switch_state: SwitchState = field(default_factory=SwitchState)
     alert_states: dict[str, AlertState] = field(default_factory=dict)
     changes: list[tuple[float, str, str]] = field(default_factory=list)
@@ -184,7 +186,7 @@ class _Day:
         heapq.heapreplace(self.web, start + ENQUEUE_SECONDS)
         ready_at = self._render(max(start, self.workers[0]), work)
         heapq.heapreplace(self.workers, ready_at)
-        self.queued_starts.append(ready_at - work.service_seconds)
+        self.queued.append((ready_at - work.service_seconds, work.arrived_at))
         self.queued_at.append(work.arrived_at)
         return start + ENQUEUE_SECONDS, ready_at
 
@@ -216,15 +218,19 @@ class _Day:
         return routing.Prospects(
             inline_wait_seconds=max(0.0, self.slots[0] - now) if self.slots else 0.0,
             queue_wait_seconds=lambda: self.workers[0] - now,
-            has_backlog=lambda: self.waiting(now) > 0,
+            has_backlog=lambda: self._has_backlog(now),
             has_free_worker_elsewhere=lambda: self.slots is None and self.workers[0] <= now,
         )
 
     def waiting(self, now: float) -> int:
         """Return the number of tasks that wait for a worker."""
-        while self.queued_starts and self.queued_starts[0] <= now:
-            self.queued_starts.popleft()
-        return len(self.queued_starts)
+        while self.queued and self.queued[0][0] <= now:
+            self.queued.popleft()
+        return len(self.queued)
+
+    def _has_backlog(self, now: float) -> bool:
+        """Return True if a task waits that an inline render may not overtake."""
+        return self.waiting(now) > 0 and self.queued[0][1] < now - routing.MAX_OVERTAKING_SECONDS
 
 
 def replay(

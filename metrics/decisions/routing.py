@@ -9,6 +9,8 @@ from metrics.decisions.switch import Mode
 SPILL_SECONDS = 60.0
 # People who wait for an answer longer than this are unhappy (Nielsen, 1993: the limit for keeping attention).
 MAX_PATIENCE_SECONDS = 10.0
+# An inline render may come before a task of the queue that was requested so much earlier, not more.
+MAX_OVERTAKING_SECONDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +26,8 @@ class Prospects:
     """How long a PDF would wait for its render, inline and in the queue.
 
     ``inline_wait_seconds`` is 0 while a render slot of this machine is free. The others are asked for only when they
-    matter: the seconds until a worker takes a new task, whether earlier tasks wait in the queue, and whether a worker
-    of another machine is free.
+    matter: the seconds until a worker takes a new task, whether tasks wait in the queue that should not be overtaken,
+    and whether a worker of another machine is free.
     """
 
     inline_wait_seconds: float

@@ -1,10 +1,12 @@
 """Requests are counted by route, cheaply and whoever asks; processes share slots; feedback counts."""
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -12,6 +14,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from documents.infrastructure import storage
 from documents.models import Cluster, Task
 from documents.operations.backup import create
 from documents.queue import thread_shares
@@ -278,6 +281,25 @@ class TestRoutes:
         finally:
             for _ in slots:
                 thread_shares.inline_slots().release()
+
+    @pytest.mark.parametrize(
+        ("kind", "age_seconds", "expected"),
+        [
+            ("pdf", 3, (202, "queue", "order")),
+            ("pdf", 0, (201, "inline", "mode")),
+            ("cleanup", 3, (201, "inline", "mode")),
+        ],
+    )
+    def test_what_would_overtake_older_tasks_of_the_queue_is_queued(
+        self, api, plan, settings, kind, age_seconds, expected
+    ):
+        Cluster.objects.create(name=f"{storage.host()}:1:a", workers=2)
+        due_at = timezone.now() - timedelta(seconds=age_seconds)
+        Task.objects.create(kind=kind, fingerprint="before", mode="queue", claimable_at=due_at)
+        with contextlib.ExitStack() as held:
+            for _ in range(settings.SPMS_RENDER_SLOTS):
+                held.enter_context(thread_shares.try_to_hold(thread_shares.inline_slots()))
+            assert self.post(api, plan) == expected
 
     def test_without_workers_it_is_rendered_all_the_same(self, api, plan):
         slots = [

@@ -203,13 +203,13 @@ def test_progress_is_readable_while_it_renders(api, plan, owner, client_of, monk
     monkeypatch.setattr("documents.queue.progress.PROGRESS_INTERVAL_SECONDS", 0.0)
     reader, states = client_of(owner), []
 
-    def looked_at(self, job, *, deadline, report, priority):
+    def looked_at(self, job, *, deadline, report, turn):
         def report_and_look(phase, pages):
             report(phase, pages)
             [task] = reader.get("/api/v1/tasks/", {"document": plan.pk}).json()["results"]
             states.append((task["status"], task["progress"]["phase"], task["progress"]["pages"]))
 
-        return render(self, job, deadline=deadline, report=report_and_look, priority=priority)
+        return render(self, job, deadline=deadline, report=report_and_look, turn=turn)
 
     render = Pool.render
     monkeypatch.setattr(Pool, "render", looked_at)

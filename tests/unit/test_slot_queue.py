@@ -12,7 +12,7 @@ import pytest
 
 from documents import exceptions
 from documents.infrastructure import slot_queue
-from documents.infrastructure.slot_queue import Priority
+from documents.infrastructure.slot_queue import Priority, Turn
 from tests.waiting import wait_for
 
 HOLDER = """
@@ -23,7 +23,7 @@ django.setup()
 from documents.infrastructure import slot_queue
 folder, count, priority = Path(sys.argv[1]), int(sys.argv[2]), slot_queue.Priority[sys.argv[3]]
 with slot_queue.acquire_slot(
-    folder, count, priority=priority, deadline=time.monotonic() + 600, tick=lambda: None
+    folder, count, turn=slot_queue.Turn(priority=priority), deadline=time.monotonic() + 600, tick=lambda: None
 ):
     print("holding", flush=True)
     sys.stdin.readline()
@@ -42,10 +42,10 @@ def process(folder, count=1, priority="QUEUE"):
         running.communicate()
 
 
-def hold(folder, *, count=1, priority=Priority.QUEUE, seconds=600.0, tick=lambda: None):
-    return slot_queue.acquire_slot(
-        folder, count, priority=priority, deadline=time.monotonic() + seconds, tick=tick
-    )
+def hold(folder, *, count=1, priority=Priority.QUEUE, age_seconds=0.0, seconds=600.0, tick=lambda: None):
+    now = time.monotonic()
+    turn = Turn(priority=priority, requested_at=now - age_seconds)
+    return slot_queue.acquire_slot(folder, count, turn=turn, deadline=now + seconds, tick=tick)
 
 
 def tickets(folder, state):
@@ -54,15 +54,15 @@ def tickets(folder, state):
 
 @contextlib.contextmanager
 def in_line(folder, order, *requests):
-    """Have threads ask one after the other, each as (name, priority); each notes its name when it has the slot."""
+    """Have threads ask one after the other, each as (name, priority, age); each notes its name when it has the slot."""
 
-    def ask(name, priority):
-        with hold(folder, priority=priority):
+    def ask(name, priority, age_seconds=0.0):
+        with hold(folder, priority=priority, age_seconds=age_seconds):
             order.append(name)
 
     threads = []
-    for number, (name, priority) in enumerate(requests, start=1):
-        threads.append(threading.Thread(target=ask, args=(name, priority)))
+    for number, request in enumerate(requests, start=1):
+        threads.append(threading.Thread(target=ask, args=request))
         threads[-1].start()
         wait_for(lambda number=number: len(tickets(folder, "waiting-")) == number)
     yield
@@ -93,26 +93,21 @@ def test_those_who_wait_in_a_request_go_before_the_queue_and_people_before_backg
     assert order == ["REQUEST", "QUEUE", "BACKGROUND"]
 
 
-def test_nobody_is_overtaken_for_longer_than_the_priority_says(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("age_seconds", "expected"),
+    [(1, ["request", "queued"]), (3, ["queued", "request"]), (10**9, ["queued", "request"])],
+)
+def test_a_task_counts_from_its_own_request_and_is_overtaken_for_no_longer_than_its_priority_says(
+    tmp_path, age_seconds, expected
+):
     order: list[object] = []
-    clock = time.monotonic_ns()
-    monkeypatch.setattr(time, "monotonic_ns", lambda: clock)
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(contextlib.ExitStack())
         first.enter_context(hold(tmp_path))
-        stack.enter_context(in_line(tmp_path, order, ("queued", Priority.QUEUE)))
-        clock += 6 * 10**9
-
-        def ask():
-            with hold(tmp_path, priority=Priority.REQUEST):
-                order.append("request")
-
-        late = threading.Thread(target=ask)
-        late.start()
-        wait_for(lambda: len(tickets(tmp_path, "waiting-")) == 2)
+        requests = ("request", Priority.REQUEST), ("queued", Priority.QUEUE, age_seconds)
+        stack.enter_context(in_line(tmp_path, order, *requests))
         first.close()
-        late.join()
-    assert order == ["queued", "request"]
+    assert order == expected
 
 
 def test_the_slots_are_shared_by_all_processes(tmp_path):

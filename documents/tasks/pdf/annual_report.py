@@ -26,7 +26,7 @@ from documents.content.blocks import (
 )
 from documents.content.editions import Edition
 from documents.infrastructure import storage
-from documents.infrastructure.slot_queue import Priority
+from documents.infrastructure.slot_queue import Turn
 from documents.models import Document, document_types
 from documents.queue.registry import ReportProgress
 from documents.rendering import html, pool
@@ -89,7 +89,7 @@ def assemble(
     recorder: ContentFingerprint,
     deadline: Monotonic,
     report: ReportProgress,
-    priority: Priority,
+    turn: Turn,
 ) -> AssembledReport:
     """Make ``document.pdf`` in ``folder``, and record its content with ``recorder``.
 
@@ -97,7 +97,7 @@ def assemble(
     """
     cover = recorder.record(blocks.get_cover(document, edition))
     assembly = _Assembly(folder=folder, cover=cover, report=report)
-    with ParallelRenderer(deadline=deadline, priority=priority) as renderer:
+    with ParallelRenderer(deadline=deadline, turn=turn) as renderer:
         _draw_missing(assembly, _parts(document, edition, recorder), renderer, report)
     job = AssemblyJob(
         html_path=str(_write_front(document, edition, cover, folder)),
@@ -106,7 +106,7 @@ def assemble(
         images=pending_images.resolve_paths(blocks.images_of(cover), folder),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
-    rendered = _render(assembly, job, deadline=deadline, report=report, priority=priority)
+    rendered = _render(assembly, job, deadline=deadline, report=report, turn=turn)
     logger.info("annual report of %d parts, %d of them drawn", len(assembly.paths), len(assembly.drawn))
     return AssembledReport(
         rendered=rendered,
@@ -123,7 +123,7 @@ def find_unprintable(
     *,
     deadline: Monotonic,
     report: ReportProgress,
-    priority: Priority,
+    turn: Turn,
 ) -> dict[str, str]:
     """Return what is wrong with each part of a report that cannot be laid out, by its block's anchor.
 
@@ -131,7 +131,7 @@ def find_unprintable(
     """
     assembly = _Assembly(folder=folder, cover=blocks.get_cover(document, edition), report=report)
     parts = _parts(document, edition, ContentFingerprint(""))
-    with ParallelRenderer(deadline=deadline, priority=priority) as renderer:
+    with ParallelRenderer(deadline=deadline, turn=turn) as renderer:
         _draw_missing(assembly, parts, renderer, report)
     return assembly.unprintable
 
@@ -154,12 +154,12 @@ def _render(
     *,
     deadline: Monotonic,
     report: ReportProgress,
-    priority: Priority,
+    turn: Turn,
 ) -> RenderedPdf:
     """Assemble the parts; remove them from the cache if that fails, as one of them may be the reason."""
     try:
         return pool.get_pool().render(
-            job, deadline=deadline, report=lambda _phase, pages: report("draw", pages), priority=priority
+            job, deadline=deadline, report=lambda _phase, pages: report("draw", pages), turn=turn
         )
     except exceptions.AssemblyUnsupported:
         part_cache.delete(assembly.paths)

@@ -19,7 +19,7 @@ from documents import exceptions
 from documents.content import blocks, chapters, editions
 from documents.content.editions import Edition
 from documents.infrastructure import storage
-from documents.infrastructure.slot_queue import Priority
+from documents.infrastructure.slot_queue import Priority, Turn
 from documents.models import Document, Task, document_types, layout_bounds
 from documents.models.mistakes import shortened
 from documents.queue import lifecycle, registry
@@ -163,23 +163,21 @@ def _output(document: Document, edition: Edition, pdf: PdfResult, *, name: str, 
 def _make(document: Document, edition: Edition, folder: Path, attempt: TaskContext) -> PdfResult:
     """Make ``document.pdf`` in ``folder``: a long report from parts, if WeasyPrint allows it, or else as a whole."""
     deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
-    priority = Priority.REQUEST if attempt.task.mode == Task.Mode.INLINE else Priority.QUEUE
+    turn = _turn(attempt.task)
     if annual_report.has_parts(document, edition):
         try:
             return _make_from_parts(
-                document, edition, folder, deadline=deadline, report=attempt.report, priority=priority
+                document, edition, folder, deadline=deadline, report=attempt.report, turn=turn
             )
         except exceptions.AssemblyUnsupported as error:
             logger.warning("the report is rendered as a whole: %s", error)
     try:
-        return _make_whole(
-            document, edition, folder, deadline=deadline, report=attempt.report, priority=priority
-        )
+        return _make_whole(document, edition, folder, deadline=deadline, report=attempt.report, turn=turn)
     except parallel.UNPRINTABLE:
         if document.kind_info.has_project:
             raise
         unprintable = annual_report.find_unprintable(
-            document, edition, folder, deadline=deadline, report=attempt.report, priority=priority
+            document, edition, folder, deadline=deadline, report=attempt.report, turn=turn
         )
         if not unprintable:
             raise
@@ -189,8 +187,17 @@ def _make(document: Document, edition: Edition, folder: Path, attempt: TaskConte
         folder,
         deadline=deadline,
         report=attempt.report,
-        priority=priority,
+        turn=turn,
         unprintable=unprintable,
+    )
+
+
+def _turn(task: Task) -> Turn:
+    """Return the turn of a task at a render slot, which counts from when the task was due."""
+    waited_seconds = (timezone.now() - task.claimable_at).total_seconds()
+    return Turn(
+        priority=Priority.REQUEST if task.mode == Task.Mode.INLINE else Priority.QUEUE,
+        requested_at=time.monotonic() - max(0.0, waited_seconds),
     )
 
 
@@ -201,13 +208,13 @@ def _make_whole(
     *,
     deadline: Monotonic,
     report: ReportProgress,
-    priority: Priority,
+    turn: Turn,
     unprintable: Mapping[str, str] = MappingProxyType({}),
 ) -> PdfResult:
     """Make ``document.pdf`` in ``folder`` as a whole, with notes in place of ``unprintable`` blocks, by anchor."""
     path = folder / "document.html"
     draft = write_html(document, path, edition=edition, report=report, noted=unprintable.keys())
-    rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=report, priority=priority)
+    rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=report, turn=turn)
     warnings = (*unprintable.values(), *draft.warnings)
     return PdfResult(rendered=rendered, fingerprint=draft.fingerprint, warnings=warnings)
 
@@ -219,7 +226,7 @@ def _make_from_parts(
     *,
     deadline: Monotonic,
     report: ReportProgress,
-    priority: Priority,
+    turn: Turn,
 ) -> PdfResult:
     recorder = _recorder(document, edition)
     assembled = annual_report.assemble(
@@ -229,7 +236,7 @@ def _make_from_parts(
         recorder=recorder,
         deadline=deadline,
         report=report,
-        priority=priority,
+        turn=turn,
     )
     return PdfResult(
         rendered=assembled.rendered,
@@ -348,7 +355,7 @@ def _require_document(task: Task) -> None:
 
 
 def _render(
-    draft: HtmlDocument, pdf_path: Path, *, deadline: Monotonic, report: ReportProgress, priority: Priority
+    draft: HtmlDocument, pdf_path: Path, *, deadline: Monotonic, report: ReportProgress, turn: Turn
 ) -> RenderedPdf:
     job = RenderJob(
         html_path=str(draft.path),
@@ -359,7 +366,7 @@ def _render(
         generated_at=draft.generated_at.isoformat(),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
-    return pool.get_pool().render(job, deadline=deadline, report=report, priority=priority)
+    return pool.get_pool().render(job, deadline=deadline, report=report, turn=turn)
 
 
 def result_url(task: Task) -> str | None:
