@@ -66,7 +66,12 @@ def _images(document: Document) -> dict[str, Any]:
     """Return the images of a document, and the task of the newest one that is not ready."""
     images = list(document.images.select_related("task"))
     waiting = [image for image in images if image.state == DocumentImage.State.WAITING]
-    return {"images": images, "image_task": waiting[-1].task if waiting else None}
+    ready = [image for image in images if image.state == DocumentImage.State.READY]
+    return {
+        "images": images,
+        "undescribed": [image for image in ready if not image.alternative_text],
+        "image_task": waiting[-1].task if waiting else None,
+    }
 
 
 def _documents(request: HttpRequest, filters: dict[str, Any]) -> QuerySet[Document]:
