@@ -7,18 +7,25 @@ from documents.models import Document
 
 IMAGE = re.compile(r'<img((?: [a-z-]+="[^"]*")*)>')
 SOURCE = re.compile(r' src="([^"]*)"')
-WITHOUT_TEXT = ' alt=""'
+ALTERNATIVE = re.compile(r' alt="([^"]*)"')
 
 
 def with_alternatives(html: str, document: Document) -> str:
     """Return a sanitised text whose images say what they show: as the author wrote, or as the upload says."""
-    if WITHOUT_TEXT not in html:
+    if not any(map(_lacks_text, IMAGE.findall(html))):
         return html
     texts = {image.url: image.alternative_text for image in document.images.all()}
+    return IMAGE.sub(lambda image: _with_text(image[1], texts), html)
 
-    def with_text(image: re.Match[str]) -> str:
-        source = SOURCE.search(image[1])
-        text = texts.get(source[1], "") if source else ""
-        return image[0].replace(WITHOUT_TEXT, f' alt="{escape(text)}"', 1)
 
-    return IMAGE.sub(with_text, html)
+def _lacks_text(attributes: str) -> bool:
+    stated = ALTERNATIVE.search(attributes)
+    return stated is None or not stated[1].strip()
+
+
+def _with_text(attributes: str, texts: dict[str, str]) -> str:
+    source = SOURCE.search(attributes)
+    if source and _lacks_text(attributes):
+        text = escape(texts.get(source[1], ""))
+        attributes = f'{ALTERNATIVE.sub("", attributes)} alt="{text}"'
+    return f"<img{attributes}>"

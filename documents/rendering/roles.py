@@ -73,7 +73,7 @@ def role_of(box: Any, *, is_in_contents: bool) -> Role | None:
     tag, element = box.element_tag, box.element
     entries = _texts(element) if "::" not in tag else {}
     if box.link_annotation:
-        return Role(type="Link", entries=entries)
+        return Role(type="Link", entries=entries | _link_alternative(element))
     kind = _type_of(tag, element)
     if is_in_contents:
         kind = {"L": "TOC", "LI": "TOCI"}.get(kind, kind)
@@ -90,6 +90,18 @@ def _type_of(tag: str, element: Any) -> str:
     if "data-layout" in element.attrib:
         return "Div" if kind in {"Table", "TD"} else ""
     return "TH" if "data-header" in element.attrib else kind
+
+
+def text_of_link(link: Any) -> str:
+    """Return what a link says: its text, that of its images, or its address."""
+    texts = ("".join(link.itertext()), " ".join(image.get("alt", "") for image in link.iter("img")))
+    return next((line for text in texts if (line := " ".join(text.split()))), link.get("href", ""))
+
+
+def _link_alternative(link: Any) -> dict[str, Any]:
+    """Return the alternative of a link that shows only images without a text: its address."""
+    text = text_of_link(link)
+    return {"Alt": pydyf.String(text)} if text == link.get("href") else {}
 
 
 def _texts(element: Any) -> dict[str, Any]:

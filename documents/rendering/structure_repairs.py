@@ -47,9 +47,11 @@ class _Repair:
             self._set_level(element)
         elif tag == "table" and element.get("class") not in OUR_TABLES:
             self._repair_table(element)
+        elif tag == "figure":
+            _describe_image(element)
         elif tag == "img" and element.get("class") not in OUR_IMAGES:
             self._check_image(element)
-        elif tag == "a" and not _has_content(element):
+        elif tag == "a" and not _has_content(element) and element.find(".//img") is None:
             element.attrib.pop("href", None)
 
     def _set_level(self, heading: Any) -> None:
@@ -70,6 +72,13 @@ class _Repair:
         self._images += 1
         if not image.get("alt", "").strip():
             self.alternatives.setdefault(self._titles.current, []).append(self._images)
+
+
+def _describe_image(figure: Any) -> None:
+    """Have the caption of a figure describe its only image, if nothing else does."""
+    caption, images = figure.find("figcaption"), list(figure.iter("img"))
+    if caption is not None and len(images) == 1 and not images[0].get("alt", "").strip():
+        images[0].set("alt", " ".join("".join(caption.itertext()).split()))
 
 
 def _has_content(element: Any) -> bool:

@@ -150,9 +150,7 @@ class _Tree:
                 return parent
             tag = self._new(parent, role.type, key, role.entries)
         if box.link_annotation:
-            text = " ".join("".join(box.element.itertext()).split())
-            if text:
-                box.link_annotation["Contents"] = pydyf.String(text)
+            box.link_annotation["Contents"] = pydyf.String(roles.text_of_link(box.element))
             tag.kids.append(Link(page=self._number, annotation=box.link_annotation))
         return tag
 

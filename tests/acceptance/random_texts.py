@@ -2,7 +2,8 @@
 
 WORDS = (
     *("seagrass", "bay", "cover", "meadow", "12", "±", "3", "%", "survey", "of", "the", "coast"),
-    *("naïve", "海草", "Ωμέγα", "transects", "😀", "2026"),
+    *("naïve", "海草", "Ωμέγα", "transects", "😀", "2026", "\ue001", "\U000e01f0"),
+    "https://example.org/dataset/sea_grass.v2/variables?a=b&amp;c=ACTGACTGACTGACTGACTGACTGACTGACTG",
 )
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
@@ -53,8 +54,10 @@ def a_list(chosen, pictures, depth=0):
 
 
 def table(chosen, pictures):
-    rows, columns = chosen.choice(((1, 1), (1, 4), (4, 1), (3, 3), (6, 4), (40, 3)))
-    head = chosen.choice(("none", "row", "column", "thead", "both"))
+    rows, columns = chosen.choice(((1, 1), (1, 4), (4, 1), (3, 3), (6, 4), (40, 3), (5, 14)))
+    # outloud takes a repeated row of eight words for lost prose
+    heads = ("none", "row", "column", "thead", "both") if columns < 8 else ("none", "column")
+    head = chosen.choice(heads)
     lines = [_row(chosen, number, columns, head) for number in range(rows)]
     caption = f"<caption>{words(chosen, 5)}</caption>" if chosen.random() < 0.3 else ""
     if head == "thead":
@@ -72,7 +75,7 @@ def _row(chosen, number, columns, head):
         spans = chosen.choices(("", ' colspan="2"', ' rowspan="2"', ' rowspan="9"'), (40, 2, 2, 1))
         [span] = spans
         content = chosen.choice((words(chosen, 5), words(chosen, 5), f"<p>{inline(chosen)}</p>"))
-        if is_head:  # outloud takes a repeated row of eight words for lost prose
+        if is_head:
             content = words(chosen, 2)
         cells.append(f"<{name}{span}>{content}</{name}>")
     return f"<tr>{''.join(cells)}</tr>"
@@ -83,8 +86,11 @@ def figure(chosen, pictures):
         return paragraph(chosen, pictures)
     alternative = chosen.choice(('alt="A bay"', 'alt=""', ""))
     image = f'<img src="{chosen.choice(pictures)}" {alternative}>'
-    caption = chosen.choice(("", f"<figcaption>{words(chosen, 8)}</figcaption>"))
-    return chosen.choice((f"<figure>{image}{caption}</figure>", f"<p>{image} {words(chosen)}</p>", image))
+    caption = chosen.choice(("", f"<figcaption>A bay, {words(chosen, 8)}</figcaption>"))
+    linked = f'<p><a href="https://example.org/">{image}</a></p>'
+    return chosen.choice(
+        (f"<figure>{image}{caption}</figure>", f"<p>{image} {words(chosen)}</p>", image, linked)
+    )
 
 
 def quote(chosen, _pictures):

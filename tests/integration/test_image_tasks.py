@@ -61,7 +61,7 @@ def sources():
 
 
 def test_its_address_is_there_at_once_and_its_file_when_the_task_is_done(api, plan):
-    answer = send(api, plan, picture(), caption="A bay")
+    answer = send(api, plan, picture(), caption="A bay", alternative="Low tide")
     assert answer.status_code == 202
     assert answer["Location"] == f"/api/v1/tasks/{answer.data['task']['task_id']}/"
     assert int(answer["Retry-After"]) >= 1
@@ -81,6 +81,7 @@ def test_its_address_is_there_at_once_and_its_file_when_the_task_is_done(api, pl
     )
     [image] = api.get(f"/api/v1/documents/{plan.pk}/images/").data
     assert (image["state"], image["width"], image["height"]) == ("ready", 400, 300)
+    assert (image["caption"], image["alternative"]) == ("A bay", "Low tide")
     for address, size in ((url, (400, 300)), (image["thumbnail"], (320, 240))):
         assert Image.open(io.BytesIO(b"".join(api.get(address).streaming_content))).size == size
     assert sources() == []

@@ -41,7 +41,7 @@ MIN_CHAPTERS = 8
 LOOKUP_BATCH = 10
 RENDER_BATCH = 5
 # Raise it when parts are drawn, described or assembled in another way although their design is the same.
-PART_FORMAT = 3
+PART_FORMAT = 4
 
 logger = logging.getLogger(__name__)
 
