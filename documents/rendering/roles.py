@@ -5,6 +5,8 @@ from typing import Any
 
 import pydyf
 
+from documents.rendering.break_opportunities import ZERO_WIDTH_SPACE
+
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 TYPES = {
     **{heading: heading.upper() for heading in HEADINGS},
@@ -94,14 +96,18 @@ def _type_of(tag: str, element: Any) -> str:
 
 def text_of_link(link: Any) -> str:
     """Return what a link says: its text, that of its images, or its address."""
+    return _content_of(link) or str(link.get("href", ""))
+
+
+def _content_of(link: Any) -> str:
     texts = ("".join(link.itertext()), " ".join(image.get("alt", "") for image in link.iter("img")))
-    return next((line for text in texts if (line := " ".join(text.split()))), link.get("href", ""))
+    lines = (" ".join(text.replace(ZERO_WIDTH_SPACE, "").split()) for text in texts)
+    return next(filter(None, lines), "")
 
 
 def _link_alternative(link: Any) -> dict[str, Any]:
     """Return the alternative of a link that shows only images without a text: its address."""
-    text = text_of_link(link)
-    return {"Alt": pydyf.String(text)} if text == link.get("href") else {}
+    return {} if _content_of(link) else {"Alt": pydyf.String(text_of_link(link))}
 
 
 def _texts(element: Any) -> dict[str, Any]:

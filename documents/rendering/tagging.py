@@ -223,9 +223,7 @@ class _Tree:
 
     def prune(self, tag: Tag) -> bool:
         """Remove tags without content, whose blanks become artifacts; return True if ``tag`` has content."""
-        for kid in [kid for kid in tag.kids if isinstance(kid, Tag)]:
-            if not self.prune(kid):
-                tag.kids.remove(kid)
+        tag.kids = [kid for kid in tag.kids if not isinstance(kid, Tag) or self.prune(kid)]
         has_content = any(not (isinstance(kid, Mark) and kid.is_blank) for kid in tag.kids)
         if not has_content:
             for blank in tag.kids:
