@@ -70,11 +70,11 @@ class Role:
     entries: dict[str, Any]
 
 
-def role_of(box: Any, *, is_in_contents: bool) -> Role | None:
+def role_of(box: Any, *, is_in_link: bool, is_in_contents: bool) -> Role | None:
     """Return the role of a laid out box, or None if its content belongs to the element around it."""
     tag, element = box.element_tag, box.element
     entries = _texts(element) if "::" not in tag else {}
-    if box.link_annotation:
+    if box.link_annotation and not is_in_link:
         return Role(type="Link", entries=entries | _link_alternative(element))
     kind = _type_of(tag, element)
     if is_in_contents:
@@ -96,18 +96,17 @@ def _type_of(tag: str, element: Any) -> str:
 
 def text_of_link(link: Any) -> str:
     """Return what a link says: its text, that of its images, or its address."""
-    return _content_of(link) or str(link.get("href", ""))
+    images = (image.get("alt", "") for image in link.iter("img"))
+    return _own_text(link) or " ".join(" ".join(images).split()) or str(link.get("href", ""))
 
 
-def _content_of(link: Any) -> str:
-    texts = ("".join(link.itertext()), " ".join(image.get("alt", "") for image in link.iter("img")))
-    lines = (" ".join(text.replace(ZERO_WIDTH_SPACE, "").split()) for text in texts)
-    return next(filter(None, lines), "")
+def _own_text(link: Any) -> str:
+    return " ".join("".join(link.itertext()).replace(ZERO_WIDTH_SPACE, "").split())
 
 
 def _link_alternative(link: Any) -> dict[str, Any]:
-    """Return the alternative of a link that shows only images without a text: its address."""
-    return {} if _content_of(link) else {"Alt": pydyf.String(text_of_link(link))}
+    """Return the alternative of a link without any text."""
+    return {} if _own_text(link) else {"Alt": pydyf.String(text_of_link(link))}
 
 
 def _texts(element: Any) -> dict[str, Any]:

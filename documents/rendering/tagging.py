@@ -4,56 +4,17 @@ WeasyPrint's own tree (version 70) tags running headers and decorations as conte
 goes on over a page an element, and knows neither tables of contents nor the scope of a header cell.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pydyf
 
 from documents.rendering import roles
+from documents.rendering.tags import Link, Mark, Tag, TreeWriter
 
 POINTS_PER_PIXEL = 0.75
 HEADER, FOOTER = "Header", "Footer"
 # The owner of tags that no element has.
 WRAPPER, TEXT = "wrapper", "text"
-
-
-@dataclass(eq=False, kw_only=True)
-class Tag:
-    """An element of the structure tree.
-
-    Its ``kids`` are tags, annotations as (page number, annotation), and marks as (page number, mark); a mark is
-    the number of a piece of a page's content.
-    """
-
-    type: str
-    parent: "Tag | None" = None
-    entries: dict[str, Any] = field(default_factory=dict)
-    kids: "list[Tag | Mark | Link]" = field(default_factory=list)
-    object: pydyf.Dictionary | None = None
-    owner: Any = None
-
-    @property
-    def is_group(self) -> bool:
-        """Whether it holds blocks only."""
-        return self.type in roles.GROUPS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """A piece of a page's content."""
-
-    page: int
-    number: int
-    is_blank: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Link:
-    """The annotation of a link on a page."""
-
-    page: int
-    annotation: Any
 
 
 def add_tags(pdf: pydyf.PDF, document: Any, _pdf_version: str, page_streams: list[Any]) -> None:
@@ -64,7 +25,7 @@ def add_tags(pdf: pydyf.PDF, document: Any, _pdf_version: str, page_streams: lis
     tree.prune(tree.root)
     for number, stream in enumerate(page_streams):
         _mark_artifacts(stream, tree.artifacts.get(number, {}))
-    _Writer(pdf, page_streams).write(tree.root)
+    TreeWriter(pdf, page_streams).write(tree.root)
     pdf.catalog["ViewerPreferences"] = pydyf.Dictionary({"DisplayDocTitle": "true"})
     pdf.catalog["MarkInfo"] = pydyf.Dictionary({"Marked": "true"})
 
@@ -76,6 +37,7 @@ class _Tree:
         self.root = Tag(type="Document")
         self.artifacts: dict[int, dict[int, str]] = {}
         self._tags: dict[tuple[Any, str], Tag] = {}
+        self._links: dict[tuple[Any, str], Tag] = {}
         self._header_pages: dict[Any, int] = {}
 
     def add_page(self, number: int, page: Any, stream: Any) -> None:
@@ -120,7 +82,10 @@ class _Tree:
             self._allowing(tag, "").kids.append(
                 Mark(page=self._number, number=mark, is_blank=not text.strip())
             )
-        elif alternative := box.element.get("alt", "").strip():
+            return
+        if box.link_annotation:
+            self._add_link(box, parent.link or self._child(parent, "Link"))
+        if alternative := box.element.get("alt", "").strip():
             self._add_figure(box, mark, parent, alternative)
         else:
             self._page_artifacts[mark] = "/Type /Layout"
@@ -141,18 +106,22 @@ class _Tree:
         if box.element is None or box.element_tag in {"html", "body"}:
             return parent
         key = (box.element, box.element_tag)
+        link = parent.link if box.link_annotation else None
         tag = self._tags.get(key)
         if tag is None:
-            role = roles.role_of(
-                box, is_in_contents=parent.type == "TOC" or box.element.get("class") == "toc"
-            )
-            if role is None:
-                return parent
-            tag = self._new(parent, role.type, key, role.entries)
+            is_in_contents = parent.type == "TOC" or box.element.get("class") == "toc"
+            role = roles.role_of(box, is_in_link=link is not None, is_in_contents=is_in_contents)
+            tag = self._new(parent, role.type, key, role.entries) if role else parent
         if box.link_annotation:
-            box.link_annotation["Contents"] = pydyf.String(roles.text_of_link(box.element))
-            tag.kids.append(Link(page=self._number, annotation=box.link_annotation))
+            self._add_link(box, link or tag)
         return tag
+
+    def _add_link(self, box: Any, tag: Tag) -> None:
+        """Add the annotation of a box to the tag of its link: each box in a link has one."""
+        tag.description = tag.description or roles.text_of_link(box.element)
+        box.link_annotation["Contents"] = pydyf.String(tag.description)
+        tag.kids.append(Link(page=self._number, annotation=box.link_annotation))
+        self._links[box.element, box.element_tag] = tag
 
     def _new(self, parent: Tag, kind: str, key: tuple[Any, str], entries: dict[str, Any]) -> Tag:
         if kind == "Lbl" and key[1] == "dt":
@@ -218,8 +187,8 @@ class _Tree:
             mark = self._marks.get(getattr(inner, "_box", inner))
             if mark is not None:
                 self._page_artifacts[mark["mcid"]] = properties
-            if inner.link_annotation and (tag := self._tags.get((inner.element, inner.element_tag))):
-                tag.kids.append(Link(page=self._number, annotation=inner.link_annotation))
+            if inner.link_annotation and (tag := self._links.get((inner.element, inner.element_tag))):
+                self._add_link(inner, tag)
 
     def prune(self, tag: Tag) -> bool:
         """Remove tags without content, whose blanks become artifacts; return True if ``tag`` has content."""
@@ -286,54 +255,3 @@ def _mark_artifacts(stream: Any, artifacts: dict[int, str]) -> None:
         if isinstance(operand, pydyf.Dictionary) and operand.get("MCID") in artifacts:
             operators[place - 1] = "/Artifact"
             operators[place] = f"<<{artifacts[operand['MCID']]}>>"
-
-
-class _Writer:
-    """Writes tags as objects of a PDF, and the tree that leads from content to tags."""
-
-    def __init__(self, pdf: pydyf.PDF, page_streams: list[Any]) -> None:
-        self._pdf, self._pages = pdf, pdf.page_references
-        self._by_mark: list[list[Any]] = [["null"] * len(stream._tags) for stream in page_streams]
-        self._links: list[tuple[bytes, Any]] = []
-
-    def write(self, root: Tag) -> None:
-        """Write the tree under ``root``."""
-        parents = self._add({})
-        tree_root = self._add({"Type": "/StructTreeRoot", "ParentTree": parents.reference})
-        tree_root["K"] = pydyf.Array([self._write(root, tree_root).reference])
-        parents["Nums"] = pydyf.Array(self._numbers())
-        tree_root["ParentTreeNextKey"] = len(parents["Nums"]) // 2
-        self._pdf.catalog["StructTreeRoot"] = tree_root.reference
-
-    def _numbers(self) -> Iterator[Any]:
-        for number, elements in enumerate(self._by_mark):
-            yield from (number, pydyf.Array(elements))
-        for number, (reference, annotation) in enumerate(self._links, start=len(self._by_mark)):
-            annotation["StructParent"] = number
-            yield from (number, reference)
-
-    def _add(self, entries: dict[str, Any]) -> pydyf.Dictionary:
-        dictionary = pydyf.Dictionary(entries)
-        self._pdf.add_object(dictionary)
-        return dictionary
-
-    def _write(self, tag: Tag, parent: pydyf.Dictionary) -> pydyf.Dictionary:
-        element = self._add(
-            {"Type": "/StructElem", "S": f"/{tag.type}", "P": parent.reference, **tag.entries}
-        )
-        first_page = next((kid.page for kid in tag.kids if not isinstance(kid, Tag)), None)
-        if first_page is not None:
-            element["Pg"] = self._pages[first_page]
-        kids = [self._kid(kid, element, first_page) for kid in tag.kids]
-        element["K"] = pydyf.Array(kids)
-        return element
-
-    def _kid(self, kid: "Tag | Mark | Link", element: pydyf.Dictionary, first_page: int | None) -> Any:
-        if isinstance(kid, Tag):
-            return self._write(kid, element).reference
-        page = {} if kid.page == first_page else {"Pg": self._pages[kid.page]}
-        if isinstance(kid, Link):
-            self._links.append((element.reference, kid.annotation))
-            return pydyf.Dictionary({"Type": "/OBJR", "Obj": kid.annotation.reference, **page})
-        self._by_mark[kid.page][kid.number] = element.reference
-        return pydyf.Dictionary({"Type": "/MCR", "MCID": kid.number, **page}) if page else kid.number

@@ -29,6 +29,7 @@ def inline(chosen):
             f'<span lang="fr">{content}</span>',
             f'<abbr title="World Health Organization">WHO</abbr> {content}',
             f"{content}<br>{words(chosen)}<sup>2</sup>",
+            f'<a href="https://example.org/"><b>{content}</b> <i>{words(chosen, 3)}</i></a>',
             f"<code>{content}</code> <a href='https://example.org'></a>",
         )
     )
@@ -86,7 +87,7 @@ def figure(chosen, pictures):
         return paragraph(chosen, pictures)
     alternative = chosen.choice(('alt="A bay"', 'alt=""', ""))
     image = f'<img src="{chosen.choice(pictures)}" {alternative}>'
-    caption = chosen.choice(("", f"<figcaption>A bay, {words(chosen, 8)}</figcaption>"))
+    caption = chosen.choice(("", f"<figcaption>A bay at low tide, {words(chosen, 2)}</figcaption>"))
     linked = f'<p><a href="https://example.org/">{image}</a></p>'
     return chosen.choice(
         (f"<figure>{image}{caption}</figure>", f"<p>{image} {words(chosen)}</p>", image, linked)

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from documents import exceptions
+from documents import characters, exceptions
 from documents.infrastructure import files, storage
 from documents.models import Document, DocumentImage, DocumentQuerySet, Task
 from documents.tasks.images import guard
@@ -177,9 +177,10 @@ def _content(name: str) -> bytes:
 
 def _with_texts(image: DocumentImage, **texts: str) -> DocumentImage:
     """Replace the texts of an image by those that are not empty."""
-    changed = {name: text for name, text in texts.items() if text and text != getattr(image, name)}
+    lines = {name: characters.one_line(text) for name, text in texts.items()}
+    changed = {name: line for name, line in lines.items() if line and line != getattr(image, name)}
     if changed:
         DocumentImage.objects.filter(pk=image.pk).update(**changed)
-        for name, text in changed.items():
-            setattr(image, name, text)
+        for name, line in changed.items():
+            setattr(image, name, line)
     return image
