@@ -2,15 +2,19 @@
 
 WORDS = (
     *("seagrass", "bay", "cover", "meadow", "12", "±", "3", "%", "survey", "of", "the", "coast"),
-    *("naïve", "海草", "Ωμέγα", "transects", "😀", "2026", "\ue001", "\U000e01f0"),
-    "https://example.org/dataset/sea_grass.v2/variables?a=b&amp;c=ACTGACTGACTGACTGACTGACTGACTGACTG",
+    *("naïve", "海草", "Ωμέγα", "transects", "😀", "2026"),
 )
+# No font has two of them.
+AWKWARD = ("\ue001", "\U000e01f0", "https://example.org/sea_grass.v2/variables?a=b&amp;c=" + "ACTG" * 12)
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
 def text(chosen, pictures, pieces=12):
     """Return the HTML of a text; ``pictures`` are the addresses of images that it may show."""
-    makers = (heading, paragraph, paragraph, a_list, table, table, figure, quote, definitions, empty, loose)
+    makers = (
+        *(heading, paragraph, paragraph, a_list, table, table, figure, quote, definitions, empty, loose),
+        awkward,
+    )
     return "".join(chosen.choice(makers)(chosen, pictures) for _ in range(pieces))
 
 
@@ -55,10 +59,8 @@ def a_list(chosen, pictures, depth=0):
 
 
 def table(chosen, pictures):
-    rows, columns = chosen.choice(((1, 1), (1, 4), (4, 1), (3, 3), (6, 4), (40, 3), (5, 14)))
-    # outloud takes a repeated row of eight words for lost prose
-    heads = ("none", "row", "column", "thead", "both") if columns < 8 else ("none", "column")
-    head = chosen.choice(heads)
+    rows, columns = chosen.choice(((1, 1), (1, 4), (4, 1), (3, 3), (6, 4), (30, 3)))
+    head = chosen.choice(("none", "row", "column", "thead", "both"))
     lines = [_row(chosen, number, columns, head) for number in range(rows)]
     caption = f"<caption>{words(chosen, 5)}</caption>" if chosen.random() < 0.3 else ""
     if head == "thead":
@@ -76,7 +78,7 @@ def _row(chosen, number, columns, head):
         spans = chosen.choices(("", ' colspan="2"', ' rowspan="2"', ' rowspan="9"'), (40, 2, 2, 1))
         [span] = spans
         content = chosen.choice((words(chosen, 5), words(chosen, 5), f"<p>{inline(chosen)}</p>"))
-        if is_head:
+        if is_head:  # outloud takes a repeated row of eight words for lost prose
             content = words(chosen, 2)
         cells.append(f"<{name}{span}>{content}</{name}>")
     return f"<tr>{''.join(cells)}</tr>"
@@ -92,6 +94,16 @@ def figure(chosen, pictures):
     return chosen.choice(
         (f"<figure>{image}{caption}</figure>", f"<p>{image} {words(chosen)}</p>", image, linked)
     )
+
+
+def awkward(chosen, _pictures):
+    """Return what is laid out twice: characters without a glyph, or a table that does not fit."""
+    cells = "".join(f"<td>{chosen.choice(AWKWARD)}</td>" for _ in range(chosen.randint(1, 12)))
+    paragraph_or_table = (
+        f"<p>{chosen.choice(AWKWARD)}</p>",
+        f"<table><tr>{cells}</tr><tr>{cells}</tr></table>",
+    )
+    return chosen.choice(paragraph_or_table)
 
 
 def quote(chosen, _pictures):

@@ -22,7 +22,7 @@ TESTS = Path(__file__).parents[1]
 TEXTS = [*TESTS.glob("unit/text/*/*.html"), *TESTS.glob("integration/printed/*.html")]
 INPUTS = sorted(path for path in TEXTS if not path.name.endswith(".expected.html"))
 TEXTS_AT_ONCE = 8
-PIECES, PIECES_OF_A_CHAPTER = 5, 3
+PIECES = 3
 KINDS = [kind for kind in document_types.DOCUMENT_TYPES.values() if kind.has_project]
 ARCHIVE = Edition(variant=editions.ARCHIVE)
 
@@ -80,5 +80,5 @@ def test_an_annual_report_of_random_texts_passes(owner, tmp_path, monkeypatch, m
     report, chosen = report_of_nine_chapters(owner), random.Random(7)
     BusinessArea.objects.update(division="Seas")
     for document in Document.objects.exclude(pk=report.pk):
-        write(document, [random_texts.text(chosen, [], PIECES_OF_A_CHAPTER)])
+        write(document, [random_texts.text(chosen, [], PIECES)])
     assert problems(make(report, owner, seconds=120, edition=edition), tmp_path) == []
