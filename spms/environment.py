@@ -45,6 +45,18 @@ RENAMED = {
 }
 
 
+REMOVED = {
+    "SPMS_PDF_VARIANT": "Every PDF is PDF/UA-1 and PDF/A-3a; ?variant=pdf/a-3a also attaches its source.",
+}
+
+
+def refuse_removed() -> None:
+    """Raise ImproperlyConfigured for a setting that exists no more, which would have no effect."""
+    for name, reason in REMOVED.items():
+        if name in os.environ:
+            raise ImproperlyConfigured(f"{name} exists no more. {reason} Remove it.")
+
+
 def refuse_renamed() -> None:
     """Raise ImproperlyConfigured for a setting with its old name, which would have no effect."""
     for old, new in RENAMED.items():

@@ -18,6 +18,7 @@ django_stubs_ext.monkeypatch()  # admin classes take type parameters
 
 
 environment.refuse_renamed()
+environment.refuse_removed()
 # What any process of the installation creates is for its own user only, however it is started.
 os.umask(0o077)
 
@@ -100,8 +101,6 @@ SPMS_RENDER_TIMEOUT = environment.duration_seconds("SPMS_RENDER_TIMEOUT", "120s"
 SPMS_RENDER_MEMORY_LIMIT = environment.size_bytes("SPMS_RENDER_MEMORY_LIMIT", "1500M")
 # A rendering process is replaced after this many renders, so that no leak can grow.
 SPMS_RENDERS_PER_CHILD = environment.positive("SPMS_RENDERS_PER_CHILD", 100)
-# The PDF variant: pdf/ua-1 (accessible), or pdf/a-3a (for archiving, with its source attached).
-SPMS_PDF_VARIANT = environment.choice("SPMS_PDF_VARIANT", "pdf/ua-1", ("pdf/ua-1", "pdf/a-3a"))
 # The largest request bodies: an upload, such as a photograph, and any other.
 SPMS_MAX_UPLOAD_BYTES = environment.size_bytes("SPMS_MAX_UPLOAD", "32M")
 SPMS_MAX_BODY_BYTES = 8 * 1024**2

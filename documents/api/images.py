@@ -54,16 +54,20 @@ class ImageFileView(APIView):
 def upload(request: Request, document: Document) -> Response:
     """Store an uploaded image with a document: 201, 200 if it is stored already, 202 if a task prepares it."""
     form = _form(request)
-    file, caption = cast("Upload", form.validated_data["file"]), form.validated_data["caption"]
+    file, texts = cast("Upload", form.validated_data["file"]), _texts(form)
     digest = attachments.digest_of(file)
-    if (image := attachments.find_by_upload(document, digest, caption=caption)) is not None:
+    if (image := attachments.find_by_upload(document, digest, **texts)) is not None:
         return _ready(image, 200)
     prepared = attachments.reuse_prepared(digest, Document.objects.for_user(request.user))
     if prepared is None and (prefer_header.parse_prefer(request).respond_async or guard.is_large(file)):
         return _as_task(request, document, form, digest)
     prepared = prepared or guard.prepare(file)
-    image, is_new = attachments.add(document, prepared, upload_digest=digest, caption=caption)
+    image, is_new = attachments.add(document, prepared, upload_digest=digest, **texts)
     return _ready(image, 201 if is_new else 200)
+
+
+def _texts(form: ImageUploadSerializer) -> dict[str, str]:
+    return {name: form.validated_data[name] for name in ("caption", "alternative")}
 
 
 def _form(request: Request) -> ImageUploadSerializer:
@@ -83,8 +87,7 @@ def _as_task(request: Request, document: Document, form: ImageUploadSerializer, 
     """Have a task prepare the image; its row exists at once, and its URL may be used."""
 
     def on_begin(task: Task) -> None:
-        caption = form.validated_data["caption"]
-        attachments.create_pending(document, task, upload_digest=digest, caption=caption)
+        attachments.create_pending(document, task, upload_digest=digest, **_texts(form))
         form.subscribe(task)
 
     source, _ = storage.store_upload(form.validated_data["file"], suffix=".upload")

@@ -98,7 +98,7 @@ class ImageParameters(QueryParameters):
 class EditionParameters(QueryParameters):
     """The edition of a document's PDF; the context says by ``is_annual`` whether it is an annual report."""
 
-    variant = Variant(help_text="The accessible variant, or the one for the archive.")
+    variant = Variant(help_text="pdf/a-3a attaches the source; every PDF is PDF/UA-1 and PDF/A-3a.")
     reports = Reports(help_text="The reports that an annual report contains.")
     division = Word(help_text="One division's part of an annual report, by its name.")
 

@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from documents import task_warnings
 from documents.api.serializers_text import TextWarningSerializer
 from documents.api.strict import StrictSerializer
 from documents.content.normalising import TextWarning, find_missing_images, normalise_sections
@@ -242,6 +243,14 @@ class ProgressSerializer(serializers.Serializer[Any]):
     pages = serializers.IntegerField()
 
 
+class TaskWarningSerializer(serializers.Serializer[Any]):
+    """Something that a file lacks or does not show well, for people."""
+
+    section = serializers.CharField(help_text="title of the section, or empty")
+    rule = serializers.CharField(help_text="its name, such as table-without-header")
+    text = serializers.CharField()
+
+
 class ResultSerializer(serializers.Serializer[Any]):
     """The result of a task; only PDFs have ``pages`` and ``version``, only exports have ``rows``."""
 
@@ -254,7 +263,7 @@ class ResultSerializer(serializers.Serializer[Any]):
     rows = serializers.IntegerField(required=False)
     filename = serializers.CharField(required=False)
     media_type = serializers.CharField(required=False)
-    warnings = serializers.ListField(child=serializers.CharField(), required=False)
+    warnings = TaskWarningSerializer(many=True, required=False)
 
 
 class InvalidSerializer(serializers.Serializer[Any]):
@@ -307,6 +316,13 @@ class ImageUploadSerializer(SubscriptionRequestSerializer):
 
     file = serializers.FileField()
     caption = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
+    alternative = serializers.CharField(
+        max_length=300,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="what the image shows, for people who cannot see it; without it, they get the caption",
+    )
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
@@ -382,6 +398,8 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
         # A list leaves out what only the task itself needs: the first findings of an import.
         is_listed = getattr(self.context.get("view"), "action", "") == "list"
         facts = {name: fact for name, fact in task.result.items() if not (is_listed and name == "first")}
+        if "warnings" in facts:
+            facts["warnings"] = task_warnings.read(facts["warnings"])
         return {"url": registry.result_url(task), **facts, "fingerprint": task.fingerprint}
 
     @extend_schema_field(ProblemSerializer(allow_null=True))
@@ -402,7 +420,7 @@ class ImageSerializer(serializers.ModelSerializer[DocumentImage]):
 
     class Meta:
         model = DocumentImage
-        fields = ("id", "url", "thumbnail", "caption", "width", "height", "state", "note")
+        fields = ("id", "url", "thumbnail", "caption", "alternative", "width", "height", "state", "note")
         read_only_fields = ("width", "height", "note")
 
 

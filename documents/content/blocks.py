@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import IO
 
 from documents.content import chapters, editions
+from documents.content.alternatives import with_alternatives
 from documents.content.editions import Edition
 from documents.content.print_form import to_print_form
 from documents.models import BusinessArea, Document, DocumentImage, Membership, Project, document_types
@@ -277,6 +278,7 @@ def _images_in(html: str, document: Document) -> tuple[Image, ...]:
 
 def _section(document: Document, section: document_types.Section, anchor: str) -> SectionBlock:
     html = to_print_form(document.sections.get(section.key, ""), f"{section.key}-{document.pk}-")
+    html = with_alternatives(html, document)
     return SectionBlock(anchor=anchor, title=section.title, html=html, images=_images_in(html, document))
 
 

@@ -1,9 +1,7 @@
-"""The editions of a document's PDF: accessible or for the archive; in an annual report, also which reports."""
+"""The editions of a document's PDF: with or without its source attached; in an annual report, also which reports."""
 
 from dataclasses import dataclass
 from typing import Any
-
-from django.conf import settings
 
 from documents.exceptions import UnknownEdition
 from documents.models.projects import BusinessArea
@@ -17,9 +15,9 @@ VARIANTS = (ACCESSIBLE, ARCHIVE)
 class Edition:
     """The choices of a client for one PDF.
 
-    ``variant`` is ``pdf/ua-1`` (accessible), ``pdf/a-3a`` (for the archive, with its source attached) or empty for
-    SPMS_PDF_VARIANT. ``reports`` is ``approved`` or ``all``, and ``division`` the name of a division or empty for the
-    whole agency; both apply to annual reports only.
+    ``variant`` is ``pdf/a-3a`` (for the archive, with its source attached) or, like an empty one, ``pdf/ua-1``
+    (without); every PDF conforms to both. ``reports`` is ``approved`` or ``all``, and ``division`` the name of a
+    division or empty for the whole agency; both apply to annual reports only.
     """
 
     variant: str = ""
@@ -29,7 +27,7 @@ class Edition:
     @property
     def pdf_variant(self) -> str:
         """The variant to render."""
-        return self.variant or str(settings.SPMS_PDF_VARIANT)
+        return self.variant or ACCESSIBLE
 
     @property
     def is_archive(self) -> bool:
@@ -72,7 +70,7 @@ def parse(*, is_annual: bool, variant: str, reports: str, division: str) -> Edit
         raise UnknownEdition(
             f"Unknown division {division!r}; the divisions are: {', '.join(division_names) or 'none'}."
         )
-    is_default = variant == settings.SPMS_PDF_VARIANT
+    is_default = variant == ACCESSIBLE
     return Edition(variant="" if is_default else variant, reports=reports or APPROVED, division=division)
 
 

@@ -67,6 +67,9 @@ class DocumentImage(models.Model):
         "Task", on_delete=models.SET_NULL, null=True, blank=True, related_name="images", editable=False
     )
     caption = LineField(max_length=300, blank=True)
+    alternative = LineField(
+        "what it shows, for people who cannot see it", max_length=300, blank=True, db_default=""
+    )
     note = models.CharField(
         "how its values are printed", max_length=300, blank=True, db_default="", editable=False
     )
@@ -85,6 +88,11 @@ class DocumentImage(models.Model):
     def url(self) -> str:
         """The address to use in a section's ``<img src>``; readers need the right to read the document."""
         return reverse("image-file", args=[self.pk])
+
+    @property
+    def alternative_text(self) -> str:
+        """What a screen reader says of it: its alternative text, or else its caption."""
+        return self.alternative or self.caption
 
     @property
     def thumbnail_url(self) -> str:

@@ -66,7 +66,18 @@ def _images(document: Document) -> dict[str, Any]:
     """Return the images of a document, and the task of the newest one that is not ready."""
     images = list(document.images.select_related("task"))
     waiting = [image for image in images if image.state == DocumentImage.State.WAITING]
-    return {"images": images, "image_task": waiting[-1].task if waiting else None}
+    undescribed = [
+        image
+        for image in images
+        if image.state == DocumentImage.State.READY
+        and not image.alternative_text
+        and image.pk != document.cover_image_id  # a decoration
+    ]
+    return {
+        "images": images,
+        "undescribed": undescribed,
+        "image_task": waiting[-1].task if waiting else None,
+    }
 
 
 def _documents(request: HttpRequest, filters: dict[str, Any]) -> QuerySet[Document]:

@@ -11,7 +11,8 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, OutlineItem, Pdf, String
 
 from documents.infrastructure import files
-from documents.rendering import layout, parts, structure_tree, weasyprint_internals
+from documents.rendering import conformance, layout, parts, structure_tree, weasyprint_internals
+from documents.rendering.drafts import Draft
 from documents.rendering.layout import LayoutEngine
 from documents.rendering.parts import Bookmark, PartMetadata
 from documents.rendering.protocol import AssemblyJob, RenderedPdf
@@ -22,6 +23,7 @@ MAX_LAYOUTS = 5
 LINES_PER_CONTENTS_PAGE = 36
 CHARACTERS_PER_LINE = 95
 CONTENTS_PAGE = 1  # from 0, after the cover; its headers and footers are those of all parts
+type Links = list[tuple[Any, str]]  # each with the anchor that it leads to
 PAGE_NUMBER = "Page {page} of {pages}"  # as in report.css
 
 
@@ -44,6 +46,20 @@ class OpenPart:
     first_page: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """Cover and contents: laid out and as a PDF, and the operators that draw margins and numbers of all pages.
+
+    ``page_count`` is that of the whole report.
+    """
+
+    document: Any
+    pdf: Pdf
+    margins: bytes
+    numbers: list[bytes]
+    page_count: int
+
+
 def assemble(engine: LayoutEngine, job: AssemblyJob, log: RenderLog) -> RenderedPdf:
     """Make one PDF of a report's cover, contents and parts, complete and synced when this returns.
 
@@ -51,34 +67,47 @@ def assemble(engine: LayoutEngine, job: AssemblyJob, log: RenderLog) -> Rendered
     """
     weasyprint_internals.check_compatible()
     opened = _open(job.part_paths)
-    document, page_count = _lay_out_front(engine, job.html_path, opened)
-    front_pages = len(document.pages)
+    draft = Draft(engine, job.html_path, log)
+    links = parts.defer_cross_references(draft.html)
+    front = _draw_front(engine, draft, links, opened)
+    if draft.replace_unknown():
+        front = _draw_front(engine, draft, links, opened)
+    pdf, front_pages = front.pdf, len(front.document.pages)
     opened = [replace(part, first_page=part.first_page + front_pages) for part in opened]
-    margins, numbers = _draw_margins(document, opened, page_count)
-    pdf = _draw_front(document)
+    _remove_dead_links(pdf, opened)
     for part in opened:
         pdf.pages.extend(part.pdf.pages)
-    _stamp_margins(pdf, opened, margins, numbers)
+    _stamp_margins(pdf, opened, front.margins, front.numbers)
     structure_tree.merge_structure_trees(
         pdf, [part.pdf for part in opened], [part.first_page for part in opened]
     )
     _write_named_destinations(pdf, opened)
-    _write_outline(pdf, [*parts.bookmarks(document), *_bookmarks(opened)])
+    _write_outline(pdf, [*parts.bookmarks(front.document), *_bookmarks(opened)])
     digest, size_bytes = _save(pdf, Path(job.pdf_path))
-    missing = sum((part.metadata.missing for part in opened), log.missing)
-    return RenderedPdf(pages=page_count, size_bytes=size_bytes, digest=digest, warnings=missing.warnings())
+    missing = sum((part.metadata.missing for part in opened), draft.missing)
+    return RenderedPdf(
+        pages=front.page_count,
+        size_bytes=size_bytes,
+        digest=digest,
+        warnings=missing.warnings(),
+    )
 
 
-def _draw_margins(document: Any, opened: list[OpenPart], page_count: int) -> tuple[bytes, list[bytes]]:
-    """Draw the margin boxes that all parts share, and the number of each of their pages.
+def _draw_front(engine: LayoutEngine, draft: Draft, links: Links, opened: list[OpenPart]) -> Front:
+    """Draw cover and contents, the margin boxes that all parts share, and the number of each of their pages.
 
-    Adds the fonts of the parts to those that ``document`` will embed.
+    The PDF embeds the fonts of the parts as well.
     """
+    document, page_count = _lay_out_front(engine, draft, links, opened)
     stamper = weasyprint_internals.PageStamper(document, CONTENTS_PAGE)
     for part in opened:
         stamper.add_fonts(part.metadata.fonts)
-    numbers = _numbers(range(len(document.pages), page_count), page_count)
-    return stamper.draw_margins(), list(stamper.draw_numbers(numbers))
+    numbers = list(stamper.draw_numbers(_numbers(range(len(document.pages), page_count), page_count)))
+    margins, stream = stamper.draw_margins(), io.BytesIO()
+    document.write_pdf(stream, pdf_variant=layout.VARIANT, finisher=layout.finish)
+    return Front(
+        document=document, pdf=Pdf.open(stream), margins=margins, numbers=numbers, page_count=page_count
+    )
 
 
 def _open(paths: Iterable[str]) -> list[OpenPart]:
@@ -104,14 +133,14 @@ def _anchors(pdf: Pdf) -> dict[str, Destination]:
     }
 
 
-def _lay_out_front(engine: LayoutEngine, html_path: str, opened: list[OpenPart]) -> tuple[Any, int]:
+def _lay_out_front(
+    engine: LayoutEngine, draft: Draft, links: Links, opened: list[OpenPart]
+) -> tuple[Any, int]:
     """Return the laid out cover and contents, and how many pages the report has.
 
     The length of the contents moves the page numbers that they list, so they are laid out until both agree.
     Raises WeasyPrintIncompatible after MAX_LAYOUTS.
     """
-    html = engine.read(html_path)
-    links = parts.defer_cross_references(html)
     numbers = {
         name: part.first_page + target.page for part in opened for name, target in part.anchors.items()
     }
@@ -123,7 +152,7 @@ def _lay_out_front(engine: LayoutEngine, html_path: str, opened: list[OpenPart])
             number = numbers.get(anchor)
             link.set("data-page", "" if number is None else str(front_pages + number + 1))
         page_count = front_pages + body_pages
-        document = engine.lay_out(html, engine.css(_footer_css(page_count)))
+        document = draft.lay_out(engine.css(_footer_css(page_count)))
         if len(document.pages) == front_pages:
             return document, page_count
         front_pages = len(document.pages)
@@ -142,12 +171,6 @@ def _numbers(pages: Iterable[int], page_count: int) -> Iterable[str]:
     return (PAGE_NUMBER.format(page=page + 1, pages=page_count) for page in pages)
 
 
-def _draw_front(document: Any) -> Pdf:
-    stream = io.BytesIO()
-    document.write_pdf(stream, pdf_variant=layout.PDF_UA)
-    return Pdf.open(stream)
-
-
 def _stamp_margins(pdf: Pdf, opened: list[OpenPart], margins: bytes, numbers: Iterable[bytes]) -> None:
     """Give the pages of the parts the report's fonts, and its headers, footers and numbers as artifacts."""
     sample: Any = pdf.pages[CONTENTS_PAGE].obj
@@ -163,7 +186,7 @@ def _stamp_margins(pdf: Pdf, opened: list[OpenPart], margins: bytes, numbers: It
     for part in opened:
         pages = pdf.pages[part.first_page : part.first_page + len(part.pdf.pages)]
         for used in _resources(pages):
-            used.Font = resources.Font
+            used.Font, used.ColorSpace = resources.Font, resources.ColorSpace
             used.XObject.Margins = form
             for name, state in resources.ExtGState.items():
                 if name not in used.ExtGState:
@@ -186,20 +209,34 @@ def _write_named_destinations(pdf: Pdf, opened: list[OpenPart]) -> None:
             names.setdefault(name, Array([page, Name.XYZ, target.x, target.y, 0]))
     for linking in pdf.pages:
         for annotation in linking.obj.get(Name.Annots, ()):
-            _resolve_cross_reference(annotation, names)
+            _resolve_cross_reference(annotation)
     ordered = sorted(names.items(), key=lambda pair: pair[0].encode())
     flat = [item for name, target in ordered for item in (String(name), target)]
     pdf.Root.Names = Dictionary(Dests=Dictionary(Names=Array(flat)))
 
 
-def _resolve_cross_reference(annotation: Any, names: dict[str, Any]) -> None:
-    action = annotation.get(Name.A, {})
-    target = str(action.get(Name.URI, ""))
-    if not target.startswith(parts.UNRESOLVED_URI):
+def _remove_dead_links(front: Pdf, opened: list[OpenPart]) -> None:
+    """Remove the links to anchors that no part has, as a single render does."""
+    anchors = {name for part in opened for name in part.anchors}
+
+    def is_dead(annotation: Any) -> bool:
+        target = _unresolved_target(annotation)
+        return bool(target) and target.removeprefix(parts.UNRESOLVED_URI) not in anchors
+
+    for pdf in (front, *(part.pdf for part in opened)):
+        structure_tree.remove_links(pdf, is_dead)
+
+
+def _unresolved_target(annotation: Any) -> str:
+    target = str(annotation.get(Name.A, {}).get(Name.URI, ""))
+    return target if target.startswith(parts.UNRESOLVED_URI) else ""
+
+
+def _resolve_cross_reference(annotation: Any) -> None:
+    if not (target := _unresolved_target(annotation)):
         return
     del annotation.A
-    if (name := target.removeprefix(parts.UNRESOLVED_URI)) in names:
-        annotation.Dest = annotation.Contents = String(name)
+    annotation.Dest = String(target.removeprefix(parts.UNRESOLVED_URI))
 
 
 def _bookmarks(opened: list[OpenPart]) -> Iterable[Bookmark]:
@@ -226,10 +263,5 @@ def _write_outline(pdf: Pdf, bookmarks: Iterable[Bookmark]) -> None:
 
 def _save(pdf: Pdf, path: Path) -> tuple[str, int]:
     """Save a PDF, synced to the disk; return its SHA-256 and its size in bytes."""
-    pdf.save(
-        path,
-        min_version="1.7",
-        object_stream_mode=pikepdf.ObjectStreamMode.generate,
-        deterministic_id=True,
-    )
+    conformance.save(pdf, path)
     return files.sync_and_hash(path)

@@ -17,14 +17,13 @@ from typing import Any, TextIO
 from weasyprint import Attachment
 
 from documents.infrastructure import processes
-from documents.rendering import assembly, layout, page_losses, parts, weasyprint_internals
+from documents.rendering import assembly, layout, parts, weasyprint_internals
+from documents.rendering.drafts import Draft
 from documents.rendering.layout import LayoutEngine
 from documents.rendering.protocol import AssemblyJob, Job, PartsJob, RenderedPdf, RenderJob, decode
 from documents.rendering.render_log import RenderLog, SendMessage
 
 NICENESS = 5
-# In an archive, viewers must not smooth pictures.
-ARCHIVE_CSS = "img { image-rendering: crisp-edges }"
 
 # Errors that WeasyPrint raises for a document that it cannot lay out, and the reasons to show.
 BEYOND_LAYOUT: dict[type[BaseException], str] = {
@@ -96,19 +95,16 @@ class Renderer:
 
     def _render(self, job: RenderJob) -> RenderedPdf:
         """Lay out and draw one document into ``job.pdf_path``, complete and synced when this returns."""
-        css = [self._engine.css(ARCHIVE_CSS)] if job.variant != layout.PDF_UA else []
-        html = self._engine.read(job.html_path)
-        document = self._engine.lay_out(html, *css, variant=job.variant)
+        draft = Draft(self._engine, job.html_path, self._log)
         attachments = [_source(job)] if job.source_path else None
-        digest, size_bytes = layout.render_pdf(
-            document, Path(job.pdf_path), variant=job.variant, attachments=attachments
-        )
-        missing = self._log.missing.located(html.etree_element)
+
+        def write(document: Any) -> tuple[int, str, int]:
+            digest, size_bytes = layout.render_pdf(document, Path(job.pdf_path), attachments=attachments)
+            return len(document.pages), digest, size_bytes
+
+        pages, digest, size_bytes = draft.draw(write)
         return RenderedPdf(
-            pages=len(document.pages),
-            size_bytes=size_bytes,
-            digest=digest,
-            warnings=(missing + page_losses.find(document, html.etree_element)).warnings(),
+            pages=pages, size_bytes=size_bytes, digest=digest, warnings=draft.missing.warnings()
         )
 
 

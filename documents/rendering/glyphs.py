@@ -7,8 +7,29 @@ from typing import Any
 from documents.rendering import fallback_fonts
 
 # Titles of sections, and of chapters and their sections in a report.
-TITLE_CLASSES = frozenset({"section-title", "part-title", "chapter-title", "chapter-section"})
-MAX_CHARACTERS, MAX_PLACES = 20, 10
+TITLE_CLASSES = frozenset({"section-title", "part-title", "area-title", "chapter-title", "chapter-section"})
+MAX_CHARACTERS = 20
+PRIVATE_USE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")
+BOX = "□"
+
+
+def private_characters(root: Any) -> str:
+    """Return the characters of a tree of HTML whose meaning only one font knows, such as symbols of Word."""
+    return _once("".join(PRIVATE_USE.findall("".join(root.itertext()))))
+
+
+def replace(characters: str, root: Any) -> None:
+    """Print boxes in the place of these characters, also in running headers, which are attributes."""
+    if not characters:
+        return
+    boxes = str.maketrans(dict.fromkeys(characters, BOX))
+    for element in root.iter():
+        element.text, element.tail = (
+            text.translate(boxes) if text else text for text in (element.text, element.tail)
+        )
+        for name, value in element.items():
+            if name.startswith("data-"):
+                element.set(name, value.translate(boxes))
 
 
 def merged(places: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
@@ -42,38 +63,22 @@ class Titles:
     def __init__(self) -> None:
         self.current = self._chapter = ""
 
-    def enter(self, element: Any) -> None:
-        """Read the next element."""
+    def enter(self, element: Any) -> bool:
+        """Read the next element; return True if it is a title."""
         classes = TITLE_CLASSES.intersection(element.get("class", "").split())
         if not classes:
-            return
+            return False
         self.current = " ".join("".join(element.itertext()).split())
         if "chapter-section" in classes:
             self.current = f"{self._chapter}, {self.current}"
         else:
             self._chapter = self.current
+        return True
 
 
-def warnings(places: Mapping[str, str]) -> tuple[str, ...]:
-    """Return a sentence for the characters under each title, and one for all others if there are many."""
-    listed = list(places.items())
-    sentences = [_warning(title, characters) for title, characters in listed[:MAX_PLACES]]
-    if others := listed[MAX_PLACES:]:
-        characters = _once("".join(characters for _, characters in others))
-        sentences.append(_sentence(f"in {len(others)} other sections", characters))
-    return tuple(sentences)
-
-
-def _warning(title: str, characters: str) -> str:
-    return _sentence(place_of(title), characters)
-
-
-def place_of(title: str) -> str:
-    """Return where something is, for the middle of a sentence."""
-    return f"in “{title}”" if title else "above the first section"
-
-
-def _sentence(place: str, characters: str) -> str:
+def sentence(place: str, found: list[str]) -> str:
+    """Return a sentence for the author about the characters of a place, or of several."""
+    characters = _once("".join(found))
     packages = fallback_fonts.missing_packages(characters)
     advice = (
         f"Ask for {' and '.join(packages)} to be installed on the server."

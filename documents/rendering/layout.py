@@ -11,11 +11,20 @@ from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
 
 from documents.infrastructure import files
-from documents.rendering import font_files, indents, page_bounds, page_text, table_repairs
+from documents.rendering import (
+    conformance,
+    font_files,
+    page_bounds,
+    reading_order,
+    table_repairs,
+    tagging,
+    weasyprint_internals,
+)
 from documents.rendering.fetcher import AllowListFetcher
 from documents.rendering.protocol import BASE_URL
 
-PDF_UA = "pdf/ua-1"
+# WeasyPrint makes an archive PDF of it; ``conformance`` makes it a PDF/UA-1 as well.
+VARIANT = "pdf/a-3a"
 STYLESHEET = Path(__file__).parent / "report.css"
 # Layouts of one document in which tables are made smaller or their heads are moved.
 MAX_REPAIRS = 4
@@ -30,40 +39,39 @@ class LayoutEngine:
     """
 
     def __init__(self) -> None:
+        weasyprint_internals.tag_with(tagging.add_tags)
+        reading_order.draw_markers_in_order()
+        conformance.keep_stream_lengths()
         self.fonts = FontConfiguration()
         self.fetcher = AllowListFetcher()
         self._stylesheet = CSS(filename=STYLESHEET, font_config=self.fonts)
-        self.lay_out(HTML(string=WARM_UP_HTML)).write_pdf(pdf_variant=PDF_UA)
+        self.lay_out(HTML(string=WARM_UP_HTML)).write_pdf(pdf_variant=VARIANT)
         # Collecting cyclic garbage between renders only makes long documents a fifth faster.
         gc.disable()
         gc.collect()
         gc.freeze()
 
     def read(self, path: str) -> HTML:
-        """Parse an HTML file and prepare its text. Raises OSError."""
+        """Parse an HTML file. Raises OSError."""
         with Path(path).open("rb") as stream:
-            html = HTML(file_obj=stream, encoding="utf-8", base_url=BASE_URL, url_fetcher=self.fetcher)
-        page_text.prepare(html.etree_element)
-        indents.bound(html.etree_element)
-        table_repairs.mark_wide(html.etree_element)
-        return html
+            return HTML(file_obj=stream, encoding="utf-8", base_url=BASE_URL, url_fetcher=self.fetcher)
 
-    def lay_out(self, html: HTML, *more_css: CSS, variant: str = PDF_UA) -> Any:
+    def lay_out(self, html: HTML, *more_css: CSS) -> Any:
         """Return the laid out pages of a document, not drawn yet; ``more_css`` overrides the stylesheet.
 
         Tables that do not fit are repaired, which takes another layout each time.
         """
         stylesheets = [self._stylesheet, *more_css]
         for _ in range(MAX_REPAIRS):
-            document = self._render(html, stylesheets, variant)
+            document = self._render(html, stylesheets)
             if not table_repairs.repair(page_bounds.examine(document)):
                 return document
             del document
             self.collect()
-        return self._render(html, stylesheets, variant)
+        return self._render(html, stylesheets)
 
-    def _render(self, html: HTML, stylesheets: list[CSS], variant: str) -> Any:
-        return html.render(font_config=self.fonts, stylesheets=stylesheets, pdf_variant=variant)
+    def _render(self, html: HTML, stylesheets: list[CSS]) -> Any:
+        return html.render(font_config=self.fonts, stylesheets=stylesheets, pdf_variant=VARIANT)
 
     def collect(self) -> None:
         """Free the memory of the last document; the collector is off during layout."""
@@ -96,11 +104,17 @@ class HashingWriter:
         return self._sha256.hexdigest()
 
 
+def finish(_document: Any, pdf: pydyf.PDF) -> None:
+    """Do what every PDF needs between drawing and writing."""
+    font_files.shrink(pdf)
+    conformance.map_all_glyphs(pdf)
+    conformance.declare(pdf)
+
+
 def render_pdf(
     document: Any,
     path: Path,
     *,
-    variant: str = PDF_UA,
     is_lasting: bool = True,
     finisher: Finisher | None = None,
     **options: Any,
@@ -110,11 +124,11 @@ def render_pdf(
     It is synced to the disk if it ``is_lasting``; ``options`` are those of WeasyPrint's ``write_pdf``.
     """
 
-    def finish(document: Any, pdf: pydyf.PDF) -> None:
-        font_files.shrink(pdf)
+    def finish_all(document: Any, pdf: pydyf.PDF) -> None:
+        finish(document, pdf)
         if finisher:
             finisher(document, pdf)
 
     writer = HashingWriter(path)
-    document.write_pdf(writer, pdf_variant=variant, finisher=finish, **options)
+    document.write_pdf(writer, pdf_variant=VARIANT, finisher=finish_all, **options)
     return writer.close(is_lasting=is_lasting), writer.size_bytes

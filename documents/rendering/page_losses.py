@@ -5,7 +5,7 @@ from typing import Any
 
 from documents.rendering import page_bounds
 from documents.rendering.glyphs import Titles
-from documents.rendering.render_log import MissingContent
+from documents.rendering.missing_content import MissingContent
 
 MAX_SHOWN_CHARACTERS = 40
 

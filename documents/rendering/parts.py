@@ -4,9 +4,9 @@ A part is a PDF of its pages without headers, footers, page numbers and fonts. I
 needs, as JSON: see :class:`PartMetadata`. If those keys change, raise ``annual_report.PART_FORMAT``.
 """
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -14,10 +14,12 @@ from urllib.parse import unquote
 import pydyf
 from weasyprint import HTML
 
-from documents.rendering import layout, page_losses, weasyprint_internals
+from documents.rendering import layout, weasyprint_internals
+from documents.rendering.drafts import Draft
 from documents.rendering.layout import LayoutEngine
+from documents.rendering.missing_content import MissingContent
 from documents.rendering.protocol import BASE_URL, PartsJob, RenderedPart
-from documents.rendering.render_log import MissingContent, RenderLog
+from documents.rendering.render_log import RenderLog
 
 METADATA_KEY = "SPMSPart"
 # Target of a link to another part until the assembly: WeasyPrint drops internal links that it cannot resolve.
@@ -41,7 +43,7 @@ class Bookmark:
 
 @dataclass(frozen=True, kw_only=True)
 class PartMetadata:
-    """What the assembly needs to know of a part: its bookmarks, the glyphs of each font, and missing content."""
+    """What the assembly needs to know of a part: its bookmarks, the glyphs of each font, and what it lacks."""
 
     bookmarks: tuple[Bookmark, ...]
     fonts: dict[str, dict[str, Any]]
@@ -52,7 +54,11 @@ class PartMetadata:
         """Return the metadata from the catalogue of a part."""
         stored = json.loads(text)
         bookmarks = tuple(Bookmark(**bookmark) for bookmark in stored["bookmarks"])
-        return cls(bookmarks=bookmarks, fonts=stored["fonts"], missing=MissingContent(**stored["missing"]))
+        return cls(
+            bookmarks=bookmarks,
+            fonts=stored["fonts"],
+            missing=MissingContent(**stored["missing"]),
+        )
 
 
 def render_parts(engine: LayoutEngine, job: PartsJob, log: RenderLog) -> list[RenderedPart]:
@@ -65,12 +71,9 @@ def render_parts(engine: LayoutEngine, job: PartsJob, log: RenderLog) -> list[Re
     rendered: list[RenderedPart] = []
     for html_path, part_path in job.paths:
         log.start(pages_before=sum(part.pages for part in rendered))
-        html = engine.read(html_path)
-        defer_cross_references(html)
-        document = engine.lay_out(html, css)
-        digest = _write(document, html.etree_element, Path(html_path), Path(part_path), log)
-        is_whole = not log.missing.images
-        rendered.append(RenderedPart(pages=len(document.pages), digest=digest, is_whole=is_whole))
+        draft = Draft(engine, html_path, log)
+        defer_cross_references(draft.html)
+        rendered.append(draft.draw(partial(_write, draft, Path(part_path)), css))
         engine.collect()
     return rendered
 
@@ -98,25 +101,17 @@ def bookmarks(document: Any) -> tuple[Bookmark, ...]:
     )
 
 
-def _write(document: Any, root: Any, html_path: Path, part_path: Path, log: RenderLog) -> str:
-    prefix = hashlib.sha256(html_path.read_bytes()).hexdigest()[:12]
-
+def _write(draft: Draft, part_path: Path, document: Any) -> RenderedPart:
     def finish(document: Any, pdf: pydyf.PDF) -> None:
-        _make_ids_unique(pdf, prefix)
-        fonts = weasyprint_internals.used_fonts(document)
-        missing = log.missing.located(root) + page_losses.find(document, root)
-        metadata = PartMetadata(bookmarks=bookmarks(document), fonts=fonts, missing=missing)
+        metadata = PartMetadata(
+            bookmarks=bookmarks(document),
+            fonts=weasyprint_internals.used_fonts(document),
+            missing=draft.missing,
+        )
         pdf.catalog[METADATA_KEY] = pydyf.String(json.dumps(asdict(metadata)))
 
     unfinished = part_path.with_suffix(".unfinished")
     with weasyprint_internals.without_embedded_fonts():
         digest, _size_bytes = layout.render_pdf(document, unfinished, is_lasting=False, finisher=finish)
     unfinished.replace(part_path)
-    return digest
-
-
-def _make_ids_unique(pdf: pydyf.PDF, prefix: str) -> None:
-    """Give table headers ids that no other part uses; the cells that refer to them share the same objects."""
-    for element in pdf.objects:
-        if isinstance(element, pydyf.Dictionary) and isinstance(element.get("ID"), pydyf.String):
-            element["ID"].string = f"{prefix}-{element['ID'].string}"
+    return RenderedPart(pages=len(document.pages), digest=digest, is_whole=not draft.missing.images)

@@ -35,6 +35,7 @@ from documents.rendering.protocol import (
     RenderJob,
     encode,
 )
+from documents.task_warnings import TaskWarning
 from metrics.durations import Monotonic
 
 POLL_INTERVAL_SECONDS = 0.05
@@ -194,7 +195,8 @@ class Pool:
         Raises RenderBusy if no slot is free before ``deadline``, and the errors of ``Child.work``.
         """
         done, waited_seconds = self._work(job, deadline=deadline, report=report, turn=turn)
-        values = {**done, "warnings": tuple(done["warnings"]), "waited_seconds": waited_seconds}
+        warnings = tuple(TaskWarning(**warning) for warning in done["warnings"])
+        values = {**done, "warnings": warnings, "waited_seconds": waited_seconds}
         return RenderedPdf(**values)
 
     def render_parts(

@@ -8,6 +8,8 @@ child answers with any number of ``{"phase": …, "pages": …}`` and one ``{"do
 import json
 from dataclasses import asdict, dataclass, field
 
+from documents.task_warnings import TaskWarning
+
 # Addresses in a document are resolved against this base; its host does not exist.
 BASE_URL = "https://spms.invalid/"
 
@@ -17,14 +19,13 @@ class RenderJob:
     """One render: HTML file in, PDF file out; the result is a :class:`RenderedPdf`.
 
     ``images`` maps each address that may be fetched to the path of a local file; nothing else is fetched.
-    ``variant`` is ``pdf/ua-1`` or ``pdf/a-3a``; a file at ``source_path`` is attached under the date ``generated_at``.
+    A file at ``source_path`` is attached under the date ``generated_at``.
     ``cpu_seconds`` limits the CPU time of this render.
     """
 
     html_path: str
     pdf_path: str
     images: dict[str, str] = field(default_factory=dict)
-    variant: str = "pdf/ua-1"
     source_path: str = ""
     generated_at: str = ""
     cpu_seconds: int = 120
@@ -67,7 +68,7 @@ class RenderedPdf:
     pages: int
     size_bytes: int
     digest: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[TaskWarning, ...] = ()
     waited_seconds: float = field(default=0.0, compare=False)
 
 

@@ -3,70 +3,18 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from documents.rendering import glyphs
+from documents.rendering.missing_content import MissingContent
 
 LAYOUT_PAGE = re.compile(r"Creating layout - Page (\d+)")
 UNKNOWN_CHARACTER = re.compile(r"\.notdef glyph .*\(U\+([0-9A-F]+)\)", re.DOTALL)
-OVERFLOW = (
-    "Text or an image {place} runs off the page{text}. Use fewer columns or indents, or split the table."
-)
-UNPRINTED = "Text {place} is not printed{text}. Take it out of the table cell or list that it is in."
 # A message for every page would wake the parent too often, and it passes on far fewer.
 PROGRESS_SECONDS = 0.1
 
 type SendMessage = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MissingContent:
-    """What the pages lack: the number of images that could not be shown, and by the title over them the others.
-
-    These are the characters that no font has, and the first text that runs off a page or is on none.
-    """
-
-    images: int = 0
-    characters: dict[str, str] = field(default_factory=dict)
-    overflows: dict[str, str] = field(default_factory=dict)
-    unprinted: dict[str, str] = field(default_factory=dict)
-
-    def __add__(self, other: "MissingContent") -> "MissingContent":
-        return MissingContent(
-            images=self.images + other.images,
-            characters=glyphs.merged(self.characters, other.characters),
-            overflows={**other.overflows, **self.overflows},
-            unprinted={**other.unprinted, **self.unprinted},
-        )
-
-    def located(self, root: Any) -> "MissingContent":
-        """Return it with the characters under the titles of the HTML that they are in."""
-        return replace(self, characters=glyphs.locate("".join(self.characters.values()), root))
-
-    def warnings(self) -> tuple[str, ...]:
-        """Return warnings for the author, as sentences."""
-        count = self.images
-        images = [f"{count} image(s) could not be shown; upload them to this document."] if count else []
-        return (
-            *images,
-            *glyphs.warnings(self.characters),
-            *_sentences(self.unprinted, UNPRINTED),
-            *_sentences(self.overflows, OVERFLOW),
-        )
-
-
-def _sentences(places: Mapping[str, str], pattern: str) -> list[str]:
-    """Return a sentence for the first places, and one for the others."""
-    listed = list(places.items())
-    sentences = [
-        pattern.format(place=glyphs.place_of(title), text=f" (“{text}”)")
-        for title, text in listed[: glyphs.MAX_PLACES]
-    ]
-    if (others := len(listed) - glyphs.MAX_PLACES) > 0:
-        sentences.append(pattern.format(place=f"in {others} other sections", text=""))
-    return sentences
 
 
 class RenderLog(logging.Handler):
@@ -86,7 +34,14 @@ class RenderLog(logging.Handler):
         self._sent_at = time.monotonic()
         self._pages = self._pages_before = pages_before
         self._phase = ""
+        self._lost_images: set[str] = set()
         self.missing = MissingContent()
+
+    def take_characters(self) -> str:
+        """Return the characters that no font has, and forget them."""
+        characters = "".join(self.missing.characters.values())
+        self.missing = replace(self.missing, characters={})
+        return characters
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take one message of the log."""
@@ -94,9 +49,15 @@ class RenderLog(logging.Handler):
         if record.name == "weasyprint.progress":
             self._progress(text)
         elif text.startswith("Failed to load image"):
-            self.missing += MissingContent(images=1)
+            self._count_image(text)
         elif match := UNKNOWN_CHARACTER.search(text):
             self.missing += MissingContent(characters={"": chr(int(match[1], 16))})
+
+    def _count_image(self, text: str) -> None:
+        """Count an image, once however often its document is laid out."""
+        if text not in self._lost_images:
+            self._lost_images.add(text)
+            self.missing += MissingContent(images=1)
 
     def _progress(self, text: str) -> None:
         phase, pages = self._phase, self._pages

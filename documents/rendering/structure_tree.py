@@ -1,6 +1,6 @@
 """Merge the structure trees of tagged PDFs, which pikepdf does not do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pikepdf
@@ -31,6 +31,40 @@ def merge_structure_trees(target: Pdf, sources: Sequence[Pdf], first_pages: Sequ
     document.K = Array(elements)
     root.ParentTree = target.make_indirect(Dictionary(Nums=Array(numbers)))
     root.ParentTreeNextKey = len(numbers) // 2
+
+
+def remove_links(pdf: Pdf, is_dead: Callable[[Any], bool]) -> None:
+    """Remove the annotations of links that lead nowhere from the pages of a tagged PDF, and keep their texts."""
+    for page in pdf.pages:
+        annotations = page.obj.get(Name.Annots, ())
+        if not (dead := {annotation.objgen for annotation in annotations if is_dead(annotation)}):
+            continue
+        numbers = {int(annotation.StructParent) for annotation in annotations if annotation.objgen in dead}
+        page.obj.Annots = Array([annotation for annotation in annotations if annotation.objgen not in dead])
+        for element in _elements(pdf, numbers):
+            _remove_references(element, dead)
+
+
+def _elements(pdf: Pdf, numbers: set[int]) -> list[Any]:
+    """Return the elements with these numbers in the parent tree, and take their annotations out of it."""
+    flat = list(pdf.Root.StructTreeRoot.ParentTree.Nums)
+    pairs = list(zip(flat[::2], flat[1::2], strict=True))
+    # The numbers stay without a gap, as the merging counts them.
+    kept = [(number, Array([]) if number in numbers else value) for number, value in pairs]
+    pdf.Root.StructTreeRoot.ParentTree.Nums = Array([item for pair in kept for item in pair])
+    return [value for number, value in pairs if number in numbers]
+
+
+def _remove_references(element: Any, dead: set[tuple[int, int]]) -> None:
+    """Remove references to dead annotations; an element without any other is no link any more."""
+    kids = [kid for kid in element.K if not (_is_reference(kid) and kid.Obj.objgen in dead)]
+    element.K = Array(kids)
+    if not any(map(_is_reference, kids)):
+        element.S = Name.Span
+
+
+def _is_reference(kid: Any) -> bool:
+    return isinstance(kid, Dictionary) and kid.get(Name.Type) == Name.OBJR
 
 
 def _renumber(page: pikepdf.Object, offset: int) -> None:

@@ -9,7 +9,7 @@ imported where they are used: if one has moved, reports are rendered as a whole.
 
 import contextlib
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -18,12 +18,18 @@ import pydyf
 # Module, names in it, and their purpose.
 NEEDED = (
     ("weasyprint.pdf", ("build_fonts_dictionary",), "leaving fonts out of a part"),
+    ("weasyprint.pdf", ("add_tags",), "tagging for screen readers"),
     ("weasyprint.pdf.fonts", ("Font.get_unused_glyph_id",), "numbering glyphs that no font has"),
     ("weasyprint.pdf.stream", ("Stream.add_font", "Stream.transform"), "embedding the fonts of all parts"),
     ("weasyprint.text.ffi", ("ffi", "gobject", "pango"), "finding the fonts of all parts"),
     ("weasyprint.draw", ("draw_stacking_context",), "drawing headers and footers"),
     ("weasyprint.draw.text", ("draw_text",), "drawing page numbers"),
-    ("weasyprint.stacking", ("StackingContext.from_box",), "drawing headers and footers"),
+    ("weasyprint.draw", ("draw_inline_level", "draw_block_level"), "drawing markers before their texts"),
+    (
+        "weasyprint.stacking",
+        ("StackingContext.from_box", "_dispatch"),
+        "drawing headers, footers and markers",
+    ),
     ("weasyprint.text.line_break", ("Layout.reactivate", "line_size"), "measuring page numbers"),
     ("weasyprint.formatting_structure.boxes", ("MarginBox", "TextBox"), "finding headers and footers"),
     ("weasyprint.formatting_structure.boxes", ("ReplacedBox", "TableBox"), "checking the pages"),
@@ -60,6 +66,13 @@ def _exists(module: str, name: str) -> bool:
     except (ImportError, AttributeError):
         return False
     return True
+
+
+def tag_with(add_tags: Callable[..., None]) -> None:
+    """Have WeasyPrint tag all documents with this function in the place of its own."""
+    from weasyprint import pdf
+
+    pdf.add_tags = add_tags
 
 
 @contextlib.contextmanager

@@ -71,8 +71,8 @@ def elements(pdf_file):
     def walk(element):
         for kid in element.K:
             if isinstance(kid, pikepdf.Dictionary) and kid.get("/Type") == "/StructElem":
-                assert kid.P.objgen == element.objgen or kid.P.S == "/L"  # nested lists hang one higher
-                tagged.append((str(kid.S), pages[kid.Pg.objgen], kid))
+                assert kid.P.objgen == element.objgen
+                tagged.append((str(kid.S), pages[_first_page(kid).objgen], kid))
                 walk(kid)
 
     [document] = pdf_file.Root.StructTreeRoot.K
@@ -80,8 +80,22 @@ def elements(pdf_file):
     return tagged
 
 
+def _first_page(element):
+    if "/Pg" in element:
+        return element.Pg
+    kids = [kid for kid in element.K if isinstance(kid, pikepdf.Dictionary)]
+    return next(filter(None, map(_first_page, kids)), None)
+
+
 def marks_of(element):
-    return [int(kid) for kid in element.K if isinstance(kid, int)]
+    """Return the page and the number of each piece of content that an element has itself."""
+    direct = [(element.Pg, int(kid)) for kid in element.K if isinstance(kid, int)]
+    others = [
+        (kid.get("/Pg", element.get("/Pg")), int(kid.MCID))
+        for kid in element.K
+        if isinstance(kid, pikepdf.Dictionary) and kid.get("/Type") == "/MCR"
+    ]
+    return [(page.objgen, mark) for page, mark in (*direct, *others)]
 
 
 def numbers(pdf_file):

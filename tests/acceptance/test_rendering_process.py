@@ -289,7 +289,7 @@ def test_only_fonts_of_the_project_and_its_packages_are_embedded(make_pool, tmp_
 
 def test_a_lost_image_and_a_missing_glyph_are_told(make_pool, tmp_path):
     html = "<h2 class='section-title'>Aims</h2><p>\ue001 x</p><img src='/api/v1/images/1/'><img src='https://example.org/x.png'>"
-    warnings = render(make_pool(), tmp_path, html).warnings
+    warnings = [warning.text for warning in render(make_pool(), tmp_path, html).warnings]
     assert any(warning.startswith("2 image(s)") for warning in warnings), warnings
     assert any("Characters in “Aims” are in none" in warning for warning in warnings), warnings
     assert render(make_pool(), tmp_path).warnings == ()
@@ -299,7 +299,7 @@ def test_an_image_that_is_cut_off_is_told_too(make_pool, tmp_path):
     (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 20)
     images = {"/a/": str(tmp_path / "cut.png"), "/b/": str(tmp_path / "gone.png")}
     rendered = render(make_pool(), tmp_path, "<p>x<img src='/a/'><img src='/b/'>", images=images)
-    assert [warning.split()[0] for warning in rendered.warnings] == ["2"]
+    assert [warning.text.split()[0] for warning in rendered.warnings] == ["2"]
 
 
 def test_a_child_has_no_secrets_in_its_environment_and_a_folder_of_its_own(make_pool, tmp_path, monkeypatch):

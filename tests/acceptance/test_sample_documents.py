@@ -3,6 +3,7 @@
 import pytest
 
 from documents.models import document_types
+from tests.acceptance.pdf_checkers import problems_of_pdf
 
 pytestmark = pytest.mark.xdist_group("queue")
 PEOPLE = ("author", "member", "stranger", "maintainer")
@@ -21,6 +22,14 @@ def test_every_sample_document_renders_without_a_warning(system):
         task = system.ended(task_id)
         assert (task["status"], task["error"]) == ("succeeded", None), document
         assert task["result"]["warnings"] == [], document
+
+
+def test_every_sample_document_passes_the_checkers(system, tmp_path):
+    for document in system.documents():
+        answer = system.call("POST", f"documents/{document['id']}/pdf/")
+        system.ended(answer.json()["task_id"])
+        content = system.call("GET", f"documents/{document['id']}/pdf/").content
+        assert problems_of_pdf(content, tmp_path) == [], document["title"]
 
 
 def test_loading_them_again_changes_nothing_and_says_how_to_sign_in(system):

@@ -1,4 +1,4 @@
-"""PDF/A-3 with its source: what can be checked without a validator such as veraPDF, which cannot be installed here."""
+"""A PDF with its source attached; tests/acceptance/test_pdf_standards.py has validators check PDF/A-3."""
 
 import io
 import json
@@ -102,15 +102,6 @@ def test_both_variants_stand_side_by_side(api, plan):
     assert api.post(address(plan)).status_code == 200
     with pikepdf.open(io.BytesIO(plain)) as pdf:
         assert not pdf.attachments
-
-
-def test_the_setting_decides_when_a_request_does_not(api, plan, settings):
-    settings.SPMS_PDF_VARIANT = "pdf/a-3a"
-    content, sent = fetch(api, plan, "")
-    assert "archive" not in sent["Content-Disposition"]
-    with pikepdf.open(io.BytesIO(content)) as pdf:
-        assert len(pdf.attachments) == 1
-    assert api.post(address(plan)).status_code == 200  # the same by name
 
 
 def test_equal_input_gives_equal_files(api, plan, monkeypatch):

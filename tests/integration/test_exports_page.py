@@ -28,7 +28,7 @@ def exported(user, status="succeeded", filters=None, **values):
 
 
 def test_everybody_sees_their_own_exports_with_size_and_rows(owner, stranger):
-    facts = {"rows": 12, "bytes": 2048, "warnings": [HOSTILE]}
+    facts = {"rows": 12, "bytes": 2048, "warnings": [{"section": "", "rule": "x", "text": HOSTILE}]}
     task = exported(owner, file="x.csv", result=facts, filters={"kind": "progress_report", "year": "2026"})
     page = page_of(owner)
     assert f'href="/api/v1/tasks/{task.pk}/file/"' in page

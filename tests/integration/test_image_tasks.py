@@ -61,7 +61,7 @@ def sources():
 
 
 def test_its_address_is_there_at_once_and_its_file_when_the_task_is_done(api, plan):
-    answer = send(api, plan, picture(), caption="A bay")
+    answer = send(api, plan, picture(), caption="A bay", alternative="Low tide")
     assert answer.status_code == 202
     assert answer["Location"] == f"/api/v1/tasks/{answer.data['task']['task_id']}/"
     assert int(answer["Retry-After"]) >= 1
@@ -81,6 +81,7 @@ def test_its_address_is_there_at_once_and_its_file_when_the_task_is_done(api, pl
     )
     [image] = api.get(f"/api/v1/documents/{plan.pk}/images/").data
     assert (image["state"], image["width"], image["height"]) == ("ready", 400, 300)
+    assert (image["caption"], image["alternative"]) == ("A bay", "Low tide")
     for address, size in ((url, (400, 300)), (image["thumbnail"], (320, 240))):
         assert Image.open(io.BytesIO(b"".join(api.get(address).streaming_content))).size == size
     assert sources() == []
@@ -241,7 +242,12 @@ def test_it_does_not_wait_for_ever_and_is_rendered_again_when_the_image_is_ready
     early = begin_pdf(api, plan)
     lifecycle.run(early.pk, deadline=1e9)
     early.refresh_from_db()
-    assert early.result["warnings"] == ["1 image is not ready yet; render again later."]
+    [warning] = early.result["warnings"]
+    assert warning == {
+        "section": "",
+        "rule": "image-not-ready",
+        "text": "1 image is not ready yet; render again later.",
+    }
     assert api.post(f"/api/v1/documents/{plan.pk}/pdf/").status_code == 200
     work()
     answer = api.post(f"/api/v1/documents/{plan.pk}/pdf/")
@@ -273,9 +279,11 @@ def test_one_that_failed_is_no_reason_to_wait_and_the_warning_says_what_to_do(ap
     shown(plan, answer.data["url"])
     pdf_answer = api.post(f"/api/v1/documents/{plan.pk}/pdf/")
     assert pdf_answer.status_code == 201
-    assert pdf_answer.data["result"]["warnings"] == [
-        "1 image(s) could not be shown; upload them to this document."
-    ]
+    [warning] = pdf_answer.data["result"]["warnings"]
+    assert (warning["rule"], warning["text"]) == (
+        "image-missing",
+        "1 image(s) could not be shown; upload them to this document.",
+    )
 
 
 def test_what_came_to_nothing_goes_with_its_task(api, plan, settings):

@@ -335,7 +335,7 @@ def test_an_image_of_another_document_is_not_drawn(api, plan, owner, stranger):
     assert api.patch(f"/api/v1/documents/{plan.pk}/", {"sections": sections}).status_code == 200
     answer = api.post(f"/api/v1/documents/{plan.pk}/pdf/")
     assert answer.status_code == 201, answer.content
-    assert any("1 image" in warning for warning in answer.data["result"]["warnings"])
+    assert any("1 image" in warning["text"] for warning in answer.data["result"]["warnings"])
     pdf = b"".join(api.get(f"/api/v1/documents/{plan.pk}/pdf/").streaming_content)
     with pikepdf.open(io.BytesIO(pdf)) as document:
         images = [item for item in document.objects if isinstance(item, pikepdf.Stream) and "/Width" in item]

@@ -81,7 +81,7 @@ def test_what_still_runs_off_the_page_is_a_warning(tmp_path):
     pdf, rendered = printing.print_text(tmp_path, "<table><tr>" + "<td>wide</td>" * 400 + "</tr></table>")
     assert printing.characters_off_the_page(pdf)
     [warning] = rendered.warnings
-    assert warning.startswith("Text or an image in “Methods” runs off the page (“w")
+    assert warning.text.startswith("Text or an image in “Methods” runs off the page (“w")
 
 
 def test_weasyprint_stops_at_a_paragraph_separator():
@@ -93,7 +93,9 @@ def test_weasyprint_prints_nothing_of_a_tall_head_and_the_check_says_so():
     html = HTML(string=f"<table><thead>{rows(90, 'th', 'Head')}</thead><tbody>{rows(5)}</tbody></table>")
     missing = page_losses.find(html.render(), html.etree_element)
     assert missing.unprinted == {"": "Head 0."}, ADVICE
-    assert missing.warnings() == (
+    [warning] = missing.warnings()
+    assert (warning.rule, warning.text) == (
+        "text-not-printed",
         "Text above the first section is not printed (“Head 0.”). Take it out of the table cell or list that it is in.",
     )
 

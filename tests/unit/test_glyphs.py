@@ -10,12 +10,16 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.ttLib import TTFont
 
-from documents.rendering import fallback_fonts, font_files, glyphs
-from documents.rendering.render_log import MissingContent
+from documents.rendering import fallback_fonts, font_files, glyphs, missing_content
+from documents.rendering.missing_content import MissingContent
 
 REPORT = """<html><body><h1>王</h1>
 <h2 class="section-title">Background</h2><div class="text"><p>明 and <b>明</b>小</p></div>
 <h3 class="chapter-title">Reefs</h3><h4 class="chapter-section">Aims</h4><div>x<br/>華</div></body></html>"""
+
+
+def sentences(characters):
+    return [warning.text for warning in MissingContent(characters=characters).warnings()]
 
 
 def test_characters_are_found_under_the_titles_of_their_sections():
@@ -32,7 +36,7 @@ def test_characters_that_are_nowhere_in_the_text_are_still_named():
 
 def test_the_warning_names_the_section_and_the_package(monkeypatch):
     monkeypatch.setattr(fallback_fonts, "PACKAGES", tuple(map(not_installed, fallback_fonts.PACKAGES)))
-    [first, second] = glyphs.warnings({"Background": "明🐨", "": "\u0915"})
+    [first, second] = sentences({"Background": "明🐨", "": "\u0915"})
     assert first == (
         "Characters in “Background” are in none of our fonts and print as boxes (明 🐨). "
         "Ask for fonts-noto-cjk and fonts-noto-color-emoji to be installed on the server."
@@ -46,13 +50,13 @@ def not_installed(package):
 
 
 def test_no_package_is_named_for_what_none_has():
-    [warning] = glyphs.warnings({"Aims": "\ue001"})
+    [warning] = sentences({"Aims": "\ue001"})
     assert warning.endswith("Write them in another way.")
 
 
 def test_only_the_first_of_many_sections_are_listed():
-    warnings = glyphs.warnings({f"Section {number}": "\ue001" for number in range(100)})
-    assert len(warnings) == glyphs.MAX_PLACES + 1
+    warnings = sentences({f"Section {number}": "\ue001" for number in range(100)})
+    assert len(warnings) == missing_content.MAX_PLACES + 1
     assert "in 90 other sections" in warnings[-1]
 
 

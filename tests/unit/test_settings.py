@@ -106,6 +106,15 @@ def test_every_installation_makes_a_key_of_its_own(tmp_path):
     assert (tmp_path / "one" / "secret_key").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("name", environment.REMOVED)
+def test_a_setting_that_exists_no_more_is_an_error_that_says_why(name, monkeypatch):
+    monkeypatch.setenv(name, "pdf/a-3a")
+    with pytest.raises(
+        ImproperlyConfigured, match=rf"{name} exists no more. Every PDF is PDF/UA-1 and PDF/A-3a"
+    ):
+        environment.refuse_removed()
+
+
 @pytest.mark.parametrize(("old", "new"), environment.RENAMED.items())
 def test_a_setting_of_an_old_name_is_an_error_that_names_the_new_one(old, new, monkeypatch):
     monkeypatch.setenv(old, "4")

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
-from documents import exceptions
+from documents import exceptions, task_warnings
 from documents.infrastructure import files, storage
 from documents.models import Task
 from documents.queue import lifecycle, registry
 from documents.queue.registry import StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
+from documents.task_warnings import TaskWarning
 from documents.tasks.exports import contents, rows, spec, writers, zip_file
 from documents.tasks.exports.spec import ExportSpec
 
@@ -28,7 +29,7 @@ class WriteResult:
     """How many rows (or PDFs) were written, and warnings for people."""
 
     rows: int
-    warnings: list[str] = field(default_factory=list)
+    warnings: tuple[TaskWarning, ...] = ()
 
 
 def request_for(export: ExportSpec, state: spec.ExportVersion) -> TaskRequest:
@@ -79,7 +80,7 @@ def run(attempt: TaskContext) -> TaskOutput:
         metadata={
             "rows": written.rows,
             "seconds": round(time.monotonic() - started, 3),
-            "warnings": written.warnings,
+            "warnings": task_warnings.as_json(written.warnings),
         },
         message=_message(export, written),
     )
@@ -88,7 +89,7 @@ def run(attempt: TaskContext) -> TaskOutput:
 def _message(export: ExportSpec, written: WriteResult) -> str:
     unit = "PDF" if export.is_zip else "row"
     counted = f"{written.rows:,} {unit}{pluralize(written.rows)}."
-    return " ".join([counted, *written.warnings])[:500]
+    return " ".join([counted, task_warnings.sentences(written.warnings)]).rstrip()[:500]
 
 
 def _check_size(export: ExportSpec, version: spec.ExportVersion) -> None:
@@ -103,8 +104,9 @@ def _write(path: Path, export: ExportSpec, ids: Iterable[int], attempt: TaskCont
         return _write_table(path, export, ids, attempt)
     packed, missing = zip_file.write(path, ids, attempt)
     counted = f"{missing:,} PDF{pluralize(missing, ' is,s are')}"
-    warnings = [f"{counted} missing; {zip_file.MISSING_LIST} in the ZIP says why."] if missing else []
-    return WriteResult(rows=packed, warnings=warnings)
+    text = f"{counted} missing; {zip_file.MISSING_LIST} in the ZIP says why."
+    warning = TaskWarning(rule="pdf-missing", text=text)
+    return WriteResult(rows=packed, warnings=(warning,) if missing else ())
 
 
 def _write_table(path: Path, export: ExportSpec, ids: Iterable[int], attempt: TaskContext) -> WriteResult:
@@ -139,14 +141,15 @@ class OmittedCells:
         for column in columns[: MAX_NAMED - len(self._named)]:
             self._named.append(f"{record['tag']} {record['kind']} {record['year']} {column}")
 
-    def warnings(self) -> list[str]:
+    def warnings(self) -> tuple[TaskWarning, ...]:
         """Return a warning if any text was left out."""
         if not self._count:
-            return []
+            return ()
         more = f" and {self._count - len(self._named):,} more" if self._count > len(self._named) else ""
         limit = f"{writers.MAX_XLSX_CHARACTERS:,}"
         omitted = f"{', '.join(self._named)}{more}"
-        return [f"Left out, as a cell of XLSX holds {limit} characters: {omitted}. CSV has everything."]
+        text = f"Left out, as a cell of XLSX holds {limit} characters: {omitted}. CSV has everything."
+        return (TaskWarning(rule="text-too-long", text=text),)
 
 
 registry.register(registry.TaskType(name=KIND, title="export", run=run, may_read_file=contents.may_read))

@@ -12,26 +12,38 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from documents import exceptions
+from documents import characters, exceptions
 from documents.infrastructure import files, storage
 from documents.models import Document, DocumentImage, DocumentQuerySet, Task
 from documents.tasks.images import guard
 from documents.tasks.images.processing import PreparedImage, Upload
 
 
-def attach(document: Document, upload: Upload, *, caption: str = "") -> DocumentImage:
+def attach(document: Document, upload: Upload, *, caption: str = "", alternative: str = "") -> DocumentImage:
     """Prepare an upload and store it with its document, once.
 
     Raises ValidationError for an unusable image; DocumentDeleted, StorageFull, StorageUnavailable.
     """
     upload_digest = digest_of(upload)
-    return add(document, guard.prepare(upload), upload_digest=upload_digest, caption=caption)[0]
+    image, _ = add(
+        document,
+        guard.prepare(upload),
+        upload_digest=upload_digest,
+        caption=caption,
+        alternative=alternative,
+    )
+    return image
 
 
 def add(
-    document: Document, prepared: PreparedImage, *, upload_digest: str, caption: str
+    document: Document,
+    prepared: PreparedImage,
+    *,
+    upload_digest: str,
+    caption: str = "",
+    alternative: str = "",
 ) -> tuple[DocumentImage, bool]:
-    """Return the document's image with these pixels, and whether it is new.
+    """Return the document's image with these pixels, and whether it is new; texts replace those of an old one.
 
     Raises DocumentDeleted, StorageFull, StorageUnavailable.
     """
@@ -41,18 +53,22 @@ def add(
         if not Document.objects.select_for_update().filter(pk=document.pk).first():
             raise exceptions.DocumentDeleted("It was deleted before its image was stored.")
         if (existing := document.images.filter(digest=values["digest"]).first()) is not None:
-            return _with_caption(existing, caption), False
+            return _with_texts(existing, caption=caption, alternative=alternative), False
         image = DocumentImage.objects.create(
-            document=document, caption=caption, upload_digest=upload_digest, **values
+            document=document,
+            caption=caption,
+            alternative=alternative,
+            upload_digest=upload_digest,
+            **values,
         )
     restore_if_pruned(prepared, values)
     return image, True
 
 
-def find_by_upload(document: Document, upload_digest: str, *, caption: str) -> DocumentImage | None:
-    """Return the document's image made from the same file, or None; a new caption replaces its caption."""
+def find_by_upload(document: Document, upload_digest: str, **texts: str) -> DocumentImage | None:
+    """Return the document's image made from the same file, or None; ``texts`` replace its caption and alternative."""
     image = document.images.ready().filter(upload_digest=upload_digest).first()
-    return _with_caption(image, caption) if image else None
+    return _with_texts(image, **texts) if image else None
 
 
 def reuse_prepared(upload_digest: str, readable: DocumentQuerySet) -> PreparedImage | None:
@@ -75,7 +91,9 @@ def reuse_prepared(upload_digest: str, readable: DocumentQuerySet) -> PreparedIm
     )
 
 
-def create_pending(document: Document, task: Task, *, upload_digest: str, caption: str) -> None:
+def create_pending(
+    document: Document, task: Task, *, upload_digest: str, caption: str = "", alternative: str = ""
+) -> None:
     """Create the row of an image that a task will prepare, in the transaction that begins the task.
 
     A second upload of the same file reuses the row of the first: a text may already contain its address.
@@ -83,7 +101,13 @@ def create_pending(document: Document, task: Task, *, upload_digest: str, captio
     unfinished = document.images.filter(upload_digest=upload_digest, file="")
     if not unfinished.update(task=task):
         DocumentImage.objects.create(
-            document=document, task=task, upload_digest=upload_digest, caption=caption, width=0, height=0
+            document=document,
+            task=task,
+            upload_digest=upload_digest,
+            caption=caption,
+            alternative=alternative,
+            width=0,
+            height=0,
         )
 
 
@@ -151,8 +175,12 @@ def _content(name: str) -> bytes:
     return content
 
 
-def _with_caption(image: DocumentImage, caption: str) -> DocumentImage:
-    if caption and caption != image.caption:
-        DocumentImage.objects.filter(pk=image.pk).update(caption=caption)
-        image.caption = caption
+def _with_texts(image: DocumentImage, **texts: str) -> DocumentImage:
+    """Replace the texts of an image by those that are not empty."""
+    lines = {name: characters.one_line(text) for name, text in texts.items()}
+    changed = {name: line for name, line in lines.items() if line and line != getattr(image, name)}
+    if changed:
+        DocumentImage.objects.filter(pk=image.pk).update(**changed)
+        for name, line in changed.items():
+            setattr(image, name, line)
     return image

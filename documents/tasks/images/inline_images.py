@@ -40,7 +40,8 @@ def _adopted(document: Document, losses: Losses, image: re.Match[str]) -> str:
     name = name_of({"alt": unescape(alt)}, image[1][:20])
     try:
         content = io.BytesIO(base64.b64decode(image[2]))
-        stored = attachments.attach(document, content, caption=unescape(alt)[:MAX_CAPTION_CHARACTERS])
+        text = unescape(alt)[:MAX_CAPTION_CHARACTERS]
+        stored = attachments.attach(document, content, caption=text, alternative=text)
     except (binascii.Error, ValidationError) as error:
         losses.add(f"the image “{name}” is missing: {_reason(error)}")
         return f'<img alt="{alt}" title="{escape(name)}"'

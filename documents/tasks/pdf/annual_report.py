@@ -32,6 +32,7 @@ from documents.queue.registry import ReportProgress
 from documents.rendering import html, pool
 from documents.rendering.parallel import ParallelRenderer, PartJob
 from documents.rendering.protocol import AssemblyJob, RenderedPdf
+from documents.task_warnings import TaskWarning
 from documents.tasks.pdf import part_cache, pending_images
 from metrics.durations import Monotonic
 
@@ -40,7 +41,7 @@ MIN_CHAPTERS = 8
 LOOKUP_BATCH = 10
 RENDER_BATCH = 5
 # Raise it when parts are drawn, described or assembled in another way although their design is the same.
-PART_FORMAT = 3
+PART_FORMAT = 4
 
 logger = logging.getLogger(__name__)
 
@@ -65,17 +66,17 @@ class PrintedPart:
 class AssembledReport:
     """A finished report: its PDF, the number of its parts, and how many of them had to be drawn.
 
-    ``unprintable`` has a sentence for each part in whose place a note is printed.
+    ``unprintable`` has a warning for each part in whose place a note is printed.
     """
 
     rendered: RenderedPdf
     parts: int
     drawn: int
-    unprintable: tuple[str, ...]
+    unprintable: tuple[TaskWarning, ...]
 
 
 def has_parts(document: Document, edition: Edition) -> bool:
-    """Return True if a document is long enough to be made from parts; archive editions are rendered as a whole."""
+    """Return True if a document is long enough to be made from parts; with its source, it is rendered as a whole."""
     if document.kind != document_types.ANNUAL_REPORT.key or edition.is_archive:
         return False
     return chapters.count(document, edition) >= MIN_CHAPTERS
@@ -124,7 +125,7 @@ def find_unprintable(
     deadline: Monotonic,
     report: ReportProgress,
     turn: Turn,
-) -> dict[str, str]:
+) -> dict[str, TaskWarning]:
     """Return what is wrong with each part of a report that cannot be laid out, by its block's anchor.
 
     The parts are drawn one by one, and cached for the next report. Raises as ``assemble`` does.
@@ -172,7 +173,7 @@ class _Assembly:
     def __init__(self, *, folder: Path, cover: Cover, report: ReportProgress) -> None:
         self.paths: dict[str, Path] = {}
         self.drawn: dict[Path, PrintedPart] = {}
-        self.unprintable: dict[str, str] = {}  # by the anchor of the block that a note replaces
+        self.unprintable: dict[str, TaskWarning] = {}  # by the anchor of the block that a note replaces
         self._folder, self._cover, self._report = folder, cover, report
 
     def missing(self, parts: Iterable[PrintedPart]) -> Iterator[PrintedPart]:
@@ -202,7 +203,10 @@ class _Assembly:
     def note(self, unprintable: dict[Path, str]) -> None:
         """Remember the parts that could not be laid out; ``unprintable`` has what is wrong with each by its path."""
         for path, problem in unprintable.items():
-            self.unprintable[self.drawn[path].note.anchor] = f"{problem} A note is printed in its place."
+            part, text = self.drawn[path], f"{problem} A note is printed in its place."
+            self.unprintable[part.note.anchor] = TaskWarning(
+                rule="part-not-printed", text=text, section=part.name.strip("“”")
+            )
 
     def image_paths(self, parts: Iterable[PrintedPart]) -> dict[str, str]:
         """Return the local paths of the images of parts, by their addresses."""

@@ -15,6 +15,7 @@ from documents.models import Document, DocumentImage, Task
 from documents.queue import leases
 from documents.queue.registry import Reschedule, TaskContext
 from documents.rendering import html
+from documents.task_warnings import TaskWarning
 from documents.tasks.images import attachments
 
 MAX_WAIT = timedelta(seconds=60)
@@ -29,11 +30,12 @@ def require_ready(attempt: TaskContext, document: Document, edition: Edition) ->
         raise Reschedule(POLL_INTERVAL_SECONDS)
 
 
-def warnings_for(drawn: dict[str, Image]) -> tuple[str, ...]:
+def warnings_for(drawn: dict[str, Image]) -> tuple[TaskWarning, ...]:
     """Return a warning for the author if images, by address, were drawn as grey fields."""
     count = sum(image.state == DocumentImage.State.WAITING for image in drawn.values())
     verb = "images are" if count > 1 else "image is"
-    return (f"{count} {verb} not ready yet; render again later.",) if count else ()
+    text = f"{count} {verb} not ready yet; render again later."
+    return (TaskWarning(rule="image-not-ready", text=text),) if count else ()
 
 
 def resolve_paths(images_drawn: Iterable[Image], folder: Path) -> dict[str, str]:

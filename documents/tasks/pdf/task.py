@@ -15,7 +15,7 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from documents import exceptions
+from documents import exceptions, task_warnings
 from documents.content import blocks, chapters, editions
 from documents.content.editions import Edition
 from documents.infrastructure import storage
@@ -27,6 +27,7 @@ from documents.queue.registry import ReportProgress, StoredFile, TaskContext, Ta
 from documents.queue.requests import TaskRequest
 from documents.rendering import html, parallel, pool
 from documents.rendering.protocol import RenderedPdf, RenderJob
+from documents.task_warnings import TaskWarning
 from documents.tasks.pdf import annual_report, pending_images
 from metrics import instruments
 from metrics.durations import Monotonic
@@ -42,29 +43,28 @@ logger = logging.getLogger(__name__)
 class HtmlDocument:
     """A document's HTML on disk, the images that it may fetch (address → path), and the fingerprint of both.
 
-    ``source`` is the file to attach to an archive edition; ``warnings`` are sentences about images that are not
-    ready.
+    ``source`` is the file to attach to an archive edition; ``warnings`` are about images that are not ready.
     """
 
     path: Path
     images: dict[str, str]
     fingerprint: str
-    variant: str
     generated_at: datetime
     source: Path | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[TaskWarning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PdfResult:
     """A rendered PDF, and the fingerprint of its content.
 
-    ``warnings`` are sentences about images that are not ready; ``metadata`` says of how many parts it was made.
+    ``warnings`` are about images that are not ready and chapters in whose place a note is printed; ``metadata`` says
+    of how many parts it was made.
     """
 
     rendered: RenderedPdf
     fingerprint: str
-    warnings: tuple[str, ...]
+    warnings: tuple[TaskWarning, ...]
     metadata: dict[str, object] = field(default_factory=dict)
 
 
@@ -153,10 +153,10 @@ def _output(document: Document, edition: Edition, pdf: PdfResult, *, name: str, 
             "pages": rendered.pages,
             "seconds": round(seconds, 3),
             "version": document.version,
-            "warnings": list(warnings),
+            "warnings": task_warnings.as_json(warnings),
             **pdf.metadata,
         },
-        message=shortened(" ".join(warnings), MAX_MESSAGE_CHARACTERS),
+        message=shortened(task_warnings.sentences(warnings), MAX_MESSAGE_CHARACTERS),
     )
 
 
@@ -209,7 +209,7 @@ def _make_whole(
     deadline: Monotonic,
     report: ReportProgress,
     turn: Turn,
-    unprintable: Mapping[str, str] = MappingProxyType({}),
+    unprintable: Mapping[str, TaskWarning] = MappingProxyType({}),
 ) -> PdfResult:
     """Make ``document.pdf`` in ``folder`` as a whole, with notes in place of ``unprintable`` blocks, by anchor."""
     path = folder / "document.html"
@@ -268,7 +268,6 @@ def write_html(
         path=path,
         images=_image_paths(recorder, path.parent, report),
         fingerprint=recorder.fingerprint(),
-        variant=edition.pdf_variant,
         generated_at=generated_at,
         source=source,
         warnings=pending_images.warnings_for(recorder.images),
@@ -361,7 +360,6 @@ def _render(
         html_path=str(draft.path),
         pdf_path=str(pdf_path),
         images=draft.images,
-        variant=draft.variant,
         source_path=str(draft.source or ""),
         generated_at=draft.generated_at.isoformat(),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
