@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from documents.infrastructure import storage
 from documents.models import DocumentImage, DrawnPart, Task
+from documents.models.tasks import PRERENDER
 from documents.queue import registry, statistics
 from documents.queue.registry import TaskContext, TaskOutput
 from documents.tasks.pdf import part_cache, task as pdf_task
@@ -46,16 +47,18 @@ def clean_up(attempt: TaskContext) -> TaskOutput:
 def remove_rows() -> int:
     """Delete tasks that ended longer ago than ``SPMS_TASK_RETENTION``, but never a document's newest PDF.
 
-    PDFs of deleted documents are deleted at once, and images that could not be prepared with their tasks.
+    PDFs of deleted documents are deleted at once, and images that could not be prepared with their tasks. A PDF that
+    nobody asked for is not protected.
     """
     ended = Task.objects.exclude(status__in=Task.IN_FLIGHT)
-    newer = Task.objects.filter(
+    newer = Task.objects.exclude(routed_by=PRERENDER).filter(
         kind=OuterRef("kind"),
         document=OuterRef("document"),
         status=Task.Status.SUCCEEDED,
         finished_at__gt=OuterRef("finished_at"),
     )
-    newest = Q(status=Task.Status.SUCCEEDED, document__isnull=False) & ~Exists(newer)
+    is_delivered = Q(status=Task.Status.SUCCEEDED, document__isnull=False) & ~Q(routed_by=PRERENDER)
+    newest = is_delivered & ~Exists(newer)
     old = ended.filter(finished_at__lt=timezone.now() - timedelta(seconds=settings.SPMS_TASK_RETENTION))
     orphaned = ended.filter(kind=pdf_task.KIND, document=None)
     removed = old.exclude(newest).delete()[0] + orphaned.delete()[0]
@@ -104,7 +107,7 @@ def send_summary(attempt: TaskContext) -> TaskOutput:
 
 def summary() -> str:
     """Return the renders, failures and times of the last seven days as text."""
-    week = Task.objects.filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - WEEK)
+    week = Task.objects.asked_for().filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - WEEK)
     counts = dict(week.values_list("status").annotate(Count("pk")))
     modes = dict(week.filter(status=Task.Status.SUCCEEDED).values_list("mode").annotate(Count("pk")))
     seconds = list(week.filter(status=Task.Status.SUCCEEDED).values_list("result__seconds", flat=True))
