@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
                 ('outcome', models.CharField(choices=[('running', 'Running'), ('ready', 'Ready'), ('needless', 'Not needed'), ('used', 'Used'), ('unused', 'Not used'), ('cancelled', 'Gave way'), ('failed', 'Failed')], default='running', max_length=10)),
                 ('attempts', models.PositiveSmallIntegerField(default=1)),
                 ('seconds', models.FloatField(default=0.0)),
+                ('wasted_seconds', models.FloatField(default=0.0)),
                 ('begun_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('changed_at', models.DateTimeField(default=django.utils.timezone.now)),
             ],

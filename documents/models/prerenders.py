@@ -29,7 +29,8 @@ class PrerenderQuerySet(models.QuerySet["Prerender"]):
                 return False
             row.outcome, row.changed_at = outcome, timezone.now()
             row.seconds = row.seconds if seconds is None else seconds
-            row.save(update_fields=["outcome", "changed_at", "seconds"])
+            row.wasted_seconds += 0.0 if outcome == Prerender.Outcome.USED else row.seconds
+            row.save(update_fields=["outcome", "changed_at", "seconds", "wasted_seconds"])
             PrerenderState.add(outcome, row.seconds)
         return True
 
@@ -37,8 +38,9 @@ class PrerenderQuerySet(models.QuerySet["Prerender"]):
 class Prerender(models.Model):
     """A version of a document whose PDF was made, or considered, ahead of a request.
 
-    ``seconds`` is the computing time of its PDF. ``attempts`` counts how often it was begun: one that gave way is
-    begun again. ``changed_at`` is the time of the last change of ``outcome``.
+    ``seconds`` is the time that its last attempt took, ``wasted_seconds`` that of all attempts that were not used.
+    ``attempts`` counts how often it was begun: one that gave way is begun again. ``changed_at`` is the time of the
+    last change of ``outcome``.
     """
 
     class Outcome(models.TextChoices):
@@ -59,6 +61,7 @@ class Prerender(models.Model):
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.RUNNING)
     attempts = models.PositiveSmallIntegerField(default=1)
     seconds = models.FloatField(default=0.0)
+    wasted_seconds = models.FloatField(default=0.0)
     begun_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
 

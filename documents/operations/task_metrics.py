@@ -10,6 +10,7 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from documents.models import Cluster, Task, document_types, host_of
+from documents.operations.prerenders import figures
 from documents.queue import statistics
 from documents.tasks.pdf import task as pdf_task
 from metrics import instruments
@@ -30,6 +31,7 @@ def register() -> None:
             gauges=gauges,
             clusters=clusters,
             pdfs_by_host=pdfs_by_host,
+            prerenders=figures.prerenders,
         )
     )
 

@@ -18,7 +18,8 @@ from documents.models import DocumentImage, DrawnPart, Task
 from documents.models.tasks import PRERENDER
 from documents.queue import registry, statistics
 from documents.queue.registry import TaskContext, TaskOutput
-from documents.tasks.pdf import part_cache, task as pdf_task
+from documents.tasks.pdf import part_cache, prerender_figures, task as pdf_task
+from documents.tasks.pdf.prerender_figures import PrerenderFigures
 
 CLEANUP, SUMMARY = "cleanup", "summary"
 # A file is written before the row that names it, so a younger file may still get one.
@@ -121,8 +122,20 @@ def summary() -> str:
         f"Cancelled: {counts.get(Task.Status.CANCELLED, 0)}",
         f"Rendering time, p95: {p95}",
         f"Waiting now: {Task.objects.waiting().count()}",
+        *_prerender_lines(prerender_figures.since(timezone.now() - WEEK)),
     )
     return "\n".join(lines)
+
+
+def _prerender_lines(figures: PrerenderFigures) -> list[str]:
+    if figures.is_empty:
+        return []
+    counts = (
+        f"PDFs made ahead: {figures.used} used, {figures.unused} not used, {figures.gave_way} gave way,"
+        f" {figures.failed} failed; {figures.wasted_seconds:.0f} s of computing for nothing"
+    )
+    share = figures.ready_share
+    return [counts] if share is None else [counts, f"Requests that found their PDF ready: {share:.0%}"]
 
 
 for _task_type in (

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -44,10 +44,9 @@ def find_obstacle(busy_percent: float) -> str:
 def is_stopped() -> bool:
     """Return True while pre-rendering has stopped because few were used; a day later it begins again."""
     state, now = PrerenderState.current(), timezone.now()
+    if stopped_until(state):
+        return True
     if state.stopped_at is not None:
-        # A time in the future means that a clock was set back.
-        if state.stopped_at <= now < state.stopped_at + DAY:
-            return True
         PrerenderState.stop(None)
         return False
     outcomes = _last_outcomes(state)
@@ -56,6 +55,15 @@ def is_stopped() -> bool:
     logger.warning("no PDFs are made ahead for a day: of the last %d too few were used", JUDGED)
     PrerenderState.stop(now)
     return True
+
+
+def stopped_until(state: PrerenderState) -> datetime | None:
+    """Return when pre-rendering begins again, or None if it has not stopped; a stop in the future does not count.
+
+    Such a time means that a clock was set back.
+    """
+    is_stopped = state.stopped_at and state.stopped_at <= timezone.now() < state.stopped_at + DAY
+    return state.stopped_at + DAY if state.stopped_at and is_stopped else None
 
 
 def _last_outcomes(state: PrerenderState) -> list[str]:

@@ -90,7 +90,7 @@ def _claim(document: Document) -> Prerender | None:
     unchanged = Prerender.objects.filter(
         pk=row.pk, outcome=Prerender.Outcome.CANCELLED, attempts=row.attempts
     )
-    begun = {"outcome": Prerender.Outcome.RUNNING, "begun_at": now, "changed_at": now}
+    begun = {"outcome": Prerender.Outcome.RUNNING, "begun_at": now, "changed_at": now, "seconds": 0.0}
     return row if unchanged.update(attempts=F("attempts") + 1, **begun) else None
 
 
