@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from documents import exceptions
 from documents.infrastructure import data_dir_lock, slot_queue, storage
-from documents.models import Cluster, Document, Failure, Prerender, PrerenderState, Task
+from documents.models import Cluster, Document, DrawnPart, Failure, Prerender, PrerenderState, Task
 from documents.models.tasks import PRERENDER, PRERENDER_USED
 from documents.operations import task_metrics
 from documents.operations.prerenders import candidates, conditions
@@ -19,8 +19,9 @@ from documents.operations.prerenders.supervision import Prerenderer
 from documents.queue import failure_groups, hints, leases, statistics, turns
 from documents.queue.requests import TaskRequest
 from documents.tasks import maintenance
-from documents.tasks.pdf import task as pdf_task
+from documents.tasks.pdf import annual_report, task as pdf_task
 from metrics import flag
+from metrics.dashboard import context
 from tests import factories
 from tests.asking import address
 from tests.working import run_entries
@@ -248,6 +249,20 @@ def test_a_long_document_is_not_made_as_a_whole(api, changed):
     assert outcomes() == ["needless"]
 
 
+def test_an_annual_report_is_bound_from_chapters_that_are_drawn_already(staff, owner):
+    report = factories.document(kind="annual_report")
+    texts = {"context": "<p>Seagrass.</p>"}
+    for _ in range(annual_report.MIN_CHAPTERS):
+        chapter = factories.document(owner, kind="progress_report", status="approved", sections=texts)
+    given = {"status": "approved", "sections": {"context": "<p>Mangroves.</p>"}}
+    staff.patch(f"/api/v1/documents/{chapter.pk}/", given, format="json")
+    Document.objects.filter(pk=chapter.pk).update(updated_at=timezone.now() - ENOUGH_TIME)
+    make()
+    assert outcomes() == ["ready"]
+    assert DrawnPart.objects.count() == annual_report.RENDER_BATCH
+    assert report.tasks.count() == 0
+
+
 def test_it_comes_after_everything_else(changed, owner):
     task = begin()
     low = hints.submit_in_background(TaskRequest(kind="cleanup", fingerprint="c"), user=owner)[0]
@@ -453,6 +468,29 @@ def test_it_begins_again_a_day_later_also_when_a_clock_was_set_back(owner, stopp
     )
     assert conditions.find_obstacle(0.0) == ""
     assert conditions.find_obstacle(0.0) == ""  # judged by those that follow
+
+
+def test_the_maintainer_sees_what_it_brings_and_costs(api, changed, owner, staff_pages):
+    make()
+    api.post(address(changed))
+    other = change(api, factories.document(owner), "second")
+    api.post(address(factories.document(owner)))
+    make()
+    change(api, other, "third")
+    Prerenderer().settle()
+    text = staff_pages.get("/metrics").content.decode()
+    assert 'spms_prerenders_total{outcome="used"} 1.0' in text
+    assert 'spms_prerenders_total{outcome="unused"} 1.0' in text
+    assert "spms_prerender_wasted_seconds_total" in text
+    summary = maintenance.summary()
+    assert "PDFs made ahead: 1 used, 1 not used, 0 gave way, 0 failed" in summary
+    assert "Requests that found their PDF ready: 50%" in summary
+    page = staff_pages.get("/dashboard/").content.decode()
+    assert "1 used, 1 not used" in page
+    assert "50 % of the requests" in page
+    PrerenderState.stop(timezone.now())
+    context.clear_caches()
+    assert "so none is made until" in staff_pages.get("/dashboard/").content.decode()
 
 
 def test_a_fault_does_not_end_the_supervisor(monkeypatch, changed, caplog):

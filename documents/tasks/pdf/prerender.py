@@ -14,8 +14,9 @@ from django.utils import timezone
 from documents.infrastructure import slot_queue, storage
 from documents.models import Document, Prerender, Task
 from documents.models.tasks import PRERENDER, PRERENDER_USED
-from documents.queue import adoption, leases
+from documents.queue import adoption, leases, lifecycle
 from documents.queue.registry import LeaseLost, Reschedule, TaskContext, TaskOutput
+from documents.tasks.pdf import annual_report
 from metrics.durations import Monotonic
 
 CHECK_INTERVAL_SECONDS = 0.1
@@ -46,6 +47,8 @@ def run(attempt: TaskContext, render: Callable[[TaskContext], TaskOutput]) -> Ta
     Prerender.objects.open().filter(task=attempt.task).update(
         outcome=Prerender.Outcome.READY, seconds=watch.seconds(), changed_at=timezone.now()
     )
+    lifecycle.publish(attempt.task, output)
+    _draw_chapter(attempt.task, attempt.deadline)
     return output
 
 
@@ -77,6 +80,31 @@ def discard(task: Task, outcome: Prerender.Outcome, *, seconds: float = 0.0) -> 
     if task.file:
         storage.delete(task.file)
     return True
+
+
+class _GaveWay(Exception):
+    """Raised where the parts of an annual report are no longer drawn ahead."""
+
+
+def _draw_chapter(task: Task, deadline: Monotonic) -> None:
+    """Draw what the annual report lacks now that this chapter of it is finished; errors of any kind are logged."""
+    chapter = Document.objects.filter(tasks=task).first()
+    if chapter is None:
+        return
+    try:
+        count = annual_report.draw_ahead(chapter, deadline=deadline, report=_require_idleness)
+    except _GaveWay:
+        logger.info("the parts of the annual report of %d are not drawn ahead", chapter.year)
+    except Exception as error:  # noqa: BLE001 (the report itself will say what is wrong)
+        logger.warning("no parts of the annual report of %d are drawn ahead: %s", chapter.year, error)
+    else:
+        if count:
+            logger.info("%d parts of the annual report of %d are drawn ahead", count, chapter.year)
+
+
+def _require_idleness(_phase: str, _pages: int) -> None:
+    if not has_room() or Task.objects.due().asked_for().exists():
+        raise _GaveWay
 
 
 class _Watch:
