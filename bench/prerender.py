@@ -70,7 +70,7 @@ def _authors(here: Place, name: str, share: float) -> list[Author]:
 
 
 def _author(random: Random, plan: int, seconds: float, press_seconds: tuple[float, float]) -> Author:
-    gaps = (random.uniform(*EDIT_GAP_SECONDS) for _ in range(EDITS))
+    gaps = (random.uniform(*EDIT_GAP_SECONDS) for _ in range(EDITS - 1))
     edits_at = list(accumulate(gaps, initial=random.uniform(0, seconds)))
     shortest, longest = press_seconds
     gap_seconds = shortest * (longest / shortest) ** random.random()

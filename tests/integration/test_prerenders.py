@@ -177,7 +177,7 @@ def _override(mode):
         (_render_elsewhere, "slots"),
         (_stop_workers, "no worker"),
         (_pause, "no worker"),
-        (_wait_for_a_worker, "a task waits"),
+        (_wait_for_a_worker, "a task is due"),
         (_back_up, "a backup"),
     ],
 )
@@ -385,6 +385,21 @@ def test_a_worker_that_dies_is_a_failure_of_that_version(changed):
     Prerenderer().settle()
     assert (outcomes(), Task.objects.count()) == (["failed"], 0)
     assert begin() is None
+
+
+def test_a_worker_that_takes_it_after_another_died_does_not_try_again(changed):
+    task = begin()
+    Task.objects.filter(pk=task.pk).update(attempts=1)
+    run_entries()
+    assert (outcomes(), Task.objects.count()) == (["failed"], 0)
+
+
+def test_one_that_a_worker_of_an_earlier_version_made_is_ready(api, changed):
+    task = make()
+    Prerender.objects.update(outcome="running")
+    Prerenderer().settle()
+    assert outcomes() == ["ready"]
+    assert api.post(address(changed)).data["task_id"] == str(task.pk)
 
 
 def test_one_that_no_worker_takes_is_dropped(changed):

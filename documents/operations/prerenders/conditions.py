@@ -32,7 +32,7 @@ def find_obstacle(busy_percent: float) -> str:
         ("the cores are busy", lambda: busy_percent > settings.SPMS_PRERENDER_MAX_LOAD),
         ("the render slots are needed", lambda: not prerender.has_room()),
         ("no worker takes tasks", lambda: not hints.has_live_workers()),
-        ("a task waits", lambda: Task.objects.waiting().exists()),
+        ("a task is due", lambda: Task.objects.due().exists()),
         ("each worker host makes one already", _are_hosts_taken),
         ("a backup is being made", lambda: data_dir_lock.is_backup_running(Path(settings.SPMS_DATA_DIR))),
         ("as many were made as a day may have", _is_day_full),

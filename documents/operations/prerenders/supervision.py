@@ -118,14 +118,16 @@ def _settle_ready() -> None:
 def _settle_running() -> None:
     """Settle the pre-renders whose task was lost, has ended without a PDF, or waits for too long."""
     is_late = Q(begun_at__lt=timezone.now() - MAX_WAIT)
-    running = Prerender.objects.filter(outcome=Prerender.Outcome.RUNNING).select_related("task")
-    for row in running.filter(Q(task=None) & is_late)[:MAX_SETTLED]:
+    running = Prerender.objects.filter(outcome=Prerender.Outcome.RUNNING)
+    # A worker of an earlier version made it, which knows no pre-renders.
+    running.filter(task__status=Task.Status.SUCCEEDED).update(outcome=Prerender.Outcome.READY)
+    for row in running.filter(Q(task=None) & is_late).select_related("task")[:MAX_SETTLED]:
         _remove(row, Prerender.Outcome.FAILED)
     ended = Q(task__status__in=(Task.Status.FAILED, Task.Status.CANCELLED))
     is_interrupted = Q(task__status__in=Task.WAITING) & Q(task__attempts__gt=0)
-    for row in running.filter(ended | is_interrupted)[:MAX_SETTLED]:
+    for row in running.filter(ended | is_interrupted).select_related("task")[:MAX_SETTLED]:
         _remove(row, Prerender.Outcome.FAILED)
-    for row in running.filter(is_late, task__status__in=Task.WAITING)[:MAX_SETTLED]:
+    for row in running.filter(is_late, task__status__in=Task.WAITING).select_related("task")[:MAX_SETTLED]:
         _remove(row, Prerender.Outcome.CANCELLED)
 
 

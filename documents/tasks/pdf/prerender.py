@@ -34,6 +34,9 @@ def run(attempt: TaskContext, render: Callable[[TaskContext], TaskOutput]) -> Ta
     Raises LeaseLost after it gave way or failed, when its row is gone; if it was adopted, the errors of ``render``.
     """
     watch = _Watch(attempt)
+    if attempt.task.attempts > 1 and discard(attempt.task, Prerender.Outcome.FAILED):
+        logger.warning("a worker died over document %s, so nothing is made ahead", attempt.task.document_id)
+        raise LeaseLost
     try:
         output = render(replace(attempt, report=watch.report))
     except LeaseLost:
