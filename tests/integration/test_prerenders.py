@@ -17,6 +17,7 @@ from documents.operations import task_metrics
 from documents.operations.prerenders import candidates, conditions
 from documents.operations.prerenders.supervision import Prerenderer
 from documents.queue import failure_groups, hints, leases, statistics, turns
+from documents.queue.registry import TaskOutput
 from documents.queue.requests import TaskRequest
 from documents.tasks import maintenance
 from documents.tasks.pdf import annual_report, task as pdf_task
@@ -294,7 +295,7 @@ def test_a_person_who_asks_while_it_runs_makes_it_theirs(monkeypatch, api, owner
         assert (asked.status_code, asked.data["task_id"]) == (202, str(attempt.task.pk))
         with ticket_of_another_process():  # it does not give way any more
             attempt.report("layout", 2)
-            return pdf_task.TaskOutput(fingerprint=attempt.task.fingerprint)
+            return TaskOutput(fingerprint=attempt.task.fingerprint)
 
     monkeypatch.setattr(pdf_task, "render", adopt_and_render)
     task = make()

@@ -119,8 +119,9 @@ def _settle_running() -> None:
     """Settle the pre-renders whose task was lost, has ended without a PDF, or waits for too long."""
     is_late = Q(begun_at__lt=timezone.now() - MAX_WAIT)
     running = Prerender.objects.filter(outcome=Prerender.Outcome.RUNNING)
-    # A worker of an earlier version made it, which knows no pre-renders.
-    running.filter(task__status=Task.Status.SUCCEEDED).update(outcome=Prerender.Outcome.READY)
+    # A worker of an earlier version made it, which knows no pre-renders. An update would lock SQLite each time.
+    for pk in running.filter(task__status=Task.Status.SUCCEEDED).values_list("pk", flat=True)[:MAX_SETTLED]:
+        Prerender.objects.filter(pk=pk).update(outcome=Prerender.Outcome.READY)
     for row in running.filter(Q(task=None) & is_late).select_related("task")[:MAX_SETTLED]:
         _remove(row, Prerender.Outcome.FAILED)
     ended = Q(task__status__in=(Task.Status.FAILED, Task.Status.CANCELLED))
