@@ -54,7 +54,7 @@ def prerender(bench: Bench) -> Iterator[Row]:
     """Measure both days with and without, and that nothing happens while the cores are busy."""
     with place("SQLite", AUTHORS) as here:
         for name in SECONDS:
-            authors = _authors(here, name, share=0.25 if bench.is_quick else 1.0)
+            authors = _authors(here, name, share=0.2 if bench.is_quick else 1.0)
             runs = {after: _run(here, authors, after) for after in ("off", "10s")}
             yield from _rows(name, without=runs["off"], ahead=runs["10s"])
         yield _busy_row(here)
