@@ -23,6 +23,7 @@ def adopt(task: Task, *, user: Viewer, mode: str, rule: str) -> Task | None:
             routed_by=rule,
             request_id=log_context.request_id.get(),
             created_at=now,
+            claimable_at=now,
             started_at=Case(has_begun),
             mode=Case(When(status=Task.Status.RUNNING, then=F("mode")), default=Value(mode)),
         )

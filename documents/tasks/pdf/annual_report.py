@@ -26,7 +26,7 @@ from documents.content.blocks import (
 )
 from documents.content.editions import Edition
 from documents.infrastructure import storage
-from documents.infrastructure.slot_queue import Turn
+from documents.infrastructure.slot_queue import Priority, Turn
 from documents.models import Document, document_types
 from documents.queue.registry import ReportProgress
 from documents.rendering import html, pool
@@ -147,9 +147,10 @@ def draw_ahead(chapter: Document, *, deadline: Monotonic, report: ReportProgress
     annual = Document.objects.filter(kind=document_types.ANNUAL_REPORT.key, year=chapter.year).first()
     if annual is None or not has_parts(annual, editions.DEFAULT):
         return 0
+    turn = Turn(priority=Priority.BACKGROUND)
     with (
         storage.workspace() as folder,
-        ParallelRenderer(deadline=deadline, priority=Priority.BACKGROUND) as renderer,
+        ParallelRenderer(deadline=deadline, turn=turn) as renderer,
     ):
         assembly = _Assembly(folder=folder, cover=blocks.get_cover(annual), report=report)
         parts = _parts(annual, editions.DEFAULT, ContentFingerprint(""))
