@@ -62,16 +62,8 @@ def test_the_pdf_is_there_before_anybody_asks(system):
     assert 'spms_prerenders_total{outcome="used"} 1.0' in system.session.get(f"{system.address}/metrics").text
 
 
-def test_a_person_who_asks_while_it_is_made_gets_that_one(system):
-    report = system.long_document()
-    task = ahead(system, report, "running")
-    pressed = press(system, report)
-    assert (pressed.status_code, pressed.json()["task_id"]) == (201, task["task_id"])
-    assert pressed.json()["routed_by"] != "prerender"
-
-
 def test_a_person_takes_the_slot_at_once(system):
-    report = system.long_document(lines=6000)
+    report = system.long_document()
     task = ahead(system, report, "running")
     [slots] = system.folder.glob("run/*/slots")
     wait_for(lambda: list(slots.glob("holding-*")))
@@ -83,3 +75,11 @@ def test_a_person_takes_the_slot_at_once(system):
     assert seconds < promised(0.2)
     assert system.call("GET", f"tasks/{task['task_id']}/").status_code == 404
     assert "is not made ahead: the render slots are needed" in system.log()
+
+
+def test_a_person_who_asks_while_it_is_made_gets_that_one(system):
+    report = system.long_document()
+    task = ahead(system, report, "running")
+    pressed = press(system, report)
+    assert (pressed.status_code, pressed.json()["task_id"]) == (201, task["task_id"])
+    assert pressed.json()["routed_by"] != "prerender"
