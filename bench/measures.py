@@ -18,6 +18,7 @@ from bench.imports import imports
 from bench.load import four_at_once, health_under_load
 from bench.memory import memory
 from bench.parts import parts
+from bench.prerender import prerender
 from bench.queue import engines, queue, status
 from bench.regret import regret
 from bench.report import Row, medians, milliseconds, ratio
@@ -125,6 +126,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "start": start,
     "exports": exports,
     "regret": regret,
+    "prerender": prerender,
     "soak": soak,
     "users": users,
     "images": images,

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import Counter, Histogram, values
@@ -68,13 +69,32 @@ TIMEOUT_REASONS = (DEADLINE, KILLED, CLIENT)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prerenders:
+    """The PDFs made ahead of a request.
+
+    Since the installation: ``outcomes`` counts them by what became of them, and ``wasted_seconds`` is the computing
+    time of those that were not used. ``last_day`` has the same of the last 24 hours. ``ready_share`` is the share of
+    the requests of the last 24 hours that found their PDF ready, or None without any. ``stopped_until`` is not None
+    while it has stopped by itself.
+    """
+
+    outcomes: Mapping[str, int]
+    wasted_seconds: float
+    last_day: Mapping[str, int]
+    wasted_seconds_last_day: float
+    ready_share: float | None
+    stopped_until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricsProvider:
     """The figures that the app with the tasks provides; all times in seconds since 1970.
 
     ``kinds``: the kinds of documents, so that each has a counter from the start, at 0. ``arrivals(since)``: the PDFs
     requested since then, in order. ``any_queued(since)``: whether one of them went to the queue. ``gauges``: current
     values by the names of their metrics. ``clusters``: what the live clusters of workers report.
-    ``pdfs_by_host(since)``: how many PDFs requested since then each host made or makes.
+    ``pdfs_by_host(since)``: how many PDFs requested since then each host made or makes. ``prerenders``: the PDFs made
+    ahead of a request.
     """
 
     kinds: Sequence[str]
@@ -84,6 +104,7 @@ class MetricsProvider:
     gauges: Callable[[], Mapping[str, float]]
     clusters: Callable[[], Sequence[ClusterReport]]
     pdfs_by_host: Callable[[Epoch], Mapping[str, int]]
+    prerenders: Callable[[], Prerenders]
 
 
 _providers: list[MetricsProvider] = []

@@ -107,6 +107,20 @@ def duration_seconds(name: str, default: str) -> float:
     return durations.parse_seconds(name, env.str(name, default=default))
 
 
+def duration_seconds_or_off(name: str, default: str) -> float | None:
+    """Return a duration in seconds, or None for ``off``. Raises ImproperlyConfigured."""
+    text: str = env.str(name, default=default)
+    return None if text == "off" else durations.parse_seconds(name, text)
+
+
+def percent(name: str, default: int) -> int:
+    """Return a percentage from 1 to 100. Raises ImproperlyConfigured."""
+    number = _integer(name, default, minimum=1, expected="a percentage from 1 to 100")
+    if number > 100:
+        raise ImproperlyConfigured(f"{name}={number}: expected a percentage from 1 to 100")
+    return number
+
+
 def size_bytes(name: str, default: str) -> int:
     """Return a size such as ``1500M`` in bytes. Raises ImproperlyConfigured."""
     return durations.parse_bytes(name, env.str(name, default=default))

@@ -120,6 +120,11 @@ SPMS_QUEUE_WORKERS = environment.positive("SPMS_QUEUE_WORKERS", os.cpu_count() o
 # How many tasks may wait, in total and per user, before the next is refused (503, 429).
 SPMS_QUEUE_LIMIT = environment.positive("SPMS_QUEUE_LIMIT", 1000)
 SPMS_QUEUE_LIMIT_PER_USER = environment.positive("SPMS_QUEUE_LIMIT_PER_USER", 250)
+# How long a changed document is left alone before its PDF is made ahead of a request; None makes none ahead.
+SPMS_PRERENDER_AFTER = environment.duration_seconds_or_off("SPMS_PRERENDER_AFTER", "10s")
+# How many PDFs are made ahead in 24 hours, and how busy the cores may be, in percent, when one is begun.
+SPMS_PRERENDER_MAX_PER_DAY = environment.positive("SPMS_PRERENDER_MAX_PER_DAY", 500)
+SPMS_PRERENDER_MAX_LOAD = environment.percent("SPMS_PRERENDER_MAX_LOAD", 50)
 # How often a transient fault (a killed process, a locked database) is retried: after 60, 120, 240 s.
 SPMS_MAX_RETRIES = environment.positive("SPMS_MAX_RETRIES", 3)
 SPMS_RETRY_BACKOFF = environment.duration_seconds("SPMS_RETRY_BACKOFF", "60s")

@@ -34,7 +34,7 @@ from documents.content import chapters, editions
 from documents.filters import DocumentFilter
 from documents.models import Document, Task
 from documents.queue import lifecycle
-from documents.tasks.pdf import task as pdf_task
+from documents.tasks.pdf import prerender, task as pdf_task
 
 
 @extend_schema_view(**preconditions.SCHEMAS)
@@ -93,6 +93,7 @@ class DocumentViewSet(preconditions.ConditionalViewSet[Document]):
         )
         if existing is not None:
             form.subscribe(existing)
+            prerender.note_use(existing)
             return task_responses.task_response(existing, 200)
         return task_responses.respond_with_task(
             request,
@@ -117,6 +118,7 @@ class DocumentViewSet(preconditions.ConditionalViewSet[Document]):
         )
         if task is None:
             raise exceptions.PdfMissing(f"Make it with POST {request.path} first.")
+        prerender.note_use(task)
         filename = document.filename_of(editions.from_arguments(task.arguments).title)
         try:
             return downloads.send_result(request, task, filename=filename)

@@ -23,5 +23,29 @@ def exclusive_lock(folder: Path) -> Iterator[bool]:
             locks.release(lock)
 
 
+@contextlib.contextmanager
+def backup_lock(folder: Path) -> Iterator[None]:
+    """Mark a backup of a data folder as running in the block; on a disk without locks, do nothing."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(locks.exclusive(_backup_path(folder)))
+        yield
+
+
+def is_backup_running(folder: Path) -> bool:
+    """Return True while a backup of a data folder is being made."""
+    try:
+        lock = locks.try_exclusive(_backup_path(folder))
+    except OSError:  # a disk without locks
+        return False
+    if lock is not None:
+        locks.release(lock)
+    return lock is None
+
+
+def _backup_path(folder: Path) -> Path:
+    return folder / "run" / "backup.lock"
+
+
 def _path(folder: Path) -> Path:
     return folder / "run" / "in-use.lock"

@@ -70,10 +70,12 @@ def acquire_slot(
         yield
 
 
-def count_tickets(folder: Path) -> int:
+def count_tickets(folder: Path, *, of_others: bool = False) -> int:
     """Return how many hold a slot or wait for one, those of processes that just died included."""
+    own = f"-{os.getpid()}-" if of_others else "\0"
     try:
-        return sum(path.name.startswith((WAITING, HOLDING)) for path in folder.iterdir())
+        names = [path.name for path in folder.iterdir()]
+        return sum(name.startswith((WAITING, HOLDING)) and own not in name for name in names)
     except OSError:  # there is no folder yet, or it cannot be read: the render itself reports that
         return 0
 

@@ -7,6 +7,7 @@ from documents.models.documents import Document, DocumentQuerySet
 from documents.models.failures import Failure
 from documents.models.images import DocumentImage, DocumentImageQuerySet, image_path
 from documents.models.notifications import Delivery, Subscription
+from documents.models.prerenders import Prerender, PrerenderState
 from documents.models.projects import BusinessArea, Membership, Project, Viewer
 from documents.models.report_parts import DrawnPart
 from documents.models.scheduled_reports import ScheduledReport
@@ -29,6 +30,8 @@ __all__ = [
     "Membership",
     "Pause",
     "PeriodicTask",
+    "Prerender",
+    "PrerenderState",
     "Project",
     "ProjectChange",
     "ScheduledReport",

@@ -77,7 +77,10 @@ class Document(models.Model):
                 name="annual_report_has_no_project",
             ),
         )
-        indexes = (models.Index(fields=("kind", "year", "status"), name="document_chapters"),)
+        indexes = (
+            models.Index(fields=("kind", "year", "status"), name="document_chapters"),
+            models.Index(fields=("-updated_at",), name="document_changed"),
+        )
 
     def __str__(self) -> str:
         return f"{self.project.tag} {self.title}" if self.project else self.title

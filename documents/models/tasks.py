@@ -17,6 +17,8 @@ from documents.models.projects import Viewer
 
 # The kinds of task that belong to their requester, as they are about no single document.
 PERSONAL_KINDS = ("export",)
+# The rules of tasks that nobody asked for (documents/operations/prerenders): their PDFs wait for a request, or had one.
+PRERENDER, PRERENDER_USED = "prerender", "prerender_used"
 
 
 def max_backoff() -> timedelta:
@@ -43,7 +45,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Return the tasks that this person may see now: all for staff.
 
         For others, a task about a document belongs to the readers of the document, whoever requested it. Only a task
-        of PERSONAL_KINDS belongs to its requester. Without its document, a task about one belongs to staff.
+        of PERSONAL_KINDS belongs to its requester. Without its document, a task about one belongs to staff. A
+        pre-render is hidden until it has a PDF.
         """
         if not user.is_active:
             return self.none()
@@ -51,7 +54,16 @@ class TaskQuerySet(models.QuerySet["Task"]):
             return self
         documents = Document.objects.for_user(user).values("pk")
         is_own = Q(requested_by_id=user.pk, document=None, kind__in=PERSONAL_KINDS)
-        return self.filter(Q(document_id__in=documents) | is_own)
+        is_hidden = Q(routed_by=PRERENDER, finished_at=None)
+        return self.filter(Q(document_id__in=documents) | is_own).exclude(is_hidden)
+
+    def asked_for(self) -> Self:
+        """Leave out the tasks that were begun ahead of any request; use it wherever people's work is counted."""
+        return self.exclude(routed_by__in=(PRERENDER, PRERENDER_USED))
+
+    def ahead(self) -> Self:
+        """Return the tasks that were begun ahead of a request which has not come yet."""
+        return self.filter(routed_by=PRERENDER)
 
     def in_flight(self) -> Self:
         """Return the tasks that have not ended."""

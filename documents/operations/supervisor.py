@@ -8,6 +8,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from documents.infrastructure import processes
 from documents.operations import periodic, scheduled_reports
+from documents.operations.prerenders.supervision import Prerenderer
 from documents.queue import clusters, hints
 from documents.tasks import alerts
 from documents.tasks.cycles import task as cycle_task
@@ -26,13 +27,16 @@ class Supervisor:
     def __init__(self, name: str, worker_count: int) -> None:
         self._name, self._worker_count = name, worker_count
         self._ticks = itertools.count()
+        self._prerenderer = Prerenderer()
 
     def tick(self) -> bool:
         """Do the work that is due; return True if workers have tasks. Raises DatabaseError and InterfaceError."""
         number = next(self._ticks)
         if number % TICKS_PER_HEARTBEAT == 0:
             self._heartbeat(is_measured=number % TICKS_PER_MEASUREMENT == 0)
-        return hints.recover()
+        is_work_waiting = hints.recover()
+        self._prerenderer.begin_next()
+        return is_work_waiting
 
     def run(self, stop: threading.Event) -> None:
         """Tick until ``stop`` is set, also while the database is away."""
@@ -61,3 +65,4 @@ class Supervisor:
         cycle_task.settle_orphans()
         notification_task.enqueue_due()
         alerts.enqueue_due()
+        self._prerenderer.settle()

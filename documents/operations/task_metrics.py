@@ -10,6 +10,7 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from documents.models import Cluster, Task, document_types, host_of
+from documents.operations.prerenders import figures
 from documents.queue import statistics
 from documents.tasks.pdf import task as pdf_task
 from metrics import instruments
@@ -30,6 +31,7 @@ def register() -> None:
             gauges=gauges,
             clusters=clusters,
             pdfs_by_host=pdfs_by_host,
+            prerenders=figures.prerenders,
         )
     )
 
@@ -57,7 +59,8 @@ def any_queued(since: float) -> bool:
 
 
 def _requested(since: float) -> QuerySet[Task]:
-    return Task.objects.filter(kind=pdf_task.KIND, created_at__gte=datetime.fromtimestamp(since, UTC))
+    asked_for = Task.objects.asked_for().filter(kind=pdf_task.KIND)
+    return asked_for.filter(created_at__gte=datetime.fromtimestamp(since, UTC))
 
 
 def _measured_seconds(row: Mapping[str, Any]) -> float | None:
@@ -77,7 +80,7 @@ def queue() -> instruments.Queue:
     """Return the live workers, the due tasks, and the seconds since a worker last took one of them."""
     return instruments.Queue(
         live_workers=statistics.live_workers(),
-        waiting=Task.objects.due().count(),
+        waiting=Task.objects.due().asked_for().count(),
         stalled_seconds=_stalled_seconds(),
     )
 
@@ -103,9 +106,9 @@ def pdfs_by_host(since: float) -> Mapping[str, int]:
 
 def gauges() -> Mapping[str, float]:
     """Return the current values of the gauges by name."""
-    ended = Task.objects.filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - DAY)
+    ended = Task.objects.asked_for().filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - DAY)
     return {
-        metric_names.QUEUE_DEPTH: Task.objects.due().count(),
+        metric_names.QUEUE_DEPTH: Task.objects.due().asked_for().count(),
         metric_names.QUEUE_LAG_SECONDS: statistics.lag_seconds(),
         metric_names.QUEUE_WORKERS: statistics.live_workers(),
         metric_names.PDFS_LAST_24H: ended.filter(status=Task.Status.SUCCEEDED).count(),

@@ -95,7 +95,7 @@ def _context(request: HttpRequest, pk: int) -> dict[str, Any]:
     document = get_object_or_404(visible, pk=pk)
     tasks = Task.objects.filter(document=document, kind=pdf_task.KIND)
     versions = list(tasks.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")[:MAX_VERSIONS])
-    newest = tasks.order_by("-created_at").first()
+    newest = tasks.asked_for().order_by("-created_at").first()
     return {
         "document": document,
         "current": pdf_task.current_task(document),

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from documents import exceptions
 from documents.models import Cluster, Pause, Task, Viewer
+from documents.models.tasks import PRERENDER
 from documents.queue import clusters, leases, lifecycle, registry, statistics, turns
 from documents.queue.requests import TaskRequest
 
@@ -155,8 +156,9 @@ def _hint_once(waiting: Task) -> None:
 
 def _hint(waiting: Task) -> None:
     """Enqueue a hint, with low priority for such a task where the backend supports priorities."""
-    is_low_priority = registry.is_low_priority(waiting.kind) and run_task.get_backend().supports_priority
-    (run_task.using(priority=LOW_PRIORITY) if is_low_priority else run_task).enqueue(str(waiting.pk))
+    is_last = waiting.routed_by == PRERENDER or registry.is_low_priority(waiting.kind)
+    has_low_priority = is_last and run_task.get_backend().supports_priority
+    (run_task.using(priority=LOW_PRIORITY) if has_low_priority else run_task).enqueue(str(waiting.pk))
 
 
 def _unhinted() -> QuerySet[Task]:

@@ -24,7 +24,8 @@ from django.utils import timezone
 from documents import exceptions
 from documents.infrastructure import log_context, storage
 from documents.models import Task, Viewer
-from documents.queue import end_watcher, leases, progress, registry
+from documents.models.tasks import PRERENDER
+from documents.queue import adoption, end_watcher, leases, progress, registry
 from documents.queue.registry import LeaseLost, Reschedule, TaskOutput
 from documents.queue.requests import TaskRequest
 from metrics import instruments
@@ -53,7 +54,8 @@ def get_or_create(
     """Return the task in flight for this request, or a new one, and whether it is new.
 
     A unique constraint ensures that two tasks with the same input are never in flight at once. A new task of
-    the queue counts as hinted: enqueue it in the same transaction. Does not call ``request.on_begin``.
+    the queue counts as hinted: enqueue it in the same transaction. A pre-render that is adopted counts as new.
+    Does not call ``request.on_begin``.
     Raises SpmsError when five attempts have failed.
     """
     for _ in range(MAX_CREATE_ATTEMPTS):
@@ -75,8 +77,12 @@ def get_or_create(
         except IntegrityError:
             same_input = Task.objects.filter(kind=request.kind, fingerprint=request.fingerprint)
             joined = same_input.in_flight().first()
-            if joined is not None:
+            if joined is None:
+                continue
+            if joined.routed_by != PRERENDER or rule == PRERENDER:
                 return joined, False
+            if adopted := adoption.adopt(joined, user=user, mode=mode, rule=rule):
+                return adopted, True
         else:
             return task, True
     raise exceptions.SpmsError("The task could not be begun. Try again.")
@@ -90,7 +96,7 @@ def run(task_id: uuid.UUID, *, deadline: Monotonic, worker: str = "") -> bool:
     """
     if (task := leases.claim(task_id, worker)) is None:
         return False
-    if leases.is_first_attempt(task):
+    if leases.is_first_attempt(task) and task.routed_by != PRERENDER:
         instruments.observe_task_wait(task.kind, (timezone.now() - task.created_at).total_seconds())
     with log_context.task_scope(task.pk, begun_by=task.request_id):
         began = time.monotonic()

@@ -101,7 +101,7 @@ def position(task: Task) -> QueuePosition | None:
 
 def estimated_wait_seconds() -> float:
     """Return how many seconds a new task would probably wait for a worker."""
-    return Task.objects.waiting().count() * mean_service_seconds()
+    return Task.objects.waiting().asked_for().count() * mean_service_seconds()
 
 
 def inline_wait_seconds(ahead: int) -> float:
@@ -113,7 +113,7 @@ def inline_wait_seconds(ahead: int) -> float:
 def has_backlog() -> bool:
     """Return True if a task waits for a worker that comes before a request of this moment at a render slot."""
     due_before = timezone.now() - timedelta(seconds=slot_queue.Priority.QUEUE)
-    waiting = Task.objects.due().filter(claimable_at__lt=due_before)
+    waiting = Task.objects.due().asked_for().filter(claimable_at__lt=due_before)
     return waiting.exclude(kind__in=registry.low_priority_kinds()).exists()
 
 
@@ -161,13 +161,13 @@ def live_workers() -> int:
 
 def lag_seconds() -> float:
     """Return how many seconds the oldest task that is due has waited."""
-    oldest = Task.objects.due().aggregate(oldest=Min("claimable_at"))["oldest"]
+    oldest = Task.objects.due().asked_for().aggregate(oldest=Min("claimable_at"))["oldest"]
     return max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0.0
 
 
 def wait_times() -> WaitTimes:
     """Return the waiting times in the queue, from the latest WAIT_SAMPLES tasks."""
-    recent = Task.objects.filter(mode=Task.Mode.QUEUE, finished_at__gt=timezone.now() - HOUR)
+    recent = Task.objects.asked_for().filter(mode=Task.Mode.QUEUE, finished_at__gt=timezone.now() - HOUR)
     pairs = recent.exclude(started_at=None).order_by("-finished_at").values_list("created_at", "started_at")
     waits = sorted((begun - created).total_seconds() for created, begun in pairs[:WAIT_SAMPLES] if begun)
     return WaitTimes(
@@ -184,11 +184,11 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
 
 def counts_by_status() -> dict[str, int]:
     """Return the number of tasks in each state: in flight now, ended in the last 24 hours."""
-    in_flight = Task.objects.in_flight().values_list("status").annotate(Count("pk"))
+    in_flight = Task.objects.asked_for().in_flight().values_list("status").annotate(Count("pk"))
     ended_after = timezone.now() - DAY
     # One query each: grouped, SQLite reads the index of all tasks that have ever ended.
     ended = {
-        status: Task.objects.filter(status=status, finished_at__gt=ended_after).count()
+        status: Task.objects.asked_for().filter(status=status, finished_at__gt=ended_after).count()
         for status in Task.Status.values
         if status not in Task.IN_FLIGHT
     }

@@ -12,6 +12,7 @@ from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from documents.models import Task
+from documents.models.tasks import PRERENDER
 from documents.queue import registry
 
 # A person whose last task started earlier counts as one who has had none.
@@ -24,17 +25,18 @@ def in_order(waiting: QuerySet[Task]) -> list[uuid.UUID]:
     """Return the ids of waiting tasks in the order in which workers take them.
 
     The n-th task of a person comes after the earlier ones of all others, and running tasks count as earlier ones.
-    Among equals, the person goes first whose last task started longest ago. Kinds of low priority come last.
+    Among equals, the person goes first whose last task started longest ago. Kinds of low priority come
+    after them, and tasks that nobody has asked for last.
     """
-    rows = waiting.order_by("claimable_at", "pk").values_list("pk", "requested_by_id", "kind")
+    rows = waiting.order_by("claimable_at", "pk").values_list("pk", "requested_by_id", "kind", "routed_by")
     started_at, running = _recent_starts(), _running_counts()
-    waiting_counts: Counter[tuple[Person, bool]] = Counter()
-    keys: dict[uuid.UUID, tuple[bool, int, float]] = {}
-    for task_id, person, kind in rows:
-        is_last = registry.is_low_priority(kind)
-        waiting_counts[person, is_last] += 1
-        turn = running[person] + waiting_counts[person, is_last]
-        keys[task_id] = (is_last, turn, started_at[person].timestamp() if person in started_at else 0.0)
+    waiting_counts: Counter[tuple[Person, int]] = Counter()
+    keys: dict[uuid.UUID, tuple[int, int, float]] = {}
+    for task_id, person, kind, rule in rows:
+        rank = 2 if rule == PRERENDER else int(registry.is_low_priority(kind))
+        waiting_counts[person, rank] += 1
+        turn = running[person] + waiting_counts[person, rank]
+        keys[task_id] = (rank, turn, started_at[person].timestamp() if person in started_at else 0.0)
     return sorted(keys, key=keys.__getitem__)
 
 

@@ -15,9 +15,11 @@ from django.utils import timezone
 
 from documents.infrastructure import storage
 from documents.models import DocumentImage, DrawnPart, Task
+from documents.models.tasks import PRERENDER
 from documents.queue import registry, statistics
 from documents.queue.registry import TaskContext, TaskOutput
-from documents.tasks.pdf import part_cache, task as pdf_task
+from documents.tasks.pdf import part_cache, prerender_figures, task as pdf_task
+from documents.tasks.pdf.prerender_figures import PrerenderFigures
 
 CLEANUP, SUMMARY = "cleanup", "summary"
 # A file is written before the row that names it, so a younger file may still get one.
@@ -46,16 +48,18 @@ def clean_up(attempt: TaskContext) -> TaskOutput:
 def remove_rows() -> int:
     """Delete tasks that ended longer ago than ``SPMS_TASK_RETENTION``, but never a document's newest PDF.
 
-    PDFs of deleted documents are deleted at once, and images that could not be prepared with their tasks.
+    PDFs of deleted documents are deleted at once, and images that could not be prepared with their tasks. A PDF that
+    nobody asked for is not protected.
     """
     ended = Task.objects.exclude(status__in=Task.IN_FLIGHT)
-    newer = Task.objects.filter(
+    newer = Task.objects.exclude(routed_by=PRERENDER).filter(
         kind=OuterRef("kind"),
         document=OuterRef("document"),
         status=Task.Status.SUCCEEDED,
         finished_at__gt=OuterRef("finished_at"),
     )
-    newest = Q(status=Task.Status.SUCCEEDED, document__isnull=False) & ~Exists(newer)
+    is_delivered = Q(status=Task.Status.SUCCEEDED, document__isnull=False) & ~Q(routed_by=PRERENDER)
+    newest = is_delivered & ~Exists(newer)
     old = ended.filter(finished_at__lt=timezone.now() - timedelta(seconds=settings.SPMS_TASK_RETENTION))
     orphaned = ended.filter(kind=pdf_task.KIND, document=None)
     removed = old.exclude(newest).delete()[0] + orphaned.delete()[0]
@@ -104,7 +108,7 @@ def send_summary(attempt: TaskContext) -> TaskOutput:
 
 def summary() -> str:
     """Return the renders, failures and times of the last seven days as text."""
-    week = Task.objects.filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - WEEK)
+    week = Task.objects.asked_for().filter(kind=pdf_task.KIND, finished_at__gt=timezone.now() - WEEK)
     counts = dict(week.values_list("status").annotate(Count("pk")))
     modes = dict(week.filter(status=Task.Status.SUCCEEDED).values_list("mode").annotate(Count("pk")))
     seconds = list(week.filter(status=Task.Status.SUCCEEDED).values_list("result__seconds", flat=True))
@@ -118,8 +122,20 @@ def summary() -> str:
         f"Cancelled: {counts.get(Task.Status.CANCELLED, 0)}",
         f"Rendering time, p95: {p95}",
         f"Waiting now: {Task.objects.waiting().count()}",
+        *_prerender_lines(prerender_figures.since(timezone.now() - WEEK)),
     )
     return "\n".join(lines)
+
+
+def _prerender_lines(figures: PrerenderFigures) -> list[str]:
+    if figures.is_empty:
+        return []
+    counts = (
+        f"PDFs made ahead: {figures.used} used, {figures.unused} not used, {figures.gave_way} gave way,"
+        f" {figures.failed} failed; {figures.wasted_seconds:.0f} s of computing for nothing"
+    )
+    share = figures.ready_share
+    return [counts] if share is None else [counts, f"Requests that found their PDF ready: {share:.0%}"]
 
 
 for _task_type in (

@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from metrics import flag
+from metrics import flag, instruments
 from metrics.dashboard import change_charts, history, presentation, recommendation
 from metrics.evaluation import evaluator, report
 from metrics.evaluation.report import ThresholdEntry
@@ -84,6 +84,7 @@ def _of(row: ModeState) -> dict[str, Any]:
         "is_dry_run": situation.is_dry_run,
         "numbers": numbers,
         "hosts": row.report.get("hosts", []),
+        "prerenders": instruments.provider().prerenders(),
         "newest_change": ModeChange.objects.order_by("-pk").values_list("pk", flat=True).first() or 0,
         "source": row.report.get("source", ""),
         "limits_digest": row.report.get("limits", ""),

@@ -14,6 +14,8 @@ RENDERS = "spms_renders_total"
 RENDERED_PAGES = "spms_rendered_pages_total"
 RENDERED_BYTES = "spms_rendered_bytes_total"
 TASKS_ROUTED = "spms_tasks_routed_total"
+PRERENDERS = "spms_prerenders_total"
+PRERENDER_WASTED_SECONDS = "spms_prerender_wasted_seconds_total"
 FEEDBACK = "spms_feedback_total"
 EVALUATIONS = "spms_evaluations_total"
 

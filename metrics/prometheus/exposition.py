@@ -13,7 +13,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from metrics import flag, instruments
 from metrics.collection import activity, snapshots
@@ -57,10 +57,11 @@ class HostCollector:
         yield from merged
         try:
             state = ModeState.objects.filter(pk=1).first() or ModeState()
-            values = _gauges(merged, state)
+            values, prerenders = _gauges(merged, state), instruments.provider().prerenders()
         except DatabaseError:
             return
         yield _routing_mode(state)
+        yield from _of_prerenders(prerenders)
         for name, text in GAUGES.items():
             if name in values:
                 yield GaugeMetricFamily(name, text, value=values[name])
@@ -73,6 +74,21 @@ def _routing_mode(state: ModeState) -> Metric:
     for mode in ("inline", "queue"):
         family.add_metric([mode], float(mode == effective))
     return family
+
+
+def _of_prerenders(prerenders: instruments.Prerenders) -> Iterator[Metric]:
+    """Yield the counters of PDFs made ahead, which are sums of the whole installation, the same on each host."""
+    family = CounterMetricFamily(
+        metric_names.PRERENDERS, "PDFs made ahead of a request, by what became of them.", labels=("outcome",)
+    )
+    for outcome, count in prerenders.outcomes.items():
+        family.add_metric([outcome], count)
+    yield family
+    yield CounterMetricFamily(
+        metric_names.PRERENDER_WASTED_SECONDS,
+        "Time of the PDFs made ahead that were not used.",
+        value=prerenders.wasted_seconds,
+    )
 
 
 def _gauges(merged: Iterable[Metric], state: ModeState) -> dict[str, float]:

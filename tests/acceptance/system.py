@@ -36,6 +36,7 @@ class System:
             "SPMS_DATA_DIR": str(folder),
             "SPMS_MODE": "queue",
             "SPMS_EXPENSIVE_THROTTLE_RATE": "off",  # tests ask more often than a person
+            "SPMS_PRERENDER_AFTER": "off",  # tests of something else say what is rendered when
             "PORT": str(self.port),
             **({"DATABASE_URL": database_url} if database_url else {}),
             **settings,

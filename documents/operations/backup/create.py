@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.storage import Storage, default_storage
 
-from documents.infrastructure import storage
+from documents.infrastructure import data_dir_lock, storage
 from documents.models import Document, DocumentImage, Project, Task
 from documents.operations.backup import archive, database
 from documents.operations.backup.archive import Writer
@@ -49,7 +49,8 @@ def create(
     made_at = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     target = folder / f"spms-{made_at:%Y%m%dT%H%M%SZ}.tar"
-    with storage.workspace() as work, archive.atomic_file(target) as stream:
+    lock = data_dir_lock.backup_lock(Path(settings.SPMS_DATA_DIR))
+    with lock, storage.workspace() as work, archive.atomic_file(target) as stream:
         writer = Writer(stream)
         snapshot = _add_database(writer, work)
         if with_key:

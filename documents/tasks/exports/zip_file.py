@@ -11,7 +11,7 @@ from documents.queue import hints, lifecycle
 from documents.queue.registry import Reschedule, TaskContext
 from documents.tasks.exports import rows, spec
 from documents.tasks.exports.spec import ExportSpec
-from documents.tasks.pdf import task as pdf_task
+from documents.tasks.pdf import prerender, task as pdf_task
 
 MISSING_LIST = "MISSING.txt"
 BATCH = 20
@@ -61,6 +61,7 @@ def _add(archive: ZipFile, document: Document, copy: Path) -> str:
     """Add the PDF of a document's current version to the ZIP, or return why there is none."""
     if (task := pdf_task.current_task(document)) is None:
         return "there is no PDF of the current version; generate it."
+    prerender.note_use(task)
     try:
         with storage.open_file(task.file) as stream, copy.open("wb") as target:
             digest, _ = files.copy_hashed(stream, target)

@@ -7,14 +7,14 @@ import logging
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import batched
+from itertools import batched, islice
 from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
 
 from documents import exceptions
-from documents.content import blocks, chapters
+from documents.content import blocks, chapters, editions
 from documents.content.blocks import (
     AreaBlock,
     Block,
@@ -26,7 +26,7 @@ from documents.content.blocks import (
 )
 from documents.content.editions import Edition
 from documents.infrastructure import storage
-from documents.infrastructure.slot_queue import Turn
+from documents.infrastructure.slot_queue import Priority, Turn
 from documents.models import Document, document_types
 from documents.queue.registry import ReportProgress
 from documents.rendering import html, pool
@@ -137,11 +137,38 @@ def find_unprintable(
     return assembly.unprintable
 
 
+def draw_ahead(chapter: Document, *, deadline: Monotonic, report: ReportProgress) -> int:
+    """Draw some missing parts of the annual report that prints a chapter, for the next report; return how many.
+
+    Does nothing if the usual edition of that report does not print it, or is not made from parts. Raises as
+    ``assemble`` does.
+    """
+    if chapter.kind_info not in chapters.KINDS or chapter.status != Document.Status.APPROVED:
+        return 0
+    annual = Document.objects.filter(kind=document_types.ANNUAL_REPORT.key, year=chapter.year).first()
+    if annual is None or not has_parts(annual, editions.DEFAULT):
+        return 0
+    turn = Turn(priority=Priority.BACKGROUND)
+    with (
+        storage.workspace() as folder,
+        ParallelRenderer(deadline=deadline, turn=turn) as renderer,
+    ):
+        assembly = _Assembly(folder=folder, cover=blocks.get_cover(annual), report=report)
+        parts = _parts(annual, editions.DEFAULT, ContentFingerprint(""))
+        _draw_missing(assembly, parts, renderer, report, max_parts=RENDER_BATCH)
+    return len(assembly.drawn)
+
+
 def _draw_missing(
-    assembly: "_Assembly", parts: Iterable[PrintedPart], renderer: ParallelRenderer, report: ReportProgress
+    assembly: "_Assembly",
+    parts: Iterable[PrintedPart],
+    renderer: ParallelRenderer,
+    report: ReportProgress,
+    *,
+    max_parts: int | None = None,
 ) -> None:
-    """Draw the parts that are not cached, and cache them."""
-    for batch in batched(assembly.missing(parts), RENDER_BATCH):
+    """Draw the parts that are not cached, ``max_parts`` at most, and cache them."""
+    for batch in batched(islice(assembly.missing(parts), max_parts), RENDER_BATCH):
         renderer.submit([assembly.write_html(part) for part in batch], assembly.image_paths(batch))
         report("layout", renderer.pages)
     for digests in renderer.finished(report):

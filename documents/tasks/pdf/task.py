@@ -22,13 +22,14 @@ from documents.infrastructure import storage
 from documents.infrastructure.slot_queue import Priority, Turn
 from documents.models import Document, Task, document_types, layout_bounds
 from documents.models.mistakes import shortened
-from documents.queue import lifecycle, registry
+from documents.models.tasks import PRERENDER
+from documents.queue import adoption, lifecycle, registry
 from documents.queue.registry import ReportProgress, StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
 from documents.rendering import html, parallel, pool
 from documents.rendering.protocol import RenderedPdf, RenderJob
 from documents.task_warnings import TaskWarning
-from documents.tasks.pdf import annual_report, pending_images
+from documents.tasks.pdf import annual_report, pending_images, prerender
 from metrics import instruments
 from metrics.durations import Monotonic
 
@@ -110,6 +111,14 @@ def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) ->
     return SECONDS_PER_CHAPTER * chapters.count(document, edition)
 
 
+def run(attempt: TaskContext) -> TaskOutput:
+    """Make the PDF of the task's document as it is now; ahead of a request, give way to people.
+
+    Raises the errors of ``render``.
+    """
+    return prerender.run(attempt, render) if attempt.task.routed_by == PRERENDER else render(attempt)
+
+
 def render(attempt: TaskContext) -> TaskOutput:
     """Make the PDF of the task's document as it is now.
 
@@ -133,6 +142,8 @@ def render(attempt: TaskContext) -> TaskOutput:
 
 
 def _observe(document: Document, task: Task, rendered: RenderedPdf, seconds: float) -> None:
+    if adoption.is_ahead(task):
+        return
     instruments.observe_render(
         document.kind, task.mode, seconds=seconds, pages=rendered.pages, size_bytes=rendered.size_bytes
     )
@@ -196,9 +207,15 @@ def _turn(task: Task) -> Turn:
     """Return the turn of a task at a render slot, which counts from when the task was due."""
     waited_seconds = (timezone.now() - task.claimable_at).total_seconds()
     return Turn(
-        priority=Priority.REQUEST if task.mode == Task.Mode.INLINE else Priority.QUEUE,
+        priority=_priority(task),
         requested_at=time.monotonic() - max(0.0, waited_seconds),
     )
+
+
+def _priority(task: Task) -> Priority:
+    if task.mode == Task.Mode.INLINE:
+        return Priority.REQUEST
+    return Priority.BACKGROUND if task.routed_by == PRERENDER else Priority.QUEUE
 
 
 def _make_whole(
@@ -375,5 +392,5 @@ def result_url(task: Task) -> str | None:
 
 
 registry.register(
-    registry.TaskType(name=KIND, title="PDF", run=render, progress_unit="pages", result_url=result_url)
+    registry.TaskType(name=KIND, title="PDF", run=run, progress_unit="pages", result_url=result_url)
 )

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from metrics import progress
-from metrics.decisions import replay
+from metrics.decisions import prerender_model, replay
 from metrics.decisions.limits_file import LimitsError, load
 
 
@@ -31,6 +31,11 @@ class Command(BaseCommand):
             type=int,
             help="PDFs rendered at once, by requests and workers together (default: workers have a machine)",
         )
+        parser.add_argument(
+            "--prerender",
+            action="store_true",
+            help="make PDFs ahead; the trace needs a column changed_at: when the document was last changed",
+        )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,8 +53,13 @@ class Command(BaseCommand):
         )
         try:
             limits = load(options["thresholds"] or Path(settings.SPMS_THRESHOLDS))
+            work, ahead = replay.read_trace(options["trace"]), None
+            if options["prerender"]:
+                slots = site.render_slots or settings.SPMS_RENDER_SLOTS
+                requests = prerender_model.read_changes(options["trace"])
+                ahead = prerender_model.make_ahead(work, requests, slots=slots)
             with progress.shown() as report:
-                day = replay.replay(replay.read_trace(options["trace"]), limits, site, report)
+                day = replay.replay(ahead.work if ahead else work, limits, site, report)
         except (LimitsError, replay.TraceError) as error:
             raise CommandError(str(error)) from error
         figures = {
@@ -61,6 +71,8 @@ class Command(BaseCommand):
             "needless_queue_hours": round(day.needless_queue_hours, 3),
             "requests": day.requests,
         }
+        if ahead:
+            figures |= {"pdfs_ready": ahead.ready, "prerenders_that_gave_way": ahead.gave_way}
         if options["json"]:
             self.stdout.write(json.dumps(figures))
             return

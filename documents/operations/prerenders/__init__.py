@@ -1,0 +1,1 @@
+"""PDFs made ahead of a request, in idle time: which documents, when, and what became of them."""

@@ -1,0 +1,85 @@
+"""PDFs made ahead of a request, with a real supervisor, worker and web server: ready, joined, or out of the way."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.acceptance.system import System
+from tests.waiting import promised, wait_for
+
+pytestmark = pytest.mark.xdist_group("prerendering")
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    """One render slot, so that everybody needs the same one."""
+    settings = {"SPMS_PRERENDER_AFTER": "1s", "SPMS_PRERENDER_MAX_LOAD": "100", "SPMS_RENDER_SLOTS": "1"}
+    started = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", **settings)
+    with started.running():
+        yield started
+
+
+def change(system, number):
+    plan = system.documents(kind="concept_plan")[number]
+    text = {"sections": {"background": f"<p>Changed at {time.monotonic()}.</p>"}}
+    return system.call("PATCH", f"documents/{plan['id']}/", json=text).json()
+
+
+def ahead(system, document, status):
+    """Return the task that makes, or made, the PDF of a document ahead, once it has a status."""
+
+    def look():
+        tasks = system.call("GET", "tasks/", params={"document": document["id"], "status": status}).json()
+        return [task for task in tasks["results"] if task["routed_by"] == "prerender"]
+
+    return wait_for(look)[0]
+
+
+def press(system, document, **options):
+    return system.call("POST", f"documents/{document['id']}/pdf/", **options)
+
+
+def seconds_until_holding(slots):
+    """Wait for a ticket that waits, and return how long it takes until it holds its slot."""
+    give_up_at = time.monotonic() + 60
+    while not (waiting := next(slots.glob("waiting-*"), None)) and time.monotonic() < give_up_at:
+        time.sleep(0.002)
+    assert waiting
+    begun_at, holding = time.monotonic(), waiting.with_name(waiting.name.replace("waiting", "holding"))
+    while not holding.exists() and time.monotonic() < give_up_at:
+        time.sleep(0.002)
+    return time.monotonic() - begun_at
+
+
+def test_the_pdf_is_there_before_anybody_asks(system):
+    plan = change(system, 0)
+    task = ahead(system, plan, "succeeded")
+    pressed = press(system, plan)
+    assert (pressed.status_code, pressed.json()["task_id"]) == (200, task["task_id"])
+    sent = system.session.get(system.address + pressed.json()["result"]["url"])
+    assert sent.content.startswith(b"%PDF")
+    assert 'spms_prerenders_total{outcome="used"} 1.0' in system.session.get(f"{system.address}/metrics").text
+
+
+def test_a_person_takes_the_slot_at_once(system):
+    report = system.long_document()
+    task = ahead(system, report, "running")
+    [slots] = system.folder.glob("run/*/slots")
+    wait_for(lambda: list(slots.glob("holding-*")))
+    plan = system.documents(kind="concept_plan")[1]
+    with ThreadPoolExecutor(1) as threads:
+        pressed = threads.submit(system.make, plan)
+        seconds = seconds_until_holding(slots)
+        assert pressed.result().status_code == 201
+    assert seconds < promised(0.2)
+    assert system.call("GET", f"tasks/{task['task_id']}/").status_code == 404
+    assert "is not made ahead: the render slots are needed" in system.log()
+
+
+def test_a_person_who_asks_while_it_is_made_gets_that_one(system):
+    report = system.long_document()
+    task = ahead(system, report, "running")
+    pressed = press(system, report)
+    assert (pressed.status_code, pressed.json()["task_id"]) == (201, task["task_id"])
+    assert pressed.json()["routed_by"] != "prerender"
