@@ -139,6 +139,7 @@ class Task(models.Model):
         indexes = (
             models.Index(fields=("fingerprint", "status"), name="task_reuse"),
             models.Index(fields=("-created_at",), name="task_newest"),
+            models.Index(fields=("document", "kind", "-created_at"), name="task_of_document"),
             models.Index(fields=("-finished_at",), name="task_finished"),
             models.Index(fields=("status", "-finished_at"), name="task_by_end"),
             # Small however many tasks have ended: read by recovery and the limits of the queue. SQLite uses

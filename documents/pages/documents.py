@@ -1,42 +1,18 @@
-"""The pages of documents, for all users: a list and one document. Changes go through the public API."""
+"""The page of a document, for all who may read it. Changes go through the public API."""
 
 from typing import Any, cast
 
-from django import forms
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from documents.content.normalising import find_missing_images
-from documents.models import Document, DocumentImage, Task, document_types
+from documents.models import Document, DocumentImage, Task
 from documents.tasks.pdf import task as pdf_task
 
-PER_PAGE = 25
 MAX_VERSIONS = 20
-
-
-class FilterForm(forms.Form):
-    """The filters of the list of documents."""
-
-    q = forms.CharField(max_length=100, required=False)
-    kind = forms.ChoiceField(choices=[("", "any kind"), *document_types.choices()], required=False)
-    year = forms.IntegerField(min_value=1980, max_value=2100, required=False)
-
-
-@require_safe
-@login_required
-def home(request: HttpRequest) -> HttpResponse:
-    """List the user's documents."""
-    form = FilterForm(request.GET)
-    filters = form.cleaned_data if form.is_valid() else {}
-    page = Paginator(_documents(request, filters), PER_PAGE).get_page(request.GET.get("page"))
-    query = request.GET.copy()
-    query.pop("page", None)
-    return render(request, "documents/home.html", {"form": form, "page": page, "query": query.urlencode()})
 
 
 @require_safe
@@ -67,15 +43,6 @@ def _images(document: Document) -> dict[str, Any]:
     images = list(document.images.select_related("task"))
     waiting = [image for image in images if image.state == DocumentImage.State.WAITING]
     return {"images": images, "image_task": waiting[-1].task if waiting else None}
-
-
-def _documents(request: HttpRequest, filters: dict[str, Any]) -> QuerySet[Document]:
-    pdfs = Task.objects.filter(document=OuterRef("pk"), kind=pdf_task.KIND, status=Task.Status.SUCCEEDED)
-    documents = Document.objects.for_user(cast("User", request.user)).select_related("project")
-    documents = documents.filter(**{name: filters[name] for name in ("kind", "year") if filters.get(name)})
-    if text := filters.get("q"):
-        documents = documents.filter(Q(project__tag__icontains=text) | Q(project__title__icontains=text))
-    return documents.annotate(has_pdf=Exists(pdfs)).defer("sections").order_by("-updated_at", "-pk")
 
 
 def _context(request: HttpRequest, pk: int) -> dict[str, Any]:

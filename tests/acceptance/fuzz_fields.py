@@ -4,7 +4,9 @@ from typing import Any
 
 # The fields of the pages, by method and path. "{…}" is an id, as in the schema.
 PAGES: dict[str, tuple[str, ...]] = {
-    "GET /": ("q", "kind", "year", "page"),
+    "GET /": ("q", "kind", "year", "group", "page"),
+    "GET /documents/list/": ("q", "kind", "year", "group", "page"),
+    "GET /documents/zip/": ("document",),
     "GET /documents/{document}/": (),
     "GET /documents/{document}/made/": (),
     "GET /documents/{document}/images/": (),

@@ -77,6 +77,8 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "healthz/live": {"get": PUBLIC},
     "healthz/ready": {"get": PUBLIC},
     "": {"get": PAGE},
+    "documents/list/": {"get": PAGE},
+    "documents/zip/": {"get": PAGE},
     "documents/<document>/": {"get": MEMBERS_PAGE},
     "documents/<document>/made/": {"get": MEMBERS_PAGE},
     "documents/<document>/images/": {"get": MEMBERS_PAGE},
