@@ -121,6 +121,9 @@ class Task(models.Model):
     result = models.JSONField(null=True, blank=True)
     file = models.CharField("name in the result storage", max_length=200, blank=True)
     digest = models.CharField("SHA-256 of the file", max_length=64, blank=True)
+    picture = models.CharField(
+        "name of the picture of its first page", max_length=200, blank=True, db_default="", editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

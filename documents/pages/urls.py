@@ -11,6 +11,8 @@ urlpatterns = [
     path("documents/<int:pk>/", documents.document, name="document-page"),
     path("documents/<int:pk>/made/", documents.versions_partial, name="document-page-made"),
     path("documents/<int:pk>/images/", documents.images_partial, name="document-page-images"),
+    path("documents/<int:pk>/text/<slug:section>/", documents.section_text, name="document-text"),
+    path("documents/<int:pk>/first-page/<uuid:task_id>/", documents.picture, name="document-first-page"),
     path("exports/", exports.exports, name="exports-page"),
     path("exports/made/", exports.exports_partial, name="exports-made"),
 ]

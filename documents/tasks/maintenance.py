@@ -35,7 +35,8 @@ def clean_up(attempt: TaskContext) -> TaskOutput:
     parts = part_cache.prune()
     attempt.report("files", 0)
     with storage.translate_storage_errors():
-        files = remove_files(storage.results(), ((Task, "file"), (Task, "source"), (DrawnPart, "file")))
+        named_results = ((Task, "file"), (Task, "source"), (Task, "picture"), (DrawnPart, "file"))
+        files = remove_files(storage.results(), named_results)
         files += remove_files(default_storage, ((DocumentImage, "file"), (DocumentImage, "thumbnail")))
     message = f"{rows} task rows, {parts} drawn parts and {files} files were removed."
     return TaskOutput(

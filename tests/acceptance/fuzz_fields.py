@@ -10,6 +10,8 @@ PAGES: dict[str, tuple[str, ...]] = {
     "GET /documents/{document}/": (),
     "GET /documents/{document}/made/": (),
     "GET /documents/{document}/images/": (),
+    "GET /documents/{document}/text/aims/": ("rule", "words"),
+    "GET /documents/{document}/first-page/{task}/": (),
     "GET /exports/": (),
     "GET /exports/made/": (),
     "GET /dashboard/": (),

@@ -82,6 +82,8 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "documents/<document>/": {"get": MEMBERS_PAGE},
     "documents/<document>/made/": {"get": MEMBERS_PAGE},
     "documents/<document>/images/": {"get": MEMBERS_PAGE},
+    "documents/<document>/text/<section>/": {"get": MEMBERS_PAGE},
+    "documents/<document>/first-page/<task>/": {"get": (302, 404, 404, 404)},  # the task here made no PDF
     "dashboard/imports/": {"get": STAFF_PAGE},
     "dashboard/imports/now/": {"get": STAFF_PAGE},
     "exports/": {"get": PAGE},
@@ -197,6 +199,7 @@ def rows(plan, owner, member, maintainer, stranger):
         "report": report.pk,
         "key": "0123456789abcdef",
         "name": "cleanup",
+        "section": "aims",
         "area": plan.project.business_area_id,
     }
 
