@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, Model, OuterRef, Q
 from django.utils import timezone
 
 from documents.infrastructure import storage
-from documents.models import DocumentImage, DrawnPart, Task
+from documents.models import DocumentImage, DrawnPart, SignIn, Task
 from documents.queue import registry, statistics
 from documents.queue.registry import TaskContext, TaskOutput
 from documents.tasks.pdf import part_cache, task as pdf_task
@@ -68,6 +68,7 @@ def remove_sign_ins() -> int:
     """Delete expired sessions, and failed sign-ins that lock nobody any more; return how many."""
     now = timezone.now()
     expired, _ = Session.objects.filter(expire_date__lt=now).delete()
+    SignIn.objects.ended().delete()
     return expired + _removed_attempts(now - FAILED_SIGN_INS_KEPT)
 
 

@@ -112,6 +112,13 @@ RULES: dict[str, dict[str, tuple[object, ...]]] = {
     "dashboard/what-if/": {"get": STAFF_PAGE},
     "dashboard/mode/": {"post": STAFF_PAGE},
     "dashboard/mode/end/": {"post": STAFF_PAGE},
+    "account/": {"get": PAGE},
+    "account/password/": {"get": PAGE, "post": PAGE, "put": PAGE},
+    "account/token/": {"post": PAGE},
+    "account/sessions/end/": {"post": PAGE},
+    "account/reset/": {"get": PUBLIC, "post": PUBLIC, "put": PUBLIC},
+    "account/reset/sent/": {"get": PUBLIC},
+    "account/reset/<uidb64>/<token>/": {"get": PUBLIC, "post": PUBLIC, "put": PUBLIC},
     "login/": {"get": PUBLIC, "post": PUBLIC, "put": PUBLIC},
     "logout/": {"post": PUBLIC},
     "metrics": {"get": LOCAL},
@@ -200,6 +207,8 @@ def rows(plan, owner, member, maintainer, stranger):
         "key": "0123456789abcdef",
         "name": "cleanup",
         "section": "aims",
+        "uidb64": "MQ",
+        "token": "x-y",
         "area": plan.project.business_area_id,
     }
 
