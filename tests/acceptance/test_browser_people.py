@@ -64,6 +64,15 @@ def test_a_pdf_is_generated_in_its_row_which_keeps_the_focus(system, visit):
     expect(page.locator("#batch-words")).to_have_text("1 PDF ready.")
 
 
+def test_the_first_page_of_authors_is_light(system, visit):
+    page, ended = visit("/"), []
+    page.on("requestfinished", lambda request: ended.extend([request]))
+    page.reload(wait_until="networkidle")
+    sizes = {request.url: request.sizes()["responseBodySize"] for request in ended}
+    assert len(sizes) >= 5
+    assert sum(sizes.values()) < 150_000, sizes
+
+
 def test_a_refusal_ends_the_batch_and_says_how_many_are_left(system, visit, faults):
     documents = system.documents(kind="concept_plan")[:2]
     for document in documents:
