@@ -31,6 +31,7 @@ SPELLINGS = {
     "Apache Software License": "Apache-2.0",
     "BSD 3-Clause": "BSD-3-Clause",
     "BSD License": "BSD",
+    "BSD-3-Clause, Apache-2.0, dependency licenses": "BSD-3-Clause AND Apache-2.0",
     "GNU Lesser General Public License v2 or later (LGPLv2+)": "LGPL-2.1-or-later",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
@@ -53,7 +54,8 @@ with "or", the first one on our list is taken.
 FOOT = """
 Some wheels bring libraries of their own, with their licences inside the wheel: libpq (PostgreSQL) in psycopg-binary,
 libxml2 and libxslt (MIT) in lxml, qpdf (Apache-2.0) in pikepdf, libjpeg-turbo, zlib, libtiff, libwebp, FreeType and
-others (BSD-like) in pillow. drf-spectacular-sidecar brings Swagger UI (Apache-2.0) and Redoc (MIT).
+others (BSD-like) in pillow, PDFium, FreeType, AGG and others (BSD-like) in pypdfium2.
+drf-spectacular-sidecar brings Swagger UI (Apache-2.0) and Redoc (MIT).
 
 ## Files in this repository
 

@@ -10,14 +10,17 @@ class SpmsConfig(AppConfig):
     name = "spms"
 
     def ready(self) -> None:
-        """Bound what a sign-in stores, watch for changed passwords, and start telemetry if it is configured."""
+        """Bound and keep what a sign-in stores, watch for changed passwords, and start telemetry if configured."""
         from axes.models import AccessAttempt
         from django.contrib import admin
         from django.contrib.auth.models import User
+        from django.contrib.auth.signals import user_logged_in, user_logged_out
         from django.core import checks
 
         from spms import credentials, pooling, sign_in, telemetry
 
+        user_logged_in.connect(sign_in.record)
+        user_logged_out.connect(sign_in.forget)
         pre_save.connect(sign_in.forget_request, sender=AccessAttempt)
         pre_save.connect(credentials.end_credentials, sender=User)
         admin.site.login_form = sign_in.AdminSignInForm

@@ -5,5 +5,5 @@ from django.http import HttpRequest
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """Return ``has_events``: True if pages may subscribe to events."""
-    return {"has_events": settings.SPMS_EVENTS}
+    """Return whether pages may subscribe to events, and whether a forgotten password can be reset by mail."""
+    return {"has_events": settings.SPMS_EVENTS, "sends_mail": settings.SPMS_SENDS_MAIL}

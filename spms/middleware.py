@@ -21,6 +21,9 @@ type GetResponse = Callable[[HttpRequest], HttpResponse]
 
 UNKNOWN_ADDRESS = str(ipaddress.IPv4Address(0))
 SIGN_IN_PATHS = frozenset({"/login/", "/admin/login/", "/api/v1/auth/token/"})
+ACCOUNT_PATH = "/account/"
+# Below it, a path is the secret of who was sent it.
+RESET_PATH = f"{ACCOUNT_PATH}reset/"
 MAX_LOGGED_PATH_CHARACTERS = 200
 # Python refuses to read a number of more than 4,300 digits.
 MAX_LENGTH_DIGITS = 18
@@ -51,7 +54,8 @@ class RequestIdMiddleware:
 
 
 def _log(request: HttpRequest, status: int, seconds: float) -> None:
-    path = request.path[:MAX_LOGGED_PATH_CHARACTERS]
+    is_secret = request.path_info.startswith(RESET_PATH)
+    path = RESET_PATH if is_secret else request.path[:MAX_LOGGED_PATH_CHARACTERS]
     requests_log.info(
         "%s %s %d",
         request.method,
@@ -124,7 +128,7 @@ class BodySizeLimitMiddleware:
 
 
 def _max_body_bytes(request: HttpRequest) -> int:
-    if request.path_info in SIGN_IN_PATHS:
+    if request.path_info in SIGN_IN_PATHS or request.path_info.startswith(ACCOUNT_PATH):
         return settings.SPMS_MAX_SIGN_IN_BYTES
     if not request.path_info.startswith(("/api/", "/admin/")):
         return settings.SPMS_MAX_FORM_BYTES

@@ -111,9 +111,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def locked_out(request: HttpRequest, *_: object) -> HttpResponse:
     """Respond to a user whose sign-in failed too often (AXES_LOCKOUT_CALLABLE)."""
     wait_seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
-    detail = f"The sign-in failed too often. Try again in {wait_seconds // 60} minutes."
+    is_account = request.path_info.startswith("/account/")
+    subject = "This was tried" if is_account else "The sign-in failed"
+    detail = f"{subject} too often. Try again in {wait_seconds // 60} minutes."
     if _wants_page(request):
-        answer = render(request, "site/login.html", {"locked_out": detail}, status=429)
+        template = "account/locked.html" if is_account else "site/login.html"
+        answer = render(request, template, {"locked_out": detail}, status=429)
     else:
         answer = response(429, slug="locked-out", title="Too many failed sign-ins", detail=detail)
     answer["Retry-After"] = str(wait_seconds)

@@ -310,6 +310,9 @@ AUTH_PASSWORD_VALIDATORS = [
 # Mail goes to the console unless a server is set: smtp+tls://user:password@host:587
 connections.require_readable("EMAIL_URL", env.str("EMAIL_URL", default="consolemail://"))
 _mail: dict[str, Any] = env.email("EMAIL_URL", default="consolemail://")
+SPMS_SENDS_MAIL = bool(env.str("EMAIL_URL", default=""))
+# How long a mailed link for a new password works.
+PASSWORD_RESET_TIMEOUT = 3600
 MAILERS = {"default": {"BACKEND": _mail["EMAIL_BACKEND"], "OPTIONS": environment.mail_options(_mail)}}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="spms@localhost")
 # Letters of a new cycle sent per minute; 0 for no limit.

@@ -5,12 +5,16 @@ from typing import Any
 
 from axes.models import AccessAttempt
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 
 from documents.api.tokens import MAX_NAME_CHARACTERS, NAME_TOO_LONG, is_too_long
+from documents.models import SignIn
+from documents.models.sign_ins import MAX_BROWSER_CHARACTERS
+from spms.middleware import client_address
 
 MAX_STORED_CHARACTERS = 200
 MISMATCH = "Name and password do not fit together. Both mind capital letters."
@@ -41,6 +45,25 @@ def forget_request(sender: object, instance: AccessAttempt, **_: Any) -> None:
     instance.get_data = instance.post_data = ""
     instance.path_info = instance.path_info[:MAX_STORED_CHARACTERS]
     instance.http_accept = instance.http_accept[:MAX_STORED_CHARACTERS]
+
+
+def record(sender: object, request: HttpRequest, user: User, **_: Any) -> None:
+    """Keep with a new session whose it is, and from where, so that the person can see and end it."""
+    session = getattr(request, "session", None)
+    if session is None or session.get(SESSION_KEY) != str(user.pk):  # a token was asked for
+        return
+    if session.session_key is None:
+        session.save()
+    browser = request.headers.get("User-Agent", "").replace("\0", "")[:MAX_BROWSER_CHARACTERS]
+    SignIn.objects.update_or_create(
+        session_key=session.session_key,
+        defaults={"user": user, "address": client_address(request), "browser": browser},
+    )
+
+
+def forget(sender: object, request: HttpRequest, user: User | None, **_: Any) -> None:
+    """Delete the sign-in of a session that its person ends."""
+    SignIn.objects.filter(session_key=request.session.session_key).delete()
 
 
 class _NameLengthMixin(AuthenticationForm):

@@ -9,7 +9,7 @@ from django.views.decorators.csp import csp_override
 from drf_spectacular.views import SpectacularSwaggerView
 
 from metrics.prometheus import exposition
-from spms import health
+from spms import account, health
 from spms.schema_view import SchemaView
 from spms.sign_in import SignInForm
 
@@ -37,6 +37,14 @@ urlpatterns = [
         LoginView.as_view(template_name="site/login.html", authentication_form=SignInForm),
         name="login",
     ),
+    path("account/", account.account, name="account"),
+    path("account/password/", account.PasswordView.as_view(), name="password-change"),
+    path("account/token/", account.change_token, name="account-token"),
+    path("account/sessions/end/", account.end_sessions, name="account-sessions-end"),
+    # The names are those of Django's own views, which redirect to each other.
+    path("account/reset/", account.ResetView.as_view(), name="password_reset"),
+    path("account/reset/sent/", account.ResetSentView.as_view(), name="password_reset_done"),
+    path("account/reset/<uidb64>/<token>/", account.NewPasswordView.as_view(), name="password_reset_confirm"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("metrics", exposition.metrics, name="metrics"),
     path("admin/", admin.site.urls),

@@ -26,6 +26,7 @@ from spms.settings import DATABASES, STATIC_ROOT, STORAGES  # noqa: E402
 
 # A file as in real life: threads of one process cannot share a database in memory as they do on a disk.
 DATABASES["default"]["TEST"] = {"NAME": f"{_folder}/test.sqlite3"}
+SPMS_SENDS_MAIL = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 os.umask(0o022)  # as where it is started for real: it is the product that closes its files

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('documents', '0016_image_notes'),
+        ('documents', '0017_image_alternative'),
     ]
 
     operations = [

@@ -12,6 +12,7 @@ from documents.models.projects import BusinessArea, Membership, Project, Viewer
 from documents.models.report_parts import DrawnPart
 from documents.models.scheduled_reports import ScheduledReport
 from documents.models.schedules import PeriodicTask
+from documents.models.sign_ins import SignIn, SignInQuerySet
 from documents.models.tasks import Task, TaskQuerySet
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "Project",
     "ProjectChange",
     "ScheduledReport",
+    "SignIn",
+    "SignInQuerySet",
     "Subscription",
     "Task",
     "TaskQuerySet",

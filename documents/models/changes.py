@@ -80,7 +80,9 @@ class DocumentChange(Change):
         events = {"approved": self.approved, "withdrew": self.withdrawn}
         lines = [f"{verb} {describe(names)}" for verb, names in events.items() if names]
         if self.reset:
-            changed = shortened(", ".join(name.removeprefix("sections.") for name in self.changed), 200)
+            lapsed = {*self.reset, *(f"approvals.{name}" for name in self.reset)}
+            names = [name.removeprefix("sections.") for name in self.changed if name not in lapsed]
+            changed = shortened(", ".join(names), 200)
             lines.append(f"changed {changed}, which reset {describe(self.reset)}")
         return lines
 

@@ -133,6 +133,9 @@ class Task(models.Model):
     result = models.JSONField(null=True, blank=True)
     file = models.CharField("name in the result storage", max_length=200, blank=True)
     digest = models.CharField("SHA-256 of the file", max_length=64, blank=True)
+    picture = models.CharField(
+        "name of the picture of its first page", max_length=200, blank=True, db_default="", editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -151,6 +154,7 @@ class Task(models.Model):
         indexes = (
             models.Index(fields=("fingerprint", "status"), name="task_reuse"),
             models.Index(fields=("-created_at",), name="task_newest"),
+            models.Index(fields=("document", "kind", "-created_at"), name="task_of_document"),
             models.Index(fields=("-finished_at",), name="task_finished"),
             models.Index(fields=("status", "-finished_at"), name="task_by_end"),
             # Small however many tasks have ended: read by recovery and the limits of the queue. SQLite uses

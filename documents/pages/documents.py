@@ -1,42 +1,26 @@
-"""The pages of documents, for all users: a list and one document. Changes go through the public API."""
+"""The page of a document, for all who may read it. Changes go through the public API."""
 
 from typing import Any, cast
 
-from django import forms
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
-from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.cache import get_conditional_response
+from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
-from documents.content.normalising import find_missing_images
-from documents.models import Document, DocumentImage, Task, document_types
-from documents.tasks.pdf import task as pdf_task
+from documents.content import places
+from documents.exceptions import SpmsError
+from documents.models import Document, DocumentImage, Task
+from documents.pages import document_warnings
+from documents.tasks.pdf import first_page, task as pdf_task
 
-PER_PAGE = 25
 MAX_VERSIONS = 20
-
-
-class FilterForm(forms.Form):
-    """The filters of the list of documents."""
-
-    q = forms.CharField(max_length=100, required=False)
-    kind = forms.ChoiceField(choices=[("", "any kind"), *document_types.choices()], required=False)
-    year = forms.IntegerField(min_value=1980, max_value=2100, required=False)
-
-
-@require_safe
-@login_required
-def home(request: HttpRequest) -> HttpResponse:
-    """List the user's documents."""
-    form = FilterForm(request.GET)
-    filters = form.cleaned_data if form.is_valid() else {}
-    page = Paginator(_documents(request, filters), PER_PAGE).get_page(request.GET.get("page"))
-    query = request.GET.copy()
-    query.pop("page", None)
-    return render(request, "documents/home.html", {"form": form, "page": page, "query": query.urlencode()})
+MAX_CHANGES = 200
+MAX_PARAMETER_CHARACTERS = 300
+# What people call the members of the API that a change names; the sections of a document have titles of their own.
+CHANGED_TITLES = {"cover_image": "cover picture", "approvals": "approvals"}
 
 
 @require_safe
@@ -58,8 +42,58 @@ def versions_partial(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def images_partial(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the part of a document's page that a new image changes."""
-    visible = Document.objects.for_user(cast("User", request.user))
-    return render(request, "documents/_images.html", _images(get_object_or_404(visible, pk=pk)))
+    return render(request, "documents/_images.html", _images(_visible(request, pk)))
+
+
+@require_safe
+@login_required
+def picture(request: HttpRequest, pk: int, task_id: str) -> HttpResponse:
+    """Send the picture of the first page of a PDF, or 304 to a client that has it."""
+    pdfs = Task.objects.filter(
+        document=_visible(request, pk), kind=pdf_task.KIND, status=Task.Status.SUCCEEDED
+    )
+    task = get_object_or_404(pdfs, pk=task_id)
+    etag = f'"{task.digest}-page"'
+    response = get_conditional_response(request, etag=etag) or _picture_response(task)
+    response.headers["ETag"] = etag
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@require_safe
+@login_required
+def section_text(request: HttpRequest, pk: int, section: str) -> HttpResponse:
+    """Show the text of a section, with the place marked that a warning is about."""
+    document = _visible(request, pk)
+    titles = {known.key: known.title for known in document.kind_info.sections}
+    if section not in titles:
+        raise Http404
+    rule, words = (request.GET.get(name, "")[:MAX_PARAMETER_CHARACTERS] for name in ("rule", "words"))
+    text, is_found = places.mark(document.sections.get(section, ""), rule=rule, words=words)
+    context = {
+        "document": document,
+        "title": titles[section],
+        "text": mark_safe(text),  # noqa: S308  # nosec B308 B703 (sanitised when it was stored)
+        "is_missing": bool(rule or words) and not is_found,
+    }
+    return render(request, "documents/text.html", context)
+
+
+def _visible(request: HttpRequest, pk: int) -> Document:
+    """Return a document that the user may read. Raises Http404."""
+    visible = Document.objects.for_user(cast("User", request.user)).select_related("project__business_area")
+    return get_object_or_404(visible, pk=pk)
+
+
+def _picture_response(task: Task) -> HttpResponse:
+    """Return the picture of a PDF's first page. Raises Http404 if it cannot be drawn."""
+    try:
+        content = first_page.read(task)
+    except SpmsError as error:
+        return HttpResponse(str(error), status=error.status, content_type="text/plain")
+    if content is None:
+        raise Http404
+    return HttpResponse(content, content_type=first_page.MEDIA_TYPE)
 
 
 def _images(document: Document) -> dict[str, Any]:
@@ -80,27 +114,21 @@ def _images(document: Document) -> dict[str, Any]:
     }
 
 
-def _documents(request: HttpRequest, filters: dict[str, Any]) -> QuerySet[Document]:
-    pdfs = Task.objects.filter(document=OuterRef("pk"), kind=pdf_task.KIND, status=Task.Status.SUCCEEDED)
-    documents = Document.objects.for_user(cast("User", request.user)).select_related("project")
-    documents = documents.filter(**{name: filters[name] for name in ("kind", "year") if filters.get(name)})
-    if text := filters.get("q"):
-        documents = documents.filter(Q(project__tag__icontains=text) | Q(project__title__icontains=text))
-    return documents.annotate(has_pdf=Exists(pdfs)).defer("sections").order_by("-updated_at", "-pk")
-
-
 def _context(request: HttpRequest, pk: int) -> dict[str, Any]:
     """Return the context of a document's page. Raises Http404."""
-    visible = Document.objects.for_user(cast("User", request.user)).select_related("project__business_area")
-    document = get_object_or_404(visible, pk=pk)
+    document = _visible(request, pk)
     tasks = Task.objects.filter(document=document, kind=pdf_task.KIND)
     versions = list(tasks.filter(status=Task.Status.SUCCEEDED).order_by("-finished_at")[:MAX_VERSIONS])
     newest = tasks.asked_for().order_by("-created_at").first()
+    current = pdf_task.current_task(document)
     return {
         "document": document,
-        "current": pdf_task.current_task(document),
+        "current": current,
+        "shown": current or (versions[0] if versions else None),
         "versions": versions,
-        "text_warnings": find_missing_images(document.sections),
+        "changed": _changed_since(document, versions[0]) if versions and not current else [],
+        "text_warnings": document_warnings.of_text(document),
+        "pdf_warnings": document_warnings.of_pdf(document, current),
         "newest": newest,
         "in_flight": newest if newest and not newest.has_ended else None,
         "history": document.changes.of_approvals()[:MAX_VERSIONS],
@@ -110,3 +138,13 @@ def _context(request: HttpRequest, pk: int) -> dict[str, Any]:
             ("Directorate", document.directorate_approved),
         ),
     }
+
+
+def _changed_since(document: Document, made: Task) -> list[str]:
+    """Return what of a document was changed since a PDF: titles of sections in the order of the pages, then others."""
+    version = (made.result or {}).get("version", document.version)
+    changes = document.changes.filter(version__gt=version).values_list("changed", flat=True)[:MAX_CHANGES]
+    names = {name for changed in changes for name in changed}
+    sections = [s.title for s in document.kind_info.sections if f"sections.{s.key}" in names]
+    heads = {name.partition(".")[0] for name in names} - {"sections"}
+    return sections + sorted(CHANGED_TITLES.get(head, head.replace("_", " ")) for head in heads)

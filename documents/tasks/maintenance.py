@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, Model, OuterRef, Q
 from django.utils import timezone
 
 from documents.infrastructure import storage
-from documents.models import DocumentImage, DrawnPart, Task
+from documents.models import DocumentImage, DrawnPart, SignIn, Task
 from documents.models.tasks import PRERENDER
 from documents.queue import registry, statistics
 from documents.queue.registry import TaskContext, TaskOutput
@@ -37,7 +37,8 @@ def clean_up(attempt: TaskContext) -> TaskOutput:
     parts = part_cache.prune()
     attempt.report("files", 0)
     with storage.translate_storage_errors():
-        files = remove_files(storage.results(), ((Task, "file"), (Task, "source"), (DrawnPart, "file")))
+        named_results = ((Task, "file"), (Task, "source"), (Task, "picture"), (DrawnPart, "file"))
+        files = remove_files(storage.results(), named_results)
         files += remove_files(default_storage, ((DocumentImage, "file"), (DocumentImage, "thumbnail")))
     message = f"{rows} task rows, {parts} drawn parts and {files} files were removed."
     return TaskOutput(
@@ -71,6 +72,7 @@ def remove_sign_ins() -> int:
     """Delete expired sessions, and failed sign-ins that lock nobody any more; return how many."""
     now = timezone.now()
     expired, _ = Session.objects.filter(expire_date__lt=now).delete()
+    SignIn.objects.ended().delete()
     return expired + _removed_attempts(now - FAILED_SIGN_INS_KEPT)
 
 

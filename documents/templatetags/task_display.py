@@ -37,7 +37,7 @@ def progress(task: Task) -> str:
 @register.filter
 def meaning(error: type[SpmsError]) -> str:
     """Return what an error means: the first paragraph that its class says about itself."""
-    return " ".join((error.__doc__ or "").partition("\n\n")[0].split())
+    return " ".join((error.__doc__ or "").partition("\n\n")[0].replace("``", "").split())
 
 
 @register.filter

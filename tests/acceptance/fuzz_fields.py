@@ -4,10 +4,14 @@ from typing import Any
 
 # The fields of the pages, by method and path. "{…}" is an id, as in the schema.
 PAGES: dict[str, tuple[str, ...]] = {
-    "GET /": ("q", "kind", "year", "page"),
+    "GET /": ("q", "kind", "year", "group", "page"),
+    "GET /documents/list/": ("q", "kind", "year", "group", "page"),
+    "GET /documents/zip/": ("document",),
     "GET /documents/{document}/": (),
     "GET /documents/{document}/made/": (),
     "GET /documents/{document}/images/": (),
+    "GET /documents/{document}/text/aims/": ("rule", "words"),
+    "GET /documents/{document}/first-page/{task}/": (),
     "GET /exports/": (),
     "GET /exports/made/": (),
     "GET /dashboard/": (),
@@ -38,6 +42,9 @@ PAGES: dict[str, tuple[str, ...]] = {
     "GET /dashboard/cycles/{cycle}/": (),
     "GET /dashboard/cycles/{cycle}/now/": (),
     "POST /dashboard/cycles/{cycle}/act/": ("action", "letter", "address", "state", "reason"),
+    "GET /account/": (),
+    "POST /account/password/": ("old_password", "new_password1", "new_password2"),
+    "POST /account/sessions/end/": ("session",),
     "GET /login/": ("next",),
     "POST /login/": ("username", "password", "next"),
     "POST /logout/": ("next",),

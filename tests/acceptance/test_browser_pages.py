@@ -1,6 +1,7 @@
 """Documents and tasks in a real browser: generate in both modes, watch, cancel, retry, and plain words for faults."""
 
 import re
+import uuid
 
 import pytest
 from playwright.sync_api import expect
@@ -15,7 +16,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def system(shared_system):
-    return shared_system(SPMS_MODE="auto", SPMS_WEB_THREADS="6")
+    return shared_system(SPMS_MODE="auto", SPMS_WEB_THREADS="6", EMAIL_URL="dummymail://")
 
 
 @pytest.fixture(params=["inline", "queue"])
@@ -53,6 +54,9 @@ def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, r
     expect(page.locator("#progress progress")).to_be_visible()
     expect(page.locator("#progress-text")).to_contain_text(re.compile(r"pages|in the queue"))
     expect(page.locator("#progress-text")).to_contain_text("The PDF is ready")
+    expect(page.locator("iframe.pdf")).not_to_be_visible()
+    assert not any("/pdf/?task=" in url for url in frames_of(page))
+    page.get_by_text("Read it here").click()
     expect(page.locator("iframe.pdf")).to_be_visible()
     wait_for(lambda: any("/pdf/?task=" in url for url in frames_of(page)))
     assert not any(url.startswith("chrome-error") for url in frames_of(page))
@@ -278,11 +282,22 @@ def test_a_report_is_scheduled_paused_and_deleted(system, visit, faults):
     faults.clear()
 
 
+def with_a_missing_image(system):
+    """Return a document that was changed since its PDF, and lacks an image in its text."""
+    document = system.documents(kind="concept_plan")[3]
+    system.ended(system.make(document).json()["task_id"])
+    text = "<p>Before.</p><p><img alt='Map of the bay' title='map.png'></p>" + "<p>A line.</p>" * 60
+    sent = {"sections": {"background": f"<p>{uuid.uuid4()}</p>{text}"}}
+    assert system.call("PATCH", f"documents/{document['id']}/", json=sent).ok
+    return document
+
+
 @pytest.mark.parametrize(("look", "options"), pictures.LOOKS.items(), ids=pictures.LOOKS)
 def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, look, options):
     document = system.documents(kind="project_plan")[0]
     task_id = system.make(document).json()["task_id"]
     system.ended(task_id)
+    changed = with_a_missing_image(system)
     system.call(
         "POST",
         "imports/",
@@ -295,11 +310,19 @@ def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, 
     pages = {
         "imports": "/dashboard/imports/",
         "documents": "/",
+        "grouped": "/?group=project",
         "document": path_of(document),
+        "changed": path_of(changed),
+        "text": f"{path_of(changed)}text/background/?rule=image-missing",
+        "account": "/account/",
+        "password": "/account/password/",
         "exports": "/exports/",
         "reports": "/dashboard/reports/",
         "tasks": "/dashboard/tasks/",
         "task": f"/dashboard/tasks/{task_id}/",
+        "errors": "/dashboard/tasks/errors/",
+        "limits": "/dashboard/",
+        "changes": "/dashboard/changes/",
     }
     for name, path in pages.items():
         page.goto(f"{system.address}{path}")
@@ -307,6 +330,7 @@ def test_every_page_can_be_used_by_everybody_and_fits_its_screen(system, visit, 
         assert_accessible(page)
         pictures.keep(page, f"{name}-{look}")
     page.context.clear_cookies()
-    page.goto(f"{system.address}/")
-    assert_accessible(page)
-    pictures.keep(page, f"login-{look}")
+    for name, path in {"login": "/", "reset": "/account/reset/", "link": "/account/reset/x/y/"}.items():
+        page.goto(f"{system.address}{path}")
+        assert_accessible(page)
+        pictures.keep(page, f"{name}-{look}")

@@ -17,7 +17,7 @@ LARGE = (6000, 4000)
 
 @pytest.fixture(scope="module")
 def system(shared_system):
-    return shared_system(SPMS_MODE="auto", SPMS_WEB_THREADS="6")
+    return shared_system(SPMS_MODE="auto", SPMS_WEB_THREADS="6", EMAIL_URL="dummymail://")
 
 
 def png(seed, size=(900, 600)):

@@ -125,7 +125,7 @@ def test_the_history_says_who_approved_what_when(api, staff, owner, client):
     page = client.get(f"/documents/{document.pk}/").content.decode()
     for words in (
         "maintainer approved project lead, directorate (version 2)",
-        "which reset project lead, the status “Approved” (version 4)",
+        "changed aims, which reset project lead, the status “Approved” (version 4)",
         "Staff can approve version 4",
     ):
         assert words in page

@@ -1,4 +1,4 @@
-"""The process that opens uploaded images: one at a time, within bounds of computing time and memory.
+"""The process that opens uploaded images and draws first pages: one at a time, in bounded time and memory.
 
 Started by ``guard`` as ``python -m documents.tasks.images.child MEMORY_BYTES``. It reads one JSON object a line
 from standard input, answers each with one on standard output, and ends when its input is closed. It knows neither
@@ -14,11 +14,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from documents.infrastructure import processes
-from documents.tasks.images import processing
+from documents.tasks.images import page_drawing, processing
 from documents.tasks.images.processing import PreparedImage
 
 NICENESS = 2
 CONTENT, THUMBNAIL = "content", "thumbnail"
+FIRST_PAGE = "first_page"
 
 
 def main() -> None:
@@ -35,6 +36,9 @@ def answer(job: dict[str, Any]) -> dict[str, Any]:
     processes.limit_cpu(job["cpu_seconds"])
     path = Path(job["path"])
     try:
+        if job["name"] == FIRST_PAGE:
+            page_drawing.draw_first_page(path, Path(job["folder"]) / CONTENT)
+            return {}
         if job["name"] == "is_large":
             with path.open("rb") as stream:
                 return {"is_large": processing.is_large(stream)}

@@ -1,4 +1,4 @@
-"""Open uploaded images in a process that can be ended, so that no image costs more than its bounds.
+"""Open uploaded images, and draw first pages, in a process that can be ended, so that none costs more than its bounds.
 
 The cost of a hostile image hangs on what is inside it, not on its size or format: text chunks, passes, frames,
 containers in containers. So the work is bounded, whatever the file is. The processes are started at first use,
@@ -82,6 +82,17 @@ def prepare(upload: Upload, *, max_cpu_seconds: int = MAX_CPU_SECONDS_IN_REQUEST
             thumbnail=(folder / child.THUMBNAIL).read_bytes(),
             note=facts["note"],
         )
+
+
+def draw_first_page(pdf: Path) -> bytes:
+    """Return a small WebP of the first page of a PDF on this machine.
+
+    Raises ValidationError for a PDF that cannot be drawn, and ImagesBusy.
+    """
+    with storage.workspace() as folder:
+        job = {"name": child.FIRST_PAGE, "path": str(pdf), "folder": str(folder)}
+        _pool(os.getpid()).work({**job, "cpu_seconds": MAX_CPU_SECONDS_IN_REQUEST})
+        return (folder / child.CONTENT).read_bytes()
 
 
 def _job(name: str, upload: Upload, folder: Path, cpu_seconds: int) -> dict[str, Any]:

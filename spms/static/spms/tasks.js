@@ -14,7 +14,7 @@ async function ask(url, options = {}) {
   const headers = { "X-CSRFToken": token(), Accept: "application/json", ...options.headers };
   const answer = await fetch(url, { ...options, headers });
   const body = answer.status === 204 ? null : await answer.json();
-  if (!answer.ok) throw new Error([body.title, body.detail].filter(Boolean).join(". "));
+  if (!answer.ok) throw Object.assign(new Error([body.title, body.detail].filter(Boolean).join(". ")), { status: answer.status });
   return { status: answer.status, body };
 }
 
