@@ -14,7 +14,7 @@ from django.contrib.auth.forms import PasswordChangeForm, PasswordResetForm
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_login_failed
 from django.core.cache import cache
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
@@ -28,6 +28,7 @@ MAX_LISTED = 50
 SHOWN_CHARACTERS_OF_TOKEN = 4
 SECONDS_BETWEEN_MAILS = 300
 OTHERS = "others"
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 
 
 @require_safe
@@ -117,12 +118,14 @@ class PasswordView(views.PasswordChangeView):
 
 
 class _MailMixin(views.PasswordContextMixin):
-    """Is there only where a mail server is set."""
+    """Is there only where a mail server is set; Django shows a void link to any method."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Pass the request on. Raises Http404 without a mail server."""
         if not settings.SPMS_SENDS_MAIL:
             raise Http404
+        if request.method not in METHODS:
+            return HttpResponseNotAllowed(METHODS)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         return response
 

@@ -26,6 +26,7 @@ LONG_SHARE = 0.25
 MAX_SHOWN_BYTES = 1_500
 MAX_RECEIVED_BYTES = 64 * 1024**2
 
+ENDING = {"/logout/", "/account/token/", "/account/sessions/end/"}
 NESTED_MEMBERS = ("background", "aims", "year", "what", "format", "subject", "text", "project_lead")
 OTHER_MEMBERS = ("sections", "arguments", "filters", "approvals", "letter")
 
@@ -152,8 +153,8 @@ class Fuzzer:
     def _call(self, operation: Operation, where: str, name: str) -> Call:
         request = _Request(operation, self._ids)
         self._change[where](request, name)
-        # A session that ends at /logout/, and a row that is deleted, would be missing to all later calls.
-        person = self._people[0] if operation.path == "/logout/" else self._random.choice(self._people)
+        # A session or token that ends there would be missing to all later calls.
+        person = self._people[0] if operation.path in ENDING else self._random.choice(self._people)
         has_token = operation.path.startswith("/api/") and self._random.random() < 0.8
         return Call(person.name, request.content(person.token if has_token else person.session))
 

@@ -103,6 +103,15 @@ def test_a_document_shows_its_first_page_what_changed_and_where_to_look(system, 
     expect(page.get_by_role("heading", name="Background")).to_be_attached()
 
 
+def test_paper_is_white_whatever_the_screen_is(system, visit):
+    page = visit("/dashboard/", **pictures.LOOKS["dark"])
+    page.emulate_media(media="print")
+    colours = "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    assert page.evaluate(colours) == ["rgb(22, 33, 30)", "rgba(0, 0, 0, 0)"]
+    page.emulate_media(media="screen")
+    assert page.evaluate(colours)[0] == "rgb(230, 237, 234)"
+
+
 def test_sessions_the_token_and_the_password_are_changed_by_their_person(system, visit, browser, faults):
     script = (
         "from django.contrib.auth.models import User; "

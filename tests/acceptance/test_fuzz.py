@@ -54,7 +54,8 @@ for person in (member, stranger, staff):
     people[person.username] = [Token.objects.create(user=person).key, client.cookies["sessionid"].value]
 ids = {"project": plan.project_id, "area": plan.project.business_area_id, "document": plan.pk, "task": task.pk,
        "import": task.pk, "notice": notice.pk, "change": change.pk, "report": report.pk, "cycle": cycle.pk,
-       "letter": letter.pk, "image": factories.image(plan, (40, 30)).pk, "key": "0123456789abcdef", "name": "cleanup"}
+       "letter": letter.pk, "image": factories.image(plan, (40, 30)).pk, "key": "0123456789abcdef", "name": "cleanup",
+       "section": "background", "uidb64": "MQ", "token": "x-y"}
 print(json.dumps([people, {word: str(value) for word, value in ids.items()}]))
 """
 CSRF = "c" * 32
@@ -68,6 +69,7 @@ def system(tmp_path_factory):
         "SPMS_API_THROTTLE_RATE": "off",
         "SPMS_LOGIN_FAILURES": "1000000",
         "ALLOWED_HOSTS": "127.0.0.1",
+        "EMAIL_URL": "dummymail://",
     }
     with System(tmp_path_factory.mktemp("fuzz"), SPMS_MODE="inline", **settings).serving() as running:
         yield running
