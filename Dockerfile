@@ -26,7 +26,7 @@ RUN groupadd --gid 10001 spms \
     && install -d -o 10001 -g 10001 /data /export
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
-COPY manage.py thresholds.yaml ./
+COPY manage.py pyproject.toml thresholds.yaml ./
 COPY deploy/container.sh deploy/spms deploy/
 COPY documents documents
 COPY metrics metrics

@@ -9,7 +9,7 @@ endif
 # The minimum settings of a production system: `check --deploy` finds nothing with it.
 PRODUCTION := SPMS_HTTPS=true ALLOWED_HOSTS=spms.example.org EMAIL_URL=smtp+tls://mail.example.org:587
 
-.PHONY: help run demo test fuzz check image-check bench format lock licences schema setup-run setup-dev
+.PHONY: help run demo test fuzz check image-check compose-check docs-check bench format lock licences schema setup-run setup-dev
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,12 @@ check: setup-dev ## lint, types, imports, security, templates, Dockerfile, migra
 image-check: ## build the Dockerfile with buildah and run the image (root on Linux; no Docker)
 	@deploy/prove-image.sh $(ARGS)
 
+compose-check: setup-dev ## run compose.yaml with podman and images built here (root on Linux)
+	@deploy/prove-compose.sh
+
+docs-check: setup-dev ## run the command blocks of the pages for operators on a bare Debian (root on Linux; ARGS=bookworm)
+	@deploy/prove-docs.sh $(ARGS)
+
 bench: setup-dev ## measure speed and memory; prints the table of docs/performance.md
 	@$(VENV)/bin/python -m bench $(ARGS)
 
@@ -60,7 +66,9 @@ lock: setup-dev ## pin the dependencies again, with hashes and without any index
 		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/celery.txt
 	@$(VENV)/bin/uv pip compile --quiet --upgrade pyproject.toml --extra celery --extra observe --constraint requirements/celery.txt \
 		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/observe.txt
-	@$(VENV)/bin/uv pip compile --quiet --upgrade pyproject.toml --group dev --constraint requirements/observe.txt \
+	@$(VENV)/bin/uv pip compile --quiet --upgrade pyproject.toml --extra azure --constraint requirements/observe.txt \
+		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/azure.txt
+	@$(VENV)/bin/uv pip compile --quiet --upgrade pyproject.toml --group dev --constraint requirements/observe.txt --constraint requirements/azure.txt \
 		--universal --python-version 3.12 --generate-hashes --no-header --output-file requirements/dev.txt
 	@$(MAKE) --no-print-directory licences
 

@@ -10,6 +10,7 @@ import requests
 
 from bench.annual import annual_report
 from bench.clients import FONTS, Bench, html_file, render, seconds
+from bench.clusters import clusters
 from bench.cycles import cycles
 from bench.dashboard import dashboard
 from bench.exports import exports
@@ -28,6 +29,7 @@ from bench.start import start
 from bench.switch import switch
 from bench.texts import texts
 from bench.users import users
+from bench.year import year
 
 
 def against_bare(bench: Bench) -> Iterator[Row]:
@@ -127,6 +129,8 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "exports": exports,
     "regret": regret,
     "prerender": prerender,
+    "clusters": clusters,
+    "year": year,
     "soak": soak,
     "users": users,
     "images": images,

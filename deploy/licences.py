@@ -14,7 +14,12 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = {"run": "always", "celery": "`SPMS_QUEUE_BACKEND=celery`", "observe": "Sentry, OpenTelemetry"}
+LOCKS = {
+    "run": "always",
+    "celery": "`SPMS_QUEUE_BACKEND=celery`",
+    "observe": "Sentry, OpenTelemetry",
+    "azure": "`azure://`",
+}
 PINNED = re.compile(r"^([a-z0-9][a-z0-9.-]*)(?:\[[^\]]*\])?==[^ ;]+(?: ; ([^\\\n]*))?", re.MULTILINE)
 HERE = {"sys_platform": "linux", "platform_system": "Linux", "platform_python_implementation": "CPython"}
 

@@ -59,7 +59,7 @@ install_python() {
         fail "Python 3.12 or newer that every user can start is needed (found: $found)." \
             "Install python3.13, or uv, which this script then uses; then try again."
     echo "spms: installing Python $(cat .python-version) into .python/" >&2
-    UV_PYTHON_INSTALL_DIR="$PWD/.python" uv python install --quiet --no-bin "$(cat .python-version)" >&2 ||
+    UV_PYTHON_INSTALL_DIR="$PWD/.python" uv python install --no-progress --no-bin "$(cat .python-version)" >&2 ||
         fail "uv could not install Python $(cat .python-version)."
     path=$(UV_PYTHON_INSTALL_DIR="$PWD/.python" uv python find --managed-python "$(cat .python-version)")
     is_new_enough "$path" || fail "The account spms cannot start $path: make $PWD readable for it."
@@ -124,7 +124,7 @@ if ! is_installed "$packages_for" && ! is_installed dev; then
     echo "spms: installing $lock into $venv/"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" 2>&1 |
         { grep -v '^WARNING: Location' || true; }
-    "$venv/bin/python" -c 'import django, weasyprint' 2>/dev/null || has_libraries || install_libraries
+    "$venv/bin/python" -c 'import django, weasyprint' >/dev/null 2>&1 || has_libraries || install_libraries
     "$venv/bin/python" -c 'import django' || fail "the packages of $lock could not be installed"
     cp "$lock" "$venv/installed-$packages_for"
 fi

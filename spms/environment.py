@@ -1,6 +1,7 @@
 """Read settings from the environment; a wrong value is a one-line error at start."""
 
 import contextlib
+import importlib.util
 import os
 import re
 import secrets
@@ -238,28 +239,49 @@ def files(folder: Path) -> dict[str, dict[str, Any]]:
             alias: {"BACKEND": backend, "OPTIONS": {"location": folder / name}}
             for alias, name in folders.items()
         }
-    options = {"bucket_name": bucket[1], **_bucket_options()}
+    backend, options = _azure(bucket[2]) if bucket[1] == "azure" else _s3(bucket[2])
+    prefix = (bucket[3] or "").rstrip("/")
     return {
         alias: {
-            "BACKEND": "documents.infrastructure.s3.BucketStorage",
-            "OPTIONS": options | {"location": "/".join(filter(None, ((bucket[2] or "").rstrip("/"), name)))},
+            "BACKEND": backend,
+            "OPTIONS": options | {"location": "/".join(filter(None, (prefix, name)))},
         }
         for alias, name in folders.items()
     }
 
 
 def _bucket(text: str) -> re.Match[str] | None:
-    """Return the match of an address with its bucket and prefix; None for the data folder."""
+    """Return the match of an address with its scheme, bucket and prefix; None for the data folder."""
     if text == "local":
         return None
     match = re.fullmatch(
-        r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/((?:[\w-][\w.-]*/?)*))?", text, re.ASCII
+        r"(s3|azure)://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/((?:[\w-][\w.-]*/?)*))?", text, re.ASCII
     )
     if match is None:
         raise ImproperlyConfigured(
-            f"SPMS_FILE_STORAGE={text!r}: expected local, or s3://bucket or s3://bucket/prefix"
+            f"SPMS_FILE_STORAGE={text!r}: expected local, or s3://bucket/prefix, or azure://container/prefix"
         )
     return match
+
+
+def _azure(container: str) -> tuple[str, dict[str, Any]]:
+    """Return the backend and the options of a container of Azure Blob Storage."""
+    if importlib.util.find_spec("azure") is None:
+        raise ImproperlyConfigured(
+            "SPMS_FILE_STORAGE=azure://… needs the packages of requirements/azure.txt; install them"
+        )
+    connection = env.str("AZURE_STORAGE_CONNECTION_STRING", default="")
+    if not connection:
+        raise ImproperlyConfigured(
+            "AZURE_STORAGE_CONNECTION_STRING is missing: copy it from the access keys of the storage account"
+        )
+    options = {"azure_container": container, "connection_string": connection}
+    return "documents.infrastructure.azure.ContainerStorage", options
+
+
+def _s3(bucket: str) -> tuple[str, dict[str, Any]]:
+    """Return the backend and the options of a bucket."""
+    return "documents.infrastructure.s3.BucketStorage", {"bucket_name": bucket, **_bucket_options()}
 
 
 def _bucket_options() -> dict[str, Any]:

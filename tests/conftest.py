@@ -142,6 +142,10 @@ def pytest_addoption(parser):
         default=0.0,
         help="how long test_fuzz.py calls; once everywhere in any case",
     )
+    parser.addoption(
+        "--azurite",
+        help="test_azure.py: the folder in which `npm install azurite` was run; without it, skipped",
+    )
     parser.addoption("--fuzz-seed", type=int, help="call as in the run that printed this")
 
 

@@ -47,6 +47,11 @@ def run_task(task_id: str) -> None:
     lifecycle.run(hinted_id, deadline=deadline, worker=worker)
 
 
+def kind_of(task_id: str) -> str:
+    """Return the kind of a task, or an empty string if it is gone."""
+    return Task.objects.filter(pk=task_id).values_list("kind", flat=True).first() or ""
+
+
 def enqueue(waiting: Task) -> None:
     """Enqueue a hint for a task, in the transaction that creates it."""
     with transaction.atomic(savepoint=False):

@@ -57,8 +57,8 @@ class CeleryBackend(EntryBackend):
     ) -> TaskResult[P, R]:
         """Publish the message when the transaction that stores its task commits."""
         self.validate_task(task)
-        message_id = get_random_string(32)
-        transaction.on_commit(lambda: _publish(task, message_id, list(args), dict(kwargs)))
+        message_id, label = get_random_string(32), _label(task, args)
+        transaction.on_commit(lambda: _publish(task, message_id, list(args), dict(kwargs), label))
         return self._enqueued(task, message_id, args, kwargs)
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
@@ -94,7 +94,18 @@ def _scheme() -> str:
     return scheme
 
 
-def _publish(task: Task[Any, Any], message_id: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+def _label(task: Task[Any, Any], args: Sequence[Any]) -> dict[str, str]:
+    """Return the name and the arguments that Flower and Celery's log show: the kind and the id of our task."""
+    from documents.queue import hints
+
+    if task.func is not hints.run_task.func:
+        return {}
+    return {"shadow": hints.kind_of(args[0]), "argsrepr": str(args[0]), "kwargsrepr": ""}
+
+
+def _publish(
+    task: Task[Any, Any], message_id: str, args: list[Any], kwargs: dict[str, Any], label: dict[str, str]
+) -> None:
     try:
         execute.apply_async(
             (task.module_path, args, kwargs),
@@ -102,6 +113,7 @@ def _publish(task: Task[Any, Any], message_id: str, args: list[Any], kwargs: dic
             priority=_priority(task.priority, is_redis=_scheme() in REDIS),
             retry=False,
             confirm_timeout=BROKER_CONFIRM_TIMEOUT_SECONDS,
+            **label,
         )
     except (KombuError, CeleryError, OSError) as error:
         logger.warning("the broker did not take a message; the supervisor sends it again: %s", error)

@@ -9,6 +9,7 @@ import psutil
 import pypdfium2
 import pytest
 
+from tests.acceptance.flower_server import Flower
 from tests.acceptance.servers import RabbitMQ, Redis
 from tests.acceptance.system import MANAGE, ROOT, WORKERS, System
 from tests.waiting import promised, wait_for
@@ -30,26 +31,6 @@ for document in Document.objects.filter(kind="concept_plan")[:4]:
     request = TaskRequest(kind="pdf", fingerprint=f"asked for {document.pk}", document=document)
     asked_for, _ = hints.submit_in_background(request, user=User.objects.get(username="maintainer"))
     print(asked_for.pk)
-"""
-AS_FLOWER_DOES = """
-import threading
-from documents.models import Task
-from documents.queue import hints
-from spms.task_backends.celery import app
-inspect, ended = app.control.inspect(), Task.objects.filter(status="succeeded").first()
-[stats], [queues] = inspect.stats().values(), inspect.active_queues().values()
-print(f"processes={len(stats['pool']['processes'])}", f"queues={queues[0]['name']}")
-app.control.enable_events(reply=True)
-state = app.events.State()
-def note(event):
-    state.event(event)
-    if event["type"] == "task-succeeded":
-        print(f"{event['type']}:{state.tasks[event['uuid']].name}")
-        receiver.should_stop = True
-with app.connection() as connection:
-    receiver = app.events.Receiver(connection, handlers={"*": note})
-    threading.Timer(1, hints.run_task.enqueue, [str(ended.pk)]).start()
-    receiver.capture(timeout=20)
 """
 BROKERS: dict[str, type[Redis | RabbitMQ]] = {"redis": Redis, "rabbitmq": RabbitMQ}
 ENGINES = [SQLITE, POSTGRESQL, REDIS, RABBITMQ]
@@ -241,10 +222,39 @@ def test_a_broker_that_says_nothing_costs_a_request_some_seconds(system, plan, b
     assert system.ended(answer.json()["task_id"])["status"] == "succeeded"
 
 
+@pytest.fixture
+def flower(system):
+    server = Flower(system.environment, system.folder / "flower.log")
+    yield server
+    server.stop()
+
+
 @pytest.mark.parametrize("engine", [REDIS, RABBITMQ], indirect=True)
-def test_the_workers_answer_what_flower_asks(system):
-    answers = system.manage("shell", "-v", "0", "-c", AS_FLOWER_DOES).stdout.split()
-    assert answers == ["processes=2", "queues=spms", "task-succeeded:spms.execute"]
+def test_flower_shows_tasks_by_kind_and_id_to_those_who_sign_in(system, plan, flower):
+    assert flower.get("tasks", auth=None).status_code == 401
+
+    def shown():  # the workers begin to report when Flower has asked them to
+        task_id = system.make(plan).json()["task_id"]
+        assert system.ended(task_id)["status"] == "succeeded"
+        tasks = [(task["name"], task["args"]) for task in flower.get("tasks").json().values()]
+        return ("pdf", task_id) in tasks and tasks
+
+    # A task that began before Flower asked has no name there.
+    assert {name for name, _ in wait_for(shown) if name} <= {"pdf", "cleanup", "summary"}
+
+
+@pytest.mark.parametrize("engine", [REDIS], indirect=True)
+def test_flower_shows_how_many_messages_wait(system, flower):
+    main, plans = system.main(), system.documents(kind="concept_plan")[:3]
+    main.suspend()
+    try:
+        waiting = [system.make(plan).json()["task_id"] for plan in plans]
+        [queue] = flower.get("queues/length").json()["active_queues"]
+    finally:
+        main.resume()
+    # A worker that was about to take a message has it.
+    assert (queue["name"], 2 <= queue["messages"] <= 3) == ("spms", True)
+    assert [system.ended(task_id)["status"] for task_id in waiting] == ["succeeded"] * 3
 
 
 @pytest.mark.parametrize("engine", [POSTGRESQL, REDIS, RABBITMQ], indirect=True)

@@ -5,6 +5,7 @@ import pytest
 
 from tests.acceptance import warm
 from tests.acceptance.certificates import Authority
+from tests.acceptance.flower_server import Flower
 from tests.acceptance.servers import PgBouncer, RabbitMQ, Redis
 from tests.acceptance.system import System
 
@@ -59,6 +60,18 @@ def test_a_broker_with_the_certificate_of_another_name_is_not(broker, authority,
     refused = connect(by_address, tmp_path, SPMS_CELERY_CA=str(authority.ca_file))
     assert "connected:" not in refused.stdout
     assert "127.0.0.1" in refused.stderr
+
+
+@pytest.mark.parametrize("broker", ["redis"], indirect=True)
+def test_flower_reads_a_queue_over_tls(broker, authority, tmp_path):
+    settings = {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url}
+    settings |= {"SPMS_CELERY_CA": str(authority.ca_file), "SPMS_DATA_DIR": str(tmp_path)}
+    flower = Flower(settings, tmp_path / "flower.log")
+    try:
+        answer = flower.get("queues/length")
+    finally:
+        flower.stop()
+    assert answer.json() == {"active_queues": [{"name": "spms", "messages": 0}]}, answer.text
 
 
 def test_a_pdf_is_made_through_a_broker_with_tls(broker, authority, tmp_path, request):

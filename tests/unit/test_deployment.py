@@ -94,6 +94,16 @@ def test_the_image_copies_what_exists_and_dockerignore_lets_it_in():
         assert f"!{source}" in ignored, source
 
 
+def test_the_image_has_the_files_beside_the_code_that_the_code_reads():
+    code = "".join(
+        path.read_text() for app in ("documents", "metrics", "spms") for path in (ROOT / app).rglob("*.py")
+    )
+    read = set(re.findall(r'BASE_DIR / "([\w.-]+)"', code)) - {".env"}  # read if it is there
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    assert "pyproject.toml" in read
+    assert read <= set(" ".join(copied).split())
+
+
 def test_the_image_has_the_system_libraries_that_setup_installs():
     packages = re.findall(r'packages="(.+)"', (ROOT / "deploy" / "setup.sh").read_text())
     assert len(packages) == 2

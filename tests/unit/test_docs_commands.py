@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from deploy import prove_docs
 from spms import command_line
 from tests.unit.test_deployment import UNITS
 
@@ -75,3 +76,11 @@ def test_units_and_files_of_the_project_that_blocks_name_exist():
             assert {word for word in line.split() if word.startswith("spms")} <= units
         for named in re.findall(r"(?<![\w/])((?:deploy|requirements)/[\w./-]+)", text):
             assert (ROOT / named).exists() or "overlays/ours" in named, named
+
+
+def test_make_docs_check_knows_every_block_and_no_other():
+    treated = [(prove_docs.find_treatment(page, block), block) for page, block in prove_docs.read_blocks()]
+    used = {treatment.beginning for treatment, _ in treated}
+    assert {treatment.beginning for treatment in prove_docs.TREATMENTS} <= used
+    for treatment, block in treated:
+        assert all(changed in block for changed, _ in treatment.changes), treatment.beginning
