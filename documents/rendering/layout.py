@@ -108,6 +108,7 @@ def finish(_document: Any, pdf: pydyf.PDF) -> None:
     """Do what every PDF needs between drawing and writing."""
     font_files.shrink(pdf)
     conformance.map_all_glyphs(pdf)
+    conformance.use_small_profile(pdf)
     conformance.declare(pdf)
 
 
