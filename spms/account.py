@@ -65,7 +65,7 @@ def end_sessions(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
-def _page(request: HttpRequest, new_token: str = "") -> HttpResponse:
+def _page(request: HttpRequest, new_token: str = "") -> HttpResponse:  # nosec B107
     user = cast("User", request.user)
     token = Token.objects.filter(user=user).first()
     context = {
