@@ -16,7 +16,7 @@ from bench.server import Server
 from documents.content import blocks
 from documents.rendering import html as rendering_html
 from documents.rendering.pool import FONTS_CONF
-from documents.tasks.pdf import task as pdf_task
+from documents.tasks.pdf import drafts
 
 FONTS = {"FONTCONFIG_FILE": str(FONTS_CONF)}
 
@@ -69,7 +69,7 @@ def html_file(folder: Path, document: int) -> Path:
     content = blocks.get_document(document)
     assert content is not None
     path = folder / f"{document}.html"
-    draft = pdf_task.write_html(content, path)
+    draft = drafts.write_html(content, path)
     style = (rendering_html.HERE / "report.css").read_text()
     html = path.read_text().replace("</head>", f"<style>{style}</style>\n</head>", 1)
     assert html.count("<style") == 1, "the stylesheet is in the HTML already"

@@ -13,7 +13,7 @@ from documents.models import Cluster, DocumentImage, Subscription, Task
 from documents.queue import hints, leases, lifecycle
 from documents.tasks import maintenance
 from documents.tasks.images import attachments, guard, processing, task as image_task
-from documents.tasks.pdf import pending_images, task as pdf_task
+from documents.tasks.pdf import drafts, pending_images
 from tests import factories
 from tests.asking import send, status_of
 from tests.working import run_entries
@@ -310,6 +310,6 @@ def test_a_retry_of_a_task_whose_image_was_sent_again_has_nothing_to_do(api, pla
 def test_what_the_pdf_draws_meanwhile_is_a_grey_field(api, plan, tmp_path):
     shown(plan, send(api, plan, picture()).data["url"])
     plan.refresh_from_db()
-    draft = pdf_task.write_html(plan, tmp_path / "draft.html")
+    draft = drafts.write_html(plan, tmp_path / "draft.html")
     assert [path.rpartition("/")[2] for path in draft.images.values()] == ["not-ready.png"]
     assert image_task.fingerprint(plan, "a") != image_task.fingerprint(plan, "b")

@@ -20,7 +20,7 @@ from documents.infrastructure import storage
 from documents.models import Document, DocumentImage, Task
 from documents.queue import lifecycle
 from documents.rendering import pool
-from documents.tasks.pdf import task as pdf_task
+from documents.tasks.pdf import drafts
 from tests import factories
 from tests.acceptance import warm
 from tests.asking import address
@@ -153,7 +153,7 @@ def illustrated(plan, leave_room):
 
 
 def html_size(document, folder):
-    return pdf_task.write_html(document, folder / "draft.html").path.stat().st_size
+    return drafts.write_html(document, folder / "draft.html").path.stat().st_size
 
 
 @pytest.mark.parametrize("what_fits", ["nothing", "half of the HTML", "the HTML alone", "half of the PDF"])

@@ -1,13 +1,10 @@
 """The kind of task that makes a document's PDF: content → HTML → rendering process → storage."""
 
-import contextlib
-import json
 import logging
 import math
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,10 +23,11 @@ from documents.models.tasks import PRERENDER
 from documents.queue import adoption, lifecycle, registry
 from documents.queue.registry import ReportProgress, StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
-from documents.rendering import html, parallel, pool
+from documents.rendering import parallel, pool
 from documents.rendering.protocol import RenderedPdf, RenderJob
 from documents.task_warnings import TaskWarning
-from documents.tasks.pdf import annual_report, pending_images, prerender
+from documents.tasks.pdf import annual_report, drafts, pending_images, prerender
+from documents.tasks.pdf.drafts import HtmlDocument
 from metrics import instruments
 from metrics.durations import Monotonic
 
@@ -38,21 +36,6 @@ MAX_MESSAGE_CHARACTERS = 500  # of the task's column
 SECONDS_PER_CHAPTER = 0.15  # measured, of two pages
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class HtmlDocument:
-    """A document's HTML on disk, the images that it may fetch (address → path), and the fingerprint of both.
-
-    ``source`` is the file to attach to an archive edition; ``warnings`` are about images that are not ready.
-    """
-
-    path: Path
-    images: dict[str, str]
-    fingerprint: str
-    generated_at: datetime
-    source: Path | None = None
-    warnings: tuple[TaskWarning, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +59,7 @@ def warm_up() -> None:
 
 def fingerprint(document: Document, edition: Edition = editions.DEFAULT) -> str:
     """Return the SHA-256 of everything that the PDF of a document, as it is now, depends on."""
-    recorder = _recorder(document, edition)
+    recorder = drafts.recorder_for(document, edition)
     recorder.record(blocks.get_cover(document, edition))
     for block in blocks.iter_blocks(document, edition):
         recorder.record(block)
@@ -230,7 +213,7 @@ def _make_whole(
 ) -> PdfResult:
     """Make ``document.pdf`` in ``folder`` as a whole, with notes in place of ``unprintable`` blocks, by anchor."""
     path = folder / "document.html"
-    draft = write_html(document, path, edition=edition, report=report, noted=unprintable.keys())
+    draft = drafts.write_html(document, path, edition=edition, report=report, noted=unprintable.keys())
     rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=report, turn=turn)
     warnings = (*unprintable.values(), *draft.warnings)
     return PdfResult(rendered=rendered, fingerprint=draft.fingerprint, warnings=warnings)
@@ -245,7 +228,7 @@ def _make_from_parts(
     report: ReportProgress,
     turn: Turn,
 ) -> PdfResult:
-    recorder = _recorder(document, edition)
+    recorder = drafts.recorder_for(document, edition)
     assembled = annual_report.assemble(
         document,
         edition,
@@ -261,89 +244,6 @@ def _make_from_parts(
         warnings=(*assembled.unprintable, *pending_images.warnings_for(recorder.images)),
         metadata={"parts": assembled.parts, "parts_drawn": assembled.drawn},
     )
-
-
-def write_html(
-    document: Document,
-    path: Path,
-    *,
-    edition: Edition = editions.DEFAULT,
-    report: ReportProgress = lambda *_: None,
-    noted: Collection[str] = (),
-) -> HtmlDocument:
-    """Write a document's HTML to ``path``, and copies of images in a bucket to the same folder.
-
-    Notes stand in place of the blocks whose anchors are ``noted``.
-    Raises StorageFull, StorageUnavailable.
-    """
-    generated_at = timezone.localtime().replace(microsecond=0)
-    source = path.with_name("document.json") if edition.is_archive else None
-    recorder = _recorder(document, edition)
-    with storage.translate_storage_errors(), _copy_content(recorder, source, generated_at):
-        _write_blocks(document, edition, path, recorder, generated_at, noted)
-    return HtmlDocument(
-        path=path,
-        images=_image_paths(recorder, path.parent, report),
-        fingerprint=recorder.fingerprint(),
-        generated_at=generated_at,
-        source=source,
-        warnings=pending_images.warnings_for(recorder.images),
-    )
-
-
-def _write_blocks(
-    document: Document,
-    edition: Edition,
-    path: Path,
-    recorder: blocks.ContentFingerprint,
-    generated_at: datetime,
-    noted: Collection[str],
-) -> None:
-    printed = map(recorder.record, blocks.iter_blocks(document, edition))
-    with path.open("w", encoding="utf-8") as stream:
-        html.write_document(
-            stream,
-            cover=recorder.record(blocks.get_cover(document, edition)),
-            contents=blocks.table_of_contents(document, edition),
-            blocks=blocks.with_notes(printed, noted),
-            generated_at=generated_at,
-        )
-
-
-def _image_paths(recorder: blocks.ContentFingerprint, folder: Path, report: ReportProgress) -> dict[str, str]:
-    paths: dict[str, str] = {}
-    for image in recorder.images.values():
-        report("html", 0)  # fetching hundreds of images from a bucket takes a while
-        paths |= pending_images.resolve_paths([image], folder)
-    return paths
-
-
-@contextlib.contextmanager
-def _copy_content(
-    recorder: blocks.ContentFingerprint, path: Path | None, generated_at: datetime
-) -> Iterator[None]:
-    """Copy all recorded content to ``path``, if given, as a JSON array that ends with the fingerprint and time."""
-    if path is None:
-        yield
-        return
-    with path.open("w", encoding="utf-8") as copy:
-        copy.write("[\n")
-        recorder.copy = copy
-        yield
-        trailer = {"fingerprint": recorder.fingerprint(), "generated_at": generated_at.isoformat()}
-        copy.write(f"{json.dumps(trailer)}\n]\n")
-
-
-def _recorder(document: Document, edition: Edition) -> blocks.ContentFingerprint:
-    return blocks.ContentFingerprint(f"{document.pk} {html.design_version()}{_edition_key(edition)}")
-
-
-def _edition_key(edition: Edition) -> str:
-    """Return a text that differs between editions; empty for the default one."""
-    chosen = {name: value for name, value in edition.as_arguments().items() if name != "variant"}
-    if edition.is_archive:
-        chosen["variant"] = edition.pdf_variant
-    return json.dumps(chosen, sort_keys=True) if chosen else ""
 
 
 def _document(task: Task) -> Document:
