@@ -298,7 +298,9 @@ def test_a_lost_image_and_a_missing_glyph_are_told(make_pool, tmp_path):
 def test_an_image_that_is_cut_off_is_told_too(make_pool, tmp_path):
     (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 20)
     images = {"/a/": str(tmp_path / "cut.png"), "/b/": str(tmp_path / "gone.png")}
-    rendered = render(make_pool(), tmp_path, "<p>x<img src='/a/'><img src='/b/'>", images=images)
+    rendered = render(
+        make_pool(), tmp_path, "<p>x<img src='/a/' alt='A'><img src='/b/' alt='B'>", images=images
+    )
     assert [warning.text.split()[0] for warning in rendered.warnings] == ["2"]
 
 
