@@ -1,5 +1,6 @@
 """What the evaluator's model and the replay predict for a run of ``bench.regret``, beside what its clients saw."""
 
+import json
 import os
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from metrics.decisions.statistics import quantile_of
 
 MAX_ERROR_OF_MODEL = 0.15
 MAX_ERROR_OF_REPLAY = 0.25
+
+RECORDED = (
+    ROOT / "bench" / "recorded_runs.json"
+)  # of the last whole run of bench.regret; a test predicts them
 
 type Render = tuple[float, float, float]  # when it was due, what it took, until it was in hand; in seconds
 
@@ -39,6 +44,20 @@ def predict_auto(renders: list[Render], *, render_slots: int, web_threads: int, 
     return replay.replay(
         _arrivals(renders), limits_file.load(Path(ROOT / "thresholds.yaml")), site
     ).pdf_p95_seconds
+
+
+def record(runs: dict[str, dict[str, list[Render]]]) -> None:
+    """Keep the runs of each load, by mode, and the machine that served them."""
+    machine = {
+        "render_slots": os.cpu_count() or 1,
+        "web_threads": settings.SPMS_WEB_THREADS,
+        "workers": settings.SPMS_QUEUE_WORKERS,
+    }
+    rounded = {
+        load: {mode: [[round(value, 2) for value in render] for render in run] for mode, run in modes.items()}
+        for load, modes in runs.items()
+    }
+    RECORDED.write_text(json.dumps({"machine": machine, "runs": rounded}) + "\n")
 
 
 def rows(load: str, renders: dict[str, list[Render]]) -> list[Row]:

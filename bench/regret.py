@@ -56,10 +56,14 @@ def regret(bench: Bench) -> Iterator[Row]:
         yield Row(criterion="PDFs of three pages a second, two at once", measured=f"{a_second:.2f}")
         loads = {name: _arrivals(share * a_second, seconds) for name, share in LOADS.items()}
         loads[BURST] = sorted([*_arrivals(0.3 * a_second, seconds), *[seconds / 4] * 40])
+        runs = {}
         for name, pdfs_at in loads.items():
             figures = {mode: _run(here, mode, pdfs_at, seconds, "wait") for mode in MODES}
             yield from _rows(name, figures)
-            yield from predictions.rows(name, {mode: figures[mode].renders for mode in ("inline", "auto")})
+            runs[name] = {mode: figures[mode].renders for mode in ("inline", "auto")}
+            yield from predictions.rows(name, runs[name])
+        if not bench.is_quick:
+            predictions.record(runs)
         for waiting in ("poll", "events"):
             yield _way_row(waiting, _run(here, "auto", loads["0.8"], seconds, waiting))
 
