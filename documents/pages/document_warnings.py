@@ -22,22 +22,23 @@ TAG = re.compile(r"<[^>]*>")
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentWarning:
-    """A sentence about a document, the title of the section that it is about, and the address of its place there.
-
-    Title and address are empty for one that is about no section of this document.
-    """
+    """A sentence about a document, and the address of its place there; empty for one that is about no section."""
 
     text: str
-    section_title: str = ""
     url: str = ""
 
 
 def of_text(document: Document) -> list[DocumentWarning]:
     """Return what is missing from the stored text."""
     sections = {section.key: section for section in document.kind_info.sections}
+    found = [
+        (sections.get(warning.section), str(warning)) for warning in find_missing_images(document.sections)
+    ]
     return [
-        _located(document, sections.get(warning.section), rule="image-missing", text=str(warning))
-        for warning in find_missing_images(document.sections)
+        _located(
+            document, section, rule="image-missing", text=f"{section.title}: {text}" if section else text
+        )
+        for section, text in found
     ]
 
 
@@ -79,4 +80,4 @@ def _located(
     query = urlencode({name: value for name, value in (("rule", rule), ("words", words)) if value})
     path = reverse("document-text", args=[document.pk, section.key])
     url = f"{path}?{query}#{PLACE}" if query else path
-    return DocumentWarning(text=text, section_title=section.title, url=url)
+    return DocumentWarning(text=text, url=url)

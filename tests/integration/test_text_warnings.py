@@ -49,7 +49,7 @@ def test_the_page_of_the_document_lists_missing_images(patched, client, plan, ow
     client.force_login(owner)
     page = client.get(f"/documents/{plan.pk}/").content.decode()
     assert "Missing from the text" in page
-    assert "Section “background”: The image “clip_image001.png” is missing" in page
+    assert "Background: The image “clip_image001.png” is missing" in page
 
 
 def test_equal_anchors_of_two_sections_do_not_meet(api, plan):
