@@ -98,9 +98,9 @@ class Clients:
             if time.monotonic() - due_at > GIVE_UP_SECONDS:
                 raise ValueError(f"it was still refused after {GIVE_UP_SECONDS:.0f} s")
             time.sleep(float(answer.headers["Retry-After"]))
-        self._expect(answer, 201, 202)
+        self._expect(answer, 200, 201, 202)  # 200: another client has asked for the same PDF, and it is ready
         task = answer.json()
-        self.seen.inline += answer.status_code == 201
+        self.seen.inline += task["mode"] == "inline"
         if task["status"] in IN_FLIGHT:
             task = getattr(self, f"_{self._load.waiting}")(client, answer, due_at)
         if task["status"] != "succeeded":

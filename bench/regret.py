@@ -6,6 +6,7 @@ processes can do, and eight document reads a second.
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -91,6 +92,7 @@ def _arrivals(a_second: float, seconds: float) -> list[float]:
 def _run(here: Place, mode: str, pdfs_at: list[float], seconds: float, waiting: str) -> Figures:
     """Start the processes of ``make run``, send the load, and return what its clients saw."""
     environment = here.environment | {"SPMS_MODE": mode}
+    _forget_past(environment)
     with contextlib.ExitStack() as stack:
         # First, as a server that only queues is not ready without workers.
         stack.enter_context(workers(here.folder, environment))
@@ -111,6 +113,16 @@ def _run(here: Place, mode: str, pdfs_at: list[float], seconds: float, waiting: 
             command, cwd=ROOT, input=json.dumps(asdict(load)), stdout=subprocess.PIPE, text=True, check=True
         )
     return _figures(Seen(**json.loads(written.stdout)))
+
+
+def _forget_past(environment: dict[str, str]) -> None:
+    """Have the next run begin inline, whatever the one before has led to."""
+    script = (
+        "from metrics.models import Evaluation, ModeState, Snapshot\n"
+        "for model in (Evaluation, ModeState, Snapshot): model.objects.all().delete()"
+    )
+    command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", script]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True)
 
 
 @contextlib.contextmanager

@@ -53,14 +53,17 @@ def test_marked_pdfs_are_generated_with_the_keyboard_and_downloaded_as_one_zip(s
     set_mode(system, "auto")
 
 
-def test_a_pdf_is_generated_in_its_row_which_keeps_the_focus(system, visit):
+@pytest.mark.parametrize(("mode", "words"), [("inline", "1 PDF ready."), ("queue", "1 PDF in the queue.")])
+def test_a_pdf_is_generated_in_its_row_which_keeps_the_focus(system, visit, mode, words):
+    set_mode(system, mode)
     document = system.documents(kind="concept_plan")[0]
     change(system, document)
     page = visit("/?kind=concept_plan&group=project")
     row = row_of(page, document)
     row.get_by_role("button", name="Generate").press("Enter")
     expect(row.get_by_role("link", name="Download")).to_be_focused()
-    expect(page.locator("#batch-words")).to_have_text("1 PDF ready.")
+    expect(page.locator("#batch-words")).to_have_text(words)
+    set_mode(system, "auto")
 
 
 def test_the_first_page_of_authors_is_light(system, visit):

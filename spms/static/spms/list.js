@@ -7,16 +7,25 @@ const form = document.getElementById("marked"), list = document.getElementById("
 const [box, words, problem] = ["batch-progress", "batch-words", "problem"].map((id) => document.getElementById(id));
 const pdfUrl = (id) => form.dataset.pdfUrl.replace("/0/", `/${id}/`);
 const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
-let isGenerating = false;
+let isGenerating = false, awaitedId = ""; // of the last single PDF: its link gets the focus when it is ready
 
-// Renders the list again; marks stay.
+// Renders the list again; marks and the focus stay.
 async function refresh() {
   const answer = await fetch(list.dataset.url).catch(() => null);
   if (!answer?.ok || answer.redirected) return;
-  const marks = new Set(markedIds());
-  list.innerHTML = await answer.text(); // rendered and escaped by the server, like the page itself
+  const html = await answer.text(), marks = new Set(markedIds());
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  const focusedId = focused?.closest("li")?.querySelector("[name=document]").value;
+  list.innerHTML = html; // rendered and escaped by the server, like the page itself
   localTimes(list);
   list.querySelectorAll("[name=document]").forEach((mark) => { mark.checked = marks.has(mark.value); });
+  if (focusedId) focusRow(focusedId, focused.name === "document" && focusedId !== awaitedId);
+}
+
+// Focuses the mark of a row, or what can be done there; the mark, too, while nothing can.
+function focusRow(id, isMark) {
+  const mark = list.querySelector(`[name=document][value="${id}"]`);
+  ((!isMark && mark?.parentElement.querySelector(".row-action :is(a, button)")) || mark)?.focus();
 }
 
 const markedIds = () => [...list.querySelectorAll("[name=document]:checked")].map((mark) => mark.value);
@@ -51,7 +60,9 @@ async function generate(ids) {
   isGenerating = false;
   await refresh();
   setDisabled(false);
-  if (ids.length === 1) list.querySelector(`[name=document][value="${ids[0]}"] ~ .row-action :is(a, button)`)?.focus();
+  if (ids.length !== 1) return;
+  awaitedId = ids[0];
+  focusRow(awaitedId, false);
 }
 
 function tell(wanted, { ready, queued, failed }, faults) {
