@@ -10,6 +10,7 @@ from tests.acceptance.system import System
 from tests.waiting import wait_for
 
 WAITS_FOR_STANDBY = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+IS_REPLAYED = "SELECT pid FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()"
 READINESS = """
 from django.test import Client
 print(Client(headers={"host": "localhost"}).get("/healthz/ready?skip=workers").json()["checks"]["database"])
@@ -85,6 +86,7 @@ def test_without_it_what_the_standby_had_not_got_is_lost_although_it_was_accepte
     pair.first.follow(pair.second)
     [replicated] = accept(system, 1)
     assert system.ended(replicated)["status"] == "succeeded"
+    wait_for(lambda: pair.second.execute(IS_REPLAYED))
     pair.first.stop_replicating()
     [lost] = accept(system, 1)
     pair.second.kill()
