@@ -2,16 +2,14 @@
 
 import contextlib
 import io
-import os
 from collections.abc import Iterator
-from datetime import datetime
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import BlobPrefix, BlobServiceClient, StorageStreamDownloader
-from django.core.files.base import File
 from storages.backends.azure_storage import AzureStorage
 
+from documents.infrastructure.remote_files import RemoteFiles, RemoteStream
 from documents.infrastructure.storage import StorageUnreachable
 
 # Requests for pages wait for the container, so a problem is reported soon.
@@ -19,16 +17,14 @@ CONNECT_SECONDS, READ_SECONDS, RETRIES = 3, 20, 2
 CHUNK_BYTES = 1024**2  # what a download holds in memory
 
 
-class ContainerStorage(AzureStorage):
+class ContainerStorage(RemoteFiles, AzureStorage):
     """One prefix of a container. Blobs are only served through the application."""
+
+    place = "container"
 
     def __init__(self, **options: Any) -> None:
         # Every name is new: checking costs a request. More threads would double those of the web process.
         super().__init__(**options, overwrite_files=True, upload_max_conn=1)
-
-    def open_at(self, name: str, start: int) -> IO[bytes]:
-        """Open a file for reading from byte ``start``; only the rest is transferred."""
-        return File(BlobStream(self, name, start), name)  # type: ignore[arg-type]
 
     def download(self, name: str, start: int) -> StorageStreamDownloader[bytes]:
         """Begin to read a blob from byte ``start``; raises FileNotFoundError, StorageUnreachable."""
@@ -62,21 +58,6 @@ class ContainerStorage(AzureStorage):
                 (folders if is_folder else files).append(entry.name.removeprefix(prefix).rstrip("/"))
         return folders, files
 
-    def size(self, name: str) -> int:
-        """Return the size of a file in bytes."""
-        with self._translate_errors(name):
-            return int(super().size(name))
-
-    def get_modified_time(self, name: str) -> datetime:
-        """Return when a file was written."""
-        with self._translate_errors(name):
-            written: datetime = super().get_modified_time(name)
-            return written
-
-    def url(self, name: str, *args: Any, **kwargs: Any) -> str:
-        """Raise ValueError: files are served through the application, which checks permissions."""
-        raise ValueError("A file in the container has no public address.")
-
     def _get_service_client(self) -> BlobServiceClient:
         return BlobServiceClient.from_connection_string(
             self.connection_string,
@@ -87,14 +68,8 @@ class ContainerStorage(AzureStorage):
             max_chunk_get_size=CHUNK_BYTES,
         )
 
-    def _open(self, name: str, mode: str = "rb") -> IO[bytes]:
-        if mode != "rb":
-            raise ValueError("A file in the container can only be written as a whole: use save.")
-        return self.open_at(name, 0)
-
-    def _save(self, name: str, content: File[bytes]) -> str:
-        with self._translate_errors(name):
-            return str(super()._save(name, content))
+    def _stream(self, name: str, start: int) -> "BlobStream":
+        return BlobStream(self, name, start)
 
     @contextlib.contextmanager
     def _translate_errors(self, name: str) -> Iterator[None]:
@@ -121,33 +96,20 @@ class ContainerStorage(AzureStorage):
         raise StorageUnreachable(f"The container {self.azure_container} of the files {reason}.") from error
 
 
-class BlobStream(io.RawIOBase):
+class BlobStream(RemoteStream):
     """A blob read over the wire, at most CHUNK_BYTES at a time."""
 
     def __init__(self, container: ContainerStorage, name: str, start: int) -> None:
-        super().__init__()
+        super().__init__(start)
         self._container, self._name = container, name
         self.size = container.size(name)
-        self._position = start
         self._download: StorageStreamDownloader[bytes] | None = None
 
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True: reading from another position is a new request."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position of the next byte."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move the position; no request is made before the next read."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
-        if base + offset != self._position:
-            self._position, self._download = base + offset, None
+        before = self._position
+        if super().seek(offset, whence) != before:
+            self._download = None
         return self._position
 
     def readinto(self, buffer: Any) -> int:

@@ -1,20 +1,18 @@
 """Files in a bucket of Amazon S3 or of a server that speaks its protocol: the only file that knows boto3."""
 
 import contextlib
-import io
 from collections.abc import Iterator
-from datetime import datetime
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
-from django.core.files.base import File
 from storages.backends.s3 import S3Storage
 from storages.utils import clean_name
 from urllib3.exceptions import HTTPError
 
+from documents.infrastructure.remote_files import RemoteFiles, RemoteStream
 from documents.infrastructure.storage import StorageUnreachable
 
 # Requests for pages wait for the bucket, so a problem is reported soon.
@@ -26,12 +24,14 @@ ACCESS_DENIED_CODES = frozenset(
 )
 
 
-class BucketStorage(S3Storage):
+class BucketStorage(RemoteFiles, S3Storage):
     """One prefix of a bucket. Objects are private and only served through the application.
 
     No ACL is sent: objects are private by default, and new buckets, which have ACLs disabled, refuse requests
     with one.
     """
+
+    place = "bucket"
 
     def __init__(self, **options: Any) -> None:
         if options.get("endpoint_url") and not options.get("region_name"):
@@ -43,10 +43,6 @@ class BucketStorage(S3Storage):
             "file_overwrite": True,  # every name is new: checking costs a request
         }
         super().__init__(**options)
-
-    def open_at(self, name: str, start: int) -> IO[bytes]:
-        """Open a file for reading from byte ``start``; only the rest is transferred."""
-        return File(ObjectStream(self, name, start), name)  # type: ignore[arg-type]
 
     def get(self, name: str, start: int) -> dict[str, Any]:
         """Request an object from byte ``start``; raises FileNotFoundError, StorageUnreachable."""
@@ -78,29 +74,8 @@ class BucketStorage(S3Storage):
             folders, files = super().listdir(name)
             return folders, files
 
-    def size(self, name: str) -> int:
-        """Return the size of a file in bytes."""
-        with self._translate_errors(name):
-            return int(super().size(name))
-
-    def get_modified_time(self, name: str) -> datetime:
-        """Return when a file was written."""
-        with self._translate_errors(name):
-            written: datetime = super().get_modified_time(name)
-            return written
-
-    def url(self, name: str, *args: Any, **kwargs: Any) -> str:
-        """Raise ValueError: files are served through the application, which checks permissions."""
-        raise ValueError("A file in the bucket has no public address.")
-
-    def _open(self, name: str, mode: str = "rb") -> IO[bytes]:
-        if mode != "rb":
-            raise ValueError("A file in the bucket can only be written as a whole: use save.")
-        return self.open_at(name, 0)
-
-    def _save(self, name: str, content: File[bytes]) -> str:
-        with self._translate_errors(name):
-            return str(super()._save(name, content))
+    def _stream(self, name: str, start: int) -> "ObjectStream":
+        return ObjectStream(self, name, start)
 
     @contextlib.contextmanager
     def _translate_errors(self, name: str) -> Iterator[None]:
@@ -140,34 +115,16 @@ class BucketStorage(S3Storage):
         )
 
 
-class ObjectStream(io.RawIOBase):
+class ObjectStream(RemoteStream):
     """An object read over the wire: nothing is buffered, and closing it ends the connection."""
 
-    def __init__(self, bucket: S3Storage, name: str, start: int) -> None:
-        super().__init__()
+    def __init__(self, bucket: BucketStorage, name: str, start: int) -> None:
+        super().__init__(start)
         self._bucket, self._name = bucket, name
-        self._position = self._response_position = start
+        self._response_position = start
         self._response: dict[str, Any] | None = None  # first: close() runs after a failed get, too
         self._response = bucket.get(name, start)
         self.size = start + int(self._response["ContentLength"])
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True: reading from another position is a new request."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position of the next byte."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move the position; no request is made before the next read."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
-        self._position = base + offset
-        return self._position
 
     def readinto(self, buffer: Any) -> int:
         """Read the next bytes; raises StorageUnreachable when the connection breaks."""
