@@ -19,10 +19,11 @@ from statistics import quantiles
 from bench import predictions
 from bench.arrivals import OpenLoad, Seen
 from bench.clients import Bench, render
+from bench.ports import free_port
 from bench.predictions import Render
 from bench.queue import Place, place
 from bench.report import Row, milliseconds
-from bench.server import ROOT, evaluator, free_port, running, started, wait_until_ready, workers
+from bench.server import ROOT, evaluator, running, started, wait_until_ready, workers
 
 PLANS = 80
 LOADS = {"0.4": 0.4, "0.8": 0.8, "0.95": 0.95, "1.2": 1.2}

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import psutil
 import requests
+
+from bench.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 IS_READY = r" (running|ready)\."  # what Django-Q2 and Celery say
@@ -132,13 +133,6 @@ def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
         for left in started:
             with contextlib.suppress(psutil.NoSuchProcess):
                 left.kill()
-
-
-def free_port() -> int:
-    """Return a free port of this machine."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

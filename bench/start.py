@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from statistics import median
 
 from bench.clients import Bench
+from bench.ports import free_port
 from bench.report import Row, milliseconds
-from bench.server import GUNICORN, QCLUSTER, free_port, started, wait_until_ready
+from bench.server import GUNICORN, QCLUSTER, started, wait_until_ready
 from documents.models import Cluster
 
 TIMES = 7

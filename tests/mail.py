@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import email
 import email.policy
-import socket
 from collections import Counter
 from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
+
+from bench.ports import free_port
 
 HOST = "127.0.0.1"
 
@@ -88,9 +89,7 @@ class InboxController(Controller):
 def receiving(**options):
     """Give an inbox whose server runs."""
     inbox: Any = Inbox(**options)
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        inbox.port = probe.getsockname()[1]
+    inbox.port = free_port()
     controller = InboxController(inbox, hostname=HOST, port=inbox.port)
     controller.start()
     yield inbox

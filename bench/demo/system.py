@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import psutil
 import urllib3
+
+from bench.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 THRESHOLDS = Path(__file__).parent / "thresholds.yaml"
@@ -58,13 +59,6 @@ def running(port: int | None = None) -> Iterator[System]:
         with _started(_honcho(Path(folder)), environment, system.log) as process:
             _wait_until_ready(system, process)
             yield system
-
-
-def free_port() -> int:
-    """Return a free port of this machine."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _environment(folder: Path, url: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import subprocess
 from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobServiceClient
 
-from tests.acceptance.servers import free_port
+from bench.ports import free_port
 from tests.waiting import wait_for
 
 CONTAINER = "spms-tests"

@@ -10,7 +10,7 @@ import threading
 import boto3
 import requests
 
-from tests.acceptance.servers import free_port
+from bench.ports import free_port
 from tests.waiting import wait_for
 
 KEYS = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests of SPMS"}

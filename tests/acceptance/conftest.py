@@ -10,8 +10,9 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 
+from bench.ports import free_port
 from tests.acceptance import sample_data
-from tests.acceptance.servers import Postgres, free_port, listens
+from tests.acceptance.servers import Postgres, listens
 from tests.acceptance.system import System
 from tests.waiting import wait_for
 

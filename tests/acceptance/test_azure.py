@@ -6,11 +6,11 @@ import shutil
 import pytest
 from django.core.files.base import ContentFile
 
+from bench.ports import free_port
 from documents.infrastructure import storage
 from documents.infrastructure.azure import CHUNK_BYTES, ContainerStorage
 from tests import factories
 from tests.acceptance.azurite import CONTAINER, OTHER_KEY, Azurite
-from tests.acceptance.servers import free_port
 from tests.acceptance.system import System
 
 CLEAN_UP = """

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.acceptance.servers import free_port, listens
+from bench.ports import free_port
+from tests.acceptance.servers import listens
 from tests.waiting import wait_for
 
 CONF = Path(__file__).parent.parent.parent / "deploy" / "systemd" / "nginx.conf"

@@ -11,7 +11,7 @@ import psutil
 import pypdfium2
 import pytest
 
-from tests.acceptance.servers import free_port
+from bench.ports import free_port
 from tests.acceptance.system import System
 from tests.waiting import wait_for
 

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from bench.ports import free_port
 from tests.acceptance import warm
-from tests.acceptance.servers import free_port
 from tests.acceptance.system import MANAGE, System
 from tests.waiting import promised, wait_for
 
