@@ -2,7 +2,8 @@
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -41,6 +42,15 @@ class PartJob:
     part_path: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class DrawingTime:
+    """When some parts asked for a render slot, had it, and were drawn."""
+
+    asked_at: Monotonic
+    begun_at: Monotonic
+    ended_at: Monotonic
+
+
 class RenderStopped(Exception):
     """Raised in the threads of a renderer that is being closed."""
 
@@ -54,6 +64,7 @@ class ParallelRenderer:
         self._stop = threading.Event()
         self._submitted: list[Future[dict[Path, str]]] = []
         self._pages: dict[int, int] = {}
+        self._times: list[DrawingTime] = []
         # What is wrong with each part that its note replaces, by its file.
         self.unprintable: dict[Path, str] = {}
 
@@ -70,6 +81,11 @@ class ParallelRenderer:
     def pages(self) -> int:
         """The number of pages laid out so far."""
         return sum(self._pages.copy().values())
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long parts waited for a render slot while no other was drawn."""
+        return seconds_without_work(self._times)
 
     def submit(self, jobs: Sequence[PartJob], images: dict[str, str]) -> None:
         """Have parts drawn as soon as a rendering process is free; ``images`` maps addresses to local files."""
@@ -128,8 +144,12 @@ class ParallelRenderer:
             images=images,
             cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT * MAX_SHARE_OF_TIME),
         )
-        rendered = pool.get_pool().render_parts(
+        asked_at = time.monotonic()
+        rendered, waited_seconds = pool.get_pool().render_parts(
             parts_job, deadline=self._deadline, report=report, turn=self._turn
+        )
+        self._times.append(
+            DrawingTime(asked_at=asked_at, begun_at=asked_at + waited_seconds, ended_at=time.monotonic())
         )
         self._pages[number] = sum(part.pages for part in rendered)
         return {
@@ -137,6 +157,20 @@ class ParallelRenderer:
             for job, part in zip(jobs, rendered, strict=True)
             if part.is_whole and job.part_path not in self.unprintable
         }
+
+
+def seconds_without_work(times: Iterable[DrawingTime]) -> float:
+    """Return for how many seconds at least one waited for its slot and none was drawn."""
+    steps = sorted(
+        step
+        for drawn in times
+        for step in ((drawn.asked_at, 1, 0), (drawn.begun_at, -1, 1), (drawn.ended_at, 0, -1))
+    )
+    seconds, before, waiting, drawing = 0.0, 0.0, 0, 0
+    for at, more_waiting, more_drawing in steps:
+        seconds += at - before if waiting and not drawing else 0.0
+        before, waiting, drawing = at, waiting + more_waiting, drawing + more_drawing
+    return seconds
 
 
 def _name_part(error: exceptions.RenderError, jobs: Sequence[PartJob]) -> exceptions.RenderError:

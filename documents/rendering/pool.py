@@ -201,10 +201,13 @@ class Pool:
 
     def render_parts(
         self, job: PartsJob, *, deadline: Monotonic, report: Report, turn: Turn | None = None
-    ) -> list[RenderedPart]:
-        """Draw parts of a report in a child as soon as a slot is free; raises the errors of ``render``."""
-        done, _ = self._work(job, deadline=deadline, report=report, turn=turn)
-        return [RenderedPart(**part) for part in done]
+    ) -> tuple[list[RenderedPart], float]:
+        """Draw parts of a report in a child as soon as a slot is free; raises the errors of ``render``.
+
+        Returns the parts, and the seconds until the slot was free.
+        """
+        done, waited_seconds = self._work(job, deadline=deadline, report=report, turn=turn)
+        return [RenderedPart(**part) for part in done], waited_seconds
 
     def _work(self, job: Job, *, deadline: Monotonic, report: Report, turn: Turn | None) -> tuple[Any, float]:
         """Return the result of a job, and the seconds that it waited for a slot."""

@@ -108,9 +108,10 @@ def assemble(
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
     rendered = _render(assembly, job, deadline=deadline, report=report, turn=turn)
+    waited_seconds = renderer.waited_seconds + rendered.waited_seconds
     logger.info("annual report of %d parts, %d of them drawn", len(assembly.paths), len(assembly.drawn))
     return AssembledReport(
-        rendered=rendered,
+        rendered=replace(rendered, waited_seconds=waited_seconds),
         parts=len(assembly.paths),
         drawn=len(assembly.drawn),
         unprintable=tuple(assembly.unprintable.values()),
