@@ -128,9 +128,10 @@ def _full_queue(here: Place) -> Iterator[Row]:
         client, documents = server.session(here.token), f"{server.url}/api/v1/documents/"
         alone = [render(client, f"{documents}{plan}/pdf/")["seconds"] for plan in here.plans[:40]]
         inline_seconds = render_two_at_once(client, [f"{documents}{plan}/pdf/" for plan in here.plans])
-    with running(here.folder, **here.environment, SPMS_MODE="queue") as server:
-        client, documents = server.session(here.token), f"{server.url}/api/v1/documents/"
-        with _heartbeat(here):
+    with contextlib.ExitStack() as stack:
+        with _heartbeat(here):  # a server that only queues is not ready without workers
+            server = stack.enter_context(running(here.folder, **here.environment, SPMS_MODE="queue"))
+            client, documents = server.session(here.token), f"{server.url}/api/v1/documents/"
             yield _posts(here, client, documents)
         with workers(here.folder, here.environment):
             took = _drain(here, client, f"{server.url}/api/v1/tasks/")
