@@ -89,7 +89,6 @@ def _choose(preferences: Preferences, estimate_seconds: float, *, has_slot: bool
     prospects = Prospects(
         inline_wait_seconds=statistics.inline_wait_seconds(_count_ahead(has_slot=has_slot)),
         queue_wait_seconds=statistics.estimated_wait_seconds,
-        has_backlog=statistics.has_backlog,
         has_free_worker_elsewhere=statistics.has_free_worker_elsewhere,
     )
     route = choose(

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
-from documents.infrastructure import slot_queue, storage
+from documents.infrastructure import storage
 from documents.models import Cluster, Task
 from documents.queue import registry, turns
 
@@ -100,21 +100,15 @@ def position(task: Task) -> QueuePosition | None:
 
 
 def estimated_wait_seconds() -> float:
-    """Return how many seconds a new task would probably wait for a worker."""
-    return Task.objects.waiting().asked_for().count() * mean_service_seconds()
+    """Return how many seconds a PDF would probably wait for a worker: other kinds let it pass."""
+    due = Task.objects.due().asked_for().exclude(kind__in=registry.low_priority_kinds())
+    return due.count() * mean_service_seconds()
 
 
 def inline_wait_seconds(ahead: int) -> float:
     """Return how many seconds a render waits for a slot of this machine behind ``ahead`` others; 0 if one is free."""
     slots = int(settings.SPMS_RENDER_SLOTS)
     return (ahead + 1 - slots) / slots * mean_work_seconds() if ahead >= slots else 0.0
-
-
-def has_backlog() -> bool:
-    """Return True if a task waits for a worker that comes before a request of this moment at a render slot."""
-    due_before = timezone.now() - timedelta(seconds=slot_queue.Priority.QUEUE)
-    waiting = Task.objects.due().asked_for().filter(claimable_at__lt=due_before)
-    return waiting.exclude(kind__in=registry.low_priority_kinds()).exists()
 
 
 def has_free_worker_elsewhere() -> bool:

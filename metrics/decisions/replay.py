@@ -163,9 +163,7 @@ class _Day:
     workers: list[float]
     slots: list[float] | None = None
     inline_ends: list[float] = field(default_factory=list)
-    queued: deque[tuple[float, float]] = field(
-        default_factory=deque
-    )  # when each task starts, and when it came
+    queued: deque[tuple[float, float]] = field(default_factory=deque)  # when a task starts, and its seconds
     switch_state: SwitchState = field(default_factory=SwitchState)
     alert_states: dict[str, AlertState] = field(default_factory=dict)
     changes: list[tuple[float, str, str]] = field(default_factory=list)
@@ -186,7 +184,7 @@ class _Day:
         heapq.heapreplace(self.web, start + ENQUEUE_SECONDS)
         ready_at = self._render(max(start, self.workers[0]), work)
         heapq.heapreplace(self.workers, ready_at)
-        self.queued.append((ready_at - work.service_seconds, work.arrived_at))
+        self.queued.append((ready_at - work.service_seconds, work.service_seconds))
         self.queued_at.append(work.arrived_at)
         return start + ENQUEUE_SECONDS, ready_at
 
@@ -217,20 +215,20 @@ class _Day:
     def _prospects(self, now: float) -> routing.Prospects:
         return routing.Prospects(
             inline_wait_seconds=max(0.0, self.slots[0] - now) if self.slots else 0.0,
-            queue_wait_seconds=lambda: self.workers[0] - now,
-            has_backlog=lambda: self._has_backlog(now),
+            queue_wait_seconds=lambda: self._queue_wait_seconds(now),
             has_free_worker_elsewhere=lambda: self.slots is None and self.workers[0] <= now,
         )
+
+    def _queue_wait_seconds(self, now: float) -> float:
+        """Return for how many seconds the waiting tasks keep all workers busy."""
+        self.waiting(now)
+        return sum(seconds for _, seconds in self.queued) / len(self.workers)
 
     def waiting(self, now: float) -> int:
         """Return the number of tasks that wait for a worker."""
         while self.queued and self.queued[0][0] <= now:
             self.queued.popleft()
         return len(self.queued)
-
-    def _has_backlog(self, now: float) -> bool:
-        """Return True if a task waits that an inline render may not overtake."""
-        return self.waiting(now) > 0 and self.queued[0][1] < now - routing.MAX_OVERTAKING_SECONDS
 
 
 def replay(

@@ -9,7 +9,7 @@ from metrics.decisions.switch import Mode
 SPILL_SECONDS = 60.0
 # People who wait for an answer longer than this are unhappy (Nielsen, 1993: the limit for keeping attention).
 MAX_PATIENCE_SECONDS = 10.0
-# An inline render may come before a task of the queue that was requested so much earlier, not more.
+# By how many seconds an inline render may come before a task of the queue that was requested earlier.
 MAX_OVERTAKING_SECONDS = 2
 
 
@@ -26,13 +26,11 @@ class Prospects:
     """How long a PDF would wait for its render, inline and in the queue.
 
     ``inline_wait_seconds`` is 0 while a render slot of this machine is free. The others are asked for only when they
-    matter: the seconds until a worker takes a new task, whether tasks wait in the queue that should not be overtaken,
-    and whether a worker of another machine is free.
+    matter: the seconds until a worker takes a new task, and whether a worker of another machine is free.
     """
 
     inline_wait_seconds: float
     queue_wait_seconds: Callable[[], float]
-    has_backlog: Callable[[], bool]
     has_free_worker_elsewhere: Callable[[], bool]
 
 
@@ -78,8 +76,8 @@ def _rule_against_inline(
         return None
     if prospects.inline_wait_seconds + estimate_seconds > min(deadline_seconds, MAX_PATIENCE_SECONDS):
         return "patience"
-    # The queue waits for the same render slots: an inline render would overtake what was requested earlier.
-    if prospects.has_backlog():
+    # An inline render would overtake tasks of the queue, which were requested earlier.
+    if prospects.queue_wait_seconds() > prospects.inline_wait_seconds + MAX_OVERTAKING_SECONDS:
         return "order"
     return "other_host" if prospects.has_free_worker_elsewhere() else None
 

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -283,19 +282,21 @@ class TestRoutes:
                 thread_shares.inline_slots().release()
 
     @pytest.mark.parametrize(
-        ("kind", "age_seconds", "expected"),
+        ("kind", "waiting", "expected"),
         [
-            ("pdf", 3, (202, "queue", "order")),
-            ("pdf", 0, (201, "inline", "mode")),
-            ("cleanup", 3, (201, "inline", "mode")),
+            # Before a task has ended, one is expected to take two seconds: two workers take one for each task.
+            ("pdf", 4, (202, "queue", "order")),
+            ("pdf", 3, (201, "inline", "mode")),  # no more than two seconds longer than one render ahead
+            ("cleanup", 4, (201, "inline", "mode")),
         ],
     )
     def test_what_would_overtake_older_tasks_of_the_queue_is_queued(
-        self, api, plan, settings, kind, age_seconds, expected
+        self, api, plan, settings, kind, waiting, expected
     ):
+        settings.SPMS_RENDER_SLOTS = 2
         Cluster.objects.create(name=f"{storage.host()}:1:a", workers=2)
-        due_at = timezone.now() - timedelta(seconds=age_seconds)
-        Task.objects.create(kind=kind, fingerprint="before", mode="queue", claimable_at=due_at)
+        for number in range(waiting):
+            Task.objects.create(kind=kind, fingerprint=f"before {number}", mode="queue")
         with contextlib.ExitStack() as held:
             for _ in range(settings.SPMS_RENDER_SLOTS):
                 held.enter_context(thread_shares.try_to_hold(thread_shares.inline_slots()))

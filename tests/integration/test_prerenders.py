@@ -110,7 +110,7 @@ def test_a_download_uses_it_as_well(api, changed):
 
 def test_it_is_no_work_of_people(api, changed, stranger, client_of):
     task = begin()
-    assert (statistics.has_backlog(), statistics.lag_seconds()) == (False, 0.0)
+    assert (statistics.estimated_wait_seconds(), statistics.lag_seconds()) == (0.0, 0.0)
     assert api.get("/api/v1/tasks/").data["count"] == 0
     run_entries()
     api.post(address(changed))

@@ -4,12 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from metrics.decisions.routing import MAX_PATIENCE_SECONDS, SPILL_SECONDS, Prospects, Route, choose
+from metrics.decisions.routing import (
+    MAX_OVERTAKING_SECONDS,
+    MAX_PATIENCE_SECONDS,
+    SPILL_SECONDS,
+    Prospects,
+    Route,
+    choose,
+)
 
 FREE = Prospects(
     inline_wait_seconds=0.0,
     queue_wait_seconds=lambda: 0.0,
-    has_backlog=lambda: False,
     has_free_worker_elsewhere=lambda: False,
 )
 SLOTS_BUSY = replace(FREE, inline_wait_seconds=2.0)
@@ -26,7 +32,8 @@ INLINE = {
 QUEUE = INLINE | {"mode": "queue"}
 LONG_WAIT = replace(FREE, queue_wait_seconds=lambda: SPILL_SECONDS + 1)
 BUSY = {"prospects": LONG_WAIT}
-BACKLOG = {"prospects": replace(SLOTS_BUSY, has_backlog=lambda: True)}
+JUST_AS_LONG = replace(SLOTS_BUSY, queue_wait_seconds=lambda: 2.0 + MAX_OVERTAKING_SECONDS)
+BACKLOG = {"prospects": replace(SLOTS_BUSY, queue_wait_seconds=lambda: 2.1 + MAX_OVERTAKING_SECONDS)}
 OTHER_HOST = {"prospects": replace(SLOTS_BUSY, has_free_worker_elsewhere=lambda: True)}
 
 
@@ -59,7 +66,7 @@ def waiting_inline(seconds):
         (INLINE | waiting_inline(MAX_PATIENCE_SECONDS) | {"has_workers": False}, "inline", "mode"),
         (INLINE | {"estimate_seconds": 20.0}, "inline", "mode"),
         (INLINE | BACKLOG, "queue", "order"),
-        (INLINE | {"prospects": replace(FREE, has_backlog=lambda: True)}, "inline", "mode"),
+        (INLINE | {"prospects": JUST_AS_LONG}, "inline", "mode"),
         (INLINE | BACKLOG | {"has_workers": False}, "inline", "mode"),
         (INLINE | OTHER_HOST, "queue", "other_host"),
         (INLINE | {"prospects": replace(FREE, has_free_worker_elsewhere=lambda: True)}, "inline", "mode"),
@@ -94,7 +101,6 @@ def test_the_queue_is_asked_only_when_it_matters(facts):
     asking = Prospects(
         inline_wait_seconds=0.0,
         queue_wait_seconds=fail,
-        has_backlog=fail,
         has_free_worker_elsewhere=fail,
     )
     choose(**facts | {"prospects": asking})
