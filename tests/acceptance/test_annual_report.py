@@ -1,5 +1,6 @@
 """An annual report made from parts is the one that a single render makes, and a change draws one part only."""
 
+import contextlib
 import time
 from collections import Counter
 from datetime import timedelta
@@ -12,7 +13,8 @@ from PIL import ImageChops
 
 from documents import exceptions
 from documents.content import editions
-from documents.infrastructure import storage
+from documents.infrastructure import slot_queue, storage
+from documents.infrastructure.slot_queue import Priority, Turn
 from documents.models import BusinessArea, Document, DrawnPart, Task
 from documents.queue.registry import TaskContext
 from documents.tasks import maintenance
@@ -147,6 +149,24 @@ def test_a_changed_chapter_is_the_only_one_that_is_drawn_again(report, owner):
     assert last[-4:] == ["Page", str(longer.metadata["pages"]), "of", str(longer.metadata["pages"])]
     before, after = (dict(title_and_page(pdf)) for pdf in (first, longer))
     assert {after[title] - before[title] for title in before} == {0, grown}
+
+
+def test_its_wait_for_a_render_slot_is_no_part_of_its_duration(report, owner, settings):
+    wait_seconds, count = 2.0, settings.SPMS_RENDER_SLOTS
+    turn, begun_at = Turn(priority=Priority.REQUEST), time.monotonic()
+    with contextlib.ExitStack() as others:
+        for _ in range(count):
+            slots = storage.run_folder() / slot_queue.RENDER_SLOTS
+            others.enter_context(
+                slot_queue.acquire_slot(slots, count, turn=turn, deadline=begun_at + 60, tick=lambda: None)
+            )
+
+        def give_back(_phase, _pages):
+            if time.monotonic() > begun_at + wait_seconds:
+                others.close()
+
+        seconds = make(report, owner, report=give_back).metadata["seconds"]
+    assert 0 < seconds < time.monotonic() - begun_at - wait_seconds / 2
 
 
 def test_a_changed_report_equals_a_new_one(report, owner, same_moment):
