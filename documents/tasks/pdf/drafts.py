@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import threading
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +20,16 @@ from documents.rendering import html
 from documents.task_warnings import TaskWarning
 from documents.tasks.pdf import pending_images
 
+# Several at once would take no less time in one interpreter, and leave less of it to those who read.
+_writing = threading.Lock()
+
 
 @dataclass(frozen=True, kw_only=True)
 class HtmlDocument:
     """A document's HTML on disk, the images that it may fetch (address → path), and the fingerprint of both.
 
-    ``source`` is the file to attach to an archive edition; ``warnings`` are about images that are not ready.
+    ``source`` is the file to attach to an archive edition; ``warnings`` are about images that are not ready;
+    ``waited_seconds`` is the time until it was written.
     """
 
     path: Path
@@ -32,6 +38,7 @@ class HtmlDocument:
     generated_at: datetime
     source: Path | None = None
     warnings: tuple[TaskWarning, ...] = ()
+    waited_seconds: float = 0.0
 
 
 def write_html(
@@ -44,13 +51,14 @@ def write_html(
 ) -> HtmlDocument:
     """Write a document's HTML to ``path``, and copies of images in a bucket to the same folder.
 
-    Notes stand in place of the blocks whose anchors are ``noted``.
+    Notes stand in place of the blocks whose anchors are ``noted``. A process writes one document after the other.
     Raises StorageFull, StorageUnavailable.
     """
     generated_at = timezone.localtime().replace(microsecond=0)
     source = path.with_name("document.json") if edition.is_archive else None
-    recorder = recorder_for(document, edition)
-    with storage.translate_storage_errors(), _copy_content(recorder, source, generated_at):
+    recorder, asked_at = recorder_for(document, edition), time.monotonic()
+    with _writing, storage.translate_storage_errors(), _copy_content(recorder, source, generated_at):
+        waited_seconds = time.monotonic() - asked_at
         _write_blocks(document, edition, path, recorder, generated_at, noted)
     return HtmlDocument(
         path=path,
@@ -59,6 +67,7 @@ def write_html(
         generated_at=generated_at,
         source=source,
         warnings=pending_images.warnings_for(recorder.images),
+        waited_seconds=waited_seconds,
     )
 
 

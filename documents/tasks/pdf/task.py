@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -215,6 +215,7 @@ def _make_whole(
     path = folder / "document.html"
     draft = drafts.write_html(document, path, edition=edition, report=report, noted=unprintable.keys())
     rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=report, turn=turn)
+    rendered = replace(rendered, waited_seconds=draft.waited_seconds + rendered.waited_seconds)
     warnings = (*unprintable.values(), *draft.warnings)
     return PdfResult(rendered=rendered, fingerprint=draft.fingerprint, warnings=warnings)
 
