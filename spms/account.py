@@ -23,6 +23,7 @@ from django.views.decorators.http import require_POST, require_safe
 from rest_framework.authtoken.models import Token
 
 from documents.models import SignIn
+from documents.whole_numbers import MAX_ID_DIGITS, is_whole_number
 
 MAX_LISTED = 50
 SHOWN_CHARACTERS_OF_TOKEN = 4
@@ -59,7 +60,7 @@ def end_sessions(request: HttpRequest) -> HttpResponse:
     if chosen == OTHERS:
         ended = sign_ins.exclude(session_key=request.session.session_key).end()
     else:
-        is_id = chosen.isascii() and chosen.isdecimal() and len(chosen) <= len(str(2**63)) - 1
+        is_id = is_whole_number(chosen, MAX_ID_DIGITS)
         ended = sign_ins.filter(pk=int(chosen)).end() if is_id else 0
     messages.success(request, f"{ended} session{'' if ended == 1 else 's'} ended.")
     return redirect("account")

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 
 from documents.models import Task
 from documents.queue.routing import Preferences
+from documents.whole_numbers import is_whole_number
 
 MAX_HEADER_CHARACTERS = 1_000
 PREFER = OpenApiParameter(
@@ -30,11 +31,6 @@ def parse_prefer(request: Request) -> Preferences:
         respond_async="respond-async" in values,
         wait_seconds=min(float(wait), settings.SPMS_INLINE_DEADLINE) if is_whole_number(wait) else None,
     )
-
-
-def is_whole_number(text: str) -> bool:
-    """Return True if a text consists of one to nine ASCII digits."""
-    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def preference_applied(preferences: Preferences, task: Task) -> dict[str, str]:

@@ -6,8 +6,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from documents.api.prefer_header import is_whole_number
 from documents.content import editions
+from documents.whole_numbers import is_whole_number
 
 MAX_WAIT_SECONDS = 60
 

@@ -9,8 +9,8 @@ from documents.models import richtext
 ID = re.compile(r' id="([^"]*)"')
 ANCHOR = re.compile(r' (id="|href="#)([^"]*)')
 CHANGED = re.compile(r' (?:href="|start="|value="|width=")')
-NUMBER = re.compile(r' (?:start|value)="(-?\d+)"')
-WIDTH = re.compile(r' width="(\d+%)"')
+NUMBER = re.compile(r' (?:start|value)="(-?[0-9]{1,9})"')
+WIDTH = re.compile(r' width="([0-9]+%)"')
 
 
 def to_print_form(html: str, prefix: str) -> str:

@@ -20,6 +20,7 @@ from django.core.files.storage import Storage, storages
 
 from documents import exceptions
 from documents.infrastructure import files
+from documents.whole_numbers import is_whole_number
 
 FULL_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -88,7 +89,7 @@ def remove_stale_folders(parent: Path, prefix: str = "") -> None:
     """Remove the folders ``{prefix}{pid}-…`` of processes that were killed."""
     for folder in parent.glob(f"{prefix}*-*"):
         pid = folder.name.removeprefix(prefix).split("-")[0]
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+        if is_whole_number(pid) and not psutil.pid_exists(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
 
 

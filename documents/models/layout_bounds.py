@@ -18,7 +18,7 @@ CHARACTERS_PER_LINE = 60
 # The sanitiser writes every attribute in double quotes and escapes every other "<". A tag that is never closed goes on
 # to the end of the text, so that no character is read twice.
 TOKEN = re.compile(r'<(/?)([a-z][a-z0-9]*)((?:[^>"]++|"[^"]*+(?:"|\Z))*+)(?:>|\Z)|([^<]++)|<')
-SPAN = re.compile(r'(?:^|\s)(?:col|row)?span="(\d{1,9})')
+SPAN = re.compile(r'(?:^|\s)(?:col|row)?span="([0-9]{1,9})')
 BREAK = re.compile(r"[ \t\n\r\-–—\u3000-\u9fff\uac00-\ud7a3]")
 CELLS = frozenset({"td", "th", "col", "colgroup"})
 INLINE = frozenset(

@@ -21,6 +21,7 @@ from documents.models.projects import YEAR_VALIDATORS
 from documents.queue import routing
 from documents.queue.requests import TaskRequest
 from documents.tasks.cycles import actions, letter_template, preparation
+from documents.whole_numbers import MAX_ID_DIGITS, is_whole_number
 
 MAX_LISTED = 200
 ASYNC = routing.Preferences(respond_async=True)
@@ -146,7 +147,7 @@ ACTIONS: dict[str, Callable[[HttpRequest, Cycle], str]] = {
 def _letter(request: HttpRequest, cycle: Cycle) -> Letter:
     """Return the letter that the form names by its id or its address. Raises CycleStateConflict and Http404."""
     letter_id, address = request.POST.get("letter", ""), request.POST.get("address", "")
-    if letter_id.isascii() and letter_id.isdecimal():
+    if is_whole_number(letter_id, MAX_ID_DIGITS):
         return get_object_or_404(cycle.letters, pk=letter_id)
     letter = cycle.letters.filter(address__iexact=address).first() if address else None
     if letter is None:

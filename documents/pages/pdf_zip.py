@@ -19,9 +19,9 @@ from documents.infrastructure import storage
 from documents.models import Document, Task
 from documents.tasks.exports import zip_file
 from documents.tasks.pdf import readiness, task as pdf_task
+from documents.whole_numbers import MAX_ID_DIGITS, is_whole_number
 
 MAX_MARKED = 100
-MAX_ID_DIGITS = 18
 CHUNK_BYTES = 65_536
 NOT_READY = "its PDF is not ready; generate it."
 FILE_GONE = "the file of its PDF is missing; generate it again."
@@ -44,7 +44,7 @@ def download(request: HttpRequest) -> HttpResponseBase:
 def _marked(request: HttpRequest) -> list[Document]:
     """Return the documents that the address names and the user may read: the first MAX_MARKED."""
     named = request.GET.getlist("document")[:MAX_MARKED]
-    ids = [int(text) for text in named if text.isascii() and text.isdecimal() and len(text) <= MAX_ID_DIGITS]
+    ids = [int(text) for text in named if is_whole_number(text, MAX_ID_DIGITS)]
     visible = Document.objects.for_user(cast("User", request.user)).filter(pk__in=ids)
     return list(visible.select_related("project").defer("sections").order_by("project__tag", "year", "pk"))
 

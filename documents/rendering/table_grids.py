@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import SubElement  # nosec B405
 
+from documents.whole_numbers import read_whole_number
+
 GROUPS = frozenset({"thead", "tbody", "tfoot"})
 CELLS = frozenset({"td", "th"})
 # What tagging reads: a table that only arranges blocks, and a cell of a header row that is none in HTML.
@@ -78,8 +80,7 @@ def _free_columns(cell: Any, row: int, column: int, taken: set[tuple[int, int]])
 
 def _span(cell: Any, name: str, limit: int | None) -> int:
     """Return a span of a cell, from 1 to ``limit``; a rowspan of 0 is all that are left."""
-    text = cell.get(name, "1")
-    number = int(text) if text.isdecimal() else 1
+    number = read_whole_number(cell.get(name, "1"), 1)
     if number == 0:
         number = limit or 1
     return number if limit is None else min(number, limit)

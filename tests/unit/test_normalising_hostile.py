@@ -1,5 +1,6 @@
 """Hostile texts are as harmless after normalising as after the sanitiser alone, and cost time in proportion."""
 
+import contextlib
 import sys
 import time
 import tracemalloc
@@ -89,6 +90,58 @@ def test_only_harmless_attributes_and_characters_are_kept(sent, kept):
 def test_what_cannot_be_laid_out_is_refused_with_the_bound(html, message):
     with pytest.raises(ValidationError, match=message):
         normalise_html(html)
+
+
+# Places of numbers in what editors send; each is read by a rule of its own.
+WORD_ITEM = "<p style='mso-list:l0 level1 lfo1'>a</p>"
+NUMBER_PLACES = (
+    "<style>@list l0:level{} {{mso-level-number-format:decimal}}</style>" + WORD_ITEM,
+    "<style>@list l0:level1 {{mso-level-number-format:decimal;mso-level-start-at:{}}}</style>" + WORD_ITEM,
+    "<p style='mso-list:l0 level{} lfo1'><span style='mso-list:Ignore'>·</span>a</p>",
+    "<p class=MsoListParagraph style='margin-left:{}pt;text-indent:-18pt'>1.&nbsp; a</p>",
+    "<p style='margin-left:{}px'>a</p>",
+    "<p style='padding-inline-start:calc({} * var(--x, 40px))'>a</p>",
+    "<ul><li data-listid=1 data-aria-level={}>a</li></ul>",
+    "<ol start={}><li data-listid=1 data-aria-level=1>a</li></ol>",
+    "<ol start={}><li>a</li></ol>",
+    "<ol><li value={}>a</li></ol>",
+    "<ol><li>a</li><li class=ql-indent-{} data-list=ordered>b</li></ol>",
+    "<ul class=lst-kix_a-{}><li>a</li></ul>",
+    "<table><tr><td rowspan={}>a</td><td>b</td></tr><tr><td>c</td></tr></table>",
+    "<table><tr><td width='{}%'>a</td><td width='50%'>b</td></tr></table>",
+    "<table><tr><td style='width:{}px'>a</td><td style='width:5px'>b</td></tr></table>",
+    "<p><span style='font-weight:{}'>a</span></p>",
+    "<p><span style='font-size:{}pt'>a</span></p>",
+    "<p><span style='background:rgb({},255,0)'>a</span></p>",
+    "<p><span style='color:rgba(255,0,0,{})'>a</span></p>",
+)
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 400, "9" * 5_000, "." * 3, "1.2.3", "-", "x"], ids=lambda number: number[:5]
+)
+@pytest.mark.parametrize("place", NUMBER_PLACES)
+def test_a_number_of_any_length_or_none_in_its_place_is_no_fault(place, number):
+    with contextlib.suppress(ValidationError):
+        assert "a" in normalise_html(place.format(number)).html
+
+
+@pytest.mark.parametrize("digits", ["\u0663", "\uff11\uff12", "\u0967", "\u00b2"])
+@pytest.mark.parametrize("place", NUMBER_PLACES)
+def test_digits_of_other_scripts_are_not_read_as_numbers(place, digits):
+    def html_with(value):
+        try:
+            return normalise_html(place.format(value)).html
+        except ValidationError as error:
+            return str(error)
+
+    assert html_with(digits) == html_with("x")
+
+
+@pytest.mark.parametrize("marker", ["\u0663.", "\uff11\uff12)", "\u0967.\u0968."])
+def test_a_marker_in_other_digits_stays_as_it_was_written(marker):
+    sent = f"<p style='mso-list:l0 level1 lfo1'><span style='mso-list:Ignore'>{marker}</span>Text</p>"
+    assert marker in normalise_html(sent).html
 
 
 def word_list(count):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from documents.content.normalising.symbol_fonts import symbol_font
+from documents.whole_numbers import is_whole_number
 
 MEANINGFUL = frozenset(
     {
@@ -43,10 +44,10 @@ RULE = re.compile(r"([^{}]*)\{([^{}]*)\}")
 COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
 # A class, perhaps of an element, perhaps in others.
 SELECTOR = re.compile(r"^(?:[^:>+~\[]*\s)?([a-z0-9]*)\.([\w-]+)$", re.IGNORECASE)
-LIST_LEVEL = re.compile(r"@list\s+l(\d+):level(\d+)", re.IGNORECASE)
-LENGTH = re.compile(r"^(-?\d*\.?\d+)(px|pt|pc|in|cm|mm|em|rem|ex|ch)?$")
+LIST_LEVEL = re.compile(r"@list\s+l([0-9]{1,9}):level([0-9]{1,3})", re.IGNORECASE)
+LENGTH = re.compile(r"^(-?[0-9]{0,9}\.?[0-9]{1,20})(px|pt|pc|in|cm|mm|em|rem|ex|ch)?$")
 # Lexical: calc(2 * var(--lexical-indent-base-value, 40px))
-SCALED_LENGTH = re.compile(r"^calc\((\d{1,3}) \*[^\d]*(\d{1,3})px")
+SCALED_LENGTH = re.compile(r"^calc\(([0-9]{1,3}) \*[^0-9]*([0-9]{1,3})px")
 PIXELS_PER_UNIT = {
     "px": 1.0,
     "pt": 4 / 3,
@@ -60,7 +61,7 @@ PIXELS_PER_UNIT = {
     "ch": 8.0,
 }
 HEX_COLOUR = re.compile(r"#([0-9a-f]{6}|[0-9a-f]{3})\b")
-RGB_COLOUR = re.compile(r"rgba?\(\s*(\d+)[,\s]+(\d+)[,\s]+(\d+)(?:[,/\s]+([\d.]+%?))?")
+RGB_COLOUR = re.compile(r"rgba?\(\s*([0-9]{1,9})[,\s]+([0-9]{1,9})[,\s]+([0-9]{1,9})(?:[,/\s]+([0-9.]+%?))?")
 NAMED_COLOURS = {
     "yellow": (255, 255, 0),
     "lime": (0, 255, 0),
@@ -220,7 +221,7 @@ def is_bold(weight: str) -> bool | None:
         return True
     if weight in {"normal", "lighter"}:
         return False
-    return int(weight) >= 600 if weight.isascii() and weight.isdecimal() else None
+    return int(weight) >= 600 if is_whole_number(weight) else None
 
 
 def parse_colour(text: str) -> Colour | None:

@@ -19,14 +19,16 @@ from documents.content.normalising.tree import (
     text_of,
     wraps_of,
 )
+from documents.whole_numbers import is_whole_number, read_whole_number
 
-MSO_LIST = re.compile(r"\bl(\d+)\s+level(\d+)(?:\s+lfo(\d+))?")
+MSO_LIST = re.compile(r"\bl([0-9]{1,9})\s+level([0-9]{1,3})(?:\s+lfo([0-9]{1,9}))?")
 # Quill, and Draft.js
-QUILL_INDENT = re.compile(r"^(?:ql-indent-|public-DraftStyleDefault-depth)(\d)$")
-EXPORTED_LIST = re.compile(r"^lst-(kix_\w+)-(\d)$")
+QUILL_INDENT = re.compile(r"^(?:ql-indent-|public-DraftStyleDefault-depth)([0-9])$")
+EXPORTED_LIST = re.compile(r"^lst-(kix_\w+)-([0-9])$")
 # The list of items that do not say which one they are in.
 LOST = "lost"
 MAX_LEVEL = 12
+MAX_START_DIGITS = 6
 INDENT_PIXELS = 48.0  # of a level, in word processors: half an inch
 STYLE_TYPES = {
     "lower-alpha": "a",
@@ -73,9 +75,13 @@ def word_item(paragraph: Element, sheet: Stylesheet) -> Item | None:
         key=f"{number}/{match[3] or ''}",
         marker=parse_marker(text, font, number_format) if text else BULLET,
         margin=margin_of(paragraph),
-        start=int(definition.get("mso-level-start-at", "1")) if is_counted else 1,
+        start=_start_of(definition) if is_counted else 1,
         fallback_type=WORD_TYPES.get(number_format, "1") if is_counted else "",
     )
+
+
+def _start_of(definition: css.Style) -> int:
+    return read_whole_number(definition.get("mso-level-start-at", ""), 1, MAX_START_DIGITS)
 
 
 def _as_list_item(block: Element) -> Element:
@@ -190,7 +196,9 @@ def _leveled_item(member: Member) -> Item | None:
     if match := MSO_LIST.search(element.style.get("mso-list", "")):
         return _listed(member, int(match[2]), f"{match[1]}/{match[3] or ''}")
     level = element.attributes.get("data-aria-level") or element.attributes.get("aria-level", "")
-    if level.isdecimal() and ("data-listid" in element.attributes or element.has_class("OutlineElement")):
+    if is_whole_number(level) and (
+        "data-listid" in element.attributes or element.has_class("OutlineElement")
+    ):
         return _listed(member, int(level), element.attributes.get("data-listid", "web"))
     return None
 
@@ -199,7 +207,7 @@ def _listed(member: Member, level: int, key: str) -> Item:
     """Return an item of a real list of Word, where an item or a run of items has a list of its own."""
     container = member.container
     start = container.attributes.get("start", "")
-    value = int(start) + member.position if start.isdecimal() and len(start) < 7 else 0
+    value = int(start) + member.position if is_whole_number(start, MAX_START_DIGITS) else 0
     list_type = _type_of(member) if container.tag == "ol" else ""
     marker = Marker(numbers=(Number(list_type, value),)) if list_type and value else BULLET
     return Item(member.element, max(1, min(level, MAX_LEVEL)), key, marker, fallback_type=list_type)

@@ -3,6 +3,7 @@
 from documents.content.normalising.list_items import STYLE_TYPES
 from documents.content.normalising.tasks import DONE, OPEN
 from documents.content.normalising.tree import LISTS, Element, Node, elements_in, has_target, is_blank
+from documents.whole_numbers import read_whole_number
 
 TASKS = "tasks"
 TYPES = frozenset("1aAiI")
@@ -198,6 +199,6 @@ def _keep_values(items: list[Element], start: int, step: int) -> None:
 
 def _to_number(text: str) -> int | None:
     digits = text.strip().removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal()) or int(digits[:9]) > MAX_NUMBER:
+    if read_whole_number(digits, MAX_NUMBER + 1) > MAX_NUMBER:
         return None
-    return int(text.strip()[:10])
+    return int(text.strip())

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from documents.content.normalising.symbol_fonts import symbol_font
 from documents.content.normalising.tree import BLANKS
 
-NUMBER = re.compile(r"^[(\[]?(?:(\d{1,6})|([A-Za-z]{1,7}))[.)\]:]*$")
-OUTLINE_NUMBER = re.compile(r"^\d{1,4}(?:\.\d{1,4})+[.)]?$")
+NUMBER = re.compile(r"^[(\[]?(?:([0-9]{1,6})|([A-Za-z]{1,7}))[.)\]:]*$")
+OUTLINE_NUMBER = re.compile(r"^[0-9]{1,4}(?:\.[0-9]{1,4})+[.)]?$")
 ROMAN = re.compile(r"^m{0,3}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})$")
 ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 # At the head of a paragraph whose list was lost: a bullet, or a number and a sign, then a gap of no-break spaces.
 LOST_MARKER = re.compile(
-    r"^\s*([·•◦▪■o§Øüv–-]|[(]?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|\d{1,3}(?:\.\d{1,3})+[.)]?)"
+    r"^\s*([·•◦▪■o§Øüv–-]|[(]?(?:[0-9]{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]|[0-9]{1,3}(?:\.[0-9]{1,3})+[.)]?)"
     r"[ \t\n]*\u00a0[\u00a0\s]*(?=\S)"
 )
 
@@ -47,7 +47,7 @@ def parse_marker(text: str, font: str = "", number_format: str = "") -> Marker:
             return BULLET
         return Marker(numbers=_readings(match[1], match[2], number_format))
     if OUTLINE_NUMBER.match(text):
-        return Marker(outline=tuple(int(part) for part in re.findall(r"\d+", text)))
+        return Marker(outline=tuple(int(part) for part in re.findall("[0-9]+", text)))
     return Marker(literal=text) if any(sign.isalnum() for sign in text) else BULLET
 
 

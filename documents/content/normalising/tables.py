@@ -1,14 +1,18 @@
 """Give tables the heads that their authors drew with bold or shaded cells, and their columns the widths."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from documents.content.normalising import css
 from documents.content.normalising.losses import Losses
 from documents.content.normalising.tree import Element, Node, elements_in, is_blank, iter_elements
+from documents.whole_numbers import read_whole_number
 
 CELLS = frozenset({"td", "th"})
 GROUPS = ("thead", "tbody", "tfoot")
 BOLD = frozenset({"b", "strong"})
+SHARE = re.compile(r"([0-9]{0,9}\.?[0-9]{1,20})\s*%")
+MAX_SPAN_DIGITS = 4
 COLOURED_CELLS = "colours of table cells are not printed"
 
 
@@ -104,7 +108,7 @@ def _height(row: Element) -> int:
 
 def _row_span(cell: Element) -> int:
     span = cell.attributes.get("rowspan", "1")
-    return max(1, int(span)) if span.isascii() and span.isdecimal() and len(span) < 5 else 1
+    return max(1, read_whole_number(span, 1, MAX_SPAN_DIGITS))
 
 
 def _stands_out(row: Element) -> bool:
@@ -209,9 +213,8 @@ def _shares(widths: Sequence[str]) -> list[int]:
 
 
 def _percent(width: str) -> int:
-    number = width.removesuffix("%").strip()
-    is_number = width.endswith("%") and number.replace(".", "", 1).isdecimal() and len(number) < 12
-    return min(100, max(1, round(float(number)))) if is_number else 0
+    share = SHARE.fullmatch(width)
+    return min(100, max(1, round(float(share[1])))) if share else 0
 
 
 def _write_columns(table: Element, columns: Sequence[Element], shares: Sequence[int]) -> None:
