@@ -10,7 +10,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
-from documents.content import places
+from documents.content import editions, places
 from documents.exceptions import SpmsError
 from documents.models import Document, DocumentImage, Task
 from documents.pages import document_warnings
@@ -129,7 +129,7 @@ def _context(request: HttpRequest, pk: int) -> dict[str, Any]:
         "changed": _changed_since(document, versions[0]) if versions and not current else [],
         "text_warnings": document_warnings.of_text(document),
         "pdf_warnings": document_warnings.of_pdf(document, current),
-        "newest": newest,
+        "ended_without_pdf": newest if newest and _ended_without_pdf(newest, document) else None,
         "in_flight": newest if newest and not newest.has_ended else None,
         "history": document.changes.of_approvals()[:MAX_VERSIONS],
         "approvals": (
@@ -138,6 +138,13 @@ def _context(request: HttpRequest, pk: int) -> dict[str, Any]:
             ("Directorate", document.directorate_approved),
         ),
     }
+
+
+def _ended_without_pdf(task: Task, document: Document) -> bool:
+    """Return True if a task made no PDF of the document as it is now."""
+    if task.status not in {Task.Status.FAILED, Task.Status.CANCELLED}:
+        return False
+    return task.fingerprint == pdf_task.fingerprint(document, editions.from_arguments(task.arguments))
 
 
 def _changed_since(document: Document, made: Task) -> list[str]:

@@ -10,9 +10,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from documents.content.editions import Edition
 from documents.infrastructure import storage
 from documents.models import Document, Task, document_types
 from documents.pages import pdf_zip
+from documents.tasks.pdf import task as pdf_task
 from tests import factories
 
 READY, OLDER, MAKING, FAILED, NONE = (
@@ -38,8 +40,8 @@ def make(api, document):
     assert api.post(f"/api/v1/documents/{document.pk}/pdf/").status_code == 201
 
 
-def begin(document, **values):
-    return Task.objects.create(kind="pdf", document=document, fingerprint="x", **values)
+def begin(document, fingerprint="x", **values):
+    return Task.objects.create(kind="pdf", document=document, fingerprint=fingerprint, **values)
 
 
 @rendering
@@ -60,13 +62,50 @@ def test_a_pdf_is_ready_until_anything_that_it_prints_changes(api, owner, plan, 
     assert states() == {plan.pk: OLDER}
 
 
+def fail(document):
+    now = timezone.now()
+    error = {"type": "document-unrenderable", "title": "No layout", "detail": "Too deep.", "status": 422}
+    ended = {"status": "failed", "error": error, "started_at": now, "finished_at": now}
+    return begin(document, fingerprint=pdf_task.fingerprint(document), **ended)
+
+
 def test_what_is_being_made_or_failed_is_said(plan, states):
-    begin(plan, status="failed", error={"title": "x"}, finished_at=timezone.now())
+    fail(plan)
     assert states() == {plan.pk: FAILED}
     running = begin(plan, status="running")
     assert states() == {plan.pk: MAKING}
     Task.objects.filter(pk=running.pk).update(status="cancelled")
     assert states() == {plan.pk: NONE}
+
+
+def test_a_failure_is_said_until_the_document_changes_here_and_on_its_page(client, plan, states):
+    def page():
+        return client.get(f"/documents/{plan.pk}/made/").content.decode()
+
+    fail(plan)
+    assert (states(), "No layout" in page()) == ({plan.pk: FAILED}, True)
+    plan.apply_changes({"sections": {"aims": "<p>Shorter.</p>"}}, by="owner")
+    assert (states(), "No layout" in page()) == ({plan.pk: NONE}, False)
+
+
+def test_a_notice_of_a_cancelled_pdf_is_shown_until_the_document_changes(client, owner, plan):
+    client.force_login(owner)
+    ended = {"status": "cancelled", "message": "Cancelled by owner.", "arguments": {"variant": "pdf/a-3a"}}
+    begin(plan, fingerprint=pdf_task.fingerprint(plan, Edition(variant="pdf/a-3a")), **ended)
+    assert "Cancelled by owner." in client.get(f"/documents/{plan.pk}/").content.decode()
+    plan.project.apply_changes({"title": "Another title"}, by="owner")
+    assert "Cancelled by owner." not in client.get(f"/documents/{plan.pk}/").content.decode()
+
+
+def test_an_annual_report_has_failed_until_it_or_a_report_of_its_year_changes(client, maintainer):
+    report = factories.document(kind=document_types.ANNUAL_REPORT.key, year=2026)
+    chapter = factories.document(maintainer, kind="progress_report", year=2026)
+    client.force_login(maintainer)
+    for changed in (report, chapter):
+        fail(report)
+        assert FAILED in client.get("/?kind=annual_report").content.decode()
+        changed.apply_changes({"status": "in_review"}, by="maintainer")
+        assert NONE in client.get("/?kind=annual_report").content.decode()
 
 
 def test_another_edition_is_not_the_pdf_of_the_list(plan, states):

@@ -37,31 +37,27 @@ class Readiness:
 def read(documents: Sequence[Document]) -> dict[int, Readiness]:
     """Return how the PDFs of documents stand, by the document's id; texts need not be loaded.
 
-    A PDF is ready if its fingerprint is that of its document now. For an annual report, whose fingerprint costs a
-    query for every few chapters, it is ready if nothing of its year was changed since it was begun.
+    A PDF is ready, and a failure counts, if the fingerprint is that of the document now. For an annual report, whose
+    fingerprint costs a query for every few chapters, it does if nothing of its year was changed since it was begun.
     """
     tasks = _tasks([document.pk for document in documents])
     made = {pk: pair[1] for pk, pair in tasks.items() if pair[1]}
-    same_version = [document for document in documents if _has_version(document, made.get(document.pk))]
-    ready = {*_with_equal_fingerprint(same_version, made), *_with_quiet_year(same_version, made)}
+    failed = {pk: pair[0] for pk, pair in tasks.items() if pair[0] and pair[0].status == Task.Status.FAILED}
+    ready_ids = _current_ids([document for document in documents if _has_version(document, made)], made)
+    not_ready = [document for document in documents if document.pk in failed.keys() - ready_ids]
+    failed_ids = _current_ids(not_ready, failed)
+    states = dict.fromkeys(ready_ids, State.READY) | dict.fromkeys(failed_ids, State.FAILED)
     return {
-        document.pk: _readiness(*tasks.get(document.pk, (None, None)), is_ready=document.pk in ready)
+        document.pk: _readiness(*tasks.get(document.pk, (None, None)), states.get(document.pk))
         for document in documents
     }
 
 
-def _readiness(newest: Task | None, made: Task | None, *, is_ready: bool) -> Readiness:
-    return Readiness(state=_state(newest, made, is_ready=is_ready), newest=newest, made=made)
-
-
-def _state(newest: Task | None, made: Task | None, *, is_ready: bool) -> State:
+def _readiness(newest: Task | None, made: Task | None, state: State | None) -> Readiness:
+    """Return how a PDF stands; ``state`` is READY or FAILED if a task with the document's input of now has ended so."""
     if newest and not newest.has_ended:
-        return State.MAKING
-    if is_ready:
-        return State.READY
-    if newest and newest.status == Task.Status.FAILED:
-        return State.FAILED
-    return State.OLDER if made else State.NONE
+        state = State.MAKING
+    return Readiness(state=state or (State.OLDER if made else State.NONE), newest=newest, made=made)
 
 
 def _tasks(document_ids: Sequence[int]) -> dict[int, tuple[Task | None, Task | None]]:
@@ -79,29 +75,35 @@ def _last_id(tasks: TaskQuerySet) -> Subquery:
     return Subquery(tasks.order_by("-created_at").values("pk")[:1])
 
 
-def _has_version(document: Document, made: Task | None) -> bool:
-    return made is not None and (made.result or {}).get("version") == document.version
+def _has_version(document: Document, made: Mapping[int, Task]) -> bool:
+    return document.pk in made and (made[document.pk].result or {}).get("version") == document.version
 
 
-def _with_equal_fingerprint(documents: Iterable[Document], made: Mapping[int, Task]) -> set[int]:
-    """Return the ids of the projects' documents whose PDFs show them as they are now."""
+def _current_ids(documents: Sequence[Document], tasks: Mapping[int, Task]) -> set[int]:
+    """Return the ids of the documents whose task in ``tasks`` has the input of now."""
+    return _with_equal_fingerprint(documents, tasks) | _with_quiet_year(documents, tasks)
+
+
+def _with_equal_fingerprint(documents: Iterable[Document], tasks: Mapping[int, Task]) -> set[int]:
+    """Return the ids of the projects' documents whose tasks were begun for them as they are now."""
     ids = [document.pk for document in documents if document.kind_info.has_project]
     texts = chapters.prefetch_for_print(Document.objects.filter(pk__in=ids))
     return {
         document.pk
         for document in texts.iterator(chunk_size=DOCUMENTS_AT_A_TIME)
-        if pdf_task.fingerprint(document) == made[document.pk].fingerprint
+        if pdf_task.fingerprint(document) == tasks[document.pk].fingerprint
     }
 
 
-def _with_quiet_year(documents: Iterable[Document], made: Mapping[int, Task]) -> set[int]:
-    """Return the ids of the annual reports of whose year nothing was changed since their PDFs were begun."""
+def _with_quiet_year(documents: Iterable[Document], tasks: Mapping[int, Task]) -> set[int]:
+    """Return the ids of the annual reports that, like all of their year, are unchanged since their tasks were begun."""
     reports = [document for document in documents if not document.kind_info.has_project]
     changed = _last_changes({report.year for report in reports}) if reports else {}
     return {
         report.pk
         for report in reports
-        if (begun := made[report.pk].started_at) and all(at <= begun for at in changed[report.year])
+        if (begun := tasks[report.pk].started_at)
+        and all(at <= begun for at in (report.updated_at, *changed[report.year]))
     }
 
 
