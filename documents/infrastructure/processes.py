@@ -29,6 +29,15 @@ def end_with_parent() -> None:
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def detach_children_from_group() -> None:
+    """Give every process that this one forks a process group of its own.
+
+    A terminal, ``timeout`` and process managers signal a whole group at once: the children would end before they have
+    finished their work.
+    """
+    os.register_at_fork(after_in_child=os.setpgrp)
+
+
 def limit_malloc_arenas() -> None:
     """Make all threads share two malloc arenas: one per thread would each keep the most it ever needed.
 

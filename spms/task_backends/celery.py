@@ -141,6 +141,7 @@ def _register_cluster(**_: Any) -> None:
     from documents.queue import clusters
 
     processes.set_parent_death_signal()
+    processes.detach_children_from_group()
     data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))
     clusters.register_cluster()
 

@@ -297,6 +297,26 @@ def test_a_cluster_told_to_stop_finishes_or_returns_its_task(system, report):
     assert system.ended(task_id)["status"] == "succeeded"
 
 
+@pytest.mark.usefixtures("life_of_a_task")
+def test_a_signal_to_the_whole_process_group_lets_the_running_task_finish(system, report):
+    supervisor = supervisor_of_workers(system)
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(promised(20)) == 0
+    # `timeout` passes the signal on to its process group, as a terminal and other wrappers do.
+    patient = ("env", "SPMS_SHUTDOWN_GRACE=120s", "timeout", "600")
+    wrapper = system.start_workers(supervised=False, on=patient)
+    system.wait_for_workers()
+    reported = len(system.log())
+    task_id = system.make(report).json()["task_id"]
+    wait_for(lambda: busy_children(system))
+    wrapper.send_signal(signal.SIGTERM)
+    assert wrapper.wait(120) == 0
+    task = system.call("GET", f"tasks/{task_id}/").json()
+    assert (task["status"], task["attempts"]) == ("succeeded", 1)
+    assert "Traceback" not in system.log()[reported:]
+    system.start_workers()
+
+
 def test_workers_may_start_before_their_database(tmp_path):
     alone = System(tmp_path)
     worker = alone.start_workers(supervised=False)

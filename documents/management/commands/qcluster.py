@@ -38,6 +38,7 @@ class Command(qcluster.Command):
         """Run the cluster until SIGTERM, or until it is stalled or dead."""
         stop = threading.Event()
         processes.set_parent_death_signal()
+        processes.detach_children_from_group()
         data_dir_lock.hold_shared_lock(Path(settings.SPMS_DATA_DIR))
         name = clusters.register_cluster()
         cluster, supervisor = Cluster(), Supervisor(name, settings.SPMS_QUEUE_WORKERS)
