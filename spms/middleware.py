@@ -8,9 +8,11 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import sync_only_middleware
 from django.utils.functional import SimpleLazyObject
 
@@ -174,6 +176,32 @@ class StaffOnlyMiddleware:
         if "HX-Request" in request.headers:  # a partial of a page whose session has ended: reload the page
             return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         return redirect_to_login(request.get_full_path())
+
+
+@sync_only_middleware
+class AdminLookupMiddleware:
+    """Answers a query of the admin's lists that cannot be computed as Django answers other wrong ones: ``?e=1``.
+
+    Django tests a query when it builds it, and some values fail only when it runs: the year 99999, or more digits than
+    Python reads. A fault that has nothing to do with the query happens again at that address, and is reported.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Redirect to the list without the query; leave all other errors to Django."""
+        match = request.resolver_match
+        is_list = match is not None and (match.url_name or "").endswith("_changelist")
+        if not is_list or request.method == "POST" or ERROR_FLAG in request.GET:
+            return None
+        if not request.GET or not isinstance(exception, (ValueError, OverflowError, DataError)):
+            return None
+        return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
 
 
 @sync_only_middleware

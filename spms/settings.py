@@ -168,6 +168,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "spms.middleware.StaffOnlyMiddleware",
     "spms.middleware.NullCharacterMiddleware",
+    "spms.middleware.AdminLookupMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
