@@ -16,7 +16,6 @@ from rest_framework.views import APIView
 
 from documents.api import task_responses
 from documents.api.filters import CycleFilter, LetterFilter
-from documents.api.serializers import ProblemSerializer, TaskSerializer
 from documents.api.serializers_cycles import (
     BounceSerializer,
     CycleRequestSerializer,
@@ -25,6 +24,7 @@ from documents.api.serializers_cycles import (
     PreviewSerializer,
     ResendSerializer,
 )
+from documents.api.serializers_tasks import ProblemSerializer, TaskSerializer
 from documents.api.strict import require_no_body
 from documents.models import Cycle, Letter
 from documents.tasks.cycles import actions, preparation

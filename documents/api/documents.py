@@ -19,17 +19,10 @@ from documents import exceptions
 from documents.api import downloads, images as image_uploads, preconditions, prefer_header, task_responses
 from documents.api.permissions import DocumentPermission
 from documents.api.query_parameters import PdfParameters, RenderParameters
-from documents.api.serializers import (
-    DocumentChangeSerializer,
-    DocumentItemSerializer,
-    DocumentSerializer,
-    ImageSerializer,
-    ImageUploadSerializer,
-    ProblemSerializer,
-    SubscriptionRequestSerializer,
-    TaskSerializer,
-    WaitingImageSerializer,
-)
+from documents.api.serializers import DocumentChangeSerializer, DocumentItemSerializer, DocumentSerializer
+from documents.api.serializers_images import ImageSerializer, ImageUploadSerializer, WaitingImageSerializer
+from documents.api.serializers_notices import SubscriptionRequestSerializer
+from documents.api.serializers_tasks import ProblemSerializer, TaskSerializer
 from documents.content import chapters, editions
 from documents.filters import DocumentFilter
 from documents.models import Document, Task

@@ -27,7 +27,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.views import APIView
 
 from documents import exceptions
-from documents.api.serializers import TaskSerializer
+from documents.api.serializers_tasks import TaskSerializer
 from documents.models import Task
 from documents.queue import statistics
 

@@ -6,6 +6,7 @@ from typing import cast
 
 from django.core.files.storage import default_storage
 from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import get_object_or_404
@@ -16,12 +17,8 @@ from rest_framework.views import APIView
 from documents import exceptions
 from documents.api import prefer_header, task_responses
 from documents.api.query_parameters import ImageParameters
-from documents.api.serializers import (
-    BINARY,
-    ImageSerializer,
-    ImageUploadSerializer,
-    ProblemSerializer,
-)
+from documents.api.serializers_images import ImageSerializer, ImageUploadSerializer
+from documents.api.serializers_tasks import ProblemSerializer
 from documents.api.strict import decode_booleans
 from documents.infrastructure import storage
 from documents.models import Document, DocumentImage, Task
@@ -34,7 +31,11 @@ class ImageFileView(APIView):
 
     @extend_schema(
         parameters=[ImageParameters],
-        responses={(200, "image/png"): BINARY, (200, "image/jpeg"): BINARY, 409: ProblemSerializer},
+        responses={
+            (200, "image/png"): OpenApiTypes.BINARY,
+            (200, "image/jpeg"): OpenApiTypes.BINARY,
+            409: ProblemSerializer,
+        },
     )
     def get(self, request: Request, pk: uuid.UUID) -> FileResponse:
         """Send the file, or its thumbnail."""

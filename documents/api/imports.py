@@ -14,7 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from documents.api import prefer_header, task_responses
-from documents.api.serializers import ProblemSerializer, SubscriptionRequestSerializer, TaskSerializer
+from documents.api.serializers_notices import SubscriptionRequestSerializer
+from documents.api.serializers_tasks import ProblemSerializer, TaskSerializer
 from documents.api.strict import decode_booleans
 from documents.infrastructure import storage
 from documents.models import Task

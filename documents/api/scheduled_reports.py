@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from documents.api import task_responses
-from documents.api.serializers import ProblemSerializer, TaskSerializer
+from documents.api.serializers_tasks import ProblemSerializer, TaskSerializer
 from documents.api.strict import StrictSerializer
 from documents.content import editions
 from documents.models import Document, ScheduledReport

@@ -1,33 +1,25 @@
-"""The JSON of projects, documents, images and tasks."""
+"""The JSON of projects and documents."""
 
-from dataclasses import asdict
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, transaction
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from documents import task_warnings
 from documents.api.serializers_text import TextWarningSerializer
 from documents.api.strict import StrictSerializer
 from documents.content.normalising import TextWarning, find_missing_images, normalise_sections
 from documents.models import (
-    Delivery,
     Document,
     DocumentChange,
     DocumentImage,
     Membership,
     Project,
-    Subscription,
-    Task,
     document_types,
 )
 from documents.models.approvals import APPROVALS
 from documents.models.changes import require_version
-from documents.queue import registry, statistics
 from documents.tasks.images import inline_images
-from documents.tasks.notifications import task as notification_task, webhooks
 
 
 class MembershipSerializer(serializers.ModelSerializer[Membership]):
@@ -234,204 +226,3 @@ def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
 def _exists_already(kind: str, year: int) -> serializers.ValidationError:
     title = document_types.DOCUMENT_TYPES[kind].title.lower()
     return serializers.ValidationError({"year": f"There is a {title} for {year} already; change that one."})
-
-
-class ProgressSerializer(serializers.Serializer[Any]):
-    """The progress of a task."""
-
-    phase = serializers.CharField()
-    pages = serializers.IntegerField()
-
-
-class TaskWarningSerializer(serializers.Serializer[Any]):
-    """Something that a file lacks or does not show well, for people."""
-
-    section = serializers.CharField(help_text="title of the section, or empty")
-    rule = serializers.CharField(help_text="its name, such as table-without-header")
-    text = serializers.CharField()
-
-
-class ResultSerializer(serializers.Serializer[Any]):
-    """The result of a task; only PDFs have ``pages`` and ``version``, only exports have ``rows``."""
-
-    url = serializers.CharField(allow_null=True)
-    fingerprint = serializers.CharField()
-    bytes = serializers.IntegerField(required=False)
-    seconds = serializers.FloatField(required=False)
-    pages = serializers.IntegerField(required=False)
-    version = serializers.IntegerField(required=False)
-    rows = serializers.IntegerField(required=False)
-    filename = serializers.CharField(required=False)
-    media_type = serializers.CharField(required=False)
-    warnings = TaskWarningSerializer(many=True, required=False)
-
-
-class InvalidSerializer(serializers.Serializer[Any]):
-    """A member that is not valid."""
-
-    pointer = serializers.CharField(help_text="JSON pointer to the member")
-    detail = serializers.CharField()
-
-
-class ProblemSerializer(serializers.Serializer[Any]):
-    """RFC 9457 problem details."""
-
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    errors = InvalidSerializer(many=True, required=False)  # type: ignore[assignment]
-
-
-class SubscriptionRequestSerializer(StrictSerializer, serializers.Serializer[Any]):
-    """Whom to notify when the task has ended: the sender by mail, an allowed address by webhook."""
-
-    notify = serializers.BooleanField(default=False)
-    webhook = serializers.CharField(max_length=500, default="", allow_blank=True)
-
-    def validate_notify(self, value: bool) -> bool:
-        """Refuse a mail to a user without an address."""
-        if value and not self.context["request"].user.email:
-            raise serializers.ValidationError("You have no e-mail address; ask the maintainer to add it.")
-        return value
-
-    def validate_webhook(self, value: str) -> str:
-        """Refuse an address that is not allowed."""
-        if value and (reason := webhooks.find_problem(value)):
-            raise serializers.ValidationError(reason)
-        return value
-
-    def subscribe(self, task: Task) -> None:
-        """Notify the sender of the task's end, as the valid form says."""
-        notification_task.subscribe(
-            task,
-            self.context["request"].user,
-            notify=self.validated_data["notify"],
-            webhook=self.validated_data["webhook"],
-        )
-
-
-class ImageUploadSerializer(SubscriptionRequestSerializer):
-    """The multipart form of an upload; with ``notify``, the sender gets a mail when a large image is ready."""
-
-    file = serializers.FileField()
-    caption = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
-    alternative = serializers.CharField(
-        max_length=300,
-        required=False,
-        default="",
-        allow_blank=True,
-        help_text="what the image shows, for people who cannot see it; without it, they get the caption",
-    )
-
-
-class DeliverySerializer(serializers.ModelSerializer[Delivery]):
-    """One attempt to send a notice."""
-
-    class Meta:
-        model = Delivery
-        fields = ("at", "status_code", "error", "seconds")
-
-
-class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
-    """A notice with every attempt to send it."""
-
-    notice_id = serializers.UUIDField(source="pk", read_only=True)
-    status = serializers.CharField(source="sender.status", default="waiting", read_only=True)
-    deliveries = DeliverySerializer(many=True, read_only=True)
-
-    class Meta:
-        model = Subscription
-        fields = ("notice_id", "channel", "target", "status", "deliveries")
-
-
-class QueuePositionSerializer(serializers.Serializer[Any]):
-    """The position of a task in the queue, from 1, and the seconds until it will probably be done."""
-
-    position = serializers.IntegerField()
-    estimated_seconds = serializers.IntegerField()
-
-
-class TaskSerializer(serializers.ModelSerializer[Task]):
-    """A task, its state and its result."""
-
-    task_id = serializers.UUIDField(source="pk", read_only=True)
-    progress = serializers.SerializerMethodField()
-    result = serializers.SerializerMethodField()
-    error = serializers.SerializerMethodField()
-    queue = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Task
-        fields = (
-            *(
-                "task_id",
-                "kind",
-                "document",
-                "status",
-                "mode",
-                "routed_by",
-                "attempts",
-                "progress",
-                "message",
-            ),
-            *("queue", "result", "error", "created_at", "started_at", "finished_at"),
-        )
-
-    @extend_schema_field(QueuePositionSerializer(allow_null=True))
-    def get_queue(self, task: Task) -> dict[str, int] | None:
-        """Return the position of the task in the queue, or None if it does not wait there."""
-        places = self.context.get("places")
-        place = statistics.position(task) if places is None else places.get(task.pk)
-        return asdict(place) if place else None
-
-    @extend_schema_field(ProgressSerializer)
-    def get_progress(self, task: Task) -> dict[str, object]:
-        """Return the phase and the number of pages that are done."""
-        return {"phase": task.phase, "pages": task.pages_done}
-
-    @extend_schema_field(ResultSerializer(allow_null=True))
-    def get_result(self, task: Task) -> dict[str, object] | None:
-        """Return the result and its URL, or None if the task has none yet."""
-        if task.result is None:
-            return None
-        # A list leaves out what only the task itself needs: the first findings of an import.
-        is_listed = getattr(self.context.get("view"), "action", "") == "list"
-        facts = {name: fact for name, fact in task.result.items() if not (is_listed and name == "first")}
-        if "warnings" in facts:
-            facts["warnings"] = task_warnings.read(facts["warnings"])
-        return {"url": registry.result_url(task), **facts, "fingerprint": task.fingerprint}
-
-    @extend_schema_field(ProblemSerializer(allow_null=True))
-    def get_error(self, task: Task) -> dict[str, object] | None:
-        """Return the problem that ended the task, or None."""
-        return {**task.error, "type": f"urn:spms:problem:{task.error['type']}"} if task.error else None
-
-
-class ImageSerializer(serializers.ModelSerializer[DocumentImage]):
-    """An image; a section's ``<img src>`` may use its ``url`` at once, even while the image is being prepared.
-
-    Until it is ``ready``, width and height are 0.
-    """
-
-    url = serializers.CharField(read_only=True)
-    thumbnail = serializers.CharField(source="thumbnail_url", read_only=True)
-    state = serializers.CharField(read_only=True, help_text="ready, waiting (being prepared) or failed")
-
-    class Meta:
-        model = DocumentImage
-        fields = ("id", "url", "thumbnail", "caption", "alternative", "width", "height", "state", "note")
-        read_only_fields = ("width", "height", "note")
-
-
-class WaitingImageSerializer(ImageSerializer):
-    """An image with the task that prepares it."""
-
-    task = TaskSerializer(read_only=True)
-
-    class Meta:
-        model = DocumentImage
-        fields = (*ImageSerializer.Meta.fields, "task")
-
-
-BINARY = OpenApiTypes.BINARY

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from documents.api.serializers import SubscriptionRequestSerializer
+from documents.api.serializers_notices import SubscriptionRequestSerializer
 from documents.api.strict import StrictSerializer
 from documents.models import Cycle, Letter
 from documents.models.projects import YEAR_VALIDATORS

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from documents.api.serializers import SubscriptionSerializer
+from documents.api.serializers_notices import SubscriptionSerializer
 from documents.models import Subscription, Task, Viewer
 from documents.tasks.notifications import task as notification_task
 

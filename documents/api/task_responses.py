@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from documents import exceptions
 from documents.api import prefer_header
-from documents.api.serializers import TaskSerializer
+from documents.api.serializers_tasks import TaskSerializer
 from documents.infrastructure import storage
 from documents.models import Task
 from documents.queue import end_watcher, lifecycle, routing, states, statistics

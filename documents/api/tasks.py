@@ -15,7 +15,7 @@ from documents import exceptions
 from documents.api import downloads, prefer_header, task_responses
 from documents.api.filters import TaskFilter
 from documents.api.query_parameters import TaskParameters
-from documents.api.serializers import ProblemSerializer, TaskSerializer
+from documents.api.serializers_tasks import ProblemSerializer, TaskSerializer
 from documents.api.strict import require_no_body
 from documents.models import Task
 from documents.queue import lifecycle, registry, routing
