@@ -4,23 +4,11 @@
 # images for the next run. It exits with 77 if it cannot run here.
 set -eu
 cd "$(dirname "$0")/.."
-suite=trixie
+subject="compose.yaml"
+. deploy/debian-root.sh
 
-cannot() {
-    echo "spms: compose.yaml was NOT checked: $*" >&2
-    exit 77
-}
-
-step() {
-    echo "spms: $*"
-}
-
-[ "$(uname -s)" = Linux ] || cannot "this needs Linux"
-[ "$(id -u)" = 0 ] || cannot "this needs root (networks, mounts)"
-for tool in podman runc iptables git; do
-    command -v "$tool" >/dev/null ||
-        cannot "$tool is missing (apt-get install podman runc netavark aardvark-dns iptables git)"
-done
+require_root_on_linux "networks, mounts"
+require_tools "podman runc netavark aardvark-dns iptables git" podman runc iptables git
 [ -x .venv/bin/podman-compose ] || cannot "podman-compose is missing (run: make setup-dev)"
 
 scratch=$(mktemp -d)
@@ -53,13 +41,8 @@ podman info >/dev/null 2>"$scratch/info.log" || cannot "podman does not work: $(
 
 base="${BASE_FOLDER:-}"
 if [ -z "$base" ]; then
-    command -v debootstrap >/dev/null || cannot "debootstrap is missing (apt-get install debootstrap)"
-    mirror=$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/*.sources 2>/dev/null || true)
     base="$scratch/base"
-    step "making a base of Debian $suite"
-    # shellcheck disable=SC2086
-    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$suite" "$base" $mirror \
-        >"$scratch/debootstrap.log" 2>&1 || { tail -3 "$scratch/debootstrap.log" >&2; cannot "debootstrap failed"; }
+    make_debian_root trixie "$base" --include=python3,python3-venv,ca-certificates
 fi
 certificates=/etc/ssl/certs/ca-certificates.crt
 {

@@ -6,17 +6,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 suite="${1:-trixie}"
+subject="the documentation"
+. deploy/debian-root.sh
 
-cannot() {
-    echo "spms: the documentation was NOT checked: $*" >&2
-    exit 77
-}
-
-[ "$(uname -s)" = Linux ] || cannot "this needs Linux"
-[ "$(id -u)" = 0 ] || cannot "this needs root (chroot, mount)"
-for tool in unshare ip git chroot; do
-    command -v "$tool" >/dev/null || cannot "$tool is missing (apt-get install util-linux iproute2 git)"
-done
+require_root_on_linux "chroot, mount"
+require_tools "util-linux iproute2 git" unshare ip git chroot
 [ -x .venv/bin/python ] || cannot "there is no .venv (run: make setup-dev)"
 
 scratch=$(mktemp -d)
@@ -24,12 +18,7 @@ trap 'rm -rf "$scratch"' EXIT
 if [ -n "${ROOT_FOLDER:-}" ]; then
     cp -a "$ROOT_FOLDER" "$scratch/root"
 else
-    command -v debootstrap >/dev/null || cannot "debootstrap is missing (apt-get install debootstrap)"
-    mirror=$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/*.sources 2>/dev/null || true)
-    echo "spms: making a root of Debian $suite"
-    # shellcheck disable=SC2086
-    debootstrap --variant=minbase "$suite" "$scratch/root" $mirror >"$scratch/debootstrap.log" 2>&1 ||
-        { tail -3 "$scratch/debootstrap.log" >&2; cannot "debootstrap failed"; }
+    make_debian_root "$suite" "$scratch/root"
 fi
 git clone --quiet . "$scratch/code"
 git -C "$scratch/code" checkout --quiet -B main

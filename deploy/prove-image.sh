@@ -5,22 +5,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 requirements="${1:-run}"
-suite=trixie
+subject="the image"
+. deploy/debian-root.sh
 
-cannot() {
-    echo "spms: the image was NOT checked: $*" >&2
-    exit 77
-}
-
-step() {
-    echo "spms: $*"
-}
-
-[ "$(uname -s)" = Linux ] || cannot "this needs Linux"
-[ "$(id -u)" = 0 ] || cannot "this needs root (chroot, mount)"
-for tool in buildah unshare setpriv ip; do
-    command -v "$tool" >/dev/null || cannot "$tool is missing (apt-get install buildah util-linux iproute2)"
-done
+require_root_on_linux "chroot, mount"
+require_tools "buildah util-linux iproute2" buildah unshare setpriv ip
 
 scratch=$(mktemp -d)
 export STORAGE_DRIVER=vfs
@@ -38,13 +27,8 @@ trap finish EXIT
 # The base: what python:3.13-slim-trixie consists of, Debian and Python, from Debian's own archive.
 base="${BASE_FOLDER:-}"
 if [ -z "$base" ]; then
-    command -v debootstrap >/dev/null || cannot "debootstrap is missing (apt-get install debootstrap)"
-    mirror=$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/*.sources 2>/dev/null || true)
     base="$scratch/base"
-    step "making a base of Debian $suite"
-    # shellcheck disable=SC2086
-    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates "$suite" "$base" $mirror \
-        >"$scratch/debootstrap.log" 2>&1 || { tail -3 "$scratch/debootstrap.log" >&2; cannot "debootstrap failed"; }
+    make_debian_root trixie "$base" --include=python3,python3-venv,ca-certificates
 fi
 
 # shellcheck disable=SC2086
