@@ -68,8 +68,10 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 
+# By it, processes, counts and folders belong together: a data folder may be shared by several machines.
+HOST_NAME = platform.node() or "localhost"
 # The folder of this host's counters; prometheus_client reads the variable when it is imported.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(SPMS_DATA_DIR / "metrics" / (platform.node() or "localhost"))
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(SPMS_DATA_DIR / "metrics" / HOST_NAME)
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 # The limits that decide between inline and queue, an optional Prometheus server to read from, and the scraper's token.
 SPMS_THRESHOLDS = env.str("SPMS_THRESHOLDS", default=str(BASE_DIR / "thresholds.yaml"))

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import logging
 import os
-import platform
 import shutil
 import tempfile
 import uuid
@@ -72,7 +71,7 @@ def storage_error(error: OSError) -> exceptions.SpmsError:
 
 def host() -> str:
     """Return this machine's name: a data folder may be shared, and process ids belong to one machine."""
-    return platform.node() or "localhost"
+    return settings.HOST_NAME
 
 
 def run_folder() -> Path:

@@ -2,12 +2,12 @@
 
 import logging
 import os
-import platform
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
 
@@ -26,7 +26,7 @@ _heartbeats: list["Heartbeat"] = []
 
 def host_name() -> str:
     """Return this machine's name, by which web processes, workers and counts belong together."""
-    return platform.node() or "localhost"
+    return settings.HOST_NAME
 
 
 def live() -> list[WebReport]:
