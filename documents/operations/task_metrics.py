@@ -45,7 +45,7 @@ def arrivals(since: float) -> Sequence[instruments.Arrival]:
     rows = list(
         _requested(since).order_by("created_at").values("created_at", "result", "started_at", "finished_at")
     )
-    measured = [seconds for row in rows if (seconds := _measured_seconds(row)) is not None]
+    measured = [took for row in rows if (took := statistics.measured_seconds(row["result"])) is not None]
     mean_seconds = mean(measured) if measured else statistics.DEFAULT_SERVICE_SECONDS
     return [
         instruments.Arrival(row["created_at"].timestamp(), _service_seconds(row, mean_seconds), True)
@@ -63,12 +63,8 @@ def _requested(since: float) -> QuerySet[Task]:
     return asked_for.filter(created_at__gte=datetime.fromtimestamp(since, UTC))
 
 
-def _measured_seconds(row: Mapping[str, Any]) -> float | None:
-    return float(row["result"]["seconds"]) if row["result"] and "seconds" in row["result"] else None
-
-
 def _service_seconds(row: Mapping[str, Any], mean_seconds: float) -> float:
-    if (measured := _measured_seconds(row)) is not None:
+    if (measured := statistics.measured_seconds(row["result"])) is not None:
         return measured
     if row["started_at"] and row["finished_at"]:
         took: timedelta = row["finished_at"] - row["started_at"]

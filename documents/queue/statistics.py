@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import cachetools
 from django.conf import settings
@@ -141,11 +142,16 @@ def mean_work_seconds() -> float:
         :RECENT_TASKS
     ]
     seconds = [
-        result["seconds"] if result and "seconds" in result else (finished_at - started_at).total_seconds()
+        (finished_at - started_at).total_seconds() if (took := measured_seconds(result)) is None else took
         for result, started_at, finished_at in rows
         if started_at and finished_at
     ]
     return sum(seconds) / len(seconds) if seconds else DEFAULT_SERVICE_SECONDS
+
+
+def measured_seconds(result: Mapping[str, Any] | None) -> float | None:
+    """Return how long a task took without its waits, or None if its result does not say."""
+    return float(result["seconds"]) if result and "seconds" in result else None
 
 
 def live_workers() -> int:

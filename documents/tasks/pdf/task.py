@@ -20,7 +20,7 @@ from documents.infrastructure.slot_queue import Priority, Turn
 from documents.models import Document, Task, document_types, layout_bounds
 from documents.models.mistakes import shortened
 from documents.models.tasks import PRERENDER
-from documents.queue import adoption, lifecycle, registry
+from documents.queue import adoption, lifecycle, registry, statistics
 from documents.queue.registry import ReportProgress, StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
 from documents.rendering import parallel, pool
@@ -87,8 +87,8 @@ def estimate_seconds(document: Document, edition: Edition = editions.DEFAULT) ->
         document=document, kind=KIND, status=Task.Status.SUCCEEDED, arguments=edition.as_arguments()
     )
     last = done.order_by("-finished_at").values_list("result", flat=True).first()
-    if last and "seconds" in last:
-        return float(last["seconds"])
+    if (took_seconds := statistics.measured_seconds(last)) is not None:
+        return took_seconds
     if document.kind != document_types.ANNUAL_REPORT.key:
         return 0.0
     return SECONDS_PER_CHAPTER * chapters.count(document, edition)
