@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from django.db import DatabaseError, InterfaceError, connection
 
+from documents.infrastructure.sqlite_changes import data_version
 from documents.models import Task
 from metrics.durations import Monotonic
 
@@ -121,19 +122,11 @@ class _InFlight:
 
     def among(self, task_ids: Set[uuid.UUID]) -> Set[uuid.UUID]:
         """Return those of the tasks that have not ended. Raises DatabaseError and InterfaceError."""
-        version = _data_version()  # before the rows: what is written between the two is read twice
+        version = data_version(connection)  # before the rows: what is written between the two is read twice
         if version is None or self._asked != (version, task_ids):
             self._in_flight = _in_flight(task_ids)
             self._asked = (version, task_ids) if version is not None else None
         return self._in_flight
-
-
-def _data_version() -> int | None:
-    """Return a number that changes with each write of another connection; None where the database has none."""
-    if connection.vendor != "sqlite":
-        return None
-    with connection.cursor() as cursor:
-        return int(cursor.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _in_flight(task_ids: Set[uuid.UUID]) -> set[uuid.UUID]:

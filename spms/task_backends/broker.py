@@ -18,6 +18,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
+from documents.infrastructure.sqlite_changes import data_version
 from spms import pooling
 
 CHANNEL = "spms_queue"
@@ -25,7 +26,6 @@ LOW_PRIORITY = "-later"  # ends the key of entries that are taken when no other 
 MAX_WAIT_SECONDS = 2.0  # the longest sleep: no notification announces an entry whose lock has expired
 SQLITE_POLL_INTERVAL_SECONDS = 0.03
 DATABASE_TIMEOUT_SECONDS = 1.0
-DATA_VERSION = "PRAGMA data_version"
 TAKE = """
 UPDATE django_q_ormq SET lock = %s WHERE id = (
     SELECT id FROM django_q_ormq WHERE key = %s AND (lock <= %s OR lock > %s)
@@ -56,7 +56,7 @@ class NotifyingOrmBroker(ORM):
         """Return the next entry, or None after waiting for one for a while or when the database is away."""
         try:
             listener = self._listening()
-            before = _version(listener)
+            before = data_version(listener)
             entry = self._take()
             if entry is None:
                 _wait(listener, before)
@@ -130,22 +130,13 @@ class NotifyingOrmBroker(ORM):
         self._listener = None
 
 
-def _version(listener: Any) -> int | None:
-    """Return a number that grows when another connection has written to a SQLite database."""
-    if listener.vendor != "sqlite":
-        return None
-    with listener.wrap_database_errors:
-        return int(listener.connection.execute(DATA_VERSION).fetchone()[0])
-
-
 def _wait(listener: Any, before: int | None) -> None:
     """Wait for a new entry, for MAX_WAIT_SECONDS at most."""
-    with listener.wrap_database_errors:
-        if before is None:
+    if before is None:
+        with listener.wrap_database_errors:
             for _ in listener.connection.notifies(timeout=MAX_WAIT_SECONDS, stop_after=1):
                 return
             return
-        # Run thirty times a second, so without the overhead of a cursor.
-        ask, give_up_at = listener.connection.execute, time.monotonic() + MAX_WAIT_SECONDS
-        while ask(DATA_VERSION).fetchone()[0] == before and time.monotonic() < give_up_at:
-            time.sleep(SQLITE_POLL_INTERVAL_SECONDS)
+    give_up_at = time.monotonic() + MAX_WAIT_SECONDS
+    while data_version(listener) == before and time.monotonic() < give_up_at:
+        time.sleep(SQLITE_POLL_INTERVAL_SECONDS)

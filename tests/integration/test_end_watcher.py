@@ -7,6 +7,7 @@ import uuid
 import pytest
 from django.db import OperationalError, connection
 
+from documents.infrastructure import sqlite_changes
 from documents.models import Task
 from documents.queue import end_watcher, lifecycle
 from documents.queue.end_watcher import EndWatcher
@@ -115,18 +116,18 @@ def test_a_wait_ends_when_its_client_has_left(watcher):
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite tells whether anything was written")
 def test_without_a_write_no_rows_are_read(watcher, monkeypatch):
     reads, versions = [], []
-    in_flight, data_version = end_watcher._in_flight, end_watcher._data_version
+    in_flight = end_watcher._in_flight
 
     def read(task_ids):
         reads.append(task_ids)
         return in_flight(task_ids)
 
-    def version():
-        versions.append(data_version())
+    def version(connection):
+        versions.append(sqlite_changes.data_version(connection))
         return versions[-1]
 
     monkeypatch.setattr(end_watcher, "_in_flight", read)
-    monkeypatch.setattr(end_watcher, "_data_version", version)
+    monkeypatch.setattr(end_watcher, "data_version", version)
     task = make_task(1)
     thread = wait_in_thread(watcher, task.pk)
     wait_for(lambda: len(versions) >= 5)
