@@ -31,6 +31,12 @@ def page_numbers(pdf_file):
     return {page.objgen: number for number, page in enumerate(pdf_file.pages)}
 
 
+def boxes(pdf_file):
+    """Return the boxes that any page has, in whole points: the sheet, and what is printed and cut of it."""
+    names = ("/MediaBox", "/BleedBox", "/TrimBox")
+    return {tuple(round(float(side)) for side in page.obj[name]) for page in pdf_file.pages for name in names}
+
+
 def outline(pdf_file):
     """Return level, title, page and height of each bookmark."""
     pages, entries = page_numbers(pdf_file), []

@@ -22,6 +22,7 @@ from documents.tasks.pdf import annual_report, part_cache, task as pdf_task
 from tests import factories
 from tests.acceptance.annual_reports import CHAPTERS, PARTS, chapter, make, report_of_nine_chapters, with_text
 from tests.acceptance.pdf_files import (
+    boxes,
     elements,
     links,
     marks_of,
@@ -74,13 +75,14 @@ def test_outline_places_and_links_are_those_of_a_single_render(report, owner, as
     assert len({target for page, target in links(bound) if page > 1}) == 1  # the link in a chapter
 
 
-def test_it_is_described_and_marked_as_a_single_render_is(report, owner, as_a_whole, same_moment):
+def test_it_is_described_marked_and_cut_as_a_single_render_is(report, owner, as_a_whole, same_moment):
     whole, bound = opened(as_a_whole(report, owner)), opened(make(report, owner))
     assert {**bound.docinfo} == {**whole.docinfo}
     for pdf_file in (whole, bound):
         assert (str(pdf_file.Root.Lang), bool(pdf_file.Root.MarkInfo.Marked)) == ("en-AU", True)
         assert pdf_file.open_metadata()["pdfuaid:part"] == "1"
         assert pdf_file.pdf_version == "1.7"
+        assert boxes(pdf_file) == {(0, 0, 595, 842)}  # A4, of which nothing is cut
 
 
 def test_each_font_is_embedded_once(report, owner):
