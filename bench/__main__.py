@@ -28,7 +28,15 @@ NAMES = (
     ),
     *("switch", "dashboard", "start", "images", "exports", "cycles", "imports", "texts"),
 )
-LONG = ("soak", "users", "regret", "prerender", "clusters", "year")  # measured only when they are named
+LONG = (
+    "soak",
+    "users",
+    "regret",
+    "hosts",
+    "prerender",
+    "clusters",
+    "year",
+)  # measured only when they are named
 
 
 class Parser(argparse.ArgumentParser):

@@ -14,6 +14,7 @@ from bench.clusters import clusters
 from bench.cycles import cycles
 from bench.dashboard import dashboard
 from bench.exports import exports
+from bench.hosts import hosts
 from bench.images import images
 from bench.imports import imports
 from bench.load import four_at_once, health_under_load
@@ -128,6 +129,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "start": start,
     "exports": exports,
     "regret": regret,
+    "hosts": hosts,
     "prerender": prerender,
     "clusters": clusters,
     "year": year,

