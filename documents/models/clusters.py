@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
-from documents.models.tasks import Task
+from documents.models.tasks import Task, shared_now
 
 
 def host_of(name: str) -> str:
@@ -21,7 +21,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
 
     def beating(self) -> Self:
         """Return the clusters with a fresh heartbeat; a time in the future means a clock was set back."""
-        now = timezone.now()
+        now = shared_now()
         return self.filter(seen_at__range=(now - Cluster.FRESH, now + Cluster.FRESH))
 
     def live(self) -> Self:
@@ -29,7 +29,7 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
 
         On a machine with too much to do, a heartbeat may be late although the workers work.
         """
-        now = timezone.now()
+        now = shared_now()
         is_own = Q(worker__startswith=Concat(OuterRef("name"), Value("/")))
         holds_lease = Q(
             status=Task.Status.RUNNING, finished_at=None, lease_until__range=(now, now + Cluster.FRESH)

@@ -1,14 +1,15 @@
 """The task row: one piece of background work, its state and its result."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +20,14 @@ from documents.models.projects import Viewer
 PERSONAL_KINDS = ("export",)
 # The rules of tasks that nobody asked for (documents/operations/prerenders): their PDFs wait for a request, or had one.
 PRERENDER, PRERENDER_USED = "prerender", "prerender_used"
+
+
+def shared_now() -> Now | datetime:
+    """Return the time now by the clock of the database, for what one host writes and another compares.
+
+    A host whose clock is wrong is then like any other. SQLite is on this host, and its ``Now`` is less exact.
+    """
+    return Now() if connection.vendor == "postgresql" else timezone.now()
 
 
 def max_backoff() -> timedelta:

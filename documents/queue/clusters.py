@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
 
 from documents.infrastructure import storage
 from documents.models import Cluster, Task
+from documents.models.tasks import shared_now
 from documents.queue import leases
 
 STALLED_SECONDS = 8.0
@@ -44,13 +44,14 @@ def heartbeat(name: str, workers: int, memory_bytes: Mapping[int, int] | None = 
 
     ``memory_bytes`` is the memory of each worker by process id, or None if it was not measured.
     """
-    now, values = timezone.now(), {}
+    now, values = shared_now(), {}
     if memory_bytes is not None:
         items = sorted(memory_bytes.items())
         values["processes"] = [{"name": f"{name}/{pid}", "memory_bytes": size} for pid, size in items]
     if Cluster.objects.filter(pk=name).update(seen_at=now, **values):
         return False
-    Cluster.objects.create(name=name, workers=workers, render_slots=settings.SPMS_RENDER_SLOTS, **values)
+    values |= {"seen_at": now, "workers": workers, "render_slots": settings.SPMS_RENDER_SLOTS}
+    Cluster.objects.create(name=name, **values)
     Cluster.objects.filter(seen_at__lt=now - timedelta(hours=1)).delete()
     return True
 
@@ -89,7 +90,7 @@ class Watchdog:
         return Task.objects.due().exists()
 
     def _is_working(self) -> bool:
-        is_own, since = Q(worker__startswith=f"{self._name}/"), timezone.now() - STALLED
+        is_own, since = Q(worker__startswith=f"{self._name}/"), shared_now() - STALLED
         just_ended = Task.objects.filter(is_own, finished_at__gt=since)
         # A step of a rescheduled task may begin and end between two checks.
         rescheduled = Task.objects.in_flight().filter(

@@ -1,7 +1,7 @@
 """Claims on tasks: each has a token and a lease, and is released or taken over when its worker dies.
 
 Every change is one compare-and-set UPDATE, so a worker that has lost its claim can neither publish a result nor
-undo the work of another. All times are wall-clock times of this host.
+undo the work of another. Claims and their ends are dated by the clock that all hosts share.
 """
 
 import uuid
@@ -16,14 +16,14 @@ from django.utils import timezone
 from documents import exceptions
 from documents.models import Failure, Task
 from documents.models.failures import MAX_TRACEBACK_CHARACTERS
-from documents.models.tasks import due
+from documents.models.tasks import due, shared_now
 
 LEASE = timedelta(seconds=30)
 
 
 def expired() -> Q:
     """Return the condition for an expired lease; one that ends far in the future means a clock was set back."""
-    now = timezone.now()
+    now = shared_now()
     return Q(status=Task.Status.RUNNING) & (Q(lease_until__lt=now) | Q(lease_until__gt=now + 2 * LEASE))
 
 
@@ -35,7 +35,7 @@ def claimable() -> QuerySet[Task]:
 
 def claim(task_id: uuid.UUID, worker: str) -> Task | None:
     """Claim a task for ``worker`` and return it with its token, or None if it cannot be claimed now."""
-    now = timezone.now()
+    now = shared_now()
     claimed = (
         claimable()
         .filter(pk=task_id)
@@ -65,7 +65,7 @@ def held_by(task: Task) -> QuerySet[Task]:
 
 def terminal_fields(status: Task.Status) -> dict[str, object]:
     """Return the values of the columns of a task that ends now with this status."""
-    return {"status": status, "finished_at": timezone.now(), "token": None, "lease_until": None, "phase": ""}
+    return {"status": status, "finished_at": shared_now(), "token": None, "lease_until": None, "phase": ""}
 
 
 def release_worker(worker_prefix: str) -> int:

@@ -4,9 +4,9 @@ import logging
 import time
 
 from django.db import OperationalError
-from django.utils import timezone
 
 from documents.models import Task
+from documents.models.tasks import shared_now
 from documents.queue import leases
 from documents.queue.registry import LeaseLost, TaskContext
 from metrics.durations import Monotonic
@@ -39,7 +39,7 @@ def context_for(task: Task, deadline: Monotonic) -> TaskContext:
 
 
 def _write_progress(task: Task, phase: str, pages: int) -> None:
-    lease_until = timezone.now() + leases.LEASE
+    lease_until = shared_now() + leases.LEASE
     try:
         is_held = leases.held_by(task).update(phase=phase, pages_done=pages, lease_until=lease_until)
     except OperationalError as error:  # the task continues without showing its progress

@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from metrics import flag, instruments
@@ -56,7 +56,7 @@ def tick(read_from: Source, *, now: Epoch | None = None) -> bool:
 
     The evaluator of every host records a snapshot, also without the lease. Raises LimitsError and DatabaseError.
     """
-    now = time.time() if now is None else now
+    now = clock() if now is None else now
     snapshots.record(web_processes.host_name(), now)
     if not _lease(now):
         return False
@@ -68,6 +68,12 @@ def tick(read_from: Source, *, now: Epoch | None = None) -> bool:
     _store(state, assessment, limits, read_from.name, observation)
     instruments.EVALUATIONS.labels("done").inc()
     return True
+
+
+def clock() -> Epoch:
+    """Return the time now by the clock of the database: snapshots and the lease are compared between hosts."""
+    ModeState.objects.get_or_create(pk=1)
+    return ModeState.objects.annotate(read_at=Now()).get(pk=1).read_at.timestamp()
 
 
 def prune(now: Epoch) -> None:

@@ -2,10 +2,13 @@
 
 import contextlib
 import platform
+import sys
+from datetime import timedelta
 
 import psycopg
 import pytest
 
+from metrics.decisions import metric_names
 from tests.acceptance.chaos import COUNT, WATCH
 from tests.acceptance.hosts import FIRST, Hosts, HostsUnavailable, PostgresOn
 from tests.acceptance.system import System
@@ -17,6 +20,7 @@ RUNNING = "SELECT id::text FROM documents_task WHERE status = 'running' AND work
 DONE_SINCE = (
     "SELECT 1 FROM documents_task WHERE status = 'succeeded' AND worker LIKE 'second:%%' AND started_at > %s"
 )
+AGES = "SELECT now() - evaluated_at, now() - (SELECT max(at) FROM metrics_snapshot) FROM metrics_modestate"
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,17 @@ def second(hosts, system):
     [cluster] = wait_for(lambda: [process for process in system.clusters() if process not in before])
     system.wait_for_workers()
     yield [supervisor, cluster]
+    supervisor.terminate()
+    supervisor.wait(30)
+
+
+@pytest.fixture
+def ahead(hosts, system):
+    """What to put before a command to run it on the second host, whose clock is an hour ahead; a cluster works there."""
+    on = (*hosts.on("second"), "env", "DJANGO_SETTINGS_MODULE=tests.acceptance.hour_ahead")
+    supervisor = system.start_workers(on=on)
+    system.wait_for_workers()
+    yield on
     supervisor.terminate()
     supervisor.wait(30)
 
@@ -113,3 +128,24 @@ def test_a_host_that_was_cut_off_makes_nothing_twice_and_works_again(hosts, syst
     back_at = database.execute("SELECT now()").fetchone()[0]
     wait_for(lambda: ask_for_reports(system) and database.execute(DONE_SINCE, [back_at]).fetchone())
     assert_each_was_made_once(system, database, task_ids)
+
+
+def test_a_host_whose_clock_is_wrong_works_like_any_other(system, database, ahead):
+    assert_live_workers(system, 2)
+    task_ids = ask_for_reports(system)
+    assert_each_was_made_once(system, database, task_ids)
+    rows = database.execute("SELECT id::text, worker, attempts FROM documents_task").fetchall()
+    made = [(worker.partition(":")[0], attempts) for task_id, worker, attempts in rows if task_id in task_ids]
+    assert set(made) == {("first", 1), ("second", 1)}
+
+
+def assert_live_workers(system, count):
+    line = f"\n{metric_names.QUEUE_WORKERS} {count}.0\n"
+    wait_for(lambda: line in system.session.get(f"{system.address}/metrics").text)
+
+
+def test_an_evaluator_whose_clock_is_wrong_evaluates_now(system, database, ahead):
+    process = system.start(*ahead, sys.executable, "manage.py", "evaluate_thresholds")
+    assert process.wait(120) == 0
+    ages = database.execute(AGES).fetchone()
+    assert all(abs(age) < timedelta(minutes=10) for age in ages)

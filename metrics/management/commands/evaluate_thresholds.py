@@ -59,7 +59,7 @@ class Command(BaseCommand):
                 if evaluator.tick(read_from) and as_json:
                     self._print(as_json=True)
                 if begun - tidied_at > TIDY_SECONDS:
-                    evaluator.prune(time.time())
+                    evaluator.prune(evaluator.clock())
                     tidied_at = begun
             except LimitsError as error:
                 raise CommandError(str(error)) from error
