@@ -42,13 +42,14 @@ def arrivals(since: float) -> Sequence[instruments.Arrival]:
     Each takes what its render took alone, without its waits. One without a PDF counts with the mean of the others,
     or with its whole time if that was shorter: the time of one that failed may be waits for the most part.
     """
-    rows = list(
-        _requested(since).order_by("created_at").values("created_at", "result", "started_at", "finished_at")
-    )
+    columns = ("created_at", "result", "started_at", "finished_at", "mode", "worker")
+    rows = list(_requested(since).order_by("created_at").values(*columns))
     measured = [took for row in rows if (took := statistics.measured_seconds(row["result"])) is not None]
     mean_seconds = mean(measured) if measured else statistics.DEFAULT_SERVICE_SECONDS
     return [
-        instruments.Arrival(row["created_at"].timestamp(), _service_seconds(row, mean_seconds), True)
+        instruments.Arrival(
+            row["created_at"].timestamp(), _service_seconds(row, mean_seconds), True, _web_host(row)
+        )
         for row in rows
     ]
 
@@ -70,6 +71,11 @@ def _service_seconds(row: Mapping[str, Any], mean_seconds: float) -> float:
         took: timedelta = row["finished_at"] - row["started_at"]
         return min(mean_seconds, max(0.0, took.total_seconds()))
     return mean_seconds
+
+
+def _web_host(row: Mapping[str, Any]) -> str:
+    """Return the host that rendered a PDF inline; a worker renders those that any web host has taken."""
+    return host_of(row["worker"]) if row["mode"] == Task.Mode.INLINE else ""
 
 
 def queue() -> instruments.Queue:

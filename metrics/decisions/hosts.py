@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from metrics.decisions.inline_model import ServerModel
+from metrics.decisions.inline_model import HostModel, ServerModel
 
 # A report beyond these is a mistake: it would take the model's memory, or promise what no machine has.
 MAX_THREADS = 1000
@@ -93,6 +93,9 @@ def inline_server(hosts: Iterable[Host], *, deadline_seconds: float) -> ServerMo
         web_threads=sum(host.web_threads for host in serving),
         render_slots=sum(host.inline_slots for host in serving),
         deadline_seconds=deadline_seconds,
+        hosts=tuple(HostModel(host.name, host.web_threads, host.inline_slots) for host in serving)
+        if len(serving) > 1
+        else (),
     )
 
 

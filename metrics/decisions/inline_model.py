@@ -1,10 +1,12 @@
 """A model of the inline server: how long the same work would have taken inline, and how much more would fit; pure.
 
 The first-come-first-served recursion for several servers (Kiefer and Wolfowitz, 1955): a heap holds the
-times at which the servers become free; each request starts at its arrival or when the first server is free.
+times at which the servers become free; each request starts at its arrival or when the first server is free. Each host
+has heaps of its own: a request that waits on one host cannot use a free slot of another.
 """
 
 import heapq
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -15,20 +17,42 @@ MAX_HEADROOM = 100.0
 
 
 class Arrival(NamedTuple):
-    """One request: when it arrived (seconds since 1970), the seconds it takes alone, and whether it renders a PDF."""
+    """One request: when it arrived (seconds since 1970), the seconds it takes alone, and whether it renders a PDF.
+
+    ``host`` is the name of the web host that served it, or empty if it is unknown or was none.
+    """
 
     arrived_at: float
     service_seconds: float
     is_pdf: bool
+    host: str = ""
+
+
+class HostModel(NamedTuple):
+    """One host of the inline server: its concurrent requests and renders."""
+
+    name: str
+    web_threads: int
+    render_slots: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerModel:
-    """The inline server: concurrent requests, concurrent renders, and the deadline of a request in seconds."""
+    """The inline server: concurrent requests, concurrent renders, and the deadline of a request in seconds.
+
+    ``hosts`` are its parts, if it has several.
+    """
 
     web_threads: int
     render_slots: int
     deadline_seconds: float
+    hosts: tuple[HostModel, ...] = ()
+
+    def with_web_threads(self, web_threads: int) -> "ServerModel":
+        """Return this server with another number of web threads, which its hosts share as they do now."""
+        factor = web_threads / self.web_threads
+        hosts = [host._replace(web_threads=max(1, round(host.web_threads * factor))) for host in self.hosts]
+        return replace(self, web_threads=web_threads, hosts=tuple(hosts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +92,23 @@ class SimulatedLatencies:
 def latencies(work: Iterable[Arrival], machine: ServerModel) -> list[float]:
     """Return the latency of each request in seconds, in order of arrival.
 
-    A render holds its web thread while it waits for one of the render slots.
+    A render holds its web thread while it waits for one of the render slots. Requests of no known host go to the hosts
+    in turn.
     """
-    workers = [0.0] * machine.web_threads
-    slots = [0.0] * min(machine.render_slots, machine.web_threads)
+    hosts = machine.hosts or (HostModel("", machine.web_threads, machine.render_slots),)
+    free_at = {
+        host.name: ([0.0] * host.web_threads, [0.0] * min(host.render_slots, host.web_threads))
+        for host in hosts
+    }
+    turns = itertools.cycle(free_at.values())
     taken = []
-    for arrived_at, service_seconds, is_pdf in work:
-        start = max(arrived_at, workers[0])
+    for arrived_at, service_seconds, is_pdf, host_name in work:
+        threads, slots = free_at.get(host_name) or next(turns)
+        start = max(arrived_at, threads[0])
         if is_pdf:
             start = max(start, slots[0])
             heapq.heapreplace(slots, start + service_seconds)
-        heapq.heapreplace(workers, start + service_seconds)
+        heapq.heapreplace(threads, start + service_seconds)
         taken.append(start + service_seconds - arrived_at)
     return taken
 
@@ -117,6 +147,7 @@ def scaled(work: Sequence[Arrival], *, traffic: float = 1.0, render_time: float 
             first + (arrival.arrived_at - first) / traffic,
             arrival.service_seconds * (render_time if arrival.is_pdf else 1.0),
             arrival.is_pdf,
+            arrival.host,
         )
         for arrival in work
     ]
@@ -153,5 +184,5 @@ def what_if(
     web_threads: int | None = None,
 ) -> SimulatedLatencies | None:
     """Simulate the work with other traffic, slower renders or another number of web threads; None without work."""
-    other = replace(machine, web_threads=web_threads) if web_threads else machine
+    other = machine.with_web_threads(web_threads) if web_threads else machine
     return simulate(scaled(work, traffic=traffic, render_time=render_time), other)

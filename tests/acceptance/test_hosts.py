@@ -70,7 +70,7 @@ def second(hosts, system):
 
 @pytest.fixture
 def ahead(hosts, system):
-    """What to put before a command to run it on the second host, whose clock is an hour ahead; a cluster works there."""
+    """What to put before a command to run it on the second host, an hour ahead; a cluster works there."""
     on = (*hosts.on("second"), "env", "DJANGO_SETTINGS_MODULE=tests.acceptance.hour_ahead")
     supervisor = system.start_workers(on=on)
     system.wait_for_workers()

@@ -13,7 +13,7 @@ from documents.queue import thread_shares
 from metrics.collection import web_processes
 from metrics.collection.sources import SnapshotSource
 from metrics.decisions.hosts import WebReport
-from metrics.decisions.inline_model import ServerModel
+from metrics.decisions.inline_model import HostModel, ServerModel
 from metrics.evaluation import capacity, evaluator
 from metrics.models import ModeState, WebProcess
 from tests.waiting import wait_for
@@ -41,7 +41,12 @@ def test_the_hosts_that_report_are_added_up():
     report("a", 1)
     report("a", 2)
     report("b", 1, threads=8, render_slots=1)
-    assert capacity.server_model() == ServerModel(web_threads=40, render_slots=3, deadline_seconds=30.0)
+    assert capacity.server_model() == ServerModel(
+        web_threads=40,
+        render_slots=3,
+        deadline_seconds=30.0,
+        hosts=(HostModel("a", 32, 2), HostModel("b", 8, 1)),
+    )
 
 
 def test_a_process_that_is_silent_or_dated_in_the_future_does_not_count():
@@ -159,6 +164,14 @@ def test_what_failed_while_it_waited_does_not_count_with_its_wait(owner):
     Task.objects.filter(pk=quick.pk).update(started_at=now - timedelta(seconds=0.5), finished_at=now)
     seconds = [arrival.service_seconds for arrival in task_metrics.arrivals(now.timestamp() - 60)]
     assert sorted(seconds) == pytest.approx([0.5, 1.0, 1.0])
+
+
+def test_a_pdf_counts_on_the_web_host_that_rendered_it_and_one_of_the_queue_on_none(owner):
+    pdf_of("web-1:web/60")
+    queued = pdf_of("web-1:7:a/70")
+    Task.objects.filter(pk=queued.pk).update(mode="queue")
+    hosts = [arrival.host for arrival in task_metrics.arrivals(timezone.now().timestamp() - 60)]
+    assert sorted(hosts) == ["", "web-1"]
 
 
 def test_each_web_process_has_its_part_of_the_hosts_shares(settings):

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from metrics.decisions.assessment import Observation, offered_load, render_load
 from metrics.decisions.hosts import ClusterReport, Host, WebReport, add_up, inline_server, workers_elsewhere
-from metrics.decisions.inline_model import Arrival, ServerModel
+from metrics.decisions.inline_model import Arrival, HostModel, ServerModel, latencies
 from metrics.decisions.switch import Queue
 
 HUGE = 2**31 - 1
@@ -30,7 +30,33 @@ def test_two_processes_of_a_host_add_their_threads_and_share_its_slots():
 
 def test_two_hosts_add_threads_and_slots():
     hosts = add_up([web("a"), web("b", slots=4)], [ClusterReport(host="c", workers=8, render_slots=8)])
-    assert model(hosts) == ServerModel(web_threads=64, render_slots=6, deadline_seconds=30.0)
+    assert model(hosts) == ServerModel(
+        web_threads=64,
+        render_slots=6,
+        deadline_seconds=30.0,
+        hosts=(HostModel("a", 32, 2), HostModel("b", 32, 4)),
+    )
+
+
+def test_a_request_waits_on_its_own_host_while_another_is_free():
+    server = model(add_up([web("a", slots=1), web("b", slots=1)], []))
+    assert server is not None
+    assert latencies([Arrival(0.0, 1.0, True, "a")] * 3, server) == [1.0, 2.0, 3.0]
+    assert latencies([Arrival(0.0, 1.0, True, "b"), Arrival(0.0, 1.0, True, "a")], server) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("host", ["", "one that is gone"])
+def test_requests_of_no_known_host_go_to_the_hosts_in_turn(host):
+    server = model(add_up([web("a", slots=1), web("b", slots=1)], []))
+    assert server is not None
+    assert latencies([Arrival(0.0, 1.0, True, host)] * 4, server) == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_hosts_share_another_number_of_threads_as_they_do_now():
+    server = model(add_up([web("a", 30), web("b", 10)], []))
+    assert server is not None
+    assert [host.web_threads for host in server.with_web_threads(20).hosts] == [15, 5]
+    assert [host.web_threads for host in server.with_web_threads(1).hosts] == [1, 1]
 
 
 def test_a_host_renders_no_more_at_once_than_it_has_threads():
