@@ -10,6 +10,7 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from documents.models import Cluster, Task, document_types, host_of
+from documents.models.tasks import shared_now
 from documents.operations.prerenders import figures
 from documents.queue import statistics
 from documents.tasks.pdf import task as pdf_task
@@ -18,6 +19,7 @@ from metrics.decisions import metric_names
 
 DAY = timedelta(days=1)
 LONG_WAIT = timedelta(seconds=10)
+MAX_AHEAD = timedelta(seconds=30)
 
 
 def register() -> None:
@@ -61,7 +63,9 @@ def any_queued(since: float) -> bool:
 
 def _requested(since: float) -> QuerySet[Task]:
     asked_for = Task.objects.asked_for().filter(kind=pdf_task.KIND)
-    return asked_for.filter(created_at__gte=datetime.fromtimestamp(since, UTC))
+    # A host whose clock is ahead dates them so that they would count until then, again and again.
+    period = datetime.fromtimestamp(since, UTC), shared_now() + MAX_AHEAD
+    return asked_for.filter(created_at__range=period)
 
 
 def _service_seconds(row: Mapping[str, Any], mean_seconds: float) -> float:

@@ -174,6 +174,13 @@ def test_a_pdf_counts_on_the_web_host_that_rendered_it_and_one_of_the_queue_on_n
     assert sorted(hosts) == ["", "web-1"]
 
 
+def test_pdfs_of_a_host_whose_clock_is_ahead_do_not_count_for_hours(owner):
+    ahead, now = pdf_of("web-1:web/60"), timezone.now()
+    Task.objects.filter(pk=ahead.pk).update(created_at=now + HOUR, mode="queue")
+    assert task_metrics.arrivals(now.timestamp() - 60) == []
+    assert not task_metrics.any_queued(now.timestamp() - 60)
+
+
 def test_each_web_process_has_its_part_of_the_hosts_shares(settings):
     settings.SPMS_WEB_THREADS, settings.SPMS_INLINE_SLOTS, settings.SPMS_WEB_PROCESSES = 32, 4, 2
     parts = thread_shares.inline_slots, thread_shares.inline_share, thread_shares.waiting_share
