@@ -63,7 +63,7 @@ def any_queued(since: float) -> bool:
 
 def _requested(since: float) -> QuerySet[Task]:
     asked_for = Task.objects.asked_for().filter(kind=pdf_task.KIND)
-    # A host whose clock is ahead dates them so that they would count until then, again and again.
+    # Those of a host whose clock is ahead would count until their time has come.
     period = datetime.fromtimestamp(since, UTC), shared_now() + MAX_AHEAD
     return asked_for.filter(created_at__range=period)
 
