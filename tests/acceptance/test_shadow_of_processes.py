@@ -15,9 +15,9 @@ import psycopg
 import pytest
 import requests
 
+from bench.ports import free_port
 from metrics.decisions.statistics import quantile_of
 from tests.acceptance.hosts import named
-from tests.acceptance.servers import free_port
 from tests.acceptance.system import System
 from tests.waiting import wait_for
 
