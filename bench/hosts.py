@@ -86,7 +86,7 @@ def _namespaces() -> "Iterator[Hosts]":
     try:
         made = Hosts()
     except HostsUnavailable as reason:
-        raise SystemExit(f"bench: {reason}; then {COMMAND}") from reason
+        raise SystemExit(f"bench: {reason} ({COMMAND})") from reason
     try:
         yield made
     finally:

