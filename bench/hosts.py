@@ -75,7 +75,7 @@ def two_hosts() -> Iterator[tuple[Machines, Place]]:
     with _namespaces() as made, made.seen_from(FIRST):
         machines = Machines(made, _cores())
         with place("PostgreSQL", PLANS, postgres=PostgresOn(ADDRESS)) as here:
-            here.environment |= ONE_CORE
+            here.environment.update(ONE_CORE)
             yield machines, here
 
 

@@ -44,7 +44,8 @@ def heartbeat(name: str, workers: int, memory_bytes: Mapping[int, int] | None = 
 
     ``memory_bytes`` is the memory of each worker by process id, or None if it was not measured.
     """
-    now, values = shared_now(), {}
+    now = shared_now()
+    values: dict[str, object] = {}
     if memory_bytes is not None:
         items = sorted(memory_bytes.items())
         values["processes"] = [{"name": f"{name}/{pid}", "memory_bytes": size} for pid, size in items]

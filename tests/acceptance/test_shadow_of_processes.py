@@ -7,7 +7,7 @@ import random
 import sys
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from statistics import mean
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("shadow")
 
 SEED = 7
 LOAD = 0.7
-SECONDS, MIN_PDFS = 25.0, 40
+SECONDS, MIN_PDFS = 20.0, 30
 MAX_CLIENTS = 128
 NEAR = 0.15
 SETTINGS = {
@@ -91,7 +91,7 @@ class Crowd:
     def __init__(self, system, *addresses):
         self._addresses, self._headers = addresses, dict(system.session.headers)
         # Two who ask for the same document at once share its PDF.
-        self._free_documents = queue.SimpleQueue()
+        self._free_documents: queue.SimpleQueue[int] = queue.SimpleQueue()
         for kind in ("concept_plan", "progress_report", "project_plan"):
             for document in system.documents(kind=kind):
                 self._free_documents.put(document["id"])
@@ -100,7 +100,8 @@ class Crowd:
 
     def come(self, *, least, seconds=0.0):
         """Come for so long and until so many have come, and wait for all answers."""
-        draw, until, clients = random.Random(SEED), time.monotonic() + seconds, []
+        draw, until = random.Random(SEED), time.monotonic() + seconds
+        clients: list[Future[None]] = []
         with ThreadPoolExecutor(MAX_CLIENTS) as threads:
             while len(clients) < least or time.monotonic() < until:
                 clients.append(threads.submit(self._send, draw.choice(self._addresses)))
