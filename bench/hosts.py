@@ -7,7 +7,7 @@ run on the first without a bound to its core, and both hosts use one data folder
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from functools import partial
+from statistics import median
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -66,7 +66,7 @@ def hosts(bench: Bench) -> Iterator[Row]:
             measured=f"{a_second:.2f}",
         )
         for name, share in LOADS.items():
-            yield from measure(machines, here, name, share * a_second, seconds)
+            yield from measure(machines, here, name, share * a_second, seconds, is_quick=bench.is_quick)
 
 
 @contextlib.contextmanager
@@ -103,19 +103,24 @@ def _cores() -> dict[str, int]:
     return dict(zip((FIRST, SECOND), cores, strict=False))
 
 
-def measure(machines: Machines, here: Place, name: str, a_second: float, seconds: float) -> Iterator[Row]:
-    """Measure a load of so many PDFs a second in each mode."""
-    pdfs_at = regret.arrivals(a_second, seconds)
-    run = partial(regret.run, here, pdfs_at=pdfs_at, seconds=seconds, start=machines.start)
-    figures = {mode: run(mode) for mode in ("inline", "queue")}
-    before = _count_of_second(here)
-    figures["auto"] = run("auto")
-    yield from regret.rows(f"{name} of one host", figures)
-    yield _share_row(name, figures["auto"], _count_of_second(here) - before)
+def measure(
+    machines: Machines, here: Place, name: str, a_second: float, seconds: float, *, is_quick: bool
+) -> Iterator[Row]:
+    """Measure a load of so many PDFs a second; the modes take turns."""
+    pdfs_at, shares = regret.arrivals(a_second, seconds), []
+
+    def run(mode: str) -> Figures:
+        before = _count_of_second(here)
+        figures = regret.run(here, mode, pdfs_at, seconds, start=machines.start)
+        if mode == "auto":
+            shares.append((_count_of_second(here) - before) / max(1, figures.pdfs))
+        return figures
+
+    yield from regret.rows(f"{name} of one host", regret.in_turns(run, is_quick=is_quick))
+    yield _share_row(name, median(shares))
 
 
-def _share_row(name: str, figures: Figures, of_second: int) -> Row:
-    share = of_second / max(1, figures.pdfs)
+def _share_row(name: str, share: float) -> Row:
     is_above = name == ABOVE_ONE_HOST
     return Row(
         criterion=f"load {name} of one host, auto: share of the PDFs that the second host made",
