@@ -32,7 +32,8 @@ SETTINGS = {
     "SPMS_MODE": "inline",
     "SPMS_RENDER_SLOTS": "1",  # of each host
     "SPMS_WEB_THREADS": "128",  # half of them may render: nobody is refused
-    "SPMS_INLINE_DEADLINE": "120s",
+    "SPMS_INLINE_DEADLINE": "5m",
+    "SPMS_RENDER_TIMEOUT": "5m",
     "SPMS_API_THROTTLE_RATE": "off",
 }
 EVALUATED_AT = "SELECT evaluated_at FROM metrics_modestate WHERE evaluated_at > %s"
