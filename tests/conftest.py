@@ -3,8 +3,6 @@
 import os
 
 import pytest
-from django.core.management.color import no_style
-from django.db import connection
 from django.test import TransactionTestCase
 from prometheus_client import values
 from prometheus_client.metrics import MetricWrapperBase
@@ -16,16 +14,13 @@ from metrics import flag, instruments, middleware
 from metrics.collection import activity, process_slots
 from metrics.dashboard import context
 from tests import factories
+from tests.rows import delete_rows
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _end_children():
     yield
     pool.close_pool()
-
-
-# Rows that migrations make.
-LASTING_TABLES = {"django_content_type", "auth_permission", "django_migrations"}
 
 
 @pytest.fixture(scope="session")
@@ -35,15 +30,8 @@ def django_db_setup(django_db_setup):
     Django makes content types and permissions anew after each of these tests, which takes longer than most of them.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", _delete_rows)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: delete_rows())
         yield
-
-
-def _delete_rows(_):
-    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    tables = [name for name in names if name not in LASTING_TABLES]
-    statements = connection.ops.sql_flush(no_style(), tables, reset_sequences=False, allow_cascade=False)
-    connection.ops.execute_sql_flush(statements)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -179,17 +167,17 @@ LONG_GROUPS = (
 )
 
 
+def pytest_itemcollected(item):
+    """Keep the tests of a file in one process, unless they name a group: others would start its systems again."""
+    if item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Begin with what takes long, whatever order pytest-django wants; processes take group after group."""
     ranks = {name: rank for rank, name in enumerate(LONG_GROUPS)}
-
-    def rank_of(item):
-        marker = item.get_closest_marker("xdist_group")
-        name = marker.args[0] if marker else item.path.stem
-        return ranks.get(name, len(ranks))
-
-    items.sort(key=rank_of)
+    items.sort(key=lambda item: ranks.get(item.get_closest_marker("xdist_group").args[0], len(ranks)))
 
 
 def pytest_xdist_auto_num_workers():
