@@ -1,9 +1,11 @@
 """An annual report to try things with, small and with everything in it, and how to make its PDF."""
 
 import time
+from datetime import datetime
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
+from django.utils import timezone
 
 from documents.content import editions
 from documents.models import BusinessArea, Document, Task
@@ -17,6 +19,12 @@ TABLE = (
     "<table><thead><tr><th>Site</th><th>Cover</th></tr></thead><tbody><tr><td>Bay</td><td>12</td></tr></tbody>"
     "</table>"
 )
+
+
+def stop_clock(patch):
+    """Stop the clock that the cover shows."""
+    moment = datetime(2026, 7, 1, 12, tzinfo=timezone.get_current_timezone())
+    patch.setattr(timezone, "localtime", lambda *_: moment)
 
 
 class Bucket(Storage):

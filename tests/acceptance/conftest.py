@@ -3,15 +3,13 @@
 import contextlib
 import shutil
 import sys
-from datetime import datetime
 
 import psutil
 import pytest
-from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 
 from bench.ports import free_port
-from tests.acceptance import sample_data
+from tests.acceptance import annual_reports, sample_data
 from tests.acceptance.servers import Postgres, listens
 from tests.acceptance.system import System
 from tests.waiting import wait_for
@@ -132,6 +130,5 @@ def visit(system, browser, faults, signed_in):
 
 @pytest.fixture
 def same_moment(monkeypatch):
-    """Stop the clock that the cover shows."""
-    moment = datetime(2026, 7, 1, 12, tzinfo=timezone.get_current_timezone())
-    monkeypatch.setattr(timezone, "localtime", lambda *_: moment)
+    """Let every cover show the same time."""
+    annual_reports.stop_clock(monkeypatch)
