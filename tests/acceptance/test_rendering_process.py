@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pikepdf
 import psutil
@@ -49,6 +50,15 @@ def make_pool(tmp_path):
     for started in pools:
         started.close()
     wait_for(lambda: not children(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def lasting_pool(tmp_path_factory):
+    """A pool for tests that leave its child as it is."""
+    limits = pool.ChildLimits(memory_bytes=400 * MIB, renders=100)
+    rooms = pool.Pool(tmp_path_factory.mktemp("lasting"), slot_count=1, limits=limits)
+    yield rooms
+    rooms.close()
 
 
 def render(
@@ -142,7 +152,7 @@ def test_a_render_past_its_computing_time_is_ended(make_pool, tmp_path):
 def test_computing_time_is_counted_for_each_render_alone(make_pool, tmp_path):
     rooms = make_pool()
     pids = set()
-    for _ in range(6):
+    for _ in range(4):
         render(rooms, tmp_path, SHORT, cpu_seconds=1)
         pids.add(only_child(tmp_path))
     assert len(pids) == 1
@@ -185,9 +195,9 @@ def test_an_error_of_the_reporter_ends_the_render_and_its_child(make_pool, tmp_p
     assert render(rooms, tmp_path).pages == 1
 
 
-def test_progress_goes_through_the_phases_and_the_pages_grow(make_pool, tmp_path):
+def test_progress_goes_through_the_phases_and_the_pages_grow(lasting_pool, tmp_path):
     reports = []
-    rendered = render(make_pool(), tmp_path, SHORT * 6, report=lambda *told: reports.append(told))
+    rendered = render(lasting_pool, tmp_path, SHORT * 3, report=lambda *told: reports.append(told))
     phases = [phase for phase, _ in reports]
     order = ["wait", "fetch", "layout", "draw"]
     assert [phase for phase in order if phase in phases] == list(dict.fromkeys(phases))
@@ -227,7 +237,7 @@ def test_there_are_never_more_children_than_slots(make_pool, tmp_path):
     rooms.warm()
     with ThreadPoolExecutor(8) as threads:
         list(
-            threads.map(lambda number: render(rooms, tmp_path, name=f"page-{number}", seconds=60), range(240))
+            threads.map(lambda number: render(rooms, tmp_path, name=f"page-{number}", seconds=60), range(100))
         )
     assert len(children(tmp_path)) == 2
 
@@ -260,7 +270,7 @@ def test_the_same_html_gives_the_same_file_in_every_child(make_pool, tmp_path):
     assert (tmp_path / "page-0.pdf").read_bytes() == (tmp_path / "page-1.pdf").read_bytes()
 
 
-def test_only_fonts_of_the_project_and_its_packages_are_embedded(make_pool, tmp_path):
+def test_only_fonts_of_the_project_and_its_packages_are_embedded(lasting_pool, tmp_path):
     families = (
         "Arial",
         "Times New Roman",
@@ -272,7 +282,7 @@ def test_only_fonts_of_the_project_and_its_packages_are_embedded(make_pool, tmp_
     )
     text = "Seagrass — ångström 12 ± 3 %, ✓ <b>bold</b> <i>italic</i> <b><i>both</i></b> Ελληνικά 海草"
     html = "".join(f"<p style='font-family:\"{family}\"'>{text}" for family in families)
-    render(make_pool(), tmp_path, html)
+    render(lasting_pool, tmp_path, html)
     files = [path for path in FONTS.iterdir() if path.suffix in {".ttf", ".otf"}]
     ours = {TTFont(path)["name"].getDebugName(number) for path in files for number in (1, 16)} - {None}
     ours.add("Noto Sans")
@@ -287,19 +297,19 @@ def test_only_fonts_of_the_project_and_its_packages_are_embedded(make_pool, tmp_
         assert any(name.startswith(family.replace(" ", "-")) for family in ours), (name, ours)
 
 
-def test_a_lost_image_and_a_missing_glyph_are_told(make_pool, tmp_path):
+def test_a_lost_image_and_a_missing_glyph_are_told(lasting_pool, tmp_path):
     html = "<h2 class='section-title'>Aims</h2><p>\ue001 x</p><img src='/api/v1/images/1/'><img src='https://example.org/x.png'>"
-    warnings = [warning.text for warning in render(make_pool(), tmp_path, html).warnings]
+    warnings = [warning.text for warning in render(lasting_pool, tmp_path, html).warnings]
     assert any(warning.startswith("2 image(s)") for warning in warnings), warnings
     assert any("Characters in “Aims” are in none" in warning for warning in warnings), warnings
-    assert render(make_pool(), tmp_path).warnings == ()
+    assert render(lasting_pool, tmp_path).warnings == ()
 
 
-def test_an_image_that_is_cut_off_is_told_too(make_pool, tmp_path):
+def test_an_image_that_is_cut_off_is_told_too(lasting_pool, tmp_path):
     (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 20)
     images = {"/a/": str(tmp_path / "cut.png"), "/b/": str(tmp_path / "gone.png")}
     rendered = render(
-        make_pool(), tmp_path, "<p>x<img src='/a/' alt='A'><img src='/b/' alt='B'>", images=images
+        lasting_pool, tmp_path, "<p>x<img src='/a/' alt='A'><img src='/b/' alt='B'>", images=images
     )
     assert [warning.text.split()[0] for warning in rendered.warnings] == ["2"]
 
@@ -315,8 +325,8 @@ def test_a_child_has_no_secrets_in_its_environment_and_a_folder_of_its_own(make_
     assert environment["TMPDIR"] == child.cwd()
 
 
-def test_what_is_printed_while_it_renders_does_not_disturb_the_messages(make_pool, tmp_path):
-    pdf = render(make_pool(), tmp_path, '<title>{"done": 1}</title><p>{"failed": "x"}\n{}\n')
+def test_what_is_printed_while_it_renders_does_not_disturb_the_messages(lasting_pool, tmp_path):
+    pdf = render(lasting_pool, tmp_path, '<title>{"done": 1}</title><p>{"failed": "x"}\n{}\n')
     assert pdf.pages == 1
     with pikepdf.open(io.BytesIO((tmp_path / "page.pdf").read_bytes())) as document:
         assert document.docinfo["/Title"] == '{"done": 1}'
@@ -385,38 +395,45 @@ RENDER_FOR_LONG = """
 """
 
 
-@pytest.fixture
-def killed_parent(tmp_path):
-    """The data folder and the children of a program that was killed in the middle of a render."""
-    with start(tmp_path, RENDER_FOR_LONG) as program:
+class KilledParent(NamedTuple):
+    """A data folder, the children of the program that was killed there amid a render, and what it left behind."""
+
+    folder: Path
+    pids: list[int]
+    left: list[Path]
+
+
+@pytest.fixture(scope="module")
+def killed_parent(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed")
+    with start(folder, RENDER_FOR_LONG) as program:
         pids = json.loads(program.stdout.readline())["pids"]
         program.kill()
-    return tmp_path, pids
+    return KilledParent(folder, pids, [*folder.glob("run/*/child-*"), *folder.glob("work/**/document.pdf")])
+
+
+@pytest.fixture(scope="module")
+def pages_of_the_next(killed_parent):
+    """The pages of three renders of the program that was started next."""
+    [told] = told_by(killed_parent.folder, "tell(pages=[render(str(n)).pages for n in range(3)])")
+    return told["pages"]
 
 
 def test_no_child_outlives_a_parent_that_is_killed(killed_parent):
-    _, pids = killed_parent
-    assert pids
-    wait_for(lambda: all(map(is_gone, pids)), promised(3))
+    assert killed_parent.pids
+    wait_for(lambda: all(map(is_gone, killed_parent.pids)), promised(3))
 
 
-def test_the_folders_of_children_of_a_killed_parent_are_swept(killed_parent):
-    folder, _ = killed_parent
-    assert list(folder.glob("run/*/child-*"))
-    told_by(folder, "render('next')")
-    assert not list(folder.glob("run/*/child-*"))
+def test_a_slot_of_a_killed_parent_is_free_again(pages_of_the_next):
+    assert pages_of_the_next == [1, 1, 1]
 
 
-def test_what_a_killed_parent_left_half_done_is_swept(killed_parent):
-    folder, _ = killed_parent
-    assert list(folder.glob("work/**/document.pdf"))
-    told_by(folder, "render('next')")
-    assert not list(folder.glob("work/**/document.pdf"))
-
-
-def test_a_slot_of_a_killed_parent_is_free_again(killed_parent):
-    folder, _ = killed_parent
-    assert told_by(folder, "tell(pages=[render(str(n)).pages for n in range(3)])") == [{"pages": [1, 1, 1]}]
+@pytest.mark.usefixtures("pages_of_the_next")
+@pytest.mark.parametrize("name", ["child-", "document.pdf"], ids=["folders of children", "half a result"])
+def test_what_a_killed_parent_left_is_swept(killed_parent, name):
+    left = [path for path in killed_parent.left if path.name.startswith(name)]
+    assert left
+    assert not any(path.exists() for path in left)
 
 
 def test_a_program_that_ends_takes_its_children_and_folders_with_it(tmp_path):
