@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from documents.infrastructure import spreadsheets
-from documents.tasks.exports import xlsx_file
 from documents.tasks.exports.rows import Record
 
 MAX_XLSX_ROWS = 1_048_575  # besides the header
@@ -38,6 +37,9 @@ def open_csv(path: Path, columns: Sequence[str], _tick: Callable[[], None]) -> I
 @contextlib.contextmanager
 def open_xlsx(path: Path, columns: Sequence[str], tick: Callable[[], None]) -> Iterator[Write]:
     """Write one sheet row by row; text stays text even if it looks like a number, a link or a formula."""
+    # XlsxWriter would take time and memory in every process.
+    from documents.tasks.exports import xlsx_file
+
     with xlsx_file.write_sheet(path, columns, tick) as add_row:
 
         def write(record: Record) -> Sequence[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from documents import exceptions
-from documents.tasks.imports import csv_reader, xlsx_reader
+from documents.tasks.imports import csv_reader
 from documents.tasks.imports.keys import normalise_key
 from documents.tasks.imports.limits import (
     MAX_CELL_CHARACTERS,
@@ -76,7 +76,7 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
         raise exceptions.ImportUnreadable(
             "This is an old .xls file, or a workbook with a password. Save it as .xlsx without a password."
         )
-    rows = xlsx_reader.iter_rows(path) if begin.startswith(ZIP) else csv_reader.iter_rows(path, columns)
+    rows = _xlsx_rows(path) if begin.startswith(ZIP) else csv_reader.iter_rows(path, columns)
     budget = ReadBudget(
         MAX_CHARACTERS, f"It has more than {MAX_CHARACTERS:,} characters. Split it into several files."
     )
@@ -92,6 +92,13 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[RawRow]:
         if any(isinstance(cell, InvalidCell) or cell.strip() for cell in cells):
             yield row._replace(notes=notes)
             notes = ()
+
+
+def _xlsx_rows(path: Path) -> Iterator[RawRow]:
+    # openpyxl would be a tenth of every start of every process.
+    from documents.tasks.imports import xlsx_reader
+
+    return xlsx_reader.iter_rows(path)
 
 
 def _require_bounded(number: int, cells: Cells) -> int:
