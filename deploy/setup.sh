@@ -173,6 +173,9 @@ if [ "$1" = dev ]; then
     install_for_tests pgbouncer
 fi
 
+# The account of the services cannot write here, and rendering processes write nothing: each start would compile anew.
+"$venv/bin/python" -m compileall -q documents metrics spms
+
 install_service() {
     if [ ! -e /etc/spms/spms.env ]; then
         install -d -m 750 -o root -g spms /etc/spms
