@@ -5,11 +5,12 @@ import time
 
 
 def wait_for(condition, seconds=120.0):
-    """Return the first true value of ``condition``."""
-    give_up_at = time.monotonic() + seconds
+    """Return the first true value of ``condition``; what takes long to compute is asked less often."""
+    give_up_at, computed_seconds = time.monotonic() + seconds, time.thread_time()
     while not (value := condition()):
         assert time.monotonic() < give_up_at, "it never came true"
-        time.sleep(0.05)
+        time.sleep(0.05 + 2 * (time.thread_time() - computed_seconds))
+        computed_seconds = time.thread_time()
     return value
 
 

@@ -109,7 +109,7 @@ def all_ended(system, task_ids, seconds):
 
     def look():
         for task_id in task_ids - ended.keys():
-            task = system.call("GET", f"tasks/{task_id}/").json()
+            task = system.call("GET", f"tasks/{task_id}/", params={"wait": 5}).json()
             if task["status"] in {"succeeded", "failed", "cancelled"}:
                 ended[task_id] = task
             else:

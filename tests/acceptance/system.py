@@ -162,7 +162,8 @@ class System:
 
     def workers(self):
         """Return the worker processes that are ready: each has its rendering process."""
-        family = [process for main in self.clusters() for process in children(main)]
+        mains = {main.pid for main in self.clusters()}
+        family = [process for process in at_and_below(mains) if process.pid not in mains]
         parents = {parent for process in family if (parent := ppid(process))}
         rendering = [process for process in family if process.pid not in parents]
         workers = {ppid(process) for process in rendering} - {
@@ -182,12 +183,7 @@ class System:
         return main
 
     def descendants(self):
-        family = []
-        for process in self.processes:
-            if process.poll() is None:
-                family += psutil.Process(process.pid).children(recursive=True)
-                family.append(psutil.Process(process.pid))
-        return family
+        return at_and_below(process.pid for process in self.processes if process.poll() is None)
 
     def log(self):
         return (self.folder / "processes.log").read_text()
@@ -204,6 +200,16 @@ class System:
                 process.kill()
         for process in self.processes:
             process.wait(10)
+
+
+def at_and_below(pids):
+    """Return the processes of these ids and all below them; one look at all processes, for it is asked very often."""
+    family, ids = [], set(pids)
+    for process in children(psutil.Process()):  # parents come before their children
+        if process.pid in ids or ppid(process) in ids:
+            ids.add(process.pid)
+            family.append(process)
+    return family
 
 
 def ppid(process):
