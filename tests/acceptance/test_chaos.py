@@ -20,9 +20,13 @@ MIN_TASKS = 20
 MIN_KILLED, MIN_KILLED_AMID_WORK = 8, 2
 KINDS = {"pdf", "export", "image", "import", "cycle"}
 BROKERS: dict[str, type[Redis | RabbitMQ]] = {"redis": Redis, "rabbitmq": RabbitMQ}
+ENGINES = [
+    pytest.param(name, marks=pytest.mark.xdist_group(f"chaos-{name}"))
+    for name in ("database", "redis", "rabbitmq")
+]
 
 
-@pytest.fixture(params=["database", "redis", "rabbitmq"])
+@pytest.fixture(params=ENGINES)
 def engine(request):
     """What carries the queue: the database with Django-Q2, or a broker with Celery."""
     if request.param == "rabbitmq" and request.config.getoption("--engines") != "all":
