@@ -26,7 +26,7 @@ MAX_SHARE_OF_TIME = (
 )
 # Faults of one part: its note is drawn in its place.
 UNPRINTABLE = (exceptions.DocumentUnrenderable, exceptions.RenderCpuLimit, exceptions.RenderOutOfMemory)
-POLL_INTERVAL_SECONDS = 0.1
+POLL_INTERVAL_SECONDS = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ from documents.rendering.protocol import (
 from documents.task_warnings import TaskWarning
 from metrics.durations import Monotonic
 
-POLL_INTERVAL_SECONDS = 0.05
+POLL_INTERVAL_SECONDS = 0.03  # also how late a pre-render sees that it should give way
 FONTS_CONF = Path(__file__).parent / "fonts" / "fonts.conf"
 MODULE = "documents.rendering.child"
 

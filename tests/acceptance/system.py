@@ -133,7 +133,10 @@ class System:
 
     def long_document(self, lines=1300):
         """Return a project plan, changed into some seconds of work for one rendering process."""
-        plan = self.documents(kind="project_plan")[-1]
+        return self.lengthen(self.documents(kind="project_plan")[-1], lines)
+
+    def lengthen(self, plan, lines=1300):
+        """Change a plan into some seconds of work for one rendering process."""
         text = f"<p>Version {uuid.uuid4()}.</p>" + f"<p>{LINE}</p>" * lines
         changed = self.call("PATCH", f"documents/{plan['id']}/", json={"sections": {"background": text}})
         assert changed.ok, changed.text

@@ -23,6 +23,22 @@ ON_SQLITE = pytest.mark.parametrize("place", [SQLITE], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("place", [POSTGRESQL], indirect=True)
 
 
+# One PDF that waits for a request, and one that a worker has not begun yet.
+MAKE_AHEAD = """
+import time
+from django.contrib.auth.models import AnonymousUser
+from documents.models import Document, Prerender
+from documents.queue import hints, lifecycle
+from documents.tasks.pdf import task as pdf_task
+for document in Document.objects.filter(kind="project_plan").order_by("pk")[:2]:
+    request = pdf_task.request_for(document)
+    task, _ = hints.submit_in_background(request, user=AnonymousUser(), rule="prerender")
+    Prerender.objects.create(document=document, version=document.version, task=task)
+    print(document.pk)
+lifecycle.run(Prerender.objects.earliest("pk").task_id, deadline=time.monotonic() + 100, worker="test")
+"""
+
+
 @pytest.fixture(scope="module", params=[SQLITE, POSTGRESQL])
 def place(request, tmp_path_factory):
     """A maker of new, empty places for a system."""
@@ -37,8 +53,9 @@ def place(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def system(place):
-    source = place()
+    source = place(SPMS_PRERENDER_MAX_LOAD="100")
     source.prepare()
+    source.made_ahead = ask(source, MAKE_AHEAD).split()
     source.start_web()
     yield source
     source.stop()
@@ -129,6 +146,8 @@ def test_restored_in_a_new_place_every_pdf_is_there_and_work_goes_on(system, arc
         sent = target.session.get(target.address + task["result"]["url"])
         assert (sent.status_code, len(sent.content)) == (200, task["result"]["bytes"])
         assert sent.headers["ETag"].strip('"') == hashlib.sha256(sent.content).hexdigest()
+    ready, waiting = [target.call("POST", f"documents/{plan}/pdf/") for plan in system.made_ahead]
+    assert (ready.status_code, waiting.status_code) == (200, 201)  # found, and adopted
     target.lapse()
     [plan] = target.documents(kind="concept_plan")[:1]
     assert target.make(plan).status_code in {200, 201}  # 200: one that was being made at that moment

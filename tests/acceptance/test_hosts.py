@@ -17,6 +17,11 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.xdist_group("hosts")
 
 RUNNING = "SELECT id::text FROM documents_task WHERE status = 'running' AND worker LIKE 'second:%'"
+AHEAD = """
+SELECT split_part(worker, ':', 1), id::text, document_id FROM documents_task
+WHERE status = 'running' AND routed_by = 'prerender'
+"""
+WORKER_OF = "SELECT split_part(worker, ':', 1) FROM documents_task WHERE id = %s"
 DONE_SINCE = (
     "SELECT 1 FROM documents_task WHERE status = 'succeeded' AND worker LIKE 'second:%%' AND started_at > %s"
 )
@@ -40,8 +45,10 @@ def system(hosts, tmp_path_factory):
         stack.enter_context(hosts.seen_from("first"))
         server = PostgresOn(FIRST)
         stack.callback(server.remove)
-        settings = {"SPMS_RETRY_BACKOFF": "1s", "SPMS_QUEUE_WORKERS": "1"}
-        started = System(folder, server.new_database(), **settings)
+        settings = {"SPMS_RETRY_BACKOFF": "1s", "SPMS_QUEUE_WORKERS": "1", "SPMS_MODE": "auto"}
+        ahead = {"SPMS_PRERENDER_AFTER": "1s", "SPMS_PRERENDER_MAX_LOAD": "100"}
+        started = System(folder, server.new_database(), **settings, **ahead)
+        started.session.headers["Prefer"] = "respond-async"
         stack.callback(started.stop)
         started.prepare()
         started.start_web(on=hosts.on("first"))
@@ -114,6 +121,24 @@ def test_both_hosts_work_each_in_a_folder_of_its_own(system, database, second):
         "first",
         "second",
     }  # the sample data was loaded on this machine itself
+
+
+def test_each_host_makes_a_pdf_ahead_and_a_request_on_one_joins_what_the_other_makes(
+    system, database, second
+):
+    for plan in system.documents(kind="project_plan")[:2]:
+        system.lengthen(plan)
+    made = wait_for(lambda: len(rows := database.execute(AHEAD).fetchall()) == 2 and rows)
+    by_host = {host: (task_id, document) for host, task_id, document in made}
+    assert by_host.keys() == {"first", "second"}
+    task_id, document = by_host["second"]
+    joined = system.call("POST", f"documents/{document}/pdf/").json()
+    assert (joined["task_id"], joined["routed_by"]) == (task_id, "client")
+    # Both workers are at work, and a person waits: what nobody asked for gives way.
+    asked_for = system.make(system.documents(kind="concept_plan")[0]).json()
+    wait_for(lambda: not database.execute(AHEAD).fetchall())
+    assert_each_was_made_once(system, database, [task_id, asked_for["task_id"]])
+    assert database.execute(WORKER_OF, [task_id]).fetchone() == ("second",)
 
 
 def test_what_a_killed_host_was_doing_is_done_by_the_other(system, database, second):

@@ -1,23 +1,34 @@
 """PDFs made ahead of a request, with a real supervisor, worker and web server: ready, joined, or out of the way."""
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
+from tests.acceptance.chaos import is_computing
+from tests.acceptance.servers import Redis, children
 from tests.acceptance.system import System
 from tests.waiting import promised, wait_for
 
-pytestmark = pytest.mark.xdist_group("prerendering")
+ON_SQLITE = pytest.param("sqlite", marks=pytest.mark.xdist_group("prerendering"))
+ON_CELERY = pytest.param("celery", marks=pytest.mark.xdist_group("prerendering-celery"))
 
 
-@pytest.fixture(scope="module")
-def system(tmp_path_factory):
-    """One render slot, so that everybody needs the same one."""
+@pytest.fixture(scope="module", params=[ON_SQLITE, ON_CELERY])
+def system(request, tmp_path_factory):
+    """One render slot, so that everybody needs the same one; Django-Q2 on SQLite, or Celery and PostgreSQL."""
     settings = {"SPMS_PRERENDER_AFTER": "1s", "SPMS_PRERENDER_MAX_LOAD": "100", "SPMS_RENDER_SLOTS": "1"}
-    started = System(tmp_path_factory.mktemp("system"), SPMS_MODE="auto", **settings)
-    with started.running():
-        yield started
+    url = None
+    with contextlib.ExitStack() as stack:
+        if request.param == "celery":
+            broker = Redis()
+            stack.callback(broker.remove)
+            settings |= {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url}
+            url = request.getfixturevalue("postgres").new_database()
+        started = System(tmp_path_factory.mktemp("system"), url, SPMS_MODE="auto", **settings)
+        yield stack.enter_context(started.running())
 
 
 def change(system, number):
@@ -59,7 +70,8 @@ def test_the_pdf_is_there_before_anybody_asks(system):
     assert (pressed.status_code, pressed.json()["task_id"]) == (200, task["task_id"])
     sent = system.session.get(system.address + pressed.json()["result"]["url"])
     assert sent.content.startswith(b"%PDF")
-    assert 'spms_prerenders_total{outcome="used"} 1.0' in system.session.get(f"{system.address}/metrics").text
+    used = 'spms_prerenders_total{outcome="used"} 1.0'
+    wait_for(lambda: used in system.session.get(f"{system.address}/metrics").text)
 
 
 def test_a_person_takes_the_slot_at_once(system):
@@ -72,7 +84,7 @@ def test_a_person_takes_the_slot_at_once(system):
         pressed = threads.submit(system.make, plan)
         seconds = seconds_until_holding(slots)
         assert pressed.result().status_code == 201
-    assert seconds < promised(0.2)
+    assert seconds < promised(0.1)
     assert system.call("GET", f"tasks/{task['task_id']}/").status_code == 404
     assert "is not made ahead: the render slots are needed" in system.log()
 
@@ -83,3 +95,24 @@ def test_a_person_who_asks_while_it_is_made_gets_that_one(system):
     pressed = press(system, report)
     assert (pressed.status_code, pressed.json()["task_id"]) == (201, task["task_id"])
     assert pressed.json()["routed_by"] != "prerender"
+
+
+def busy_workers(system):
+    """Return the workers whose rendering process computes."""
+    return [worker for worker in system.workers() if any(map(is_computing, children(worker)))]
+
+
+@pytest.mark.parametrize("victim", ["rendering process", "worker"])
+def test_what_is_killed_while_it_is_made_is_no_failure_of_anybody(system, victim):
+    report = system.long_document()
+    task = ahead(system, report, "running")
+    [worker] = wait_for(lambda: busy_workers(system))
+    for process in [worker] if victim == "worker" else children(worker):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    if victim == "worker":
+        wait_for(lambda: not worker.is_running())
+        system.lapse()
+    wait_for(lambda: system.call("GET", f"tasks/{task['task_id']}/").status_code == 404)
+    assert system.call("GET", "tasks/", params={"status": "failed"}).json()["count"] == 0
+    assert system.make(system.documents(kind="concept_plan")[2]).status_code == 201

@@ -27,6 +27,8 @@ SETTINGS = {
     "SPMS_ALERT_MAIL": "maintainer@example.org",
     "SPMS_MAILS_PER_MINUTE": "0",
     "SPMS_MODE": "auto",
+    "SPMS_PRERENDER_AFTER": "1s",  # no document has changed lately
+    "SPMS_PRERENDER_MAX_LOAD": "100",
     "SPMS_TASK_RETENTION": "36500d",  # the rows are old, and the clean-up is due
 }
 IN_FLIGHT = "SELECT count(*) FROM documents_task WHERE status IN ('queued', 'running', 'retrying')"
@@ -85,6 +87,7 @@ def rows(system, statement):
 def test_the_new_version_does_everything_that_waited(system):
     assert rows(system, TASKS) == ENDED
     assert rows(system, "SELECT DISTINCT state FROM documents_letter") == [("sent",)]
+    assert rows(system, "SELECT * FROM documents_prerender") == []
     assert "Traceback" not in system.log()
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from documents.models import Cluster
-from tests import factories, mail
+from tests import factories, mail, prerendering
 from tests.receiver import HOST, KEY, receiving
 
 
@@ -52,6 +52,20 @@ def inbox(settings):
 def cluster(db):
     """Workers that are alive, as far as anybody can see."""
     return Cluster.objects.create(name="host:1:a", workers=2)
+
+
+@pytest.fixture
+def idle_host(settings, cluster):
+    """Have workers wait for work on a machine on which it does not matter who else computes."""
+    settings.SPMS_MODE = "auto"
+    settings.SPMS_PRERENDER_MAX_LOAD = 100
+    settings.SPMS_RENDER_SLOTS = 2
+
+
+@pytest.fixture
+def changed_plan(api, plan):
+    """The plan after its author changed it and left it alone."""
+    return prerendering.change(api, plan, "first")
 
 
 @pytest.fixture

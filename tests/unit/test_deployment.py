@@ -13,6 +13,7 @@ from django.core.management import get_commands
 from django.urls import resolve
 
 from documents.rendering import fallback_fonts
+from metrics.decisions import metric_names
 from metrics.decisions.limits_file import load
 from metrics.prometheus import alert_rules
 
@@ -294,6 +295,13 @@ def test_grafana_finds_its_dashboard_and_its_source():
     assert f"{provider['options']['path']}/spms.json" in [mount[1] for mount in mounts]
     source = yaml.safe_load((folder / "datasources" / "prometheus.yml").read_text())["datasources"][0]
     assert source["url"] == OURS["web"]["environment"]["PROMETHEUS_URL"]
+
+
+def test_grafana_asks_for_metrics_that_are_published():
+    asked_for = re.findall(r"spms_\w+", (ROOT / "deploy" / "grafana" / "spms.json").read_text())
+    names = {re.sub(r"_(bucket|count)$", "", name) for name in asked_for}
+    assert metric_names.PRERENDERS in names
+    assert names <= {value for value in vars(metric_names).values() if isinstance(value, str)}
 
 
 # systemd

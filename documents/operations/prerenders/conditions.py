@@ -3,16 +3,14 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from documents.infrastructure import data_dir_lock
+from documents.infrastructure import idleness
 from documents.models import Cluster, Prerender, PrerenderState, Task
 from documents.queue import hints
-from documents.tasks.pdf import prerender
 from metrics import flag
 
 DAY = timedelta(days=1)
@@ -27,14 +25,13 @@ def find_obstacle(busy_percent: float) -> str:
 
     ``busy_percent`` is the part of the computing time of all cores that is in use on this host.
     """
+    if obstacle := idleness.find_obstacle(busy_percent):
+        return obstacle
     obstacles: tuple[tuple[str, Callable[[], bool]], ...] = (
         ("the mode is not inline by the limits", lambda: not (flag.is_auto() and flag.mode() == "inline")),
-        ("the cores are busy", lambda: busy_percent > settings.SPMS_PRERENDER_MAX_LOAD),
-        ("the render slots are needed", lambda: not prerender.has_room()),
         ("no worker takes tasks", lambda: not hints.has_live_workers()),
         ("a task is due", lambda: Task.objects.due().exists()),
         ("each worker host makes one already", _are_hosts_taken),
-        ("a backup is being made", lambda: data_dir_lock.is_backup_running(Path(settings.SPMS_DATA_DIR))),
         ("as many were made as a day may have", _is_day_full),
         ("too few of them were used", is_stopped),
     )

@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from documents.models import Document, Prerender, Task
-from documents.models.tasks import PRERENDER
+from documents.models.tasks import PRERENDER, PRERENDER_USED
 from documents.operations.prerenders import candidates, conditions
 from documents.queue import hints, lifecycle
 from documents.tasks.pdf import prerender, task as pdf_task
@@ -42,8 +42,12 @@ class Prerenderer:
         self._is_measured = True
 
     def settle(self) -> None:
-        """Remove PDFs that nobody will ask for, and lost tasks. Raises DatabaseError and InterfaceError."""
+        """Settle what was used, and remove PDFs that nobody will ask for, and lost tasks.
+
+        Raises DatabaseError and InterfaceError.
+        """
         with _other_errors_logged():
+            _settle_used()
             _settle_ready()
             _settle_running()
 
@@ -104,6 +108,13 @@ def _submit(document: Document, row: Prerender) -> bool:
         values = {"task": task} if is_new else {"outcome": Prerender.Outcome.NEEDLESS}
         Prerender.objects.filter(pk=row.pk).update(**values)
     return is_new
+
+
+def _settle_used() -> None:
+    """Settle the pre-renders whose PDF somebody has asked for."""
+    used = Prerender.objects.filter(outcome=Prerender.Outcome.READY, task__routed_by=PRERENDER_USED)
+    for pk in used.values_list("pk", flat=True)[:MAX_SETTLED]:
+        Prerender.objects.filter(pk=pk).settle(Prerender.Outcome.USED)
 
 
 def _settle_ready() -> None:

@@ -1,17 +1,17 @@
 """A PDF that is made ahead of a request: it gives way to people, and leaves no trace if it does not succeed."""
 
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists
+from django.db.models import Exists, Q
 from django.utils import timezone
 
-from documents.infrastructure import slot_queue, storage
+from documents.infrastructure import idleness, storage
 from documents.models import Document, Prerender, Task
 from documents.models.tasks import PRERENDER, PRERENDER_USED
 from documents.queue import adoption, leases, lifecycle
@@ -19,30 +19,36 @@ from documents.queue.registry import LeaseLost, Reschedule, TaskContext, TaskOut
 from documents.tasks.pdf import annual_report
 from metrics.durations import Monotonic
 
-CHECK_INTERVAL_SECONDS = 0.1
+# A look at the database; the render slots are looked at with each report.
+CHECK_INTERVAL_SECONDS = 0.03
+STORE = "store"
+# After a worker handed a pre-render back: long enough for a worker of another host to take it.
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 3.0
 
 logger = logging.getLogger(__name__)
 
 
-class _Adopted(Exception):
-    """Raised where a pre-render that was adopted waits for a slot with its low priority."""
+class _Interrupted(Exception):
+    """Raised in the render of a pre-render that must not go on as it is; the message is the reason."""
 
 
 def run(attempt: TaskContext, render: Callable[[TaskContext], TaskOutput]) -> TaskOutput:
     """Run a pre-render with ``render``; once a person has adopted it, it is a task like any other.
 
-    Raises LeaseLost after it gave way or failed, when its row is gone; if it was adopted, the errors of ``render``.
+    Raises Reschedule while this host is not idle; LeaseLost after the pre-render gave way or failed, when its row is
+    gone; if it was adopted, the errors of ``render``.
     """
     watch = _Watch(attempt)
     if attempt.task.attempts > 1 and discard(attempt.task, Prerender.Outcome.FAILED):
         logger.warning("a worker died over document %s, so nothing is made ahead", attempt.task.document_id)
         raise LeaseLost
+    _require_idle_host(attempt.task)
     try:
         output = render(replace(attempt, report=watch.report))
     except LeaseLost:
         raise
-    except _Adopted:
-        return render(replace(attempt, task=Task.objects.get(pk=attempt.task.pk)))
+    except _Interrupted as reason:
+        return render(replace(attempt, task=watch.give_way(str(reason))))
     except Reschedule as error:
         watch.drop_or_raise(Prerender.Outcome.CANCELLED, error)
     except Exception as error:  # noqa: BLE001 (of any kind: nobody asked for this PDF, so nobody is told)
@@ -56,18 +62,12 @@ def run(attempt: TaskContext, render: Callable[[TaskContext], TaskOutput]) -> Ta
 
 
 def note_use(task: Task) -> None:
-    """Note that somebody asked for a PDF that was made ahead; does nothing for any other task."""
-    if task.routed_by != PRERENDER:
-        return
-    with transaction.atomic():
-        if Task.objects.ahead().filter(pk=task.pk).update(routed_by=PRERENDER_USED):
-            Prerender.objects.filter(task=task).settle(Prerender.Outcome.USED)
+    """Note that somebody asked for a PDF that was made ahead; does nothing for any other task.
 
-
-def has_room() -> bool:
-    """Return True while other processes use or await fewer than half of the render slots of this machine."""
-    tickets = slot_queue.count_tickets(storage.run_folder() / slot_queue.RENDER_SLOTS, of_others=True)
-    return 2 * tickets < int(settings.SPMS_RENDER_SLOTS)
+    It is one statement, as somebody waits: a supervisor settles the ledger seconds later.
+    """
+    if task.routed_by == PRERENDER:
+        Task.objects.ahead().filter(pk=task.pk).update(routed_by=PRERENDER_USED)
 
 
 def discard(task: Task, outcome: Prerender.Outcome, *, seconds: float = 0.0) -> bool:
@@ -85,8 +85,19 @@ def discard(task: Task, outcome: Prerender.Outcome, *, seconds: float = 0.0) -> 
     return True
 
 
-class _GaveWay(Exception):
-    """Raised where the parts of an annual report are no longer drawn ahead."""
+def _require_idle_host(task: Task) -> None:
+    """Hand a pre-render back while this host is not idle, which another one may be. Raises Reschedule."""
+    reason = idleness.find_obstacle() or _find_another(task)
+    if reason and adoption.is_ahead(task):
+        logger.info("the PDF of document %s is not made ahead here: %s", task.document_id, reason)
+        raise Reschedule(random.uniform(MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS))  # noqa: S311  # nosec B311
+
+
+def _find_another(task: Task) -> str:
+    """Return a text if another worker of this host makes a PDF ahead."""
+    is_here = Q(worker__startswith=f"{storage.host()}:") | Q(worker__startswith=f"{storage.host()}/")
+    is_taken = Task.objects.ahead().running().filter(is_here).exclude(pk=task.pk).exists()
+    return "another one is made here" if is_taken else ""
 
 
 def _draw_chapter(task: Task, deadline: Monotonic) -> None:
@@ -95,8 +106,8 @@ def _draw_chapter(task: Task, deadline: Monotonic) -> None:
     if chapter is None:
         return
     try:
-        count = annual_report.draw_ahead(chapter, deadline=deadline, report=_require_idleness)
-    except _GaveWay:
+        count = annual_report.draw_ahead(chapter, deadline=deadline, report=_require_room)
+    except _Interrupted:
         logger.info("the parts of the annual report of %d are not drawn ahead", chapter.year)
     except Exception as error:  # noqa: BLE001 (the report itself will say what is wrong)
         logger.warning("no parts of the annual report of %d are drawn ahead: %s", chapter.year, error)
@@ -105,9 +116,9 @@ def _draw_chapter(task: Task, deadline: Monotonic) -> None:
             logger.info("%d parts of the annual report of %d are drawn ahead", count, chapter.year)
 
 
-def _require_idleness(_phase: str, _pages: int) -> None:
-    if not has_room() or Task.objects.due().asked_for().exists():
-        raise _GaveWay
+def _require_room(_phase: str, _pages: int) -> None:
+    if not idleness.has_room() or Task.objects.due().asked_for().exists():
+        raise _Interrupted
 
 
 class _Watch:
@@ -124,10 +135,26 @@ class _Watch:
         return time.monotonic() - self._began_at
 
     def report(self, phase: str, pages: int) -> None:
-        """Report progress. Raises LeaseLost when the pre-render gave way."""
-        if self._is_ahead and (reason := self._find_reason_to_end()):
-            self._give_way(reason, phase)
+        """Report progress. Raises _Interrupted when the pre-render should give way, before its row changes.
+
+        So its rendering process is ended and its slot is free at once, however busy the database is.
+        """
+        if self._is_ahead and phase != STORE and (reason := self._find_reason_to_end()):
+            self._is_ahead = adoption.is_ahead(self._task)
+            # One that was adopted while it waits for a slot begins again, with the turn of a person.
+            if self._is_ahead or phase == "wait":
+                raise _Interrupted(reason)
         self._attempt.report(phase, pages)
+
+    def give_way(self, reason: str) -> Task:
+        """Remove the pre-render; return its task if somebody has just adopted it. Raises LeaseLost otherwise."""
+        if discard(self._task, Prerender.Outcome.CANCELLED, seconds=self.seconds()):
+            logger.info("the PDF of document %s is not made ahead: %s", self._task.document_id, reason)
+            raise LeaseLost
+        adopted = leases.held_by(self._task).first()
+        if adopted is None:
+            raise LeaseLost
+        return adopted
 
     def drop_or_raise(self, outcome: Prerender.Outcome, error: Exception) -> NoReturn:
         """Raise LeaseLost for a pre-render that nobody has asked for, and the error for any other."""
@@ -137,7 +164,7 @@ class _Watch:
         raise LeaseLost from error
 
     def _find_reason_to_end(self) -> str:
-        if not has_room():
+        if not idleness.has_room():
             return "the render slots are needed"
         if time.monotonic() - self._looked_at < CHECK_INTERVAL_SECONDS:
             return ""
@@ -148,11 +175,3 @@ class _Watch:
         if is_task_due is None:
             return "the document has changed"
         return "a task is due" if is_task_due[0] else ""
-
-    def _give_way(self, reason: str, phase: str) -> None:
-        if discard(self._task, Prerender.Outcome.CANCELLED, seconds=self.seconds()):
-            logger.info("the PDF of document %s is not made ahead: %s", self._task.document_id, reason)
-            raise LeaseLost
-        self._is_ahead = adoption.is_ahead(self._task)
-        if phase == "wait" and not self._is_ahead:
-            raise _Adopted

@@ -1,0 +1,81 @@
+"""How soon a person's render has the slot in which a PDF is being made ahead."""
+
+import platform
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from statistics import median
+
+import requests
+
+from bench.queue import Place
+from bench.report import Row, milliseconds
+from bench.server import running, workers
+
+SETTINGS = {
+    "SPMS_MODE": "auto",
+    "SPMS_RENDER_SLOTS": "1",
+    "SPMS_PRERENDER_AFTER": "1s",
+    "SPMS_PRERENDER_MAX_LOAD": "100",  # the machine is idle but for this
+    "SPMS_EXPENSIVE_THROTTLE_RATE": "off",
+}
+LINE = "<p>The survey covered forty transects of the meadow, more or less.</p>"
+LINES, GIVE_UP_SECONDS, LOOK_SECONDS, SEED = 1300, 60.0, 0.001, 21
+
+
+def giving_way(here: Place, times: int) -> Iterator[Row]:
+    """Ask for a PDF, again and again, while another one is being made ahead in the only slot."""
+    random, environment = Random(SEED), here.environment | SETTINGS
+    with running(here.folder, **environment) as server, workers(here.folder, environment):
+        client, documents = server.session(here.token), f"{server.url}/api/v1/documents/"
+        slots = here.folder / "run" / platform.node() / "slots"
+        seconds = [
+            _seconds_until_held(
+                client, documents, here.plans, slots=slots, number=number, pause_seconds=random.random()
+            )
+            for number in range(times)
+        ]
+    yield Row(
+        criterion=f"a PDF being made ahead holds the only slot: until the render of a request has it, {times} times",
+        goal="≤ 100 ms each",
+        measured=f"p50 {milliseconds(median(seconds))}, slowest {milliseconds(max(seconds))}",
+        is_met=max(seconds) <= 0.1,
+    )
+
+
+def _seconds_until_held(
+    client: requests.Session,
+    documents: str,
+    plans: list[int],
+    *,
+    slots: Path,
+    number: int,
+    pause_seconds: float,
+) -> float:
+    """Have a long document made ahead, ask for another one a moment later; return how long its ticket waits."""
+    text = f"<p>Version {number} of {time.time()}</p>" + LINE * LINES
+    changed = client.patch(
+        f"{documents}{plans[0]}/", json={"sections": {"background": text}}, timeout=GIVE_UP_SECONDS
+    )
+    changed.raise_for_status()
+    _wait_for_ticket(slots, "holding-*")
+    time.sleep(pause_seconds)
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(client.post, f"{documents}{plans[1]}/pdf/?force=true", timeout=GIVE_UP_SECONDS)
+        waiting = _wait_for_ticket(slots, "waiting-*")
+        begun_at = time.perf_counter()
+        _wait_for_ticket(slots, waiting.name.replace("waiting", "holding"))
+        taken = time.perf_counter() - begun_at
+        asked.result().raise_for_status()
+    return taken
+
+
+def _wait_for_ticket(slots: Path, pattern: str) -> Path:
+    give_up_at = time.monotonic() + GIVE_UP_SECONDS
+    while time.monotonic() < give_up_at:
+        if ticket := next(slots.glob(pattern), None):
+            return ticket
+        time.sleep(LOOK_SECONDS)
+    raise SystemExit(f"bench: no render had the ticket {pattern}")
