@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from documents.models import Task, document_types
+from documents.tasks.pdf import task as pdf_task
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -26,9 +27,8 @@ def page_of(document):
 def create_task(document, **values):
     result = {"pages": 3, "bytes": 2048, "seconds": 0.4, "version": 1, "warnings": []}
     usual = {"status": "succeeded", "result": result, "finished_at": timezone.now()}
-    return Task.objects.create(
-        kind="pdf", document=document, fingerprint=uuid.uuid4().hex, **(usual | values)
-    )
+    usual |= {"fingerprint": uuid.uuid4().hex}
+    return Task.objects.create(kind="pdf", document=document, **(usual | values))
 
 
 def test_who_is_not_signed_in_is_asked_to(client, plan):
@@ -102,7 +102,8 @@ def test_versions_and_a_missing_present_one_are_shown(client, owner, plan):
 )
 def test_what_went_wrong_is_said_with_what_to_do(client, owner, plan, status, advice):
     error = {"type": "x", "title": "This document cannot be laid out", "status": status, "detail": HOSTILE}
-    create_task(plan, status="failed", error=error, result=None)
+    fingerprint = pdf_task.fingerprint(plan)
+    create_task(plan, status="failed", error=error, result=None, fingerprint=fingerprint)
     client.force_login(owner)
     said = text(client, page_of(plan))
     assert advice in said
