@@ -10,8 +10,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import BadRequest
-from django.db import DataError
+from django.core.exceptions import BadRequest, ImproperlyConfigured, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import sync_only_middleware
 from django.utils.functional import SimpleLazyObject
@@ -182,8 +181,9 @@ class StaffOnlyMiddleware:
 class AdminLookupMiddleware:
     """Answers a query of the admin's lists that cannot be computed as Django answers other wrong ones: ``?e=1``.
 
-    Django tests a query when it builds it, and some values fail only when it runs: the year 99999, or more digits than
-    Python reads. A fault that has nothing to do with the query happens again at that address, and is reported.
+    Django tests a query when it builds it, by catching every error but two, and some values fail only when it runs:
+    the year 99999, a pattern that is none. A fault that has nothing to do with the query happens again at that address,
+    and is reported.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -197,10 +197,11 @@ class AdminLookupMiddleware:
         """Redirect to the list without the query; leave all other errors to Django."""
         match = request.resolver_match
         is_list = match is not None and (match.url_name or "").endswith("_changelist")
-        if not is_list or request.method == "POST" or ERROR_FLAG in request.GET:
+        if not is_list or request.method == "POST" or not request.GET or ERROR_FLAG in request.GET:
             return None
-        if not request.GET or not isinstance(exception, (ValueError, OverflowError, DataError)):
+        if isinstance(exception, (SuspiciousOperation, ImproperlyConfigured, PermissionDenied, Http404)):
             return None
+        requests_log.warning("a query of %s cannot be computed: %.200s", request.path, exception)
         return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
 
 
