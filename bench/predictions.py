@@ -1,7 +1,6 @@
 """What the evaluator's model and the replay predict for a run of ``bench.regret``, beside what its clients saw."""
 
 import json
-import os
 from pathlib import Path
 
 from django.conf import settings
@@ -49,7 +48,7 @@ def predict_auto(renders: list[Render], *, render_slots: int, web_threads: int, 
 def record(runs: dict[str, dict[str, list[Render]]]) -> None:
     """Keep the runs of each load, by mode, and the machine that served them."""
     machine = {
-        "render_slots": os.cpu_count() or 1,
+        "render_slots": settings.SPMS_RENDER_SLOTS,
         "web_threads": settings.SPMS_WEB_THREADS,
         "workers": settings.SPMS_QUEUE_WORKERS,
     }
@@ -62,7 +61,7 @@ def record(runs: dict[str, dict[str, list[Render]]]) -> None:
 
 def rows(load: str, renders: dict[str, list[Render]]) -> list[Row]:
     """Return the predictions for the runs of a load, by mode, beside their measured p95."""
-    machine = {"render_slots": os.cpu_count() or 1, "web_threads": settings.SPMS_WEB_THREADS}
+    machine = {"render_slots": settings.SPMS_RENDER_SLOTS, "web_threads": settings.SPMS_WEB_THREADS}
     inline = predict_inline(renders["inline"], **machine)
     auto = predict_auto(renders["auto"], **machine, workers=settings.SPMS_QUEUE_WORKERS)
     return [

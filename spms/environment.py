@@ -86,6 +86,13 @@ def _refuse_key(name: str) -> None:
 # django-environ's casts do not name the variable in their errors, and its bool reads any word as False.
 
 
+def usable_cores() -> int:
+    """Return the number of cores that this process may use: fewer than the machine has within a cpuset."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def positive(name: str, default: int) -> int:
     """Return a whole number above zero. Raises ImproperlyConfigured."""
     return _integer(name, default, minimum=1, expected="a whole number above zero")

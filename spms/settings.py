@@ -96,7 +96,7 @@ if SPMS_WEB_PROCESSES > SPMS_WEB_THREADS:
 # Requests that may render a PDF at once while the limits decide; further ones are queued.
 SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_THREADS // 2))
 # Rendering processes that work at once on this machine; more than cores would slow each other down.
-SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", os.cpu_count() or 1)
+SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", environment.usable_cores())
 # How long a request waits for its PDF, and how long any render may take at all.
 SPMS_INLINE_DEADLINE = environment.duration_seconds("SPMS_INLINE_DEADLINE", "30s")
 SPMS_RENDER_TIMEOUT = environment.duration_seconds("SPMS_RENDER_TIMEOUT", "120s")
@@ -118,7 +118,7 @@ SPMS_EVENT_STREAMS = environment.positive("SPMS_EVENT_STREAMS", 1000)
 # The engine of the queue.
 SPMS_QUEUE_BACKEND = environment.choice("SPMS_QUEUE_BACKEND", "django-q", ("django-q", "celery"))
 # Tasks that one cluster runs at once; more than cores would slow each other down.
-SPMS_QUEUE_WORKERS = environment.positive("SPMS_QUEUE_WORKERS", os.cpu_count() or 1)
+SPMS_QUEUE_WORKERS = environment.positive("SPMS_QUEUE_WORKERS", environment.usable_cores())
 # How many tasks may wait, in total and per user, before the next is refused (503, 429).
 SPMS_QUEUE_LIMIT = environment.positive("SPMS_QUEUE_LIMIT", 1000)
 SPMS_QUEUE_LIMIT_PER_USER = environment.positive("SPMS_QUEUE_LIMIT_PER_USER", 250)

@@ -120,3 +120,14 @@ def test_a_setting_of_an_old_name_is_an_error_that_names_the_new_one(old, new, m
     monkeypatch.setenv(old, "4")
     with pytest.raises(ImproperlyConfigured, match=rf"{old} is called {new} now"):
         environment.refuse_renamed()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux has sets of cores")
+def test_only_the_cores_that_a_process_may_use_count():
+    usable = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usable)})
+    try:
+        assert environment.usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, usable)
+    assert environment.usable_cores() == len(usable)
