@@ -71,12 +71,11 @@ def acquire_slot(
 
 
 def count_tickets(folder: Path, *, of_others: bool = False) -> int:
-    """Return how many hold a slot or wait for one, those of processes that just died included."""
+    """Return how many hold a slot or wait for one, and remove the tickets of processes that died."""
     own = f"-{os.getpid()}-" if of_others else "\0"
     try:
-        names = [path.name for path in folder.iterdir()]
-        return sum(name.startswith((WAITING, HOLDING)) and own not in name for name in names)
-    except OSError:  # there is no folder yet, or it cannot be read: the render itself reports that
+        return sum(own not in place for state in (WAITING, HOLDING) for place in _live(folder, state))
+    except OSError:  # it cannot be read: the render itself reports that
         return 0
 
 

@@ -145,6 +145,22 @@ def test_a_process_that_dies_in_line_holds_nobody_up(tmp_path):
     assert order == ["next"]
 
 
+def test_only_the_living_count(tmp_path):
+    assert slot_queue.count_tickets(tmp_path / "none") == 0
+    with process(tmp_path, count=2) as dying, hold(tmp_path, count=2):
+        assert dying.stdout.readline() == "holding\n"
+        assert (slot_queue.count_tickets(tmp_path), slot_queue.count_tickets(tmp_path, of_others=True)) == (
+            2,
+            1,
+        )
+        os.kill(dying.pid, signal.SIGKILL)
+        dying.wait()
+        assert (slot_queue.count_tickets(tmp_path), slot_queue.count_tickets(tmp_path, of_others=True)) == (
+            1,
+            0,
+        )
+
+
 @contextlib.contextmanager
 def in_line_after(folder, order):
     def ask():
