@@ -35,18 +35,28 @@ class Killer:
 
     def strike(self):
         """Kill one process of a kind that there is."""
-        candidates = {
-            "web process": self._web_workers(),
-            "web server": self._web_servers(),
-            "busy worker": self._busy_workers(),
-            "idle worker": self._idle_workers(),
-            "rendering process": self._rendering(),
-            "cluster": self._clusters(),
+        names = [*self._finders()]
+        self._random.shuffle(names)
+        next(name for name in names if self.strike_at(name))
+
+    def strike_at(self, name):
+        """Kill a process of a kind; return whether there was one."""
+        processes = self._finders()[name]()
+        if processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._random.choice(processes).kill()
+                self.killed[name] += 1
+        return bool(processes)
+
+    def _finders(self):
+        return {
+            "web process": self._web_workers,
+            "web server": self._web_servers,
+            "busy worker": self._busy_workers,
+            "idle worker": self._idle_workers,
+            "rendering process": self._rendering,
+            "cluster": self._clusters,
         }
-        name = self._random.choice([name for name, processes in candidates.items() if processes])
-        with contextlib.suppress(psutil.NoSuchProcess):
-            self._random.choice(candidates[name]).kill()
-            self.killed[name] += 1
 
     @property
     def killed_amid_work(self):

@@ -19,6 +19,12 @@ OUTAGE_SECONDS = 10.0
 MIN_TASKS = 20
 MIN_KILLED, MIN_KILLED_AMID_WORK = 8, 2
 KINDS = {"pdf", "export", "image", "import", "cycle"}
+RUNNING_AHEAD = "SELECT 1 FROM documents_task WHERE routed_by = 'prerender' AND status = 'running'"
+UNFINISHED_AHEAD = """
+SELECT 1 FROM documents_prerender WHERE outcome = 'running'
+UNION ALL SELECT 1 FROM documents_task WHERE routed_by = 'prerender' AND status <> 'succeeded'
+"""
+FAILED = "SELECT id::text FROM documents_task WHERE status = 'failed'"
 BROKERS: dict[str, type[Redis | RabbitMQ]] = {"redis": Redis, "rabbitmq": RabbitMQ}
 ENGINES = [
     pytest.param(name, marks=pytest.mark.xdist_group(f"chaos-{name}"))
@@ -51,6 +57,9 @@ def inbox():
 @pytest.fixture
 def system(postgres, broker, inbox, tmp_path):
     settings = {
+        "SPMS_MODE": "auto",  # every client prefers the queue, and PDFs are made ahead while it is empty
+        "SPMS_PRERENDER_AFTER": "1s",
+        "SPMS_PRERENDER_MAX_LOAD": "100",
         "SPMS_RETRY_BACKOFF": "1s",
         "SPMS_QUEUE_LIMIT_PER_USER": "1000",
         "SPMS_MAILS_PER_MINUTE": "0",
@@ -59,6 +68,7 @@ def system(postgres, broker, inbox, tmp_path):
     if broker:
         settings |= {"SPMS_QUEUE_BACKEND": "celery", "SPMS_CELERY_BROKER": broker.url}
     new_system = System(tmp_path, postgres.new_database(), **settings)
+    new_system.session.headers["Prefer"] = "respond-async"
     with new_system.running(supervised=True):
         yield new_system
 
@@ -89,6 +99,8 @@ def test_nothing_is_lost_or_made_twice_while_processes_are_killed(
         assert _is_at_work_again(system, database) - settled_at < promised(30)
         ended = all_ended(system, clients.accepted.keys(), seconds=600)
         published: dict[str, int] = dict(database.execute(COUNT).fetchall())
+        _strike_what_is_made_ahead(killer, system, database)
+        failed = {task_id for (task_id,) in database.execute(FAILED).fetchall()}
     statuses = Counter(task["status"] for task in ended.values())
     attempts = Counter(task["attempts"] for task in ended.values())
     kinds = Counter(task["kind"] for task in ended.values())
@@ -107,6 +119,7 @@ def test_nothing_is_lost_or_made_twice_while_processes_are_killed(
             assert task["error"]["detail"], task
         else:
             clients.accepted[task_id](system, task)
+    assert failed <= clients.accepted.keys(), "a PDF that nobody had asked for failed"
     assert set(inbox.ids.values()) == {1}, "somebody got a letter twice"
 
 
@@ -131,6 +144,17 @@ def _wreak_havoc(killer, servers, seconds):
             for server in servers:
                 server.start()
             was_away = True
+
+
+def _strike_what_is_made_ahead(killer, system, database):
+    """Kill what makes a PDF that nobody has asked for, each time something else, until nothing of it is left."""
+    plans = wait_for(lambda: _if_up(lambda: system.documents(kind="project_plan")))
+    for plan, name in zip(plans, ("busy worker", "rendering process", "cluster"), strict=False):
+        wait_for(lambda plan=plan: _if_up(lambda: system.lengthen(plan)))
+        wait_for(lambda: database.execute(RUNNING_AHEAD).fetchone())
+        wait_for(lambda name=name: killer.strike_at(name))
+        system.lapse()
+    wait_for(lambda: not database.execute(UNFINISHED_AHEAD).fetchone())
 
 
 def _is_at_work_again(system, database):
