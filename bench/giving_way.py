@@ -1,6 +1,5 @@
 """How soon a person's render has the slot in which a PDF is being made ahead."""
 
-import platform
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +8,12 @@ from random import Random
 from statistics import median
 
 import requests
+from django.conf import settings
 
 from bench.queue import Place
 from bench.report import Row, milliseconds
 from bench.server import running, workers
+from documents.infrastructure import slot_queue
 
 SETTINGS = {
     "SPMS_MODE": "auto",
@@ -30,7 +31,7 @@ def giving_way(here: Place, times: int) -> Iterator[Row]:
     random, environment = Random(SEED), here.environment | SETTINGS
     with running(here.folder, **environment) as server, workers(here.folder, environment):
         client, documents = server.session(here.token), f"{server.url}/api/v1/documents/"
-        slots = here.folder / "run" / platform.node() / "slots"
+        slots = here.folder / "run" / settings.HOST_NAME / slot_queue.RENDER_SLOTS
         seconds = [
             _seconds_until_held(
                 client, documents, here.plans, slots=slots, number=number, pause_seconds=random.random()
@@ -60,16 +61,21 @@ def _seconds_until_held(
         f"{documents}{plans[0]}/", json={"sections": {"background": text}}, timeout=GIVE_UP_SECONDS
     )
     changed.raise_for_status()
-    _wait_for_ticket(slots, "holding-*")
+    _wait_for_ticket(slots, f"{slot_queue.HOLDING}*")
     time.sleep(pause_seconds)
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(client.post, f"{documents}{plans[1]}/pdf/?force=true", timeout=GIVE_UP_SECONDS)
-        waiting = _wait_for_ticket(slots, "waiting-*")
-        begun_at = time.perf_counter()
-        _wait_for_ticket(slots, waiting.name.replace("waiting", "holding"))
-        taken = time.perf_counter() - begun_at
+        taken = seconds_until_holding(slots)
         asked.result().raise_for_status()
     return taken
+
+
+def seconds_until_holding(slots: Path) -> float:
+    """Wait for a ticket that waits in this folder, and return how long it takes until it holds its slot."""
+    waiting = _wait_for_ticket(slots, f"{slot_queue.WAITING}*")
+    begun_at = time.perf_counter()
+    _wait_for_ticket(slots, waiting.name.replace(slot_queue.WAITING, slot_queue.HOLDING))
+    return time.perf_counter() - begun_at
 
 
 def _wait_for_ticket(slots: Path, pattern: str) -> Path:

@@ -221,14 +221,17 @@ class _Day:
 
     def _queue_wait_seconds(self, now: float) -> float:
         """Return for how many seconds the waiting tasks keep all workers busy."""
-        self.waiting(now)
-        return sum(seconds for _, seconds in self.queued) / len(self.workers)
+        return sum(seconds for _, seconds in self._still_queued(now)) / len(self.workers)
 
     def waiting(self, now: float) -> int:
         """Return the number of tasks that wait for a worker."""
+        return len(self._still_queued(now))
+
+    def _still_queued(self, now: float) -> deque[tuple[float, float]]:
+        """Forget the tasks that have started, and return the others."""
         while self.queued and self.queued[0][0] <= now:
             self.queued.popleft()
-        return len(self.queued)
+        return self.queued
 
 
 def replay(

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
+from bench.giving_way import seconds_until_holding
 from tests.acceptance.chaos import is_computing
 from tests.acceptance.servers import Redis, children
 from tests.acceptance.system import System
@@ -51,18 +52,6 @@ def press(system, document, **options):
     return system.call("POST", f"documents/{document['id']}/pdf/", **options)
 
 
-def seconds_until_holding(slots):
-    """Wait for a ticket that waits, and return how long it takes until it holds its slot."""
-    give_up_at = time.monotonic() + 60
-    while not (waiting := next(slots.glob("waiting-*"), None)) and time.monotonic() < give_up_at:
-        time.sleep(0.002)
-    assert waiting
-    begun_at, holding = time.monotonic(), waiting.with_name(waiting.name.replace("waiting", "holding"))
-    while not holding.exists() and time.monotonic() < give_up_at:
-        time.sleep(0.002)
-    return time.monotonic() - begun_at
-
-
 def test_the_pdf_is_there_before_anybody_asks(system):
     plan = change(system, 0)
     task = ahead(system, plan, "succeeded")
@@ -77,7 +66,7 @@ def test_the_pdf_is_there_before_anybody_asks(system):
 def test_a_person_takes_the_slot_at_once(system):
     report = system.long_document()
     task = ahead(system, report, "running")
-    [slots] = system.folder.glob("run/*/slots")
+    [slots] = wait_for(lambda: list(system.folder.glob("run/*/slots")))
     wait_for(lambda: list(slots.glob("holding-*")))
     plan = system.documents(kind="concept_plan")[1]
     with ThreadPoolExecutor(1) as threads:
