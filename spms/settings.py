@@ -85,7 +85,7 @@ if PROMETHEUS_URL and not PROMETHEUS_URL.startswith(("http://", "https://")):
 # How PDFs are served unless an override is in force.
 SPMS_MODE = environment.choice("SPMS_MODE", "auto", ("auto", "inline", "queue"))
 # Requests that this host serves at once: at most half of them render inline, a quarter waits for the queue.
-SPMS_WEB_THREADS = environment.positive("SPMS_WEB_THREADS", 32)
+SPMS_WEB_THREADS = environment.positive("SPMS_WEB_THREADS", 48)
 # The web processes that share these threads; each computes on one core at a time.
 SPMS_WEB_PROCESSES = environment.positive("SPMS_WEB_PROCESSES", 1)
 if SPMS_WEB_PROCESSES > SPMS_WEB_THREADS:
@@ -94,7 +94,7 @@ if SPMS_WEB_PROCESSES > SPMS_WEB_THREADS:
         "which the processes share"
     )
 # Requests that may render a PDF at once while the limits decide; further ones are queued.
-SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_THREADS // 2))
+SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, min(16, SPMS_WEB_THREADS // 2)))
 # Rendering processes that work at once on this machine; more than cores would slow each other down.
 SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", environment.usable_cores())
 # How long a request waits for its PDF, and how long any render may take at all.

@@ -14,7 +14,7 @@ from django.db import transaction
 from documents import exceptions
 from documents.infrastructure import slot_queue, storage
 from documents.models import Task, Viewer
-from documents.queue import hints, lifecycle, statistics, thread_shares
+from documents.queue import admission, hints, lifecycle, statistics, thread_shares
 from documents.queue.requests import TaskRequest
 from metrics import flag, instruments
 from metrics.decisions.routing import Prospects, Route, choose
@@ -114,6 +114,7 @@ def _follow(task: Task, routing: _Routing, *, is_owner: bool) -> Task:
     """Run a task or wait for it, according to its route and the preferences, and return it as it is afterwards."""
     if routing.route.mode == "queue":
         return wait_for_queue(task, routing.preferences.wait_seconds or 0)
+    admission.leave()
     task = lifecycle.run_or_wait(task.pk, deadline=time.monotonic() + _max_inline_wait_seconds(routing))
     if task.has_ended or not is_owner:
         return task
@@ -127,6 +128,7 @@ def wait_for_queue(task: Task, max_seconds: float) -> Task:
     """
     if task.has_ended or not max_seconds:
         return task
+    admission.leave()
     with thread_shares.try_to_hold(thread_shares.waiting_share()) as may_wait:
         return lifecycle.wait(task.pk, deadline=time.monotonic() + max_seconds) if may_wait else task
 

@@ -58,9 +58,9 @@ def state_of(task: Task, position: int | None) -> State:
 
 def _read(task_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, State]:
     rows = Task.objects.filter(pk__in=task_ids).order_by().values_list("pk", *FIELDS)
-    positions = statistics.current_line().positions
+    line = statistics.current_line()
     return {
-        task_id: (*values, positions.get(task_id) if values[STATUS] in Task.WAITING else None)
+        task_id: (*values, line.position_of(task_id) if values[STATUS] in Task.WAITING else None)
         for task_id, *values in rows
     }
 

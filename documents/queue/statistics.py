@@ -45,49 +45,26 @@ class WaitTimes:
     oldest_seconds: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """The tasks that wait in the queue, with the position of each, and how many workers run; at one moment."""
-
-    positions: Mapping[uuid.UUID, int]
-    running: int
-
-
 def positions(tasks: Iterable[Task]) -> dict[uuid.UUID, QueuePosition]:
     """Return the position of each of these tasks that waits in the queue; at most LINE_CACHE_SECONDS old."""
     waiting = [task for task in tasks if task.mode == Task.Mode.QUEUE and task.status in Task.WAITING]
     if not waiting:
         return {}
-    line, seconds_each = _line_with(waiting), mean_service_seconds()
+    line, seconds_each = current_line(), mean_service_seconds()
+    places = {task: line.join(task) for task in waiting}
     return {
         task.pk: QueuePosition(
-            position=line.positions[task.pk],
-            estimated_seconds=math.ceil(
-                _wait_seconds(task) + (line.positions[task.pk] + line.running) * seconds_each
-            ),
+            position=place,
+            estimated_seconds=math.ceil(_wait_seconds(task) + (place + line.running) * seconds_each),
         )
-        for task in waiting
-        if task.pk in line.positions
+        for task, place in places.items()
     }
 
 
-def _line_with(waiting: Iterable[Task]) -> Line:
-    """Return the line, read now if a task has joined it since it was last read."""
-    line = current_line()
-    return line if all(task.pk in line.positions for task in waiting) else _read_line()
-
-
 @cachetools.cached(cachetools.TTLCache(maxsize=1, ttl=LINE_CACHE_SECONDS), condition=threading.Condition())
-def current_line() -> Line:
+def current_line() -> turns.Line:
     """Return the line as this process read it last; while one thread reads it, the others wait for it."""
-    return _read_line()
-
-
-def _read_line() -> Line:
-    order = turns.in_order(Task.objects.waiting())
-    return Line(
-        positions={pk: number for number, pk in enumerate(order, start=1)}, running=running_in_queue().count()
-    )
+    return turns.Line(Task.objects.waiting())
 
 
 def _wait_seconds(task: Task) -> float:

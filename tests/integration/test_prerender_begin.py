@@ -151,7 +151,7 @@ def test_it_comes_after_everything_else(changed_plan, owner):
     task = begin()
     low = hints.submit_in_background(TaskRequest(kind="cleanup", fingerprint="c"), user=owner)[0]
     asked = hints.submit_in_background(TaskRequest(kind="pdf", fingerprint="asked"), user=owner)[0]
-    assert turns.in_order(Task.objects.waiting()) == [asked.pk, low.pk, task.pk]
+    assert turns.Line(Task.objects.waiting()).task_ids() == [asked.pk, low.pk, task.pk]
 
 
 def judged(owner, used, unused):

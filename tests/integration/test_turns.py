@@ -33,7 +33,7 @@ def submit(user, name, kind="pdf"):
 
 def order():
     names = dict(Task.objects.values_list("pk", "fingerprint"))
-    return [names[task_id] for task_id in turns.in_order(Task.objects.waiting())]
+    return [names[task_id] for task_id in turns.Line(Task.objects.waiting()).task_ids()]
 
 
 def test_people_take_turns_and_each_ones_tasks_go_by_age():
@@ -118,3 +118,26 @@ def test_a_task_that_is_not_due_is_not_taken_before_its_time(finished):
     hints.run_task.call(str(late.pk))  # none is due, so the hinted one is taken over from its dead worker
     assert finished == ["early", "late"]
     assert early.pk != late.pk
+
+
+def test_a_task_that_joins_a_line_has_the_position_that_it_would_be_read_with():
+    people = [factories.user(name) for name in ("busy", "other", "third")]
+    tasks = [submit(people[0], f"busy {number}") for number in range(4)]
+    assert leases.claim(tasks[0].pk, "w")
+    submit(people[0], "night", kind="cleanup")
+    line = turns.Line(Task.objects.waiting())
+    new = [(person, f"new {number}", "pdf") for number in range(2) for person in people]
+    for person, name, kind in [*new, (people[1], "night 2", "cleanup")]:
+        task = submit(person, name, kind)
+        assert line.join(task) == turns.Line(Task.objects.waiting()).position_of(task.pk)
+    reread = turns.Line(Task.objects.waiting()).task_ids()
+    assert [line.position_of(task_id) for task_id in reread] == list(range(1, len(reread) + 1))
+
+
+def test_the_position_of_a_new_task_is_known_without_reading_the_line_again(django_assert_num_queries):
+    member = factories.user("member")
+    first = submit(member, "first")
+    assert statistics.positions([first])[first.pk].position == 1
+    second = submit(member, "second")
+    with django_assert_num_queries(0):
+        assert statistics.positions([second])[second.pk].position == 2

@@ -47,7 +47,7 @@ def test_whatever_else_is_refused_by_name(text):
         ("SPMS_RENDER_SLOTS", "two"),
         ("SPMS_WEB_THREADS", "0"),
         ("SPMS_WEB_PROCESSES", "0"),
-        ("SPMS_WEB_PROCESSES", "33"),  # more than threads
+        ("SPMS_WEB_PROCESSES", "49"),  # more than threads
         ("DEBUG", "perhaps"),
         ("SPMS_FILE_STORAGE", "s3:/bucket"),
         ("SPMS_FILE_STORAGE", "s3://Bucket"),
