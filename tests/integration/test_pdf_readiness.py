@@ -13,6 +13,7 @@ from django.utils import timezone
 from documents.content.editions import Edition
 from documents.infrastructure import storage
 from documents.models import Document, Task, document_types
+from documents.models.tasks import PRERENDER
 from documents.pages import pdf_zip
 from documents.tasks.pdf import task as pdf_task
 from tests import factories
@@ -62,11 +63,11 @@ def test_a_pdf_is_ready_until_anything_that_it_prints_changes(api, owner, plan, 
     assert states() == {plan.pk: OLDER}
 
 
-def fail(document):
+def fail(document, **values):
     now = timezone.now()
     error = {"type": "document-unrenderable", "title": "No layout", "detail": "Too deep.", "status": 422}
     ended = {"status": "failed", "error": error, "started_at": now, "finished_at": now}
-    return begin(document, fingerprint=pdf_task.fingerprint(document), **ended)
+    return begin(document, fingerprint=pdf_task.fingerprint(document), **ended, **values)
 
 
 def test_what_is_being_made_or_failed_is_said(plan, states):
@@ -75,6 +76,13 @@ def test_what_is_being_made_or_failed_is_said(plan, states):
     running = begin(plan, status="running")
     assert states() == {plan.pk: MAKING}
     Task.objects.filter(pk=running.pk).update(status="cancelled")
+    assert states() == {plan.pk: NONE}
+
+
+def test_what_nobody_asked_for_is_neither_being_made_nor_failed(plan, states):
+    fail(plan, routed_by=PRERENDER)
+    assert states() == {plan.pk: NONE}
+    begin(plan, routed_by=PRERENDER, status="running")
     assert states() == {plan.pk: NONE}
 
 

@@ -27,7 +27,10 @@ class State(models.TextChoices):
 
 @dataclass(frozen=True, kw_only=True)
 class Readiness:
-    """The state of a document's PDF; ``newest`` is its last task and ``made`` the last one with a PDF, if any."""
+    """The state of a document's PDF.
+
+    ``newest`` is the last task that was asked for, and ``made`` the last one with a PDF, if any.
+    """
 
     state: State
     newest: Task | None = None
@@ -61,10 +64,10 @@ def _readiness(newest: Task | None, made: Task | None, state: State | None) -> R
 
 
 def _tasks(document_ids: Sequence[int]) -> dict[int, tuple[Task | None, Task | None]]:
-    """Return the last task and the last succeeded one of each document, of the usual edition."""
+    """Return the last task that was asked for and the last succeeded one of each document, of the usual edition."""
     usual = Task.objects.filter(document=OuterRef("pk"), kind=pdf_task.KIND, arguments={})
     ids = Document.objects.filter(pk__in=document_ids).values_list(
-        "pk", _last_id(usual), _last_id(usual.filter(status=Task.Status.SUCCEEDED))
+        "pk", _last_id(usual.asked_for()), _last_id(usual.filter(status=Task.Status.SUCCEEDED))
     )
     rows = list(ids)
     tasks = Task.objects.in_bulk({pk for _, *pair in rows for pk in pair if pk})
