@@ -16,6 +16,7 @@ from django.utils.decorators import sync_only_middleware
 from django.utils.functional import SimpleLazyObject
 
 from documents.infrastructure import log_context
+from documents.queue.admission import Gate
 from spms import problems
 
 type GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -28,7 +29,34 @@ RESET_PATH = f"{ACCOUNT_PATH}reset/"
 MAX_LOGGED_PATH_CHARACTERS = 200
 # Python refuses to read a number of more than 4,300 digits.
 MAX_LENGTH_DIGITS = 18
+# What many ask for at once and again: to begin a PDF, and how a task stands.
+GATES = (
+    ("POST", re.compile(r"/api/v1/documents/\d+/pdf/"), Gate()),
+    ("GET", re.compile(r"/api/v1/tasks/[^/]+/"), Gate()),
+)
 requests_log = logging.getLogger("spms.requests")
+
+
+@sync_only_middleware
+class AdmissionMiddleware:
+    """Has requests that come in crowds take turns, each kind by itself; everybody else is served beside them."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on when it is its turn."""
+        if (gate := _gate_of(request)) is None:
+            return self.get_response(request)
+        with gate.admitted():
+            return self.get_response(request)
+
+
+def _gate_of(request: HttpRequest) -> Gate | None:
+    gates = (
+        gate for method, path, gate in GATES if request.method == method and path.fullmatch(request.path_info)
+    )
+    return next(gates, None)
 
 
 @sync_only_middleware

@@ -94,7 +94,7 @@ if SPMS_WEB_PROCESSES > SPMS_WEB_THREADS:
         "which the processes share"
     )
 # Requests that may render a PDF at once while the limits decide; further ones are queued.
-SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, min(16, SPMS_WEB_THREADS // 2)))
+SPMS_INLINE_SLOTS = environment.positive("SPMS_INLINE_SLOTS", max(1, SPMS_WEB_THREADS // 2))
 # Rendering processes that work at once on this machine; more than cores would slow each other down.
 SPMS_RENDER_SLOTS = environment.positive("SPMS_RENDER_SLOTS", environment.usable_cores())
 # How long a request waits for its PDF, and how long any render may take at all.
@@ -156,6 +156,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "metrics.middleware.MetricsMiddleware",  # first: it times all others
+    "spms.middleware.AdmissionMiddleware",
     "spms.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",

@@ -26,7 +26,7 @@ from documents.api.serializers_tasks import ProblemSerializer, TaskSerializer
 from documents.content import chapters, editions
 from documents.filters import DocumentFilter
 from documents.models import Document, Task
-from documents.queue import admission, lifecycle
+from documents.queue import lifecycle
 from documents.tasks.pdf import prerender, task as pdf_task
 
 
@@ -73,7 +73,6 @@ class DocumentViewSet(preconditions.ConditionalViewSet[Document]):
         },
     )
     @action(detail=True, methods=["post"], url_path="pdf", url_name="pdf", serializer_class=TaskSerializer)
-    @admission.admitted()
     def pdf(self, request: Request, pk: str) -> Response:
         """Render the PDF of the document's current version, unless it exists already."""
         form = SubscriptionRequestSerializer(data=request.data, context={"request": request})
