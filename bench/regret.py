@@ -19,7 +19,7 @@ from bench import predictions
 from bench.arrivals import OpenLoad, Seen
 from bench.clients import Bench, render_two_at_once
 from bench.ports import free_port
-from bench.predictions import Render
+from bench.predictions import MAX_REGRET, Render
 from bench.queue import Place, place
 from bench.report import Row, milliseconds
 from bench.server import ROOT, Server, evaluator, running, started, wait_until_ready, workers
@@ -32,7 +32,6 @@ SECONDS = 60.0
 ROUNDS = 3  # in turns: equal runs near the capacity differ by a factor of two
 SEED = 7
 MODES = ("inline", "queue", "auto")
-MAX_REGRET = 1.1
 MAX_READ_SECONDS = 0.1
 
 # Starts web, workers and evaluator on one database, with the environment of a mode.
