@@ -40,7 +40,7 @@ def project(*members: User, **values) -> Project:
     area = values.pop("business_area", None) or BusinessArea.objects.create(
         name=f"Marine Science {number}", leader=leader
     )
-    tag = f"SP-2026-{number % 1000:03d}"  # all tests of a process make more than a thousand, none of them alone
+    tag = f"SP-2026-{number % 1000:03d}"  # no test alone makes a thousand
     defaults = {"title": f"Seagrass of bay {number}", "tag": tag, "year": 2026}
     created = Project.objects.create(business_area=area, **(defaults | values))
     for position, member in enumerate(members):
