@@ -22,8 +22,8 @@ RECENT = timedelta(minutes=5)
 
 type Person = int | None  # work without a requester counts as the work of one person
 
-# Rank of the kind, turn of the person, start of the person's last task, and age among equals.
-type Key = tuple[int, int, float, int]
+# Rank of the kind, turn of the person, start of the person's last task, age among equals, and the task itself.
+type Key = tuple[int, int, float, int, uuid.UUID]
 
 
 class Line:
@@ -53,7 +53,7 @@ class Line:
 
     def task_ids(self) -> list[uuid.UUID]:
         """Return the ids of the tasks in their order."""
-        return sorted(self._keys, key=self._keys.__getitem__)
+        return [task_id for *_, task_id in self._sorted]
 
     def position_of(self, task_id: uuid.UUID) -> int | None:
         """Return the position of a task, from 1, or None if it was not in the line and has not joined it."""
@@ -75,7 +75,7 @@ class Line:
         self._waiting[person, rank] += 1
         turn = self._running[person] + self._waiting[person, rank]
         started = self._started_at[person].timestamp() if person in self._started_at else 0.0
-        key = self._keys[task_id] = (rank, turn, started, len(self._keys))
+        key = self._keys[task_id] = (rank, turn, started, len(self._keys), task_id)
         return key
 
 
