@@ -83,7 +83,7 @@ def _regret_row(load: str, renders: list[Render], inline_seconds: float) -> Row:
     So the machine may have been faster or slower in the other runs.
     """
     measured_seconds = _p95(renders)
-    regret = measured_seconds / inline_seconds
+    regret = measured_seconds / inline_seconds if inline_seconds else float("inf")
     return Row(
         criterion=f"load {load}, auto: p95 beside that of the same renders inline, by the evaluator's model",
         goal=f"≤ {MAX_REGRET} ×",
