@@ -52,22 +52,24 @@ def test_the_next_request_begins_when_the_one_before_has_ended(monkeypatch, gate
     assert events == ["first began", "first ended", "second began", "second ended"]
 
 
-def test_the_next_request_begins_when_the_one_before_waits(gate):
+def events_of_one_beside_another(gate, *, leaves=False):
+    """Return what happens when a second request begins and ends before the first one ends."""
     events: list[str] = []
-    first = Request(gate, events, "first", leaves=True)
+    first = Request(gate, events, "first", leaves=leaves)
     wait_for(lambda: events)
     Request(gate, events, "second").end()
     first.end()
+    return events
+
+
+def test_the_next_request_begins_when_the_one_before_waits(gate):
+    events = events_of_one_beside_another(gate, leaves=True)
     assert events == ["first began", "second began", "second ended", "first ended"]
 
 
 def test_a_request_that_takes_long_does_not_hold_up_the_others(monkeypatch, gate):
     monkeypatch.setattr(admission, "MAX_WAIT_SECONDS", 0.01)
-    events: list[str] = []
-    first = Request(gate, events, "first")
-    wait_for(lambda: events)
-    Request(gate, events, "second").end()
-    first.end()
+    events = events_of_one_beside_another(gate)
     assert events == ["first began", "second began", "second ended", "first ended"]
 
 
