@@ -72,11 +72,13 @@ def workers(folder: Path, settings: dict[str, str], *, on: Sequence[str] = ()) -
         yield cluster
 
 
-def evaluator(
-    folder: Path, settings: dict[str, str], *, on: Sequence[str] = ()
-) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+@contextlib.contextmanager
+def evaluator(folder: Path, settings: dict[str, str], *, on: Sequence[str] = ()) -> Iterator[psutil.Process]:
     """Start an evaluator of the limits as ``make run`` does; end it afterwards. ``on`` is put before the command."""
-    return started([*on, *EVALUATOR], folder / "evaluator.log", settings)
+    with started([*on, *EVALUATOR], folder / "evaluator.log", settings) as process:
+        evaluating = psutil.Process(process.pid)
+        _wait_until_constant(lambda: cpu_seconds(evaluating))  # its start and its first evaluation
+        yield evaluating
 
 
 @contextlib.contextmanager
@@ -157,11 +159,15 @@ def _worker(master: subprocess.Popen[bytes]) -> psutil.Process:
 
 def wait_until_quiet(worker: psutil.Process) -> None:
     """Wait until the rendering processes are warm: they compute no more."""
+    _wait_until_constant(lambda: sum(map(cpu_seconds, worker.children(recursive=True))))
+
+
+def _wait_until_constant(computed_seconds: Callable[[], float]) -> None:
     deadline = time.monotonic() + START_SECONDS
     before, now = -1.0, 0.0
     while before != now and time.monotonic() < deadline:
         time.sleep(0.5)
-        before, now = now, sum(map(cpu_seconds, worker.children(recursive=True)))
+        before, now = now, computed_seconds()
 
 
 def cpu_seconds(process: psutil.Process) -> float:

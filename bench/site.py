@@ -110,7 +110,7 @@ def site(here: Place, *, clusters: int, **settings: str) -> Iterator[Site]:
         server = stack.enter_context(running(here.folder, **environment))
         started = [stack.enter_context(workers(here.folder, environment)) for _ in range(clusters)]
         evaluating = stack.enter_context(evaluator(here.folder, environment))
-        yield Site(here=here, server=server, clusters=started, evaluator=psutil.Process(evaluating.pid))
+        yield Site(here=here, server=server, clusters=started, evaluator=evaluating)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from prometheus_client import values
 from prometheus_client.metrics import MetricWrapperBase
 from rest_framework.test import APIClient
 
-from documents.queue import failure_groups, states, statistics, thread_shares
+from documents.queue import failure_groups, other_hosts, states, statistics, thread_shares
 from documents.rendering import pool
 from metrics import flag, instruments, middleware
 from metrics.collection import activity, process_slots
@@ -58,6 +58,8 @@ def _forget_what_was_known():
     statistics.mean_service_seconds.cache_clear()
     statistics.mean_work_seconds.cache_clear()
     statistics.current_line.cache_clear()
+    other_hosts._workers.cache_clear()
+    other_hosts._relative_duration.cache_clear()
     states.reader.cache_clear()
     thread_shares.clear_caches()
     failure_groups.clear_cache()

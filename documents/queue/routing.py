@@ -14,7 +14,7 @@ from django.db import transaction
 from documents import exceptions
 from documents.infrastructure import slot_queue, storage
 from documents.models import Task, Viewer
-from documents.queue import admission, hints, lifecycle, statistics, thread_shares
+from documents.queue import admission, hints, lifecycle, other_hosts, statistics, thread_shares
 from documents.queue.requests import TaskRequest
 from metrics import flag, instruments
 from metrics.decisions.routing import Prospects, Route, choose
@@ -89,7 +89,8 @@ def _choose(preferences: Preferences, estimate_seconds: float, *, has_slot: bool
     prospects = Prospects(
         inline_wait_seconds=statistics.inline_wait_seconds(_count_ahead(has_slot=has_slot)),
         queue_wait_seconds=statistics.estimated_wait_seconds,
-        has_free_worker_elsewhere=statistics.has_free_worker_elsewhere,
+        have_several_hosts_workers=other_hosts.share_queue,
+        ready_elsewhere_seconds=lambda: other_hosts.ready_seconds(estimate_seconds),
     )
     route = choose(
         mode=flag.mode(),

@@ -10,10 +10,9 @@ from typing import Any
 
 import cachetools
 from django.conf import settings
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Count, Min, QuerySet, Sum
 from django.utils import timezone
 
-from documents.infrastructure import storage
 from documents.models import Cluster, Task
 from documents.queue import registry, turns
 
@@ -79,25 +78,18 @@ def position(task: Task) -> QueuePosition | None:
 
 def estimated_wait_seconds() -> float:
     """Return how many seconds a PDF would probably wait for a worker: other kinds let it pass."""
-    due = Task.objects.due().asked_for().exclude(kind__in=registry.low_priority_kinds())
-    return due.count() * mean_service_seconds()
+    return count_waiting_pdfs() * mean_service_seconds()
+
+
+def count_waiting_pdfs() -> int:
+    """Return how many tasks wait for a worker, without those of kinds that let a PDF pass."""
+    return Task.objects.due().asked_for().exclude(kind__in=registry.low_priority_kinds()).count()
 
 
 def inline_wait_seconds(ahead: int) -> float:
     """Return how many seconds a render waits for a slot of this machine behind ``ahead`` others; 0 if one is free."""
     slots = int(settings.SPMS_RENDER_SLOTS)
     return (ahead + 1 - slots) / slots * mean_work_seconds() if ahead >= slots else 0.0
-
-
-def has_free_worker_elsewhere() -> bool:
-    """Return True if a worker of another machine has nothing to do."""
-    is_here = Q(name__startswith=f"{storage.host()}:")
-    elsewhere = Cluster.objects.accepting().exclude(is_here).values_list("name", "workers")
-    return any(workers > _running_count(name) for name, workers in elsewhere)
-
-
-def _running_count(cluster: str) -> int:
-    return running_in_queue().filter(worker__startswith=f"{cluster}/").count()
 
 
 def running_in_queue() -> QuerySet[Task]:

@@ -2,6 +2,7 @@
 
 import csv
 import heapq
+import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
@@ -216,7 +217,8 @@ class _Day:
         return routing.Prospects(
             inline_wait_seconds=max(0.0, self.slots[0] - now) if self.slots else 0.0,
             queue_wait_seconds=lambda: self._queue_wait_seconds(now),
-            has_free_worker_elsewhere=lambda: self.slots is None and self.workers[0] <= now,
+            have_several_hosts_workers=lambda: False,
+            ready_elsewhere_seconds=lambda: math.inf,
         )
 
     def _queue_wait_seconds(self, now: float) -> float:

@@ -11,6 +11,8 @@ SPILL_SECONDS = 60.0
 MAX_PATIENCE_SECONDS = 10.0
 # By how many seconds an inline render may come before a task of the queue that was requested earlier.
 MAX_OVERTAKING_SECONDS = 2
+# The rule that offers a PDF to the workers of all machines, as this one is busy or slower.
+OTHER_HOST = "other_host"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +28,14 @@ class Prospects:
     """How long a PDF would wait for its render, inline and in the queue.
 
     ``inline_wait_seconds`` is 0 while a render slot of this machine is free. The others are asked for only when they
-    matter: the seconds until a worker takes a new task, and whether a worker of another machine is free.
+    matter: the seconds until a worker takes a new task, whether this machine and others have workers, and the seconds
+    until the PDF is ready if a worker of another machine makes it, which are infinite while there is none.
     """
 
     inline_wait_seconds: float
     queue_wait_seconds: Callable[[], float]
-    has_free_worker_elsewhere: Callable[[], bool]
+    have_several_hosts_workers: Callable[[], bool]
+    ready_elsewhere_seconds: Callable[[], float]
 
 
 def choose(
@@ -72,14 +76,23 @@ def _rule_against_inline(
         return "estimate"
     if not has_slot:
         return "bulkhead"
-    if not prospects.inline_wait_seconds:
-        return None
-    if prospects.inline_wait_seconds + estimate_seconds > min(deadline_seconds, MAX_PATIENCE_SECONDS):
-        return "patience"
-    # An inline render would overtake tasks of the queue, which were requested earlier.
-    if prospects.queue_wait_seconds() > prospects.inline_wait_seconds + MAX_OVERTAKING_SECONDS:
-        return "order"
-    return "other_host" if prospects.has_free_worker_elsewhere() else None
+    ready_seconds = prospects.inline_wait_seconds + estimate_seconds
+    if prospects.inline_wait_seconds:
+        if ready_seconds > min(deadline_seconds, MAX_PATIENCE_SECONDS):
+            return "patience"
+        # An inline render would overtake tasks of the queue, which were requested earlier.
+        if prospects.queue_wait_seconds() > prospects.inline_wait_seconds + MAX_OVERTAKING_SECONDS:
+            return "order"
+    return OTHER_HOST if _is_for_other_hosts(ready_seconds, prospects) else None
+
+
+def _is_for_other_hosts(ready_seconds: float, prospects: Prospects) -> bool:
+    """Return True if other machines should have their chance, as this one is busy or slower."""
+    is_busy = prospects.have_several_hosts_workers() and (
+        prospects.inline_wait_seconds or prospects.queue_wait_seconds()
+    )
+    # From the queue, whichever machine is free first takes it, also this one: inline is never earlier then.
+    return bool(is_busy) or prospects.ready_elsewhere_seconds() < ready_seconds
 
 
 def _choose_in_queue_mode(

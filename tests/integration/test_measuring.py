@@ -302,6 +302,27 @@ class TestRoutes:
                 held.enter_context(thread_shares.try_to_hold(thread_shares.inline_slots()))
             assert self.post(api, plan) == expected
 
+    @pytest.mark.parametrize(
+        ("taken", "waiting", "expected"),
+        [
+            (0, 0, (201, "inline", "mode")),
+            (0, 1, (202, "queue", "other_host")),
+            (1, 0, (202, "queue", "other_host")),
+        ],
+    )
+    def test_what_a_busy_machine_cannot_begin_at_once_is_offered_to_all_machines(
+        self, api, plan, settings, taken, waiting, expected
+    ):
+        settings.SPMS_RENDER_SLOTS = 1
+        for host in (storage.host(), "other"):
+            Cluster.objects.create(name=f"{host}:1:a", workers=1)
+        for number in range(waiting):
+            Task.objects.create(kind="pdf", fingerprint=f"before {number}", mode="queue")
+        with contextlib.ExitStack() as held:
+            for _ in range(taken):
+                held.enter_context(thread_shares.try_to_hold(thread_shares.inline_slots()))
+            assert self.post(api, plan) == expected
+
     def test_without_workers_it_is_rendered_all_the_same(self, api, plan):
         slots = [
             thread_shares.inline_slots().acquire(blocking=False)

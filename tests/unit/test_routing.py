@@ -1,5 +1,6 @@
 """The rules that send a PDF inline or to the queue: each of them, on both sides."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,8 @@ from metrics.decisions.routing import (
 FREE = Prospects(
     inline_wait_seconds=0.0,
     queue_wait_seconds=lambda: 0.0,
-    has_free_worker_elsewhere=lambda: False,
+    have_several_hosts_workers=lambda: False,
+    ready_elsewhere_seconds=lambda: math.inf,
 )
 SLOTS_BUSY = replace(FREE, inline_wait_seconds=2.0)
 INLINE = {
@@ -34,7 +36,13 @@ LONG_WAIT = replace(FREE, queue_wait_seconds=lambda: SPILL_SECONDS + 1)
 BUSY = {"prospects": LONG_WAIT}
 JUST_AS_LONG = replace(SLOTS_BUSY, queue_wait_seconds=lambda: 2.0 + MAX_OVERTAKING_SECONDS)
 BACKLOG = {"prospects": replace(SLOTS_BUSY, queue_wait_seconds=lambda: 2.1 + MAX_OVERTAKING_SECONDS)}
-OTHER_HOST = {"prospects": replace(SLOTS_BUSY, has_free_worker_elsewhere=lambda: True)}
+IDLE_HOSTS = replace(FREE, have_several_hosts_workers=lambda: True)
+SHARED_QUEUE = {"prospects": replace(SLOTS_BUSY, have_several_hosts_workers=lambda: True)}
+OTHER_HOST = {"prospects": replace(SLOTS_BUSY, ready_elsewhere_seconds=lambda: 2.9)}
+
+
+def ready_elsewhere(seconds):
+    return {"prospects": replace(FREE, ready_elsewhere_seconds=lambda: seconds)}
 
 
 def waiting_inline(seconds):
@@ -69,7 +77,14 @@ def waiting_inline(seconds):
         (INLINE | {"prospects": JUST_AS_LONG}, "inline", "mode"),
         (INLINE | BACKLOG | {"has_workers": False}, "inline", "mode"),
         (INLINE | OTHER_HOST, "queue", "other_host"),
-        (INLINE | {"prospects": replace(FREE, has_free_worker_elsewhere=lambda: True)}, "inline", "mode"),
+        (INLINE | SHARED_QUEUE, "queue", "other_host"),
+        (INLINE | SHARED_QUEUE | {"is_auto": False}, "inline", "mode"),
+        (INLINE | {"prospects": IDLE_HOSTS}, "inline", "mode"),
+        (INLINE | {"prospects": replace(IDLE_HOSTS, queue_wait_seconds=lambda: 0.1)}, "queue", "other_host"),
+        (INLINE | ready_elsewhere(0.9), "queue", "other_host"),
+        (INLINE | ready_elsewhere(1.0), "inline", "mode"),
+        (INLINE | ready_elsewhere(0.9) | {"is_auto": False}, "inline", "mode"),
+        (INLINE | ready_elsewhere(0.9) | {"has_workers": False}, "inline", "mode"),
         (QUEUE, "queue", "mode"),
         (QUEUE | {"is_auto": False}, "queue", "mode"),
         (QUEUE | {"has_slot": False}, "queue", "mode"),
@@ -98,9 +113,13 @@ def test_the_queue_is_asked_only_when_it_matters(facts):
     def fail():
         pytest.fail("the queue was asked")
 
-    asking = Prospects(
-        inline_wait_seconds=0.0,
-        queue_wait_seconds=fail,
-        has_free_worker_elsewhere=fail,
-    )
+    choose(**facts | {"prospects": replace(FREE, queue_wait_seconds=fail)})
+
+
+@pytest.mark.parametrize("facts", [INLINE | {"is_auto": False}, QUEUE, INLINE | {"has_workers": False}])
+def test_other_machines_are_asked_only_when_they_matter(facts):
+    def fail():
+        pytest.fail("other machines were asked")
+
+    asking = replace(FREE, have_several_hosts_workers=fail, ready_elsewhere_seconds=fail)
     choose(**facts | {"prospects": asking})

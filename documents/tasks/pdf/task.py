@@ -29,6 +29,7 @@ from documents.task_warnings import TaskWarning
 from documents.tasks.pdf import annual_report, drafts, pending_images, prerender
 from documents.tasks.pdf.drafts import HtmlDocument
 from metrics import instruments
+from metrics.decisions.routing import OTHER_HOST
 from metrics.durations import Monotonic
 
 KIND = "pdf"
@@ -196,7 +197,8 @@ def _turn(task: Task) -> Turn:
 
 
 def _priority(task: Task) -> Priority:
-    if task.mode == Task.Mode.INLINE:
+    # Also a worker of the machine that gave it away may take it: then it is ready when it would have been inline.
+    if task.mode == Task.Mode.INLINE or task.routed_by == OTHER_HOST:
         return Priority.REQUEST
     return Priority.BACKGROUND if task.routed_by == PRERENDER else Priority.QUEUE
 
