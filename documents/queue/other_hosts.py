@@ -15,12 +15,12 @@ from documents.queue import statistics
 # What the way through the queue costs: the row, the hint, and the worker that wakes up; measured as 0.1 to 0.2 s.
 QUEUE_SECONDS = 0.2
 CACHE_SECONDS = 5.0
-# The speeds of the machines are compared by the latest PDFs: so many of each, of so many, none of them older than this.
+# The latest PDFs say how fast the machines are: at least so many of each, so many in all, and none of them older.
 MIN_PDFS, MAX_PDFS = 5, 40
 RECENT = timedelta(minutes=5)
 
 
-def share_queue() -> bool:
+def shares_queue() -> bool:
     """Return True if workers of this machine and of others take tasks from the queue."""
     return all(_workers())
 

@@ -28,13 +28,13 @@ class Prospects:
     """How long a PDF would wait for its render, inline and in the queue.
 
     ``inline_wait_seconds`` is 0 while a render slot of this machine is free. The others are asked for only when they
-    matter: the seconds until a worker takes a new task, whether this machine and others have workers, and the seconds
-    until the PDF is ready if a worker of another machine makes it, which are infinite while there is none.
+    matter: the seconds until a worker takes a new task, whether workers of this machine and of others share the queue,
+    and the seconds until the PDF is ready if a worker of another machine makes it; infinite while there is none.
     """
 
     inline_wait_seconds: float
     queue_wait_seconds: Callable[[], float]
-    have_several_hosts_workers: Callable[[], bool]
+    shares_queue: Callable[[], bool]
     ready_elsewhere_seconds: Callable[[], float]
 
 
@@ -88,9 +88,7 @@ def _rule_against_inline(
 
 def _is_for_other_hosts(ready_seconds: float, prospects: Prospects) -> bool:
     """Return True if other machines should have their chance, as this one is busy or slower."""
-    is_busy = prospects.have_several_hosts_workers() and (
-        prospects.inline_wait_seconds or prospects.queue_wait_seconds()
-    )
+    is_busy = prospects.shares_queue() and (prospects.inline_wait_seconds or prospects.queue_wait_seconds())
     # From the queue, whichever machine is free first takes it, also this one: inline is never earlier then.
     return bool(is_busy) or prospects.ready_elsewhere_seconds() < ready_seconds
 

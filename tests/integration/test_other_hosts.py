@@ -54,7 +54,7 @@ def test_a_paused_queue_makes_nothing():
     workers_on(storage.host())
     Pause.objects.create(by="maintainer")
     assert other_hosts.ready_seconds(ESTIMATE_SECONDS) == math.inf
-    assert not other_hosts.share_queue()
+    assert not other_hosts.shares_queue()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_paused_queue_makes_nothing():
 def test_machines_share_the_queue_if_this_one_and_another_have_workers(hosts, is_shared):
     for host in hosts:
         workers_on(storage.host() if host == "here" else host)
-    assert other_hosts.share_queue() is is_shared
+    assert other_hosts.shares_queue() is is_shared
 
 
 @pytest.mark.parametrize(("waiting", "seconds"), [(0, 3.0), (1, 3.0), (2, 4.0), (4, 6.0)])

@@ -17,7 +17,7 @@ from metrics.decisions.routing import (
 FREE = Prospects(
     inline_wait_seconds=0.0,
     queue_wait_seconds=lambda: 0.0,
-    have_several_hosts_workers=lambda: False,
+    shares_queue=lambda: False,
     ready_elsewhere_seconds=lambda: math.inf,
 )
 SLOTS_BUSY = replace(FREE, inline_wait_seconds=2.0)
@@ -36,8 +36,8 @@ LONG_WAIT = replace(FREE, queue_wait_seconds=lambda: SPILL_SECONDS + 1)
 BUSY = {"prospects": LONG_WAIT}
 JUST_AS_LONG = replace(SLOTS_BUSY, queue_wait_seconds=lambda: 2.0 + MAX_OVERTAKING_SECONDS)
 BACKLOG = {"prospects": replace(SLOTS_BUSY, queue_wait_seconds=lambda: 2.1 + MAX_OVERTAKING_SECONDS)}
-IDLE_HOSTS = replace(FREE, have_several_hosts_workers=lambda: True)
-SHARED_QUEUE = {"prospects": replace(SLOTS_BUSY, have_several_hosts_workers=lambda: True)}
+IDLE_HOSTS = replace(FREE, shares_queue=lambda: True)
+SHARED_QUEUE = {"prospects": replace(SLOTS_BUSY, shares_queue=lambda: True)}
 OTHER_HOST = {"prospects": replace(SLOTS_BUSY, ready_elsewhere_seconds=lambda: 2.9)}
 
 
@@ -121,5 +121,5 @@ def test_other_machines_are_asked_only_when_they_matter(facts):
     def fail():
         pytest.fail("other machines were asked")
 
-    asking = replace(FREE, have_several_hosts_workers=fail, ready_elsewhere_seconds=fail)
+    asking = replace(FREE, shares_queue=fail, ready_elsewhere_seconds=fail)
     choose(**facts | {"prospects": asking})
