@@ -14,7 +14,6 @@ from documents.queue import statistics
 
 # What the way through the queue costs: the row, the hint, and the worker that wakes up; measured as 0.1 to 0.2 s.
 QUEUE_SECONDS = 0.2
-CACHE_SECONDS = 5.0
 # The latest PDFs say how fast the machines are: at least so many of each, so many in all, and none of them older.
 MIN_PDFS, MAX_PDFS = 5, 40
 RECENT = timedelta(minutes=5)
@@ -39,7 +38,9 @@ def ready_seconds(estimate_seconds: float) -> float:
     return QUEUE_SECONDS + (wait_seconds + estimate_seconds) * _relative_duration()
 
 
-@cachetools.cached(cachetools.TTLCache(maxsize=1, ttl=CACHE_SECONDS), lock=threading.Lock())
+@cachetools.cached(
+    cachetools.TTLCache(maxsize=1, ttl=statistics.SERVICE_TIME_CACHE_SECONDS), lock=threading.Lock()
+)
 def _workers() -> tuple[int, int]:
     """Return how many workers this machine has, and how many all others have."""
     clusters = Cluster.objects.accepting()
@@ -47,7 +48,9 @@ def _workers() -> tuple[int, int]:
     return here, sum(cluster.workers for cluster in clusters) - here
 
 
-@cachetools.cached(cachetools.TTLCache(maxsize=1, ttl=CACHE_SECONDS), lock=threading.Lock())
+@cachetools.cached(
+    cachetools.TTLCache(maxsize=1, ttl=statistics.SERVICE_TIME_CACHE_SECONDS), lock=threading.Lock()
+)
 def _relative_duration() -> float:
     """Return how long a render takes on other machines, in times of this one; 1 unless both made some lately."""
     recent = Task.objects.asked_for().filter(

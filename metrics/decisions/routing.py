@@ -88,9 +88,10 @@ def _rule_against_inline(
 
 def _is_for_other_hosts(ready_seconds: float, prospects: Prospects) -> bool:
     """Return True if other machines should have their chance, as this one is busy or slower."""
-    is_busy = prospects.shares_queue() and (prospects.inline_wait_seconds or prospects.queue_wait_seconds())
     # From the queue, whichever machine is free first takes it, also this one: inline is never earlier then.
-    return bool(is_busy) or prospects.ready_elsewhere_seconds() < ready_seconds
+    if prospects.shares_queue() and (prospects.inline_wait_seconds or prospects.queue_wait_seconds()):
+        return True
+    return prospects.ready_elsewhere_seconds() < ready_seconds
 
 
 def _choose_in_queue_mode(

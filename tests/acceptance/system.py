@@ -57,7 +57,7 @@ class System:
             if self.environment["SPMS_MODE"] == "queue":
                 self.wait_for_workers()
             else:
-                wait_for(lambda: len(self.workers()) >= 2)
+                self.wait_until_workers_are_listed()
             yield self
         finally:
             self.stop()
@@ -109,10 +109,14 @@ class System:
 
     def wait_for_workers(self, count=2):
         """Wait until the workers are there, and the web server knows it."""
-        wait_for(lambda: len(self.workers()) >= count)
+        self.wait_until_workers_are_listed(count)
         plan = self.documents(kind="concept_plan")[0]
         answer = wait_for(lambda: (response := self.make(plan)).status_code == 202 and response)
         self.ended(answer.json()["task_id"])
+
+    def wait_until_workers_are_listed(self, count=2):
+        """Wait until each has its rendering process; one without takes tasks already."""
+        wait_for(lambda: len(self.workers()) >= count)
 
     def is_up(self):
         try:

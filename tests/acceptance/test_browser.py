@@ -31,7 +31,7 @@ def system(tmp_path_factory):
     started.prepare()
     started.start_web()
     started.start_workers()
-    wait_for(lambda: len(started.workers()) >= 2)
+    started.wait_until_workers_are_listed()
     for document in started.documents(kind="concept_plan")[:4]:
         assert started.make(document).ok
     started.manage("evaluate_thresholds")

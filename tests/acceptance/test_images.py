@@ -43,7 +43,7 @@ def plan(system):
 
 def test_a_worker_that_is_killed_meanwhile_leaves_no_half_of_it_and_another_does_it(system, plan):
     for seed in range(10):
-        wait_for(lambda: len(system.workers()) >= 2)  # or one that is not listed yet takes it, and lives
+        system.wait_until_workers_are_listed()  # or one that is not listed yet takes it, and lives
         answer = send(system, plan, png(seed, LARGE))
         assert answer.status_code == 202, answer.text
         task_id = answer.json()["task"]["task_id"]
@@ -63,7 +63,7 @@ def test_a_worker_that_is_killed_meanwhile_leaves_no_half_of_it_and_another_does
     for path in files_in(system, "media"):
         Image.open(path).load()
     assert [path for path in files_in(system, "results") if path.suffix == ".upload"] == []
-    wait_for(lambda: len(system.workers()) >= 2)
+    system.wait_until_workers_are_listed()
 
 
 def killed_while_running(system, task_id):

@@ -152,7 +152,7 @@ def test_what_a_killed_worker_was_doing_is_done_by_another(system, report):
 
 @pytest.mark.parametrize("engine", [SQLITE, POSTGRESQL], indirect=True)
 def test_a_cluster_stalled_by_the_death_of_idle_workers_heals_itself(system, plan):
-    wait_for(lambda: len(system.workers()) >= 2)  # one that is not listed yet would live
+    system.wait_until_workers_are_listed()  # one that is not listed yet would live
     before = system.main()
     family = {*before.children(recursive=True)}
     for worker in system.workers():
