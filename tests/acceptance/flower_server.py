@@ -35,4 +35,4 @@ class Flower:
 
     def stop(self):
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(120)

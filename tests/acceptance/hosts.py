@@ -97,7 +97,7 @@ class PostgresOn(servers.Postgres):
         folder = self._server.get_postmaster_info().socket_dir
         options = ("-w", "-o", f"-h {self._address} -k {folder}", "-l", str(self._server.log), "start")
         servers._commands.pg_ctl(  # type: ignore[attr-defined]
-            [*options], pgdata=self._server.pgdata, user=self._server.system_user, timeout=10
+            [*options], pgdata=self._server.pgdata, user=self._server.system_user, timeout=60
         )
 
     def new_database(self):

@@ -166,8 +166,8 @@ class RabbitMQ:
         family = children(psutil.Process(self._process.pid))
         for process in family:
             process.kill()
-        psutil.wait_procs(family, timeout=5)
-        self._process.wait(10)
+        psutil.wait_procs(family, timeout=60)
+        self._process.wait(60)
 
     def remove(self):
         self.stop()

@@ -201,12 +201,12 @@ class System:
         for process in self.processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        psutil.wait_procs(family, timeout=15)
+        psutil.wait_procs(family, timeout=60)
         for process in family:
             if process.is_running():
                 process.kill()
         for process in self.processes:
-            process.wait(10)
+            process.wait(60)
 
 
 def at_and_below(pids):

@@ -189,7 +189,7 @@ def test_a_page_left_open_goes_on_after_a_restart_of_the_server(system, open_pag
     page = open_page()
     web = system.processes[0]
     web.terminate()
-    web.wait(30)
+    web.wait(120)
     expect(page.locator("#offline")).to_be_visible(timeout=1000 * promised(10))
     system.start_web()
     expect(page.locator("#offline")).to_be_hidden(timeout=1000 * promised(10))

@@ -203,7 +203,7 @@ def test_the_task_page_shows_what_runs_and_chosen_tasks_are_retried(system, visi
     page = visit("/dashboard/tasks/")
     page.on("dialog", lambda dialog: dialog.accept())
     task_id = system.make(long_report).json()["task_id"]
-    expect(page.locator("#running-title ~ .scroll progress").first).to_be_visible(timeout=10_000)
+    expect(page.locator("#running-title ~ .scroll progress").first).to_be_visible(timeout=1000 * promised(10))
     system.call("POST", f"tasks/{task_id}/cancel/")
     page.goto(f"{system.address}/dashboard/tasks/?q={task_id}")
     page.locator(f"[name=task][value='{task_id}']").check()

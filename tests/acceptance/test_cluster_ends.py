@@ -20,6 +20,6 @@ def test_it_ends_with_its_workers_and_says_why(tmp_path):
     environment = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(tmp_path)}
     subprocess.run([*MANAGE, "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", BROKEN]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 1
     assert "nobody foresaw this" in ended.stderr

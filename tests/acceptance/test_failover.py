@@ -32,7 +32,7 @@ def system(pair, tmp_path_factory):
 
 
 def readiness(system):
-    answer = system.session.get(f"{system.address}/healthz/ready?skip=workers", timeout=30)
+    answer = system.session.get(f"{system.address}/healthz/ready?skip=workers", timeout=120)
     return answer.status_code, answer.json()["checks"]["database"]
 
 

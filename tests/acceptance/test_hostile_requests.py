@@ -10,6 +10,7 @@ import requests
 
 from documents.models import document_types
 from tests.acceptance.system import System
+from tests.waiting import promised
 
 MEGABYTE = 1_000_000
 PASSWORD = "sample-member-1"
@@ -134,9 +135,9 @@ def test_sections_that_a_parser_reads_slowly_hold_up_nobody(system, token):
     started = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         statuses = pool.map(send, texts)
-        assert requests.get(f"{system.address}/healthz/live", timeout=20).ok
+        assert requests.get(f"{system.address}/healthz/live", timeout=60).ok
         assert set(statuses) == {400}
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < promised(10)
 
 
 def test_who_asks_too_often_is_told_to_wait(system, token):

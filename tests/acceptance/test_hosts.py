@@ -72,7 +72,7 @@ def second(hosts, system):
     system.wait_for_workers()
     yield [supervisor, cluster]
     supervisor.terminate()
-    supervisor.wait(30)
+    supervisor.wait(120)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def ahead(hosts, system):
     system.wait_for_workers()
     yield on
     supervisor.terminate()
-    supervisor.wait(30)
+    supervisor.wait(120)
 
 
 def ask_for_reports(system):

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.acceptance import pictures
 from tests.acceptance.axe import assert_accessible
-from tests.waiting import wait_for
+from tests.waiting import promised, wait_for
 
 pytestmark = pytest.mark.xdist_group("pages")
 LARGE = (6000, 4000)
@@ -96,7 +96,7 @@ def test_an_image_is_added_in_the_page(system, visit):
         )
         page.get_by_label("Caption").fill(f"A {name} bay")
         page.get_by_role("button", name="Add the image").click()
-        expect(page.get_by_alt_text(f"A {name} bay")).to_be_visible(timeout=20_000)
+        expect(page.get_by_alt_text(f"A {name} bay")).to_be_visible(timeout=1000 * promised(20))
     expect(page.locator(".task [role=status]")).to_have_text("The image is ready.")
 
 

