@@ -58,7 +58,7 @@ def _forget_what_was_known():
     statistics.mean_service_seconds.cache_clear()
     statistics.mean_work_seconds.cache_clear()
     statistics.current_line.cache_clear()
-    other_hosts._workers.cache_clear()
+    statistics.workers_here_and_elsewhere.cache_clear()
     other_hosts._relative_duration.cache_clear()
     states.reader.cache_clear()
     thread_shares.clear_caches()

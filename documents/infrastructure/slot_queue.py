@@ -18,7 +18,6 @@ from pathlib import Path
 
 from documents import exceptions
 from documents.infrastructure import locks, storage
-from metrics.decisions.routing import MAX_OVERTAKING_SECONDS
 from metrics.durations import Monotonic
 
 TICK_INTERVAL_SECONDS = 0.2
@@ -32,7 +31,7 @@ class Priority(enum.IntEnum):
     """By how many seconds a turn is postdated: what is requested later may overtake it for that long, not longer."""
 
     REQUEST = 0
-    QUEUE = MAX_OVERTAKING_SECONDS
+    QUEUE = 2
     BACKGROUND = 30
 
 

@@ -9,7 +9,7 @@ import cachetools
 from django.utils import timezone
 
 from documents.infrastructure import storage
-from documents.models import Cluster, Task, host_of
+from documents.models import Task, host_of
 from documents.queue import statistics
 
 # What the way through the queue costs: the row, the hint, and the worker that wakes up; measured as 0.1 to 0.2 s.
@@ -21,7 +21,7 @@ RECENT = timedelta(minutes=5)
 
 def shares_queue() -> bool:
     """Return True if workers of this machine and of others take tasks from the queue."""
-    return all(_workers())
+    return all(statistics.workers_here_and_elsewhere())
 
 
 def ready_seconds(estimate_seconds: float) -> float:
@@ -29,23 +29,13 @@ def ready_seconds(estimate_seconds: float) -> float:
 
     ``estimate_seconds`` is what the render takes on this machine. All that waits in the queue comes before it.
     """
-    _, workers = _workers()
+    _, workers = statistics.workers_here_and_elsewhere()
     if not workers:
         return math.inf
     running = statistics.running_in_queue().exclude(worker__startswith=f"{storage.host()}:").count()
     ahead = max(0, running + statistics.count_waiting_pdfs() + 1 - workers)
     wait_seconds = ahead / workers * statistics.mean_work_seconds()
     return QUEUE_SECONDS + (wait_seconds + estimate_seconds) * _relative_duration()
-
-
-@cachetools.cached(
-    cachetools.TTLCache(maxsize=1, ttl=statistics.SERVICE_TIME_CACHE_SECONDS), lock=threading.Lock()
-)
-def _workers() -> tuple[int, int]:
-    """Return how many workers this machine has, and how many all others have."""
-    clusters = Cluster.objects.accepting()
-    here = sum(cluster.workers for cluster in clusters if cluster.host == storage.host())
-    return here, sum(cluster.workers for cluster in clusters) - here
 
 
 @cachetools.cached(

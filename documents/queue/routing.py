@@ -89,6 +89,7 @@ def _choose(preferences: Preferences, estimate_seconds: float, *, has_slot: bool
     prospects = Prospects(
         inline_wait_seconds=statistics.inline_wait_seconds(_count_ahead(has_slot=has_slot)),
         queue_wait_seconds=statistics.estimated_wait_seconds,
+        has_queue_ahead=statistics.has_queue_ahead,
         shares_queue=other_hosts.shares_queue,
         ready_elsewhere_seconds=lambda: other_hosts.ready_seconds(estimate_seconds),
     )

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Count, Min, QuerySet, Sum
 from django.utils import timezone
 
+from documents.infrastructure import storage
 from documents.models import Cluster, Task
 from documents.queue import registry, turns
 
@@ -86,6 +87,18 @@ def count_waiting_pdfs() -> int:
     return Task.objects.due().asked_for().exclude(kind__in=registry.low_priority_kinds()).count()
 
 
+def has_queue_ahead() -> bool:
+    """Return True if PDFs wait in the queue for the render slots of this machine, which its workers bring them to.
+
+    Workers that are all busy with other kinds of task bring none, so nobody needs to wait behind them.
+    """
+    workers, _ = workers_here_and_elsewhere()
+    if not workers or not Task.objects.due().asked_for().filter(kind="pdf").exists():
+        return False
+    here = running_in_queue().filter(worker__startswith=f"{storage.host()}:")
+    return here.exclude(kind="pdf").count() < workers
+
+
 def inline_wait_seconds(ahead: int) -> float:
     """Return how many seconds a render waits for a slot of this machine behind ``ahead`` others; 0 if one is free."""
     slots = int(settings.SPMS_RENDER_SLOTS)
@@ -121,6 +134,14 @@ def mean_work_seconds() -> float:
 def measured_seconds(result: Mapping[str, Any] | None) -> float | None:
     """Return how long a task took without its waits, or None if its result does not say."""
     return float(result["seconds"]) if result and "seconds" in result else None
+
+
+@cachetools.cached(cachetools.TTLCache(maxsize=1, ttl=SERVICE_TIME_CACHE_SECONDS), lock=threading.Lock())
+def workers_here_and_elsewhere() -> tuple[int, int]:
+    """Return how many workers this machine has, and how many all others have; none while the queue is paused."""
+    clusters = Cluster.objects.accepting()
+    here = sum(cluster.workers for cluster in clusters if cluster.host == storage.host())
+    return here, sum(cluster.workers for cluster in clusters) - here
 
 
 def live_workers() -> int:

@@ -217,6 +217,7 @@ class _Day:
         return routing.Prospects(
             inline_wait_seconds=max(0.0, self.slots[0] - now) if self.slots else 0.0,
             queue_wait_seconds=lambda: self._queue_wait_seconds(now),
+            has_queue_ahead=lambda: self.waiting(now) > 0,
             shares_queue=lambda: False,
             ready_elsewhere_seconds=lambda: math.inf,
         )

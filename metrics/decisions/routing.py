@@ -9,8 +9,6 @@ from metrics.decisions.switch import Mode
 SPILL_SECONDS = 60.0
 # People who wait for an answer longer than this are unhappy (Nielsen, 1993: the limit for keeping attention).
 MAX_PATIENCE_SECONDS = 10.0
-# By how many seconds an inline render may come before a task of the queue that was requested earlier.
-MAX_OVERTAKING_SECONDS = 2
 # The rule that offers a PDF to the workers of all machines, as this one is busy or slower.
 OTHER_HOST = "other_host"
 
@@ -28,12 +26,14 @@ class Prospects:
     """How long a PDF would wait for its render, inline and in the queue.
 
     ``inline_wait_seconds`` is 0 while a render slot of this machine is free. The others are asked for only when they
-    matter: the seconds until a worker takes a new task, whether workers of this machine and of others share the queue,
-    and the seconds until the PDF is ready if a worker of another machine makes it; infinite while there is none.
+    matter: the seconds until a worker takes a new task, whether PDFs of the queue wait for the same slots, whether
+    workers of this machine and of others share the queue, and the seconds until the PDF is ready if a worker of another
+    machine makes it; infinite while there is none.
     """
 
     inline_wait_seconds: float
     queue_wait_seconds: Callable[[], float]
+    has_queue_ahead: Callable[[], bool]
     shares_queue: Callable[[], bool]
     ready_elsewhere_seconds: Callable[[], float]
 
@@ -77,13 +77,12 @@ def _rule_against_inline(
     if not has_slot:
         return "bulkhead"
     ready_seconds = prospects.inline_wait_seconds + estimate_seconds
-    if prospects.inline_wait_seconds:
-        if ready_seconds > min(deadline_seconds, MAX_PATIENCE_SECONDS):
-            return "patience"
-        # An inline render would overtake tasks of the queue, which were requested earlier.
-        if prospects.queue_wait_seconds() > prospects.inline_wait_seconds + MAX_OVERTAKING_SECONDS:
-            return "order"
-    return OTHER_HOST if _is_for_other_hosts(ready_seconds, prospects) else None
+    if prospects.inline_wait_seconds and ready_seconds > min(deadline_seconds, MAX_PATIENCE_SECONDS):
+        return "patience"
+    if _is_for_other_hosts(ready_seconds, prospects):
+        return OTHER_HOST
+    # It would overtake PDFs that were requested earlier, as the workers bring those to the slots one by one.
+    return "order" if prospects.inline_wait_seconds and prospects.has_queue_ahead() else None
 
 
 def _is_for_other_hosts(ready_seconds: float, prospects: Prospects) -> bool:

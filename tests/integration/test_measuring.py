@@ -282,23 +282,34 @@ class TestRoutes:
                 thread_shares.inline_slots().release()
 
     @pytest.mark.parametrize(
-        ("kind", "waiting", "expected"),
+        ("waiting", "running", "taken", "expected"),
         [
-            # Before a task has ended, one is expected to take two seconds: two workers take one for each task.
-            ("pdf", 4, (202, "queue", "order")),
-            ("pdf", 3, (201, "inline", "mode")),  # no more than two seconds longer than one render ahead
-            ("cleanup", 4, (201, "inline", "mode")),
+            (["pdf"], ["pdf", "pdf"], 2, (202, "queue", "order")),
+            (["pdf"], ["pdf", "export"], 2, (202, "queue", "order")),
+            (["pdf"], ["export", "export"], 2, (201, "inline", "mode")),  # no worker brings it to a slot
+            (["pdf"], ["pdf", "pdf"], 1, (201, "inline", "mode")),
+            (["export"], ["pdf", "pdf"], 2, (201, "inline", "mode")),
+            ([], ["pdf", "pdf"], 2, (201, "inline", "mode")),
         ],
     )
     def test_what_would_overtake_older_tasks_of_the_queue_is_queued(
-        self, api, plan, settings, kind, waiting, expected
+        self, api, plan, settings, waiting, running, taken, expected
     ):
         settings.SPMS_RENDER_SLOTS = 2
-        Cluster.objects.create(name=f"{storage.host()}:1:a", workers=2)
-        for number in range(waiting):
-            Task.objects.create(kind=kind, fingerprint=f"before {number}", mode="queue")
+        worker = f"{storage.host()}:1:a"
+        Cluster.objects.create(name=worker, workers=2)
+        for number, kind in enumerate(waiting):
+            Task.objects.create(kind=kind, fingerprint=f"waits {number}", mode="queue")
+        for number, kind in enumerate(running):
+            Task.objects.create(
+                kind=kind,
+                fingerprint=f"runs {number}",
+                mode="queue",
+                status="running",
+                worker=f"{worker}/{number}",
+            )
         with contextlib.ExitStack() as held:
-            for _ in range(settings.SPMS_RENDER_SLOTS):
+            for _ in range(taken):
                 held.enter_context(thread_shares.try_to_hold(thread_shares.inline_slots()))
             assert self.post(api, plan) == expected
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from metrics.decisions.routing import (
-    MAX_OVERTAKING_SECONDS,
     MAX_PATIENCE_SECONDS,
     SPILL_SECONDS,
     Prospects,
@@ -17,6 +16,7 @@ from metrics.decisions.routing import (
 FREE = Prospects(
     inline_wait_seconds=0.0,
     queue_wait_seconds=lambda: 0.0,
+    has_queue_ahead=lambda: False,
     shares_queue=lambda: False,
     ready_elsewhere_seconds=lambda: math.inf,
 )
@@ -34,8 +34,7 @@ INLINE = {
 QUEUE = INLINE | {"mode": "queue"}
 LONG_WAIT = replace(FREE, queue_wait_seconds=lambda: SPILL_SECONDS + 1)
 BUSY = {"prospects": LONG_WAIT}
-JUST_AS_LONG = replace(SLOTS_BUSY, queue_wait_seconds=lambda: 2.0 + MAX_OVERTAKING_SECONDS)
-BACKLOG = {"prospects": replace(SLOTS_BUSY, queue_wait_seconds=lambda: 2.1 + MAX_OVERTAKING_SECONDS)}
+QUEUE_AHEAD = replace(SLOTS_BUSY, has_queue_ahead=lambda: True)
 IDLE_HOSTS = replace(FREE, shares_queue=lambda: True)
 SHARED_QUEUE = {"prospects": replace(SLOTS_BUSY, shares_queue=lambda: True)}
 OTHER_HOST = {"prospects": replace(SLOTS_BUSY, ready_elsewhere_seconds=lambda: 2.9)}
@@ -73,9 +72,11 @@ def waiting_inline(seconds):
         (INLINE | waiting_inline(MAX_PATIENCE_SECONDS) | {"is_auto": False}, "inline", "mode"),
         (INLINE | waiting_inline(MAX_PATIENCE_SECONDS) | {"has_workers": False}, "inline", "mode"),
         (INLINE | {"estimate_seconds": 20.0}, "inline", "mode"),
-        (INLINE | BACKLOG, "queue", "order"),
-        (INLINE | {"prospects": JUST_AS_LONG}, "inline", "mode"),
-        (INLINE | BACKLOG | {"has_workers": False}, "inline", "mode"),
+        (INLINE | {"prospects": QUEUE_AHEAD}, "queue", "order"),
+        (INLINE | {"prospects": replace(QUEUE_AHEAD, inline_wait_seconds=0.0)}, "inline", "mode"),
+        (INLINE | {"prospects": replace(QUEUE_AHEAD, shares_queue=lambda: True)}, "queue", "other_host"),
+        (INLINE | {"prospects": QUEUE_AHEAD, "is_auto": False}, "inline", "mode"),
+        (INLINE | {"prospects": QUEUE_AHEAD, "has_workers": False}, "inline", "mode"),
         (INLINE | OTHER_HOST, "queue", "other_host"),
         (INLINE | SHARED_QUEUE, "queue", "other_host"),
         (INLINE | SHARED_QUEUE | {"is_auto": False}, "inline", "mode"),
@@ -113,7 +114,7 @@ def test_the_queue_is_asked_only_when_it_matters(facts):
     def fail():
         pytest.fail("the queue was asked")
 
-    choose(**facts | {"prospects": replace(FREE, queue_wait_seconds=fail)})
+    choose(**facts | {"prospects": replace(FREE, queue_wait_seconds=fail, has_queue_ahead=fail)})
 
 
 @pytest.mark.parametrize("facts", [INLINE | {"is_auto": False}, QUEUE, INLINE | {"has_workers": False}])
