@@ -20,7 +20,8 @@ from documents import exceptions
 from documents.infrastructure import locks, storage
 from metrics.durations import Monotonic
 
-TICK_INTERVAL_SECONDS = 0.2
+# How often a waiting ticket looks for holders that died, who wake nobody, and for a claim that was taken away.
+TICK_INTERVAL_SECONDS = 1.0
 WAITING, HOLDING = "waiting-", "holding-"
 RENDER_SLOTS = "slots"  # the folder of the tickets, below that of this machine's processes
 
@@ -62,10 +63,11 @@ def acquire_slot(
     """
     with _ticket(folder, turn) as (place, pipe), _given_back(folder, place, count):
         while not _try_enter(folder, place, count):
-            if time.monotonic() > deadline:
+            seconds_left = deadline - time.monotonic()
+            if seconds_left <= 0:
                 raise exceptions.RenderBusy("Other PDFs are being rendered. Try again in a few seconds.")
             tick()
-            _wait(pipe, TICK_INTERVAL_SECONDS)
+            _wait(pipe, min(TICK_INTERVAL_SECONDS, seconds_left))
         yield
 
 
