@@ -81,8 +81,8 @@ def _rule_against_inline(
         return "patience"
     if _is_for_other_hosts(ready_seconds, prospects):
         return OTHER_HOST
-    # It would overtake PDFs that were requested earlier, as the workers bring those to the slots one by one.
-    return "order" if prospects.inline_wait_seconds and prospects.has_queue_ahead() else None
+    # Inline it would overtake them: between two tasks of a worker, its slot looks free.
+    return "order" if prospects.has_queue_ahead() else None
 
 
 def _is_for_other_hosts(ready_seconds: float, prospects: Prospects) -> bool:

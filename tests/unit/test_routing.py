@@ -34,7 +34,7 @@ INLINE = {
 QUEUE = INLINE | {"mode": "queue"}
 LONG_WAIT = replace(FREE, queue_wait_seconds=lambda: SPILL_SECONDS + 1)
 BUSY = {"prospects": LONG_WAIT}
-QUEUE_AHEAD = replace(SLOTS_BUSY, has_queue_ahead=lambda: True)
+QUEUE_AHEAD = replace(FREE, has_queue_ahead=lambda: True)
 IDLE_HOSTS = replace(FREE, shares_queue=lambda: True)
 SHARED_QUEUE = {"prospects": replace(SLOTS_BUSY, shares_queue=lambda: True)}
 OTHER_HOST = {"prospects": replace(SLOTS_BUSY, ready_elsewhere_seconds=lambda: 2.9)}
@@ -73,8 +73,12 @@ def waiting_inline(seconds):
         (INLINE | waiting_inline(MAX_PATIENCE_SECONDS) | {"has_workers": False}, "inline", "mode"),
         (INLINE | {"estimate_seconds": 20.0}, "inline", "mode"),
         (INLINE | {"prospects": QUEUE_AHEAD}, "queue", "order"),
-        (INLINE | {"prospects": replace(QUEUE_AHEAD, inline_wait_seconds=0.0)}, "inline", "mode"),
-        (INLINE | {"prospects": replace(QUEUE_AHEAD, shares_queue=lambda: True)}, "queue", "other_host"),
+        (INLINE | {"prospects": replace(QUEUE_AHEAD, inline_wait_seconds=2.0)}, "queue", "order"),
+        (
+            INLINE | {"prospects": replace(QUEUE_AHEAD, ready_elsewhere_seconds=lambda: 0.9)},
+            "queue",
+            "other_host",
+        ),
         (INLINE | {"prospects": QUEUE_AHEAD, "is_auto": False}, "inline", "mode"),
         (INLINE | {"prospects": QUEUE_AHEAD, "has_workers": False}, "inline", "mode"),
         (INLINE | OTHER_HOST, "queue", "other_host"),
@@ -114,13 +118,13 @@ def test_the_queue_is_asked_only_when_it_matters(facts):
     def fail():
         pytest.fail("the queue was asked")
 
-    choose(**facts | {"prospects": replace(FREE, queue_wait_seconds=fail, has_queue_ahead=fail)})
+    choose(**facts | {"prospects": replace(FREE, queue_wait_seconds=fail)})
 
 
 @pytest.mark.parametrize("facts", [INLINE | {"is_auto": False}, QUEUE, INLINE | {"has_workers": False}])
-def test_other_machines_are_asked_only_when_they_matter(facts):
+def test_workers_are_asked_for_only_when_they_matter(facts):
     def fail():
-        pytest.fail("other machines were asked")
+        pytest.fail("they were asked for")
 
-    asking = replace(FREE, shares_queue=fail, ready_elsewhere_seconds=fail)
+    asking = replace(FREE, has_queue_ahead=fail, shares_queue=fail, ready_elsewhere_seconds=fail)
     choose(**facts | {"prospects": asking})

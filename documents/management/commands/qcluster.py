@@ -52,7 +52,8 @@ class Command(qcluster.Command):
         except Exception:  # of any kind: this process must not end before its children
             logger.exception("the cluster cannot be supervised; exiting, so that it is started again")
             is_healthy = False
-        cluster.stop_event.set()
+        # In a thread: it would wait for ever until a sentinel wakes up that was killed in its sleep.
+        threading.Thread(target=cluster.stop_event.set, daemon=True).start()
         cluster.sentinel.join(timeout=settings.SPMS_SHUTDOWN_GRACE if is_healthy else 0)
         processes.kill_children()
         supervisor.shut_down()
