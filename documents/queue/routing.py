@@ -86,10 +86,11 @@ def _routed(preferences: Preferences, estimate_seconds: float) -> Iterator[_Rout
 
 def _choose(preferences: Preferences, estimate_seconds: float, *, has_slot: bool) -> _Routing:
     has_workers = hints.has_live_workers()
+    inline_wait_seconds = statistics.inline_wait_seconds(_count_ahead(has_slot=has_slot))
     prospects = Prospects(
-        inline_wait_seconds=statistics.inline_wait_seconds(_count_ahead(has_slot=has_slot)),
+        inline_wait_seconds=inline_wait_seconds,
         queue_wait_seconds=statistics.estimated_wait_seconds,
-        has_queue_ahead=statistics.has_queue_ahead,
+        has_queue_ahead=lambda: statistics.has_queue_ahead(has_free_slot=not inline_wait_seconds),
         shares_queue=other_hosts.shares_queue,
         ready_elsewhere_seconds=lambda: other_hosts.ready_seconds(estimate_seconds),
     )

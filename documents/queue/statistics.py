@@ -16,12 +16,14 @@ from django.utils import timezone
 from documents.infrastructure import storage
 from documents.models import Cluster, Task
 from documents.queue import registry, turns
+from metrics.decisions.routing import MAX_PATIENCE_SECONDS
 
 RECENT_TASKS = 20
 DEFAULT_SERVICE_SECONDS = 2.0
 SERVICE_TIME_CACHE_SECONDS = 5.0
 LINE_CACHE_SECONDS = 0.5
 WAIT_SAMPLES = 500
+LONG_WORK = timedelta(seconds=MAX_PATIENCE_SECONDS)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -87,16 +89,19 @@ def count_waiting_pdfs() -> int:
     return Task.objects.due().asked_for().exclude(kind__in=registry.low_priority_kinds()).count()
 
 
-def has_queue_ahead() -> bool:
-    """Return True if PDFs wait in the queue for the render slots of this machine, which its workers bring them to.
+def has_queue_ahead(*, has_free_slot: bool) -> bool:
+    """Return True if PDFs wait in the queue that workers of this machine are about to bring to its render slots.
 
-    Workers that are all busy with other kinds of task bring none, so nobody needs to wait behind them.
+    A free slot is for them, unless there are more slots than workers. While all workers do other or long work, they
+    bring none.
     """
     workers, _ = workers_here_and_elsewhere()
-    if not workers or not Task.objects.due().asked_for().filter(kind="pdf").exists():
+    if not workers or (has_free_slot and workers < int(settings.SPMS_RENDER_SLOTS)):
+        return False
+    if not Task.objects.due().asked_for().filter(kind="pdf").exists():
         return False
     here = running_in_queue().filter(worker__startswith=f"{storage.host()}:")
-    return here.exclude(kind="pdf").count() < workers
+    return here.exclude(kind="pdf", started_at__gt=timezone.now() - LONG_WORK).count() < workers
 
 
 def inline_wait_seconds(ahead: int) -> float:

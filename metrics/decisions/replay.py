@@ -217,10 +217,16 @@ class _Day:
         return routing.Prospects(
             inline_wait_seconds=max(0.0, self.slots[0] - now) if self.slots else 0.0,
             queue_wait_seconds=lambda: self._queue_wait_seconds(now),
-            has_queue_ahead=lambda: self.waiting(now) > 0,
+            has_queue_ahead=lambda: self._has_queue_ahead(now),
             shares_queue=lambda: False,
             ready_elsewhere_seconds=lambda: math.inf,
         )
+
+    def _has_queue_ahead(self, now: float) -> bool:
+        """Return True if tasks wait for the slots; a free one is for them, unless there are more than workers."""
+        if not self.slots or (self.slots[0] <= now and len(self.workers) < len(self.slots)):
+            return False
+        return self.waiting(now) > 0
 
     def _queue_wait_seconds(self, now: float) -> float:
         """Return for how many seconds the waiting tasks keep all workers busy."""

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -282,22 +283,24 @@ class TestRoutes:
                 thread_shares.inline_slots().release()
 
     @pytest.mark.parametrize(
-        ("waiting", "running", "expected"),
+        ("waiting", "running", "slots", "ago_seconds", "expected"),
         [
-            (["pdf"], ["pdf", "pdf"], (202, "queue", "order")),
-            (["pdf"], ["pdf", "export"], (202, "queue", "order")),
-            (["pdf"], ["export", "export"], (201, "inline", "mode")),  # no worker brings it to a slot
-            (["export"], ["pdf", "pdf"], (201, "inline", "mode")),
-            ([], ["pdf", "pdf"], (201, "inline", "mode")),
+            ("pdf", ("pdf", "pdf"), 2, 1, (202, "queue", "order")),
+            ("pdf", ("pdf", "export"), 2, 1, (202, "queue", "order")),
+            # No worker will bring it to a slot in the next seconds.
+            ("pdf", ("export", "export"), 2, 1, (201, "inline", "mode")),
+            ("pdf", ("pdf", "pdf"), 2, 11, (201, "inline", "mode")),
+            ("pdf", ("pdf", "pdf"), 3, 1, (201, "inline", "mode")),
+            ("export", ("pdf", "pdf"), 2, 1, (201, "inline", "mode")),
         ],
     )
     def test_what_would_overtake_older_tasks_of_the_queue_is_queued(
-        self, api, plan, waiting, running, expected
+        self, api, plan, settings, waiting, running, slots, ago_seconds, expected
     ):
+        settings.SPMS_RENDER_SLOTS = slots
         worker = f"{storage.host()}:1:a"
         Cluster.objects.create(name=worker, workers=2)
-        for number, kind in enumerate(waiting):
-            Task.objects.create(kind=kind, fingerprint=f"waits {number}", mode="queue")
+        Task.objects.create(kind=waiting, fingerprint="waits", mode="queue")
         for number, kind in enumerate(running):
             Task.objects.create(
                 kind=kind,
@@ -305,6 +308,7 @@ class TestRoutes:
                 mode="queue",
                 status="running",
                 worker=f"{worker}/{number}",
+                started_at=timezone.now() - timedelta(seconds=ago_seconds),
             )
         assert self.post(api, plan) == expected
 

@@ -31,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
 def server():
     http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http_server.daemon_threads = True
-    http_server.asked = 0
+    http_server.asked = 0  # type: ignore[attr-defined]
     threading.Thread(target=http_server.serve_forever, daemon=True).start()
     yield http_server
     http_server.shutdown()
