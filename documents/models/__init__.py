@@ -1,7 +1,7 @@
 """The database models: projects, documents, images, tasks, and their companions."""
 
 from documents.models.changes import DocumentChange, ProjectChange
-from documents.models.clusters import Cluster, Pause, host_of
+from documents.models.clusters import Cluster, Pause, claimed_on, host_of
 from documents.models.cycles import Cycle, Letter
 from documents.models.documents import Document, DocumentQuerySet
 from documents.models.failures import Failure
@@ -42,6 +42,7 @@ __all__ = [
     "Task",
     "TaskQuerySet",
     "Viewer",
+    "claimed_on",
     "host_of",
     "image_path",
 ]

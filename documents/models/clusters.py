@@ -16,6 +16,11 @@ def host_of(name: str) -> str:
     return name.partition("/")[0].partition(":")[0]
 
 
+def claimed_on(host: str) -> Q:
+    """Return the condition that a task was claimed last by a worker of this host."""
+    return Q(worker__startswith=f"{host}:") | Q(worker__startswith=f"{host}/")
+
+
 class ClusterQuerySet(models.QuerySet["Cluster"]):
     """Clusters of workers."""
 

@@ -9,7 +9,7 @@ import cachetools
 from django.utils import timezone
 
 from documents.infrastructure import storage
-from documents.models import Task, host_of
+from documents.models import Task, claimed_on, host_of
 from documents.queue import statistics
 
 # What the way through the queue costs: the row, the hint, and the worker that wakes up; measured as 0.1 to 0.2 s.
@@ -32,7 +32,7 @@ def ready_seconds(estimate_seconds: float) -> float:
     _, workers = statistics.workers_here_and_elsewhere()
     if not workers:
         return math.inf
-    running = statistics.running_in_queue().exclude(worker__startswith=f"{storage.host()}:").count()
+    running = statistics.running_in_queue().exclude(claimed_on(storage.host())).count()
     ahead = max(0, running + statistics.count_waiting_pdfs() + 1 - workers)
     wait_seconds = ahead / workers * statistics.mean_work_seconds()
     return QUEUE_SECONDS + (wait_seconds + estimate_seconds) * _relative_duration()

@@ -14,7 +14,7 @@ from django.db.models import Count, Min, QuerySet, Sum
 from django.utils import timezone
 
 from documents.infrastructure import storage
-from documents.models import Cluster, Task
+from documents.models import Cluster, Task, claimed_on
 from documents.queue import registry, turns
 from metrics.decisions.routing import MAX_PATIENCE_SECONDS
 
@@ -100,7 +100,7 @@ def has_queue_ahead(*, has_free_slot: bool) -> bool:
         return False
     if not Task.objects.due().asked_for().filter(kind="pdf").exists():
         return False
-    here = running_in_queue().filter(worker__startswith=f"{storage.host()}:")
+    here = running_in_queue().filter(claimed_on(storage.host()))
     return here.exclude(kind="pdf", started_at__gt=timezone.now() - LONG_WORK).count() < workers
 
 

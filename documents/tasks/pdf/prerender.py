@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import NoReturn
 
 from django.db import transaction
-from django.db.models import Exists, Q
+from django.db.models import Exists
 from django.utils import timezone
 
 from documents.infrastructure import idleness, storage
-from documents.models import Document, Prerender, Task
+from documents.models import Document, Prerender, Task, claimed_on
 from documents.models.tasks import PRERENDER, PRERENDER_USED
 from documents.queue import adoption, leases, lifecycle
 from documents.queue.registry import LeaseLost, Reschedule, TaskContext, TaskOutput
@@ -95,9 +95,8 @@ def _require_idle_host(task: Task) -> None:
 
 def _find_another(task: Task) -> str:
     """Return a text if another worker of this host makes a PDF ahead."""
-    is_here = Q(worker__startswith=f"{storage.host()}:") | Q(worker__startswith=f"{storage.host()}/")
-    is_taken = Task.objects.ahead().running().filter(is_here).exclude(pk=task.pk).exists()
-    return "another one is made here" if is_taken else ""
+    here = Task.objects.ahead().running().filter(claimed_on(storage.host()))
+    return "another one is made here" if here.exclude(pk=task.pk).exists() else ""
 
 
 def _draw_chapter(task: Task, deadline: Monotonic) -> None:
