@@ -14,7 +14,7 @@ NOTIFIED_WITHIN_SECONDS = 1.0
 PICK_UP = """
 from documents.models import Task
 times = [(t.started_at - t.created_at).total_seconds() for t in Task.objects.filter(mode="queue", status="succeeded")]
-print(min(times))
+print(sorted(times)[len(times) // 2])
 """
 
 
@@ -51,8 +51,8 @@ def test_workers_are_notified_although_connections_are_pooled(system):
     for _ in range(7):
         assert system.ended(system.make(plan).json()["task_id"])["status"] == "succeeded"
         time.sleep(0.3)  # the worker sleeps again
-    fastest_seconds = float(system.manage("shell", "-v", "0", "-c", PICK_UP).stdout)
-    assert fastest_seconds < NOTIFIED_WITHIN_SECONDS
+    median_seconds = float(system.manage("shell", "-v", "0", "-c", PICK_UP).stdout)
+    assert median_seconds < NOTIFIED_WITHIN_SECONDS
 
 
 @pytest.mark.parametrize("what", ["documents", "projects"])
