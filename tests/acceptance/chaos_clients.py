@@ -18,8 +18,8 @@ ASKED_A_SECOND = 4.5
 PATIENCE_SECONDS = (
     600.0  # on a busy machine a killed web server takes its time to start, and may be killed again
 )
-# After so many documents: a table of their year, an image for the last one, a file to import, a cycle of letters.
-EXPORT_EACH, IMAGE_EACH, IMPORT_EACH, CYCLE_EACH = 5, 7, 11, 60
+# One of each kind for so many documents: a table of their year, an image for the last one, a file, a cycle of letters.
+DOCUMENTS_FOR_ONE = {"export": 5, "image": 7, "import": 11, "cycle": 60}
 FIRST_IMPORTED_YEAR, FIRST_CYCLE = 2030, 2060
 LARGE_SIZE = (4200, 3000)  # so large that a worker prepares it
 FILLER = "<p>" + "The survey covered forty transects of the meadow. " * 60 + "</p>"
@@ -34,7 +34,9 @@ class Clients(threading.Thread):
         self._system = system
         self._random = random.Random(seed)
         self._stop_asking = threading.Event()
+        self._cycle_years = itertools.count(FIRST_CYCLE)
         self.accepted = {}  # task_id: what checks a task that has succeeded
+        self.kinds: Counter[str] = Counter()  # of the accepted tasks
         self.refused: Counter[object] = Counter()
 
     def run(self):
@@ -47,28 +49,36 @@ class Clients(threading.Thread):
     def _ask(self, number, year, project):
         text = f"Marker {number} of {year}"
         document = self._ask_for_pdf(project, year, text)
-        if number % EXPORT_EACH == 0:
+        if self._is_due("export", number):
             self._ask_for_export(year, text)
-        if document and number % IMAGE_EACH == 0:
+        if document and self._is_due("image", number):
             self._ask_for_image(document, number)
-        if number % IMPORT_EACH == 0:
-            self._ask_for_import(project, FIRST_IMPORTED_YEAR + number // IMPORT_EACH % 30, text)
-        if number % CYCLE_EACH == 0:
-            self._ask_for_cycle(FIRST_CYCLE + number // CYCLE_EACH)
+        if self._is_due("import", number):
+            self._ask_for_import(project, FIRST_IMPORTED_YEAR + self.kinds["import"] % 30, text)
+        if self._is_due("cycle", number):
+            self._ask_for_cycle(next(self._cycle_years))
+
+    def _is_due(self, kind, number):
+        """Return whether to ask now; again after the next document if the answer to the last request was lost."""
+        return self.kinds[kind] * DOCUMENTS_FOR_ONE[kind] <= number
+
+    def _remember(self, kind, task, check):
+        self.accepted[task["task_id"]] = check
+        self.kinds[kind] += 1
 
     def _ask_for_pdf(self, project, year, text):
         sections = {"context": text, "progress": FILLER * self._random.randrange(8)}
         values = {"kind": "progress_report", "project": project["id"], "year": year, "sections": sections}
         document = self._insist("documents/", json=values)
         if document and (task := self._insist(f"documents/{document['id']}/pdf/")):
-            self.accepted[task["task_id"]] = partial(assert_pdf_says, text)
+            self._remember("pdf", task, partial(assert_pdf_says, text))
         return document
 
     def _ask_for_export(self, year, text):
         """Ask for a table of the year's documents, the one just made among them."""
         wish = {"what": "documents", "format": "csv", "filters": {"year": year, "kind": "progress_report"}}
         if task := self._insist("exports/", json=wish):
-            self.accepted[task["task_id"]] = partial(assert_table_says, text)
+            self._remember("export", task, partial(assert_table_says, text))
 
     def _ask_for_image(self, document, number):
         stream = io.BytesIO()
@@ -76,19 +86,18 @@ class Clients(threading.Thread):
         path = f"documents/{document['id']}/images/"
         image = self._insist(path, files={"file": ("large.png", stream.getvalue())})
         if image and image.get("task"):
-            self.accepted[image["task"]["task_id"]] = partial(assert_image_is_ready, path, image["id"])
+            self._remember("image", image["task"], partial(assert_image_is_ready, path, image["id"]))
 
     def _ask_for_import(self, project, year, text):
         table = f"tag,kind,year,context\n{project['tag']},progress_report,{year},<p>{text}</p>\n"
         file = {"file": ("reports.csv", table)}
         if task := self._insist("imports/", files=file, data={"what": "documents", "dry_run": "false"}):
             imported = {"project": project["id"], "kind": "progress_report", "year": year}
-            self.accepted[task["task_id"]] = partial(assert_imported, imported, text)
+            self._remember("import", task, partial(assert_imported, imported, text))
 
     def _ask_for_cycle(self, year):
-        task = self._insist("cycles/", json={"year": year, "due": f"{year}-07-31"})
-        if task:
-            self.accepted[task["task_id"]] = partial(assert_cycle_is_done, year)
+        if task := self._insist("cycles/", json={"year": year, "due": f"{year}-07-31"}):
+            self._remember("cycle", task, partial(assert_cycle_is_done, year))
 
     def _insist(self, path, **options):
         """Post until it is answered well, as a client does that was told to try again."""

@@ -84,11 +84,12 @@ def test_nothing_is_lost_or_made_twice_while_processes_are_killed(
     clients, killer = Clients(system, seed), Killer(system, seed)
     clients.start()
     _wreak_havoc(killer, [server for server in (postgres, broker) if server], seconds)
-    # However slow the machine: it must have been at work while processes were killed.
+    # However slow the machine: it must have been at work of every kind while processes were killed.
     _strike_until(
         killer,
         lambda: (
-            len(clients.accepted) >= MIN_TASKS
+            clients.kinds.keys() == KINDS
+            and len(clients.accepted) >= MIN_TASKS
             and killer.killed.total() >= MIN_KILLED
             and killer.killed_amid_work >= MIN_KILLED_AMID_WORK
         ),
