@@ -62,13 +62,19 @@ def acquire_slot(
     the ticket cannot be written.
     """
     with _ticket(folder, turn) as (place, pipe), _given_back(folder, place, count):
-        while not _try_enter(folder, place, count):
-            seconds_left = deadline - time.monotonic()
-            if seconds_left <= 0:
-                raise exceptions.RenderBusy("Other PDFs are being rendered. Try again in a few seconds.")
-            tick()
-            _wait(pipe, min(TICK_INTERVAL_SECONDS, seconds_left))
+        _wait_until(lambda: _try_enter(folder, place, count), pipe, deadline=deadline, tick=tick)
         yield
+
+
+def wait_until_near(
+    folder: Path, count: int, *, turn: Turn, deadline: Monotonic, tick: Callable[[], None]
+) -> None:
+    """Wait until fewer than ``count`` others wait ahead: then what a render needs should be prepared.
+
+    It holds no place afterwards, so that nobody waits for the preparation. Raises the errors of ``acquire_slot``.
+    """
+    with _ticket(folder, turn) as (place, pipe):
+        _wait_until(lambda: _is_among_first(folder, place, count), pipe, deadline=deadline, tick=tick)
 
 
 def count_tickets(folder: Path, *, of_others: bool = False) -> int:
@@ -103,13 +109,13 @@ def _ticket(folder: Path, turn: Turn) -> Iterator[tuple[str, int]]:
 
 @contextlib.contextmanager
 def _given_back(folder: Path, place: str, count: int) -> Iterator[None]:
-    """Remove the ticket at the end of the block, and wake those that can enter then."""
+    """Remove the ticket at the end of the block, and wake those that can enter then or are near."""
     try:
         yield
     finally:
         with contextlib.suppress(OSError), _locked(folder):
             _remove(folder, place)
-            for _ in itertools.islice(_live(folder, WAITING, wake=True), _count_free(folder, count)):
+            for _ in itertools.islice(_live(folder, WAITING, wake=True), _count_free(folder, count) + count):
                 pass
 
 
@@ -121,10 +127,25 @@ def _remove(folder: Path, place: str) -> None:
 def _try_enter(folder: Path, place: str, count: int) -> bool:
     """Turn a waiting ticket into one that holds a slot, if as many slots are free as its turn needs."""
     with storage.translate_storage_errors(), _locked(folder):
-        may_enter = itertools.islice(_live(folder, WAITING), _count_free(folder, count))
-        if is_next := place in may_enter:
+        if is_next := _is_among_first(folder, place, _count_free(folder, count)):
             (folder / f"{WAITING}{place}").rename(folder / f"{HOLDING}{place}")
     return is_next
+
+
+def _is_among_first(folder: Path, place: str, count: int) -> bool:
+    with storage.translate_storage_errors():
+        return place in itertools.islice(_live(folder, WAITING), count)
+
+
+def _wait_until(
+    is_over: Callable[[], bool], pipe: int, *, deadline: Monotonic, tick: Callable[[], None]
+) -> None:
+    while not is_over():
+        seconds_left = deadline - time.monotonic()
+        if seconds_left <= 0:
+            raise exceptions.RenderBusy("Other PDFs are being rendered. Try again in a few seconds.")
+        tick()
+        _wait(pipe, min(TICK_INTERVAL_SECONDS, seconds_left))
 
 
 def _wait(pipe: int, max_seconds: float) -> None:

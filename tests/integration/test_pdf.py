@@ -1,7 +1,9 @@
 """POST …/pdf/ makes a PDF once; GET …/pdf/ sends the one of the document as it is now."""
 
+import contextlib
 import io
 import threading
+import time
 import uuid
 from typing import get_args
 
@@ -12,11 +14,15 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from documents.content import blocks
+from documents.infrastructure import slot_queue, storage
 from documents.models import Document, Task
+from documents.queue.registry import TaskContext
 from documents.rendering import html
 from documents.rendering.pool import Pool
+from documents.tasks.pdf import task as pdf_task
 from tests import factories
 from tests.asking import address
+from tests.prerendering import ticket_of_another_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -182,6 +188,26 @@ def test_a_document_changed_while_it_renders_gives_a_pdf_that_says_its_version(
     assert (answer.status_code, answer.data["result"]["version"]) == (201, 1)
     assert api.get(address(plan)).status_code == 404
     assert "version 1" in text_of(api.get(answer.data["result"]["url"]))
+
+
+def test_a_pdf_shows_what_is_written_while_it_waits_for_its_turn(plan, settings):
+    settings.SPMS_RENDER_SLOTS = 1
+    with contextlib.ExitStack() as others:
+        others.enter_context(ticket_of_another_process(slot_queue.HOLDING))
+        others.enter_context(ticket_of_another_process(slot_queue.WAITING))
+
+        def change_and_leave(phase, _pages):
+            if phase == "wait":
+                Document.objects.filter(pk=plan.pk).update(sections={"aims": "<p>Written at last.</p>"})
+                others.close()
+
+        task = Task.objects.create(kind="pdf", document=plan, fingerprint="of what was requested")
+        attempt = TaskContext(task=task, deadline=time.monotonic() + 600, report=change_and_leave)
+        made = pdf_task.render(attempt).file
+    assert made is not None
+    with storage.open_file(made.name) as file:
+        pdf = pypdfium2.PdfDocument(file.read())
+    assert "Written at last." in " ".join(page.get_textpage().get_text_range() for page in pdf)
 
 
 def test_a_render_past_the_inline_deadline_ends_in_504_and_the_next_works(api, plan, settings):

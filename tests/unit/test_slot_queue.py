@@ -48,6 +48,11 @@ def hold(folder, *, count=1, priority=Priority.QUEUE, age_seconds=0.0, seconds=6
     return slot_queue.acquire_slot(folder, count, turn=turn, deadline=now + seconds, tick=tick)
 
 
+def wait_until_near(folder, *, count=1, seconds=600.0):
+    turn, deadline = Turn(priority=Priority.QUEUE), time.monotonic() + seconds
+    slot_queue.wait_until_near(folder, count, turn=turn, deadline=deadline, tick=lambda: None)
+
+
 def tickets(folder, state):
     return sorted(path.name for path in folder.glob(f"{state}*")) if folder.exists() else []
 
@@ -225,7 +230,38 @@ def test_a_slot_that_is_given_back_wakes_the_next_without_waiting_for_its_clock(
     assert order == ["next"]
 
 
+def test_work_is_near_while_fewer_wait_ahead_than_there_are_slots(tmp_path):
+    order: list[object] = []
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(hold(tmp_path))
+        wait_until_near(tmp_path)
+        stack.enter_context(in_line(tmp_path, order, ("ahead", Priority.QUEUE)))
+        wait_until_near(tmp_path, count=2)
+        with pytest.raises(exceptions.RenderBusy):
+            wait_until_near(tmp_path, seconds=0.3)
+        assert len(tickets(tmp_path, "waiting-")) == 1, "what is near, or has given up, holds no place"
+        first.close()
+
+
+def test_a_slot_that_is_given_back_wakes_whoever_is_near_then(tmp_path, monkeypatch):
+    monkeypatch.setattr(slot_queue, "TICK_INTERVAL_SECONDS", 3600)
+    order: list[object] = []
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(hold(tmp_path))
+        stack.enter_context(in_line(tmp_path, order, ("ahead", Priority.QUEUE)))
+        preparing = threading.Thread(target=wait_until_near, args=[tmp_path])
+        preparing.start()
+        wait_for(lambda: len(tickets(tmp_path, "waiting-")) == 2)
+        first.close()
+        preparing.join()
+    assert order == ["ahead"]
+
+
 def test_a_full_disk_is_a_problem_with_its_own_name(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(exceptions.StorageUnavailable), hold(tmp_path / "file"):
         pass
+    with pytest.raises(exceptions.StorageUnavailable):
+        wait_until_near(tmp_path / "file")

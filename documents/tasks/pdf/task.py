@@ -15,7 +15,7 @@ from django.utils import timezone
 from documents import exceptions, task_warnings
 from documents.content import blocks, chapters, editions
 from documents.content.editions import Edition
-from documents.infrastructure import storage
+from documents.infrastructure import slot_queue, storage
 from documents.infrastructure.slot_queue import Priority, Turn
 from documents.models import Document, Task, document_types, layout_bounds
 from documents.models.mistakes import shortened
@@ -109,13 +109,23 @@ def render(attempt: TaskContext) -> TaskOutput:
     Raises the RenderErrors, DocumentDeleted, StorageFull, StorageUnavailable; Reschedule while images are not
     ready; LeaseLost.
     """
+    deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
+    turn = _turn(attempt.task)
+    # In a crowd, text that is read and written earlier takes the cores from others, and then it waits.
+    slot_queue.wait_until_near(
+        storage.run_folder() / slot_queue.RENDER_SLOTS,
+        settings.SPMS_RENDER_SLOTS,
+        turn=turn,
+        deadline=deadline,
+        tick=lambda: attempt.report("wait", 0),
+    )
     document, edition = _document(attempt.task), editions.from_arguments(attempt.task.arguments)
     _require_layout_bounds(document)
     pending_images.require_ready(attempt, document, edition)
     started = time.monotonic()
     with storage.workspace() as folder:
         attempt.report("html", 0)
-        pdf = _make(document, edition, folder, attempt)
+        pdf = _make(document, edition, folder, deadline=deadline, report=attempt.report, turn=turn)
         attempt.report("store", pdf.rendered.pages)
         _require_document(attempt.task)
         name = storage.save(folder / "document.pdf", suffix=".pdf")
@@ -155,35 +165,33 @@ def _output(document: Document, edition: Edition, pdf: PdfResult, *, name: str, 
     )
 
 
-def _make(document: Document, edition: Edition, folder: Path, attempt: TaskContext) -> PdfResult:
+def _make(
+    document: Document,
+    edition: Edition,
+    folder: Path,
+    *,
+    deadline: Monotonic,
+    report: ReportProgress,
+    turn: Turn,
+) -> PdfResult:
     """Make ``document.pdf`` in ``folder``: a long report from parts, if WeasyPrint allows it, or else as a whole."""
-    deadline = min(attempt.deadline, time.monotonic() + settings.SPMS_RENDER_TIMEOUT)
-    turn = _turn(attempt.task)
     if annual_report.has_parts(document, edition):
         try:
-            return _make_from_parts(
-                document, edition, folder, deadline=deadline, report=attempt.report, turn=turn
-            )
+            return _make_from_parts(document, edition, folder, deadline=deadline, report=report, turn=turn)
         except exceptions.AssemblyUnsupported as error:
             logger.warning("the report is rendered as a whole: %s", error)
     try:
-        return _make_whole(document, edition, folder, deadline=deadline, report=attempt.report, turn=turn)
+        return _make_whole(document, edition, folder, deadline=deadline, report=report, turn=turn)
     except parallel.UNPRINTABLE:
         if document.kind_info.has_project:
             raise
         unprintable = annual_report.find_unprintable(
-            document, edition, folder, deadline=deadline, report=attempt.report, turn=turn
+            document, edition, folder, deadline=deadline, report=report, turn=turn
         )
         if not unprintable:
             raise
     return _make_whole(
-        document,
-        edition,
-        folder,
-        deadline=deadline,
-        report=attempt.report,
-        turn=turn,
-        unprintable=unprintable,
+        document, edition, folder, deadline=deadline, report=report, turn=turn, unprintable=unprintable
     )
 
 
