@@ -22,7 +22,8 @@ from metrics.durations import Monotonic
 
 # How often a waiting ticket looks for holders that died, who wake nobody, and for a claim that was taken away.
 TICK_INTERVAL_SECONDS = 1.0
-WAITING, HOLDING = "waiting-", "holding-"
+# What comes waits to be prepared; it holds up nobody who waits for a slot.
+COMING, WAITING, HOLDING = "coming-", "waiting-", "holding-"
 RENDER_SLOTS = "slots"  # the folder of the tickets, below that of this machine's processes
 
 _ticket_numbers = itertools.count()
@@ -69,25 +70,25 @@ def acquire_slot(
 def wait_until_near(
     folder: Path, count: int, *, turn: Turn, deadline: Monotonic, tick: Callable[[], None]
 ) -> None:
-    """Wait until fewer than ``count`` others wait ahead: then what a render needs should be prepared.
+    """Wait until fewer than ``count`` others come or wait ahead: then what a render needs should be prepared.
 
-    It holds no place afterwards, so that nobody waits for the preparation. Raises the errors of ``acquire_slot``.
+    Raises the errors of ``acquire_slot``.
     """
-    with _ticket(folder, turn) as (place, pipe):
-        _wait_until(lambda: _is_among_first(folder, place, count), pipe, deadline=deadline, tick=tick)
+    with _ticket(folder, turn, COMING) as (place, pipe):
+        _wait_until(lambda: _is_near(folder, place, count), pipe, deadline=deadline, tick=tick)
 
 
 def count_tickets(folder: Path, *, of_others: bool = False) -> int:
-    """Return how many hold a slot or wait for one, and remove the tickets of processes that died."""
+    """Return how many hold a slot, or wait for one or to be near, and remove the tickets of processes that died."""
     own = f"-{os.getpid()}-" if of_others else "\0"
     try:
-        return sum(own not in place for state in (WAITING, HOLDING) for place in _live(folder, state))
+        return sum(own not in place for place in _live(folder, COMING, WAITING, HOLDING))
     except OSError:  # it cannot be read: the render itself reports that
         return 0
 
 
 @contextlib.contextmanager
-def _ticket(folder: Path, turn: Turn) -> Iterator[tuple[str, int]]:
+def _ticket(folder: Path, turn: Turn, state: str = WAITING) -> Iterator[tuple[str, int]]:
     """Put a ticket into the queue; yield its place and the descriptor of its pipe."""
     place = f"{turn.at_ns:020d}-{os.getpid()}-{next(_ticket_numbers)}"
     with storage.translate_storage_errors():
@@ -97,7 +98,7 @@ def _ticket(folder: Path, turn: Turn) -> Iterator[tuple[str, int]]:
         os.mkfifo(unopened, 0o600)
         # A pipe opened to read only would be ready for ever after its first writer closed it.
         pipe = os.open(unopened, os.O_RDWR | os.O_NONBLOCK)
-        unopened.rename(folder / f"{WAITING}{place}")
+        unopened.rename(folder / f"{state}{place}")
     try:
         yield place, pipe
     finally:
@@ -109,32 +110,41 @@ def _ticket(folder: Path, turn: Turn) -> Iterator[tuple[str, int]]:
 
 @contextlib.contextmanager
 def _given_back(folder: Path, place: str, count: int) -> Iterator[None]:
-    """Remove the ticket at the end of the block, and wake those that can enter then or are near."""
+    """Remove the ticket at the end of the block, and wake those that can enter then."""
     try:
         yield
     finally:
         with contextlib.suppress(OSError), _locked(folder):
             _remove(folder, place)
-            for _ in itertools.islice(_live(folder, WAITING, wake=True), _count_free(folder, count) + count):
-                pass
+            _wake(folder, WAITING, count=_count_free(folder, count))
 
 
 def _remove(folder: Path, place: str) -> None:
-    for state in (WAITING, HOLDING):
+    for state in (COMING, WAITING, HOLDING):
         (folder / f"{state}{place}").unlink(missing_ok=True)
 
 
 def _try_enter(folder: Path, place: str, count: int) -> bool:
-    """Turn a waiting ticket into one that holds a slot, if as many slots are free as its turn needs."""
+    """Turn a waiting ticket into one that holds a slot, if as many slots are free as its turn needs.
+
+    Wake those that are near then.
+    """
     with storage.translate_storage_errors(), _locked(folder):
-        if is_next := _is_among_first(folder, place, _count_free(folder, count)):
+        may_enter = itertools.islice(_live(folder, WAITING), _count_free(folder, count))
+        if is_next := place in may_enter:
             (folder / f"{WAITING}{place}").rename(folder / f"{HOLDING}{place}")
+            _wake(folder, COMING, WAITING, count=count)
     return is_next
 
 
-def _is_among_first(folder: Path, place: str, count: int) -> bool:
+def _is_near(folder: Path, place: str, count: int) -> bool:
     with storage.translate_storage_errors():
-        return place in itertools.islice(_live(folder, WAITING), count)
+        return place in itertools.islice(_live(folder, COMING, WAITING), count)
+
+
+def _wake(folder: Path, *states: str, count: int) -> None:
+    for _ in itertools.islice(_live(folder, *states, wake=True), count):
+        pass
 
 
 def _wait_until(
@@ -159,9 +169,10 @@ def _count_free(folder: Path, count: int) -> int:
     return max(0, count - sum(1 for _ in _live(folder, HOLDING)))
 
 
-def _live(folder: Path, state: str, *, wake: bool = False) -> Iterator[str]:
-    """Yield the places of the tickets in a state, in order, and remove those of processes that died."""
-    for path in sorted(folder.glob(f"{state}*")):
+def _live(folder: Path, *states: str, wake: bool = False) -> Iterator[str]:
+    """Yield the places of the tickets in these states, in order, and remove those of processes that died."""
+    paths = [path for state in states for path in folder.glob(f"{state}*")]
+    for path in sorted(paths, key=_place):
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
@@ -173,7 +184,11 @@ def _live(folder: Path, state: str, *, wake: bool = False) -> Iterator[str]:
             if wake:
                 os.write(descriptor, b".")
         os.close(descriptor)
-        yield path.name.removeprefix(state)
+        yield _place(path)
+
+
+def _place(ticket: Path) -> str:
+    return ticket.name.partition("-")[2]
 
 
 def _locked(folder: Path) -> contextlib.AbstractContextManager[None]:

@@ -48,9 +48,19 @@ def hold(folder, *, count=1, priority=Priority.QUEUE, age_seconds=0.0, seconds=6
     return slot_queue.acquire_slot(folder, count, turn=turn, deadline=now + seconds, tick=tick)
 
 
-def wait_until_near(folder, *, count=1, seconds=600.0):
+def wait_until_near(folder, *, count=1, seconds=600.0, tick=lambda: None):
     turn, deadline = Turn(priority=Priority.QUEUE), time.monotonic() + seconds
-    slot_queue.wait_until_near(folder, count, turn=turn, deadline=deadline, tick=lambda: None)
+    slot_queue.wait_until_near(folder, count, turn=turn, deadline=deadline, tick=tick)
+
+
+@contextlib.contextmanager
+def coming(folder, **options):
+    """Have a thread wait until it is near, while others are ahead."""
+    thread = threading.Thread(target=wait_until_near, args=[folder], kwargs=options)
+    thread.start()
+    wait_for(lambda: tickets(folder, "coming-"))
+    yield
+    thread.join()
 
 
 def tickets(folder, state):
@@ -230,7 +240,7 @@ def test_a_slot_that_is_given_back_wakes_the_next_without_waiting_for_its_clock(
     assert order == ["next"]
 
 
-def test_work_is_near_while_fewer_wait_ahead_than_there_are_slots(tmp_path):
+def test_work_is_near_while_fewer_come_or_wait_ahead_than_there_are_slots(tmp_path):
     order: list[object] = []
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(contextlib.ExitStack())
@@ -238,25 +248,40 @@ def test_work_is_near_while_fewer_wait_ahead_than_there_are_slots(tmp_path):
         wait_until_near(tmp_path)
         stack.enter_context(in_line(tmp_path, order, ("ahead", Priority.QUEUE)))
         wait_until_near(tmp_path, count=2)
+        stack.enter_context(coming(tmp_path))
         with pytest.raises(exceptions.RenderBusy):
-            wait_until_near(tmp_path, seconds=0.3)
-        assert len(tickets(tmp_path, "waiting-")) == 1, "what is near, or has given up, holds no place"
+            wait_until_near(tmp_path, count=2, seconds=0.3)
+        assert slot_queue.count_tickets(tmp_path) == 3, "what is near, or has given up, has no ticket"
         first.close()
+    assert tickets(tmp_path, "") == ["lock"]
 
 
-def test_a_slot_that_is_given_back_wakes_whoever_is_near_then(tmp_path, monkeypatch):
+def test_whoever_takes_a_slot_wakes_what_is_near_then(tmp_path, monkeypatch):
     monkeypatch.setattr(slot_queue, "TICK_INTERVAL_SECONDS", 3600)
     order: list[object] = []
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(contextlib.ExitStack())
         first.enter_context(hold(tmp_path))
         stack.enter_context(in_line(tmp_path, order, ("ahead", Priority.QUEUE)))
-        preparing = threading.Thread(target=wait_until_near, args=[tmp_path])
-        preparing.start()
-        wait_for(lambda: len(tickets(tmp_path, "waiting-")) == 2)
+        stack.enter_context(coming(tmp_path))
         first.close()
-        preparing.join()
     assert order == ["ahead"]
+
+
+def test_what_comes_holds_up_nobody_who_waits_for_a_slot(tmp_path):
+    order: list[object] = []
+    may_go_on = threading.Event()
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(contextlib.ExitStack())
+        first.enter_context(hold(tmp_path))
+        ahead, behind = ("ahead", Priority.QUEUE, 1), ("behind", Priority.QUEUE, -1)
+        threads = stack.enter_context(contextlib.ExitStack())
+        threads.enter_context(in_line(tmp_path, order, ahead, behind))
+        stack.enter_context(coming(tmp_path, tick=may_go_on.wait))
+        first.close()
+        threads.close()
+        may_go_on.set()
+    assert order == ["ahead", "behind"]
 
 
 def test_a_full_disk_is_a_problem_with_its_own_name(tmp_path):
