@@ -232,6 +232,12 @@ class PgBouncer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def computed_seconds(process: psutil.Process) -> float:
+    """Return the time that a process has computed, without its children."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
 def children(process):
     try:
         return process.children(recursive=True)

@@ -14,6 +14,7 @@ import yaml
 
 from tests.acceptance.fuzz_calls import Answer, Call, Fuzzer, Person, operations_of, send
 from tests.acceptance.fuzz_fields import PAGES
+from tests.acceptance.servers import computed_seconds
 from tests.acceptance.system import System
 from tests.integration.test_every_endpoint import RULES
 from tests.waiting import wait_for
@@ -123,9 +124,10 @@ def test_no_hostile_request_makes_the_server_fail(system, prepared, web, pytestc
 
 def assert_harmless(system: System, web: psutil.Process, call: Call, message: str) -> None:
     """Send a call, and check its answer and its cost."""
-    before_seconds = _computed_seconds(web)
+    # Renders and images have processes and bounds of their own.
+    before_seconds = computed_seconds(web)
     answer = send(system.port, call.content)
-    assert _computed_seconds(web) - before_seconds < MAX_SECONDS, message
+    assert computed_seconds(web) - before_seconds < MAX_SECONDS, message
     if answer is None:  # lost, if the server closes the connection before it has read a long body
         assert len(call.content) > MIN_LONG_BYTES, message
         return
@@ -147,9 +149,3 @@ def _is_file(answer: Answer) -> bool:
     """Return True for a file, and for the metrics, whose number test_measuring.py bounds."""
     is_text = answer.headers.get("content-type", "").startswith("text/plain;")
     return is_text or "content-disposition" in answer.headers
-
-
-def _computed_seconds(web: psutil.Process) -> float:
-    """Return the time that the server has computed; renders and images have processes and bounds of their own."""
-    times = web.cpu_times()
-    return times.user + times.system

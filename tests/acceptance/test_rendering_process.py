@@ -23,6 +23,7 @@ from fontTools.ttLib import TTFont
 from documents import exceptions
 from documents.rendering import pool
 from documents.rendering.protocol import RenderJob
+from tests.acceptance.servers import computed_seconds
 from tests.waiting import promised, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -157,11 +158,6 @@ def test_computing_time_is_counted_for_each_render_alone(make_pool, tmp_path):
     while computed_seconds(child) < enough_seconds:
         render(rooms, tmp_path, SHORT, cpu_seconds=3)
     assert only_child(tmp_path) == child.pid
-
-
-def computed_seconds(process):
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 def test_a_child_is_replaced_after_its_share_of_renders(make_pool, tmp_path):
