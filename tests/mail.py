@@ -26,11 +26,19 @@ class Inbox:
         self.at_data: dict[str, list[str]] = {}
         self.at_mail: list[str] = []
         self.connections = 0
+        self.is_held = False
         self.port = 0
 
     @property
     def url(self):
         return f"smtp://{HOST}:{self.port}"
+
+    @contextlib.contextmanager
+    def held(self):
+        """Let no letter in for as long as this lasts: what a test does meanwhile happens while letters are sent."""
+        self.is_held = True
+        yield
+        self.is_held = False
 
     @property
     def ids(self):
@@ -48,6 +56,8 @@ class Inbox:
         return responses
 
     async def handle_MAIL(self, server, session, envelope, address, options):
+        while self.is_held:
+            await asyncio.sleep(0.05)
         if self.at_mail:
             return self.at_mail.pop(0)
         envelope.mail_from = address

@@ -22,6 +22,7 @@ EMPTY_SERIES = {
     "changes": [],
     "limits": {},
 }
+BOXES = "elements => elements.map(element => element.getBoundingClientRect().toJSON())"
 TWO_DAYS = "from tests.acceptance import two_days; two_days.fill()"
 
 
@@ -54,6 +55,11 @@ def open_page(visit):
     return open_page
 
 
+def boxes(elements):
+    """Return where elements are, in pixels, all at one moment: the page replaces its parts every two seconds."""
+    return elements.evaluate_all(BOXES)
+
+
 @pytest.mark.parametrize(("name", "options"), pictures.LOOKS.items(), ids=pictures.LOOKS)
 def test_it_says_the_mode_the_reason_and_every_limit(open_page, name, options):
     page = open_page(**options)
@@ -67,10 +73,9 @@ def test_it_says_the_mode_the_reason_and_every_limit(open_page, name, options):
 
 def test_value_limit_and_state_fit_a_phone_without_scrolling_sideways(open_page):
     page = open_page(viewport={"width": 390, "height": 844})
-    for cell in page.locator("table.limits tbody tr td:visible, table.limits tbody th").all():
-        box = cell.bounding_box()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390, cell.inner_text()
+    cells = boxes(page.locator("table.limits tbody tr td:visible, table.limits tbody th"))
+    assert cells
+    assert all(cell["left"] >= 0 and cell["right"] <= 390 for cell in cells), cells
     assert (
         page.evaluate("(box => box.scrollWidth - box.clientWidth)(document.getElementById('limits-scroll'))")
         <= 0
@@ -155,9 +160,10 @@ def test_the_page_is_light(open_page):
 def test_the_answer_is_on_the_first_screen(open_page, viewport):
     page = open_page(viewport=viewport)
     for name in ("answer", "to-do", "sentence"):
-        box = page.get_by_test_id(name).bounding_box()
-        assert box["y"] + box["height"] <= viewport["height"], name
-    assert page.get_by_test_id("answer").bounding_box()["height"] >= 40
+        [box] = boxes(page.get_by_test_id(name))
+        assert box["bottom"] <= viewport["height"], name
+    [answer] = boxes(page.get_by_test_id("answer"))
+    assert answer["height"] >= 40
 
 
 def test_evidence_stays_open_while_the_page_lives_on(system, open_page):
@@ -179,10 +185,14 @@ def test_evidence_stays_open_while_the_page_lives_on(system, open_page):
 
 def test_times_are_those_of_the_viewer(open_page):
     page = open_page(timezone_id="America/New_York", locale="en-GB")
-    for element in page.locator("time").all():
-        at = datetime.fromisoformat(element.get_attribute("datetime"))
-        assert f"{at.astimezone(ZoneInfo('America/New_York')):%H:%M}" in element.inner_text()
-        assert element.get_attribute("data-format")
+    times = page.locator("time").evaluate_all(
+        "times => times.map(time => [time.dateTime, time.innerText, time.dataset.format])"
+    )
+    assert times
+    for at, text, text_format in times:
+        local = datetime.fromisoformat(at).astimezone(ZoneInfo("America/New_York"))
+        assert f"{local:%H:%M}" in text
+        assert text_format
 
 
 def test_a_page_left_open_goes_on_after_a_restart_of_the_server(system, open_page, faults):
@@ -241,7 +251,8 @@ def test_charts_say_in_words_what_they_show_and_fit_the_width(open_page):
     page.set_viewport_size({"width": 420, "height": 800})
     page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
     expect(chart.locator("canvas")).to_be_visible()
-    assert chart.locator(".uplot").bounding_box()["width"] <= 420
+    [box] = boxes(chart.locator(".uplot"))
+    assert box["width"] <= 420
     for name in ("1h", "7d", "30d"):
         page.get_by_role("button", name=name).click()
         expect(chart.locator("figcaption")).to_contain_text(f"in {name}")

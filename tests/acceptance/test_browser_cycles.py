@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("browser-cycles")
 
 @pytest.fixture(scope="module")
 def inbox():
-    with mail.receiving(delay_seconds=0.3) as receiver:
+    with mail.receiving() as receiver:
         yield receiver
 
 
@@ -41,16 +41,18 @@ def test_a_cycle_is_previewed_opened_and_watched_to_its_end(system, visit, inbox
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_text("Nothing has been created yet")).to_be_visible()
     assert not inbox.messages
-    open_cycle(page, 2041)
-    expect(page.locator(".hero .pill")).to_have_text("sending")
+    with inbox.held():
+        open_cycle(page, 2041)
+        expect(page.locator(".hero .pill")).to_have_text("sending")
     expect(page.locator(".hero .pill")).to_have_text("done")
     assert set(inbox.ids.values()) == {1}
 
 
-def test_it_is_stopped_and_resumed(system, visit):
+def test_it_is_stopped_and_resumed(system, visit, inbox):
     page = visit("/dashboard/cycles/")
-    open_cycle(page, 2042)
-    page.get_by_role("button", name="Stop").click()
+    with inbox.held():
+        open_cycle(page, 2042)
+        page.get_by_role("button", name="Stop").click()
     expect(page.locator(".hero .pill")).to_have_text("stopped")
     page.get_by_role("button", name="Resume").click()
     expect(page.locator(".hero .pill")).to_have_text("done")
