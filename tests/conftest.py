@@ -4,6 +4,7 @@ import os
 
 import pytest
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck, settings as hypothesis_settings
 from prometheus_client import values
 from prometheus_client.metrics import MetricWrapperBase
 from rest_framework.test import APIClient
@@ -15,6 +16,12 @@ from metrics.collection import activity, process_slots
 from metrics.dashboard import context
 from tests import factories
 from tests.rows import delete_rows
+
+# How long an example takes tells of the machine and its other work, not of the code.
+hypothesis_settings.register_profile(
+    "any machine", hypothesis_settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -100,7 +100,7 @@ def receiving(**options):
     """Give an inbox whose server runs."""
     inbox: Any = Inbox(**options)
     inbox.port = free_port()
-    controller = InboxController(inbox, hostname=HOST, port=inbox.port)
+    controller = InboxController(inbox, hostname=HOST, port=inbox.port, ready_timeout=120)
     controller.start()
     yield inbox
     controller.stop()

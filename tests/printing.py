@@ -27,8 +27,8 @@ def print_block(folder, block):
     page, target = folder / "page.html", folder / "page.pdf"
     with page.open("w", encoding="utf-8") as stream:
         html.write_part(stream, title="A text", cover=COVER, blocks=[block])
-    job = RenderJob(html_path=str(page), pdf_path=str(target), cpu_seconds=100)
-    rendered = pool.get_pool().render(job, deadline=time.monotonic() + 100, report=lambda *_: None)
+    job = RenderJob(html_path=str(page), pdf_path=str(target), cpu_seconds=1000)
+    rendered = pool.get_pool().render(job, deadline=time.monotonic() + 1000, report=lambda *_: None)
     return target.read_bytes(), rendered
 
 

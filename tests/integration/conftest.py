@@ -1,17 +1,32 @@
 """What many tests share: clients of staff, active projects, servers of mail and webhooks, a queue, its workers."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from documents.api import throttling
 from documents.models import Cluster
+from documents.tasks.images import guard
+from metrics.collection import web_processes
 from tests import factories, mail, prerendering
 from tests.receiver import HOST, KEY, receiving
 
 
 @pytest.fixture(autouse=True)
-def _heartbeats_outlive_a_slow_test(monkeypatch):
+def _nothing_ends_because_the_machine_is_busy(monkeypatch, settings):
+    """Give all work the time that a busy machine may need; tests of a bound set it themselves."""
+    settings.SPMS_INLINE_DEADLINE = 300.0
     monkeypatch.setattr(Cluster, "FRESH", timedelta(hours=1))
+    monkeypatch.setattr(guard, "MAX_START_SECONDS", 300.0)
+    monkeypatch.setattr(guard, "MAX_WAIT_SECONDS", 300.0)
+    monkeypatch.setattr(web_processes, "STOP_SECONDS", 120.0)
+
+
+@pytest.fixture
+def same_window(monkeypatch):
+    """Have all requests of a test count in the same window of the throttles."""
+    monkeypatch.setattr(throttling, "time", SimpleNamespace(time=lambda: 1_000_000.0))
 
 
 @pytest.fixture
@@ -42,7 +57,7 @@ def inbox(settings):
     """Have mail sent to a real server."""
     settings.SPMS_MAILS_PER_MINUTE = 0
     with mail.receiving() as receiver:
-        options = {"host": mail.HOST, "port": receiver.port, "timeout": 5}
+        options = {"host": mail.HOST, "port": receiver.port, "timeout": 120}
         backend = "django.core.mail.backends.smtp.EmailBackend"
         settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
         yield receiver

@@ -8,7 +8,7 @@ import re
 import openpyxl
 import pytest
 from django.contrib.auth.models import User
-from hypothesis import given, settings as hypothesis_settings, strategies as st
+from hypothesis import given, strategies as st
 
 from documents.infrastructure import spreadsheets, storage
 from documents.models import BusinessArea, Cluster, Membership, Project, Task, document_types
@@ -232,7 +232,6 @@ def test_what_was_defused_is_restored(text):
     assert not re.match(r"[=+\-@\t\r\n＝＋－＠]", defused)
 
 
-@hypothesis_settings(deadline=None)  # it writes files, which a busy disk delays
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5))
 def test_a_csv_of_anything_is_read_back(tmp_path_factory, texts):
     path = tmp_path_factory.mktemp("csv") / "x.csv"
@@ -255,6 +254,7 @@ def test_a_text_that_is_too_long_for_a_cell_is_left_out_and_named(api, plan):
 
 
 def test_a_large_export_goes_to_the_queue_by_its_estimate(api, plan, settings, monkeypatch):
+    settings.SPMS_INLINE_DEADLINE = 30.0
     settings.SPMS_MODE = "auto"
     monkeypatch.setattr(spec, "estimate_seconds", lambda *_: 60.0)
     Cluster.objects.create(name="host:1:a", workers=1)

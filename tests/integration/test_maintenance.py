@@ -44,7 +44,7 @@ def ended(owner, age, **values):
 def run(kind):
     hints.begin_scheduled(kind)
     task = Task.objects.get(kind=kind)
-    lifecycle.run(task.pk, deadline=time.monotonic() + 30)
+    lifecycle.run(task.pk, deadline=time.monotonic() + 600)
     task.refresh_from_db()
     return task
 

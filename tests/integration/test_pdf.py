@@ -18,7 +18,7 @@ from documents.infrastructure import slot_queue, storage
 from documents.models import Document, Task
 from documents.queue.registry import TaskContext
 from documents.rendering import html
-from documents.rendering.pool import Pool
+from documents.rendering.pool import LineReader, Pool
 from documents.tasks.pdf import task as pdf_task
 from tests import factories
 from tests.asking import address
@@ -219,15 +219,21 @@ def test_a_render_past_the_inline_deadline_ends_in_504_and_the_next_works(api, p
     task = api.get(f"/api/v1/tasks/{problem['task_id']}/").json()
     assert (task["status"], task["error"]["status"], task["result"]) == ("failed", 504, None)
     Document.objects.filter(pk=plan.pk).update(sections={"aims": "<p>Short.</p>"})
-    settings.SPMS_INLINE_DEADLINE = 30.0
+    settings.SPMS_INLINE_DEADLINE = 300.0
     assert api.post(address(plan)).status_code == 201
 
 
-def test_progress_is_readable_while_it_renders(api, plan, owner, client_of, monkeypatch, settings):
-    settings.SPMS_INLINE_DEADLINE = 300.0
+def test_progress_is_readable_while_it_renders(api, plan, owner, client_of, monkeypatch):
     Document.objects.filter(pk=plan.pk).update(sections={"aims": factories.long_text(150)})
     monkeypatch.setattr("documents.queue.progress.PROGRESS_INTERVAL_SECONDS", 0.0)
     reader, states = client_of(owner), []
+
+    def one_by_one(self, timeout_seconds):
+        # Otherwise what comes while somebody looks is told as one.
+        messages = self.__dict__.setdefault("messages", [])
+        messages += read(self, 0 if messages else timeout_seconds)
+        if messages:
+            yield messages.pop(0)
 
     def looked_at(self, job, *, deadline, report, turn):
         def report_and_look(phase, pages):
@@ -237,7 +243,8 @@ def test_progress_is_readable_while_it_renders(api, plan, owner, client_of, monk
 
         return render(self, job, deadline=deadline, report=report_and_look, turn=turn)
 
-    render = Pool.render
+    read, render = LineReader.read, Pool.render
+    monkeypatch.setattr(LineReader, "read", one_by_one)
     monkeypatch.setattr(Pool, "render", looked_at)
     assert api.post(address(plan)).status_code == 201
     assert {("running", "layout"), ("running", "draw")} <= {(status, phase) for status, phase, _ in states}

@@ -123,7 +123,7 @@ def test_events_refuse_the_same_people_as_the_task_in_the_same_words(
         assert for_events.headers.get(name) == for_task.headers.get(name)
 
 
-def test_events_count_as_requests_of_their_user(plan, owner, client, monkeypatch):
+def test_events_count_as_requests_of_their_user(plan, owner, client, monkeypatch, same_window):
     monkeypatch.setattr(UserWindowThrottle, "rate", "1/hour", raising=False)
     client.force_login(owner)
     task = Task.objects.create(kind="pdf", fingerprint="a", document=plan, requested_by=owner)

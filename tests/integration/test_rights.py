@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import threading
+import uuid
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
@@ -14,11 +15,12 @@ from django.utils import timezone
 from documents.api import events
 from documents.infrastructure import storage
 from documents.models import Membership, Subscription, Task
-from documents.queue import hints
+from documents.queue import end_watcher, hints, lifecycle
 from documents.tasks.exports import spec
 from documents.tasks.notifications import task as notification_task
 from tests import exporting, factories, importing
 from tests.asking import address, status_of
+from tests.waiting import wait_for
 from tests.working import open_cycle, run_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -259,12 +261,14 @@ def test_the_right_is_asked_again_after_a_long_wait(plan, owner, client_of, queu
     task_id = client.post(address(plan)).data["task_id"]
 
     def leave():
+        wait_for(lambda: uuid.UUID(task_id) in end_watcher.watcher()._waiting)
         meet("left", owner, plan)
+        lifecycle.cancel(uuid.UUID(task_id), by="a test")  # ends the wait
         connection.close()
 
-    leaving = threading.Timer(0.3, leave)
+    leaving = threading.Thread(target=leave)
     leaving.start()
-    answer = client.get(f"/api/v1/tasks/{task_id}/?wait=2")
+    answer = client.get(f"/api/v1/tasks/{task_id}/?wait=30")
     leaving.join()
     assert answer.status_code == 404
 

@@ -28,7 +28,7 @@ QUIRKS = st.sampled_from(
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 @given(texts=st.lists(QUIRKS | TEXTS, min_size=4, max_size=4))
-@hypothesis_settings(deadline=None, max_examples=40, suppress_health_check=[*HealthCheck])
+@hypothesis_settings(max_examples=40, suppress_health_check=[*HealthCheck])
 def test_an_export_that_is_imported_again_changes_nothing(form, texts, tmp_path_factory, maintainer):
     Project.objects.all().delete()
     BusinessArea.objects.all().delete()

@@ -146,7 +146,7 @@ def test_short_passwords_are_refused():
 
 
 @pytest.fixture
-def rate(monkeypatch):
+def rate(monkeypatch, same_window):
     cache.clear()
     monkeypatch.setattr(UserWindowThrottle, "THROTTLE_RATES", {"person": "3/h", "expensive": None})
     yield
@@ -162,7 +162,7 @@ def test_a_person_with_too_many_requests_is_told_to_wait(rate, owner, member, cl
 
 
 @pytest.fixture
-def expensive_rate(monkeypatch):
+def expensive_rate(monkeypatch, same_window):
     cache.clear()
     monkeypatch.setattr(ExpensiveThrottle, "THROTTLE_RATES", {"person": None, "expensive": "2/h"})
     yield

@@ -65,13 +65,11 @@ def test_a_valid_manifest_is_read():
 
 
 @given(JSON_VALUES)
-@settings(deadline=None)
 def test_any_json_is_refused_in_one_line(value):
     assert isinstance(read(json.dumps(value).encode()), str)
 
 
 @given(st.sampled_from(sorted(VALID)), JSON_VALUES)
-@settings(deadline=None)
 def test_any_value_of_any_member_is_accepted_as_its_type_or_refused(name, value):
     manifest = read(json.dumps(VALID | {name: value}).encode())
     if isinstance(manifest, Manifest):
@@ -79,7 +77,6 @@ def test_any_value_of_any_member_is_accepted_as_its_type_or_refused(name, value)
 
 
 @given(st.sampled_from(["counts", "migrations", "sha256"]), JSON_VALUES, st.text())
-@settings(deadline=None)
 def test_any_value_within_a_member_is_accepted_as_its_type_or_refused(name, value, key):
     values = copy.deepcopy(VALID)
     members = values[name]
@@ -155,7 +152,7 @@ def test_a_header_of_a_size_that_no_disk_has_is_refused(size, kind):
 
 
 @given(st.binary(max_size=2000), st.integers(0, 3000))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_damage_is_refused_or_does_no_harm(damage, position):
     data = bytearray(archive_with(json.dumps(VALID).encode()).getvalue())
     data[position : position + len(damage)] = damage

@@ -5,7 +5,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from documents import exceptions
 from documents.tasks.imports import limits, reader as import_reader
@@ -112,7 +112,6 @@ def test_hostile_csv_is_refused_in_words(read, content, words):
     ),
     separator=st.sampled_from(",;\t"),
 )
-@settings(deadline=None)
 def test_whatever_is_written_as_csv_is_read_again(tmp_path_factory, rows, separator):
     stream = io.StringIO()
     csv.writer(stream, delimiter=separator).writerows([KNOWN, *rows])
@@ -130,7 +129,6 @@ def test_whatever_is_written_as_csv_is_read_again(tmp_path_factory, rows, separa
 
 
 @given(content=st.binary(max_size=300))
-@settings(deadline=None)
 def test_any_bytes_are_rows_or_unreadable(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("bytes") / "source"
     path.write_bytes(content)

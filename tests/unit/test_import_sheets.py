@@ -183,7 +183,7 @@ def test_an_encoding_that_there_is_not_is_damage(read):
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_a_workbook_with_any_bytes_changed_is_read_or_refused(tmp_path_factory, data):
     parts = {}
     with zipfile.ZipFile(io.BytesIO(BOOK)) as archive:
@@ -233,7 +233,7 @@ def noise(size):
 
 
 MAX_COMPUTING_SECONDS = 60
-STRINGS_SHARE = 0.26  # of the strings that may be there, and so of the memory and time that they may take
+STRINGS_SHARE = 0.26  # of the strings that may be there, and so of the memory that they may take
 
 
 def empty_strings():
@@ -294,4 +294,4 @@ def test_a_bomb_takes_little_memory_and_time(tmp_path, make, words):
     assert words in answer
     share = STRINGS_SHARE if make is empty_strings else 1
     assert kilobytes < 200_000 * share, (answer, kilobytes)
-    assert seconds < MAX_COMPUTING_SECONDS * share, (answer, seconds)
+    assert seconds < MAX_COMPUTING_SECONDS, (answer, seconds)

@@ -176,7 +176,7 @@ def test_a_million_characters_cost_seconds_at_most(begin, unit):
     assert clean_seconds(repeat(begin, unit, richtext.MAX_SECTION_CHARACTERS)) < MAX_SECONDS
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.lists(st.sampled_from(TOKENS), max_size=5).map("".join),
     st.lists(st.sampled_from(TOKENS), min_size=1, max_size=5).map("".join),

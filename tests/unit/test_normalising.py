@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from documents.content.normalising import find_missing_images, normalise_html, normalise_sections
 from documents.models import document_types
@@ -81,7 +81,6 @@ def test_each_dialect_becomes_our_own_html(path):
     assert normalise_html(expected).html == expected
 
 
-@settings(deadline=None)
 @given(st.lists(PIECES, max_size=40).map("".join))
 def test_normalising_twice_changes_nothing(html):
     try:
@@ -91,7 +90,6 @@ def test_normalising_twice_changes_nothing(html):
     assert normalise_html(text).html == text
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters() | st.sampled_from("<>/=\"'& "), max_size=400))
 def test_any_text_can_be_normalised(text):
     html = normalise_html(text).html

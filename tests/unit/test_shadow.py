@@ -1,7 +1,7 @@
 """The shadow: what the same requests would have taken inline."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from metrics.decisions.inline_model import (
     Arrival,
@@ -16,8 +16,6 @@ from metrics.decisions.inline_model import (
 WORK = st.lists(
     st.builds(Arrival, st.floats(0, 100), st.floats(0.01, 20), st.booleans()), min_size=1, max_size=40
 ).map(sorted)
-
-ON_A_BUSY_MACHINE = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
 def machine(workers=2, slots=2, deadline=30.0):
@@ -34,14 +32,12 @@ def simulated(work, workers):
     return taken
 
 
-@ON_A_BUSY_MACHINE
 @given(WORK, st.integers(1, 5))
 def test_it_is_what_serving_first_come_first_served_takes(work, workers):
     calculated = latencies(work, machine(workers, workers))
     assert calculated == pytest.approx(simulated(work, workers))
 
 
-@ON_A_BUSY_MACHINE
 @given(WORK)
 def test_nobody_is_served_faster_than_alone_and_more_workers_never_hurt_the_last_wait(work):
     few, many = latencies(work, machine(1, 1)), latencies(work, machine(50, 50))
@@ -49,7 +45,6 @@ def test_nobody_is_served_faster_than_alone_and_more_workers_never_hurt_the_last
     assert many == pytest.approx([arrival.service_seconds for arrival in work])
 
 
-@ON_A_BUSY_MACHINE
 @given(WORK)
 def test_fewer_render_slots_make_only_renders_wait_longer(work):
     assert sum(latencies(work, machine(4, 1))) >= sum(latencies(work, machine(4, 4))) - 1e-6

@@ -8,7 +8,7 @@ import zipfile
 
 import openpyxl
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from documents.infrastructure import spreadsheets
 from documents.tasks.exports import xlsx_file
@@ -60,7 +60,6 @@ def test_a_repeated_string_is_written_once_until_too_many_are_remembered(tmp_pat
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5))
-@settings(deadline=None)
 def test_any_text_is_in_the_strings_as_the_standard_escapes_it(tmp_path_factory, texts):
     path = sheet_of(tmp_path_factory.mktemp("x") / "x.xlsx", [(text,) for text in texts], ["a"])
     tree = openpyxl.xml.functions.fromstring(parts_of(path)[xlsx_file.STRINGS].encode())
