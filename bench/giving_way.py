@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from random import Random
 from statistics import median
+from typing import Any
 
 import requests
 from django.conf import settings
@@ -63,19 +65,37 @@ def _seconds_until_held(
     changed.raise_for_status()
     _wait_for_ticket(slots, f"{slot_queue.HOLDING}*")
     time.sleep(pause_seconds)
+    ahead = tickets(slots)
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(client.post, f"{documents}{plans[1]}/pdf/?force=true", timeout=GIVE_UP_SECONDS)
-        taken = seconds_until_holding(slots)
+        taken = seconds_until_holding(slots, ahead, asked)
         asked.result().raise_for_status()
     return taken
 
 
-def seconds_until_holding(slots: Path) -> float:
-    """Wait for a ticket that waits in this folder, and return how long it takes until it holds its slot."""
-    waiting = _wait_for_ticket(slots, f"{slot_queue.WAITING}*")
-    begun_at = time.perf_counter()
-    _wait_for_ticket(slots, waiting.name.replace(slot_queue.WAITING, slot_queue.HOLDING))
-    return time.perf_counter() - begun_at
+def tickets(slots: Path, *states: str) -> set[str]:
+    """Return the tickets in some states, or all of them, each by its name without its state."""
+    # One state after the other, as given: a ticket that goes on to a later state is seen there at least.
+    found = (slots.glob(f"{state}*") for state in states or (slot_queue.WAITING, slot_queue.HOLDING))
+    return {ticket.name.partition("-")[2] for ticket in chain.from_iterable(found)}
+
+
+def seconds_until_holding(slots: Path, ahead: set[str], asked: Future[Any]) -> float:
+    """Return how long a render that was just ``asked`` for waits for its slot, behind the tickets ``ahead``.
+
+    It is 0 if the slot was free again before the text of the PDF was written.
+    """
+    waits_since: float | None = None
+    while not asked.done():
+        is_waiting = (
+            tickets(slots, slot_queue.WAITING) - ahead
+        )  # before those who hold: it goes from here to there
+        if tickets(slots, slot_queue.HOLDING) - ahead:
+            break
+        if is_waiting and waits_since is None:
+            waits_since = time.perf_counter()
+        time.sleep(LOOK_SECONDS)
+    return 0.0 if waits_since is None else time.perf_counter() - waits_since
 
 
 def _wait_for_ticket(slots: Path, pattern: str) -> Path:

@@ -37,8 +37,10 @@ class Inbox:
     def held(self):
         """Let no letter in for as long as this lasts: what a test does meanwhile happens while letters are sent."""
         self.is_held = True
-        yield
-        self.is_held = False
+        try:
+            yield
+        finally:
+            self.is_held = False
 
     @property
     def ids(self):

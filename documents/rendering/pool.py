@@ -337,7 +337,12 @@ def _describe_death(code: int, limits: ChildLimits) -> exceptions.RenderError:
         return exceptions.RenderCpuLimit(
             "The PDF was not finished in the computing time that a render may take."
         )
-    if code in {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS}:
+    if code in {
+        -signal.SIGSEGV,
+        -signal.SIGABRT,
+        -signal.SIGBUS,
+        -signal.SIGTRAP,
+    }:  # GLib traps when it gets no memory
         return _too_much_memory(limits)
     return exceptions.RenderKilled(f"The rendering process ended early (exit status {code}). Try again.")
 

@@ -79,7 +79,7 @@ def with_text(tag, text):
     Document.objects.filter(project__tag=tag).update(sections={"context": text})
 
 
-def make(document, user, *, report=lambda phase, pages: None, seconds=60.0, edition=editions.DEFAULT):
+def make(document, user, *, report=lambda phase, pages: None, seconds=300.0, edition=editions.DEFAULT):
     """Make the PDF and return what the task got of it."""
     task = Task.objects.create(
         kind="pdf",

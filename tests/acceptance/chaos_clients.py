@@ -33,6 +33,7 @@ class Clients(threading.Thread):
         super().__init__(daemon=True)
         self._system = system
         self._random = random.Random(seed)
+        self._projects = system.call("GET", "projects/", params={"page_size": 100}).json()["results"]
         self._stop_asking = threading.Event()
         self._cycle_years = itertools.count(FIRST_CYCLE)
         self.accepted = {}  # task_id: what checks a task that has succeeded
@@ -40,8 +41,7 @@ class Clients(threading.Thread):
         self.refused: Counter[object] = Counter()
 
     def run(self):
-        projects = self._system.call("GET", "projects/", params={"page_size": 100}).json()["results"]
-        for number, (year, project) in enumerate(itertools.product(range(1980, 2025), projects)):
+        for number, (year, project) in enumerate(itertools.product(range(1980, 2025), self._projects)):
             if self._stop_asking.wait(1 / ASKED_A_SECOND):
                 return
             self._ask(number, year, project)

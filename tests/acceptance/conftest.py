@@ -62,6 +62,14 @@ def queue_system(shared_system):
 
 
 @pytest.fixture(scope="session")
+def pages_system(shared_system):
+    """A system that decides for itself, and gives a busy machine time to render."""
+    return shared_system(
+        SPMS_MODE="auto", SPMS_WEB_THREADS="6", SPMS_INLINE_DEADLINE="90s", EMAIL_URL="dummymail://"
+    )
+
+
+@pytest.fixture(scope="session")
 def events_system(shared_system):
     return shared_system(SPMS_MODE="queue", SPMS_EVENTS="true", SPMS_QUEUE_LIMIT_PER_USER="1000")
 

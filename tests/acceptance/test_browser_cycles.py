@@ -19,7 +19,12 @@ def inbox():
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory, inbox):
-    started = System(tmp_path_factory.mktemp("system"), EMAIL_URL=inbox.url, SPMS_MAILS_PER_MINUTE="0")
+    started = System(
+        tmp_path_factory.mktemp("system"),
+        EMAIL_URL=inbox.url,
+        SPMS_MAILS_PER_MINUTE="0",
+        SPMS_RETRY_BACKOFF="1s",
+    )
     with started.running():
         yield started
 

@@ -15,8 +15,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")
-def system(shared_system):
-    return shared_system(SPMS_MODE="auto", SPMS_WEB_THREADS="6", EMAIL_URL="dummymail://")
+def system(pages_system):
+    return pages_system
 
 
 @pytest.fixture(params=["inline", "queue"])
@@ -53,7 +53,7 @@ def test_a_pdf_is_generated_with_progress_and_shown_in_the_page(system, visit, r
     page.get_by_role("button", name="Generate PDF").click()
     expect(page.locator("#progress progress")).to_be_visible()
     expect(page.locator("#progress-text")).to_contain_text(re.compile(r"pages|in the queue"))
-    expect(page.locator("#progress-text")).to_contain_text("The PDF is ready")
+    expect(page.locator("#progress-text")).to_contain_text("The PDF is ready", timeout=120_000)
     expect(page.locator("iframe.pdf")).not_to_be_visible()
     assert not any("/pdf/?task=" in url for url in frames_of(page))
     page.get_by_text("Read it here").click()
@@ -192,6 +192,7 @@ def test_a_task_is_cancelled_and_retried_from_its_page(system, visit, long_repor
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".hero .pill")).to_have_text("Cancelled")
+    system.lengthen(long_report, 10)  # what is made now need not take long
     page.get_by_role("button", name="Retry").click()
     expect(page.locator(".hero .pill")).to_have_text("Succeeded")
     expect(page.get_by_role("link", name="Open the PDF")).to_be_visible()
@@ -205,12 +206,29 @@ def test_the_task_page_shows_what_runs_and_chosen_tasks_are_retried(system, visi
     task_id = system.make(long_report).json()["task_id"]
     expect(page.locator("#running-title ~ .scroll progress").first).to_be_visible(timeout=1000 * promised(10))
     system.call("POST", f"tasks/{task_id}/cancel/")
+    system.lengthen(long_report, 10)  # what is made now need not take long
     page.goto(f"{system.address}/dashboard/tasks/?q={task_id}")
     page.locator(f"[name=task][value='{task_id}']").check()
     page.get_by_role("button", name="Retry chosen").click()
     expect(page.get_by_text("Done with 1 task.")).to_be_visible()
     assert system.ended(task_id)["status"] == "succeeded"
     set_mode(system, "auto")
+
+
+def test_what_somebody_has_opened_stays_open_when_an_answer_was_on_its_way(system, visit):
+    page, held = visit("/dashboard/tasks/"), []
+    part = page.locator("#now")
+    # On its way until the test lets it go.
+    page.route(f"**{part.get_attribute('hx-get')}", lambda route: held.extend([route]))
+    wait_for(lambda: page.title() and held)
+    page.get_by_text("Pause the queue").click()
+    page.get_by_label("Why").fill("it is not lost")
+    part.evaluate(
+        "part => { window.answer = new Promise(done => part.addEventListener('htmx:afterRequest', done)) }"
+    )
+    held[0].continue_()
+    page.evaluate("window.answer.then(() => null)")
+    expect(page.get_by_label("Why")).to_have_value("it is not lost")
 
 
 def sent(page, text):
@@ -236,7 +254,7 @@ def test_a_file_is_checked_and_then_imported(system, visit, mode):
     assert download.value.suggested_filename == "reports report.csv"
     sent(page, f"tag;kind;year;reason\nSP-2026-012;project_closure;{year};<p>Done</p>\n")
     page.get_by_role("button", name="Import 1 row").click()
-    expect(page.get_by_role("heading", name="Imported: reports.csv Succeeded")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="Imported: reports.csv Succeeded")).to_be_visible()
     document = system.document(kind="project_closure", year=year)
     assert document["sections"] == {"reason": "<p>Done</p>"}
 

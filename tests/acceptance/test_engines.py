@@ -21,8 +21,10 @@ def system(postgres, tmp_path):
 
 
 def workers_of(system, tasks):
+    ids = [task["task_id"] for task in tasks]
     script = (
-        "from documents.models import Task; print(*Task.objects.values_list('worker', flat=True).distinct())"
+        "from documents.models import Task;"
+        f" print(*Task.objects.filter(pk__in={ids}).values_list('worker', flat=True).distinct())"
     )
     printed = system.manage("shell", "-v", "0", "-c", script).stdout.split()
     assert all(task["status"] == "succeeded" for task in tasks)

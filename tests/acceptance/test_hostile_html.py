@@ -23,6 +23,7 @@ from tests.waiting import promised
 
 LIMITS = pool.ChildLimits(memory_bytes=400 * 1024**2, renders=100)
 DEADLINE_SECONDS = 1.0
+PATIENCE_SECONDS = 120  # for what is no test of the deadline: a process may have to start on a busy machine
 PLAIN = "<title>Plain</title><p>A plain page."
 SECRET = "MARKER-of-the-secret-file"
 REFUSALS = (
@@ -82,7 +83,7 @@ def render(room, html, *, seconds=DEADLINE_SECONDS, cpu_seconds=20):
 
 
 def assert_the_next_render_works(room):
-    pdf, rendered = render(room, PLAIN, seconds=20)
+    pdf, rendered = render(room, PLAIN, seconds=PATIENCE_SECONDS)
     assert (rendered.pages, text_of(pdf).splitlines()) == (1, ["A plain page.", "Page 1 of 1"])
 
 
@@ -175,7 +176,7 @@ def test_no_file_is_read(room, way, tmp_path):
         "file:///proc/self/environ",
     )
     html = "<p>x</p>" + "".join(FETCHES[way].format(address) for address in addresses)
-    pdf, _ = render(room, html, seconds=10)
+    pdf, _ = render(room, html, seconds=PATIENCE_SECONDS)
     for content in everything_in(pdf):
         assert SECRET.encode() not in content
         assert b"root:x:0:0" not in content
@@ -190,7 +191,7 @@ def test_a_base_element_opens_no_folder(room, way, tmp_path):
     (tmp_path / "secret.png").write_text(svg(f"<text>{SECRET}</text>"))
     names = ("secret.png", "./secret.png", "/secret.png", f"//localhost{tmp_path}/secret.png", "secret.css")
     html = "".join(FETCHES[way].format(name) for name in names)
-    pdf, _ = render(room, f"<base href='{tmp_path.as_uri()}/'><p>x</p>{html}", seconds=10)
+    pdf, _ = render(room, f"<base href='{tmp_path.as_uri()}/'><p>x</p>{html}", seconds=PATIENCE_SECONDS)
     for content in everything_in(pdf):
         assert SECRET.encode() not in content
 
@@ -212,7 +213,7 @@ def test_nobody_is_asked_over_the_network(room, way, server):
         "http://metadata.google.internal/computeMetadata/v1/",
     )
     html = "<p>x</p>" + "".join(FETCHES[way].format(address) for address in addresses)
-    pdf, _ = render(room, f"<base href='{address}/'>{html}", seconds=10)
+    pdf, _ = render(room, f"<base href='{address}/'>{html}", seconds=PATIENCE_SECONDS)
     assert requests == []
     for content in everything_in(pdf):
         assert SECRET.encode() not in content
@@ -370,7 +371,7 @@ def test_hostile_html_ends_in_a_harmless_pdf_or_a_plain_error_and_the_next_rende
 
 def test_a_loop_without_end_is_stopped_by_the_limit_on_computing_time(room):
     with pytest.raises(exceptions.RenderCpuLimit):
-        render(room, FLEX * 14 + "<p>x y z</p>" * 3, seconds=20, cpu_seconds=1)
+        render(room, FLEX * 14 + "<p>x y z</p>" * 3, seconds=PATIENCE_SECONDS, cpu_seconds=1)
     assert_the_next_render_works(room)
 
 
@@ -378,7 +379,7 @@ def test_a_colour_profile_from_elsewhere_is_refused_as_a_fault_of_the_document(r
     address, requests = server
     html = f"<style>@color-profile --x {{ src: url({address}) }} p {{ color: color(--x 0 0 0) }}</style><p>x"
     with pytest.raises(exceptions.DocumentUnrenderable):
-        render(room, html, seconds=10)
+        render(room, html, seconds=PATIENCE_SECONDS)
     assert requests == []
     assert_the_next_render_works(room)
 
@@ -387,7 +388,7 @@ def test_scripts_and_forms_do_not_reach_the_pdf(room):
     html = (
         "<p>x<script>app.alert(1)</script><a href='javascript:app.alert(2)'>y</a><form><input name=n></form>"
     )
-    pdf, _ = render(room, html, seconds=10)
+    pdf, _ = render(room, html, seconds=PATIENCE_SECONDS)
     with pikepdf.open(io.BytesIO(pdf)) as document:
         dictionaries = [item for item in document.objects if isinstance(item, pikepdf.Dictionary)]
         keys = set(itertools.chain.from_iterable(item.keys() for item in dictionaries))

@@ -11,7 +11,7 @@ import pytest
 from metrics.decisions import metric_names
 from tests.acceptance.chaos import COUNT, WATCH
 from tests.acceptance.hosts import FIRST, Hosts, HostsUnavailable, PostgresOn
-from tests.acceptance.system import System
+from tests.acceptance.system import System, at_and_below
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("hosts")
@@ -123,16 +123,37 @@ def test_both_hosts_work_each_in_a_folder_of_its_own(system, database, second):
     }  # the sample data was loaded on this machine itself
 
 
+def renderers_of(second):
+    """Return the rendering processes of the second host."""
+    family = at_and_below([process.pid for process in second])
+    return [process for process in family if "documents.rendering.child" in process.cmdline()]
+
+
+def both_made_ahead(database, second):
+    """Wait until each host makes a PDF ahead; return both, that of the second host frozen, and what was frozen."""
+    while True:
+        wait_for(lambda: len(database.execute(AHEAD).fetchall()) == 2)
+        frozen = renderers_of(second)
+        for process in frozen:
+            process.suspend()
+        if len(made := database.execute(AHEAD).fetchall()) == 2:
+            return made, frozen
+        for process in frozen:
+            process.resume()
+
+
 def test_each_host_makes_a_pdf_ahead_and_a_request_on_one_joins_what_the_other_makes(
     system, database, second
 ):
     for plan in system.documents(kind="project_plan"):  # so many that two are made at once for a while
         system.lengthen(plan)
-    made = wait_for(lambda: len(rows := database.execute(AHEAD).fetchall()) == 2 and rows)
+    made, frozen = both_made_ahead(database, second)
     by_host = {host: (task_id, document) for host, task_id, document in made}
     assert by_host.keys() == {"first", "second"}
     task_id, document = by_host["second"]
     joined = system.call("POST", f"documents/{document}/pdf/").json()
+    for process in frozen:
+        process.resume()
     assert (joined["task_id"], joined["routed_by"]) == (task_id, "client")
     # Both workers are at work, and a person waits: what nobody asked for gives way.
     asked_for = system.make(system.documents(kind="concept_plan")[0]).json()
@@ -142,7 +163,15 @@ def test_each_host_makes_a_pdf_ahead_and_a_request_on_one_joins_what_the_other_m
 
 
 def test_what_a_killed_host_was_doing_is_done_by_the_other(system, database, second):
-    task_ids = while_it_works(system, database, strike=lambda: [process.kill() for process in second])
+    family = at_and_below([process.pid for process in second])
+    task_ids = while_it_works(  # frozen first: whether it is amid a task is seen before it dies
+        system,
+        database,
+        strike=lambda: [process.suspend() for process in family],
+        undo=lambda: [process.resume() for process in family],
+    )
+    for process in family:
+        process.kill()
     assert_each_was_made_once(system, database, task_ids)
 
 

@@ -1,6 +1,7 @@
 """Images with real processes: in the page, through a worker, and when that worker is killed."""
 
 import io
+import time
 
 import pytest
 from PIL import Image
@@ -15,8 +16,8 @@ LARGE = (6000, 4000)
 
 
 @pytest.fixture(scope="module")
-def system(shared_system):
-    return shared_system(SPMS_MODE="auto", SPMS_WEB_THREADS="6", EMAIL_URL="dummymail://")
+def system(pages_system):
+    return pages_system
 
 
 def png(seed, size=(900, 600)):
@@ -69,7 +70,7 @@ def test_a_worker_that_is_killed_meanwhile_leaves_no_half_of_it_and_another_does
 def killed_while_running(system, task_id):
     """Kill every worker as soon as one runs the task; say whether it was soon enough."""
     while (task := system.call("GET", f"tasks/{task_id}/").json())["status"] == "queued":
-        pass
+        time.sleep(0.05)
     workers = system.workers()
     for worker in workers:
         worker.kill()

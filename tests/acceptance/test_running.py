@@ -25,6 +25,7 @@ def running(tmp_path_factory):
     port = free_port()
     folder = tmp_path_factory.mktemp("data")
     environment = {"PATH": os.environ["PATH"], "SPMS_DATA_DIR": str(folder), "PORT": str(port)}
+    environment |= {"SPMS_INLINE_DEADLINE": "90s"}
     System(folder).prepare()
     started = [
         subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
@@ -51,6 +52,7 @@ def test_the_session_of_the_readme_works_as_printed(running, tmp_path):
     session = re.search(r"<!-- session -->\n```sh\n(.*?)```", readme, re.DOTALL)
     assert session is not None
     script = re.sub(r"^xdg-open.*", "", session[1], flags=re.MULTILINE).replace(":8000/", f":{port}/")
+    script = script.replace("?wait=30", "?wait=60")
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, capture_output=True, text=True
     )

@@ -30,6 +30,7 @@ def system(tmp_path_factory):
         "SPMS_WEB_PROCESSES": "2",
         "SPMS_WEB_THREADS": str(WEB_THREADS),
         "SPMS_RENDER_SLOTS": "1",
+        "SPMS_INLINE_DEADLINE": "90s",
     }
     with System(tmp_path_factory.mktemp("two"), **settings).serving() as running:
         wait_for(lambda: len(printed(running, ROWS)) == 2)

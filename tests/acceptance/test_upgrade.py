@@ -68,7 +68,7 @@ def system(inbox, tmp_path_factory):
     try:
         system.manage("migrate", "--verbosity", "0")
         system.start_workers()
-        wait_for(lambda: has_ended(system))
+        wait_for(lambda: has_ended(system), 600)
         yield system
     finally:
         system.stop()

@@ -50,7 +50,9 @@ COSTS_TOO_MUCH = (
     " Save it as a plain JPEG or PNG and send that."
 )
 DAMAGED = "This image is cut off or damaged; export it again and send that."
-SIGNALS_OF_A_CRASH = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL})
+SIGNALS_OF_A_CRASH = frozenset(
+    {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
+)
 
 logger = logging.getLogger(__name__)
 

@@ -31,11 +31,10 @@ document.body.addEventListener("htmx:afterSwap", (event) => localTimes(event.tar
 document.body.addEventListener("htmx:sendError", () => offline(true));
 document.body.addEventListener("htmx:responseError", (event) => offline(event.detail.xhr.status >= 502));
 document.body.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) offline(false); });
-// A part that somebody reads or has selected in is not taken away under them.
-document.body.addEventListener("htmx:beforeRequest", (event) => {
-  const part = event.detail.elt;
-  if (part.dataset.hold !== undefined && part.querySelector("input:checked, details[open]")) event.preventDefault();
-});
+// A part that somebody reads or has selected in is not taken away under them, nor by an answer that was on its way.
+const isHeld = (part) => part.dataset.hold !== undefined && Boolean(part.querySelector("input:checked, details[open]"));
+document.body.addEventListener("htmx:beforeRequest", (event) => { if (isHeld(event.detail.elt)) event.preventDefault(); });
+document.body.addEventListener("htmx:beforeSwap", (event) => { if (isHeld(event.detail.target)) event.detail.shouldSwap = false; });
 document.body.addEventListener("submit", (event) => {
   const question = event.submitter?.dataset.confirm || event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
