@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from documents.infrastructure import slot_queue, storage
+from documents.infrastructure import slot_queue
 from documents.models import Document, Prerender, Task
 from documents.operations.prerenders.supervision import Prerenderer
 from tests.working import run_entries
@@ -46,7 +46,7 @@ def outcomes():
 @contextlib.contextmanager
 def ticket_of_another_process(state=slot_queue.HOLDING):
     """Hold a render slot, or wait for one, as another process that lives."""
-    folder = storage.run_folder() / slot_queue.RENDER_SLOTS
+    folder = slot_queue.render_slots_folder()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{state}{time.monotonic_ns():020d}-{OTHER_PROCESS}-0"
     os.mkfifo(path)

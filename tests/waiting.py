@@ -14,6 +14,11 @@ def wait_for(condition, seconds=120.0):
     return value
 
 
+def ageless(cached):
+    """Return a block in which what a function has cached for some seconds does not age."""
+    return cached.cache.timer
+
+
 def promised(seconds):
     """Return a time that is promised for a machine with nothing else to do, for this one as busy as it may be.
 

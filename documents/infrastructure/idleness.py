@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 from django.conf import settings
 
-from documents.infrastructure import data_dir_lock, slot_queue, storage
+from documents.infrastructure import data_dir_lock, slot_queue
 
 MEASURED_SECONDS = 0.1
 MAX_LOAD = 100  # such a limit cannot be exceeded
@@ -28,7 +28,7 @@ def find_obstacle(busy_percent: float | None = None) -> str:
 
 def has_room() -> bool:
     """Return True while other processes use or await fewer than half of the render slots of this host."""
-    tickets = slot_queue.count_tickets(storage.run_folder() / slot_queue.RENDER_SLOTS, of_others=True)
+    tickets = slot_queue.count_tickets(slot_queue.render_slots_folder(), of_others=True)
     return 2 * tickets < int(settings.SPMS_RENDER_SLOTS)
 
 

@@ -53,6 +53,11 @@ class Turn:
         return max(0, int((self.requested_at + self.priority) * 1_000_000_000))
 
 
+def render_slots_folder() -> Path:
+    """Return the folder of the tickets for this machine's render slots."""
+    return storage.run_folder() / RENDER_SLOTS
+
+
 @contextlib.contextmanager
 def acquire_slot(
     folder: Path, count: int, *, turn: Turn, deadline: Monotonic, tick: Callable[[], None]

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 
 from documents import exceptions
-from documents.infrastructure import slot_queue, storage
+from documents.infrastructure import slot_queue
 from documents.models import Task, Viewer
 from documents.queue import admission, hints, lifecycle, other_hosts, statistics, thread_shares
 from documents.queue.requests import TaskRequest
@@ -110,7 +110,7 @@ def _choose(preferences: Preferences, estimate_seconds: float, *, has_slot: bool
 def _count_ahead(*, has_slot: bool) -> int:
     """Return how many renders of this machine come before a new one: some have no ticket yet, some are of others."""
     inline = thread_shares.inline_slots().held - has_slot
-    return max(inline, slot_queue.count_tickets(storage.run_folder() / slot_queue.RENDER_SLOTS))
+    return max(inline, slot_queue.count_tickets(slot_queue.render_slots_folder()))
 
 
 def _follow(task: Task, routing: _Routing, *, is_owner: bool) -> Task:

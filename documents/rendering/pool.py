@@ -39,6 +39,8 @@ from documents.task_warnings import TaskWarning
 from metrics.durations import Monotonic
 
 POLL_INTERVAL_SECONDS = 0.03  # also how late a pre-render sees that it should give way
+# How libraries end a process that gets no memory; GLib traps.
+SIGNALS_WITHOUT_MEMORY = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGTRAP})
 FONTS_CONF = Path(__file__).parent / "fonts" / "fonts.conf"
 MODULE = "documents.rendering.child"
 
@@ -337,12 +339,7 @@ def _describe_death(code: int, limits: ChildLimits) -> exceptions.RenderError:
         return exceptions.RenderCpuLimit(
             "The PDF was not finished in the computing time that a render may take."
         )
-    if code in {
-        -signal.SIGSEGV,
-        -signal.SIGABRT,
-        -signal.SIGBUS,
-        -signal.SIGTRAP,
-    }:  # GLib traps when it gets no memory
+    if -code in SIGNALS_WITHOUT_MEMORY:
         return _too_much_memory(limits)
     return exceptions.RenderKilled(f"The rendering process ended early (exit status {code}). Try again.")
 

@@ -25,7 +25,7 @@ def _pg_ctl(arguments, **options):
     return _commands.pg_ctl(arguments, **options | ({"timeout": 120} if "timeout" in options else {}))  # type: ignore[attr-defined]
 
 
-postgres_server.pg_ctl = _pg_ctl
+postgres_server.pg_ctl = _pg_ctl  # type: ignore[attr-defined]
 POSTGRES_PROGRAMS = Path(postgres_server.__file__).parent / "pginstall" / "bin"
 
 

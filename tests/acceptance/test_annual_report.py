@@ -193,7 +193,7 @@ def test_its_wait_for_a_render_slot_is_no_part_of_its_duration(report, owner, se
     turn, begun_at = Turn(priority=Priority.REQUEST), time.monotonic()
     with contextlib.ExitStack() as others:
         for _ in range(count):
-            slots = storage.run_folder() / slot_queue.RENDER_SLOTS
+            slots = slot_queue.render_slots_folder()
             others.enter_context(
                 slot_queue.acquire_slot(slots, count, turn=turn, deadline=begun_at + 300, tick=lambda: None)
             )

@@ -8,6 +8,7 @@ from documents.queue import hints, leases, statistics, turns
 from documents.queue.registry import TaskOutput
 from documents.queue.requests import TaskRequest
 from tests import factories
+from tests.waiting import ageless
 from tests.working import replace_handler
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,10 +137,7 @@ def test_a_task_that_joins_a_line_has_the_position_that_it_would_be_read_with():
 
 def test_the_position_of_a_new_task_is_known_without_reading_the_line_again(django_assert_num_queries):
     member = factories.user("member")
-    with (
-        statistics.current_line.cache.timer,
-        statistics.mean_service_seconds.cache.timer,
-    ):  # time stands still
+    with ageless(statistics.current_line), ageless(statistics.mean_service_seconds):
         first = submit(member, "first")
         assert statistics.positions([first])[first.pk].position == 1
         second = submit(member, "second")

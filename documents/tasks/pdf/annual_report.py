@@ -34,6 +34,7 @@ from documents.rendering.parallel import ParallelRenderer, PartJob
 from documents.rendering.protocol import AssemblyJob, RenderedPdf
 from documents.task_warnings import TaskWarning
 from documents.tasks.pdf import part_cache, pending_images
+from documents.tasks.pdf.job import PdfJob
 from metrics.durations import Monotonic
 
 # A shorter report takes a second or two as a whole, which is simpler.
@@ -82,32 +83,16 @@ def has_parts(document: Document, edition: Edition) -> bool:
     return chapters.count(document, edition) >= MIN_CHAPTERS
 
 
-def assemble(
-    document: Document,
-    edition: Edition,
-    folder: Path,
-    *,
-    recorder: ContentFingerprint,
-    deadline: Monotonic,
-    report: ReportProgress,
-    turn: Turn,
-) -> AssembledReport:
-    """Make ``document.pdf`` in ``folder``, and record its content with ``recorder``.
+def assemble(job: PdfJob, recorder: ContentFingerprint) -> AssembledReport:
+    """Make the PDF of a report from its parts, and record its content with ``recorder``.
 
     Raises the RenderErrors, which name the part at fault; AssemblyUnsupported, StorageFull, StorageUnavailable.
     """
-    cover = recorder.record(blocks.get_cover(document, edition))
-    assembly = _Assembly(folder=folder, cover=cover, report=report)
-    with ParallelRenderer(deadline=deadline, turn=turn) as renderer:
-        _draw_missing(assembly, _parts(document, edition, recorder), renderer, report)
-    job = AssemblyJob(
-        html_path=str(_write_front(document, edition, cover, folder)),
-        part_paths=tuple(str(path) for path in assembly.paths.values()),
-        pdf_path=str(folder / "document.pdf"),
-        images=pending_images.resolve_paths(blocks.images_of(cover), folder),
-        cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
-    )
-    rendered = _render(assembly, job, deadline=deadline, report=report, turn=turn)
+    cover = recorder.record(blocks.get_cover(job.document, job.edition))
+    assembly = _Assembly(job, cover)
+    with ParallelRenderer(deadline=job.deadline, turn=job.turn) as renderer:
+        _draw_missing(assembly, _parts(job.document, job.edition, recorder), renderer)
+    rendered = _render(assembly)
     waited_seconds = renderer.waited_seconds + rendered.waited_seconds
     logger.info("annual report of %d parts, %d of them drawn", len(assembly.paths), len(assembly.drawn))
     return AssembledReport(
@@ -118,23 +103,15 @@ def assemble(
     )
 
 
-def find_unprintable(
-    document: Document,
-    edition: Edition,
-    folder: Path,
-    *,
-    deadline: Monotonic,
-    report: ReportProgress,
-    turn: Turn,
-) -> dict[str, TaskWarning]:
+def find_unprintable(job: PdfJob) -> dict[str, TaskWarning]:
     """Return what is wrong with each part of a report that cannot be laid out, by its block's anchor.
 
     The parts are drawn one by one, and cached for the next report. Raises as ``assemble`` does.
     """
-    assembly = _Assembly(folder=folder, cover=blocks.get_cover(document, edition), report=report)
-    parts = _parts(document, edition, ContentFingerprint(""))
-    with ParallelRenderer(deadline=deadline, turn=turn) as renderer:
-        _draw_missing(assembly, parts, renderer, report)
+    assembly = _Assembly(job, blocks.get_cover(job.document, job.edition))
+    parts = _parts(job.document, job.edition, ContentFingerprint(""))
+    with ParallelRenderer(deadline=job.deadline, turn=job.turn) as renderer:
+        _draw_missing(assembly, parts, renderer)
     return assembly.unprintable
 
 
@@ -154,9 +131,17 @@ def draw_ahead(chapter: Document, *, deadline: Monotonic, report: ReportProgress
         storage.workspace() as folder,
         ParallelRenderer(deadline=deadline, turn=turn) as renderer,
     ):
-        assembly = _Assembly(folder=folder, cover=blocks.get_cover(annual), report=report)
+        job = PdfJob(
+            document=annual,
+            edition=editions.DEFAULT,
+            folder=folder,
+            deadline=deadline,
+            report=report,
+            turn=turn,
+        )
+        assembly = _Assembly(job, blocks.get_cover(annual))
         parts = _parts(annual, editions.DEFAULT, ContentFingerprint(""))
-        _draw_missing(assembly, parts, renderer, report, max_parts=RENDER_BATCH)
+        _draw_missing(assembly, parts, renderer, max_parts=RENDER_BATCH)
     return len(assembly.drawn)
 
 
@@ -164,11 +149,11 @@ def _draw_missing(
     assembly: "_Assembly",
     parts: Iterable[PrintedPart],
     renderer: ParallelRenderer,
-    report: ReportProgress,
     *,
     max_parts: int | None = None,
 ) -> None:
     """Draw the parts that are not cached, ``max_parts`` at most, and cache them."""
+    report = assembly.job.report
     for batch in batched(islice(assembly.missing(parts), max_parts), RENDER_BATCH):
         renderer.submit([assembly.write_html(part) for part in batch], assembly.image_paths(batch))
         report("layout", renderer.pages)
@@ -177,18 +162,22 @@ def _draw_missing(
     assembly.note(renderer.unprintable)
 
 
-def _render(
-    assembly: "_Assembly",
-    job: AssemblyJob,
-    *,
-    deadline: Monotonic,
-    report: ReportProgress,
-    turn: Turn,
-) -> RenderedPdf:
+def _render(assembly: "_Assembly") -> RenderedPdf:
     """Assemble the parts; remove them from the cache if that fails, as one of them may be the reason."""
+    job, cover = assembly.job, assembly.cover
+    assembly_job = AssemblyJob(
+        html_path=str(_write_front(job, cover)),
+        part_paths=tuple(str(path) for path in assembly.paths.values()),
+        pdf_path=str(job.pdf_path),
+        images=pending_images.resolve_paths(blocks.images_of(cover), job.folder),
+        cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
+    )
     try:
         return pool.get_pool().render(
-            job, deadline=deadline, report=lambda _phase, pages: report("draw", pages), turn=turn
+            assembly_job,
+            deadline=job.deadline,
+            report=lambda _phase, pages: job.report("draw", pages),
+            turn=job.turn,
         )
     except exceptions.AssemblyUnsupported:
         part_cache.delete(assembly.paths)
@@ -198,19 +187,19 @@ def _render(
 class _Assembly:
     """The parts of one report: their paths by fingerprint and in order, both of cached and of drawn parts."""
 
-    def __init__(self, *, folder: Path, cover: Cover, report: ReportProgress) -> None:
+    def __init__(self, job: PdfJob, cover: Cover) -> None:
         self.paths: dict[str, Path] = {}
         self.drawn: dict[Path, PrintedPart] = {}
         self.unprintable: dict[str, TaskWarning] = {}  # by the anchor of the block that a note replaces
-        self._folder, self._cover, self._report = folder, cover, report
+        self.job, self.cover = job, cover
 
     def missing(self, parts: Iterable[PrintedPart]) -> Iterator[PrintedPart]:
         """Yield the parts that are not cached."""
         for batch in batched(parts, LOOKUP_BATCH):
-            self._report("html", 0)
-            cached = part_cache.get_many([part.fingerprint for part in batch], self._folder)
+            self.job.report("html", 0)
+            cached = part_cache.get_many([part.fingerprint for part in batch], self.job.folder)
             for part in batch:
-                path = self._folder / f"{part.fingerprint}.pdf"
+                path = self.job.folder / f"{part.fingerprint}.pdf"
                 self.paths[part.fingerprint] = cached.get(part.fingerprint, path)
                 if part.fingerprint not in cached:
                     yield part
@@ -226,7 +215,7 @@ class _Assembly:
 
     def _write(self, path: Path, part: PrintedPart, printed: Iterable[Block | NoteBlock]) -> None:
         with storage.translate_storage_errors(), path.open("w", encoding="utf-8") as stream:
-            html.write_part(stream, title=part.name, cover=self._cover, blocks=printed)
+            html.write_part(stream, title=part.name, cover=self.cover, blocks=printed)
 
     def note(self, unprintable: dict[Path, str]) -> None:
         """Remember the parts that could not be laid out; ``unprintable`` has what is wrong with each by its path."""
@@ -240,8 +229,8 @@ class _Assembly:
         """Return the local paths of the images of parts, by their addresses."""
         paths: dict[str, str] = {}
         for part in parts:
-            paths |= pending_images.resolve_paths(part.images, self._folder)
-            self._report("html", 0)  # fetching them from a bucket takes a while
+            paths |= pending_images.resolve_paths(part.images, self.job.folder)
+            self.job.report("html", 0)  # fetching them from a bucket takes a while
         return paths
 
     def cache(self, digests: dict[Path, str]) -> None:
@@ -283,13 +272,13 @@ def _part(document: Document, printed: tuple[Block, ...]) -> PrintedPart:
     )
 
 
-def _write_front(document: Document, edition: Edition, cover: Cover, folder: Path) -> Path:
-    path = folder / "front.html"
+def _write_front(job: PdfJob, cover: Cover) -> Path:
+    path = job.folder / "front.html"
     with storage.translate_storage_errors(), path.open("w", encoding="utf-8") as stream:
         html.write_document(
             stream,
             cover=cover,
-            contents=blocks.table_of_contents(document, edition),
+            contents=blocks.table_of_contents(job.document, job.edition),
             blocks=(),
             generated_at=timezone.localtime().replace(microsecond=0),
         )

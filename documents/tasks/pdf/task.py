@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 
 from django.conf import settings
@@ -21,16 +20,16 @@ from documents.models import Document, Task, document_types, layout_bounds
 from documents.models.mistakes import shortened
 from documents.models.tasks import PRERENDER
 from documents.queue import adoption, lifecycle, registry, statistics
-from documents.queue.registry import ReportProgress, StoredFile, TaskContext, TaskOutput
+from documents.queue.registry import StoredFile, TaskContext, TaskOutput
 from documents.queue.requests import TaskRequest
 from documents.rendering import parallel, pool
 from documents.rendering.protocol import RenderedPdf, RenderJob
 from documents.task_warnings import TaskWarning
 from documents.tasks.pdf import annual_report, drafts, pending_images, prerender
 from documents.tasks.pdf.drafts import HtmlDocument
+from documents.tasks.pdf.job import PdfJob
 from metrics import instruments
 from metrics.decisions.routing import OTHER_HOST
-from metrics.durations import Monotonic
 
 KIND = "pdf"
 MAX_MESSAGE_CHARACTERS = 500  # of the task's column
@@ -113,7 +112,7 @@ def render(attempt: TaskContext) -> TaskOutput:
     turn = _turn(attempt.task)
     # In a crowd, text that is read and written earlier takes the cores from others, and then it waits.
     slot_queue.wait_until_near(
-        storage.run_folder() / slot_queue.RENDER_SLOTS,
+        slot_queue.render_slots_folder(),
         settings.SPMS_RENDER_SLOTS,
         turn=turn,
         deadline=deadline,
@@ -124,11 +123,19 @@ def render(attempt: TaskContext) -> TaskOutput:
     pending_images.require_ready(attempt, document, edition)
     started = time.monotonic()
     with storage.workspace() as folder:
+        job = PdfJob(
+            document=document,
+            edition=edition,
+            folder=folder,
+            deadline=deadline,
+            report=attempt.report,
+            turn=turn,
+        )
         attempt.report("html", 0)
-        pdf = _make(document, edition, folder, deadline=deadline, report=attempt.report, turn=turn)
+        pdf = _make(job)
         attempt.report("store", pdf.rendered.pages)
         _require_document(attempt.task)
-        name = storage.save(folder / "document.pdf", suffix=".pdf")
+        name = storage.save(job.pdf_path, suffix=".pdf")
     # What it takes alone: the models of the evaluator add the waits themselves.
     seconds = time.monotonic() - started - pdf.rendered.waited_seconds
     _observe(document, attempt.task, pdf.rendered, seconds)
@@ -165,34 +172,22 @@ def _output(document: Document, edition: Edition, pdf: PdfResult, *, name: str, 
     )
 
 
-def _make(
-    document: Document,
-    edition: Edition,
-    folder: Path,
-    *,
-    deadline: Monotonic,
-    report: ReportProgress,
-    turn: Turn,
-) -> PdfResult:
-    """Make ``document.pdf`` in ``folder``: a long report from parts, if WeasyPrint allows it, or else as a whole."""
-    if annual_report.has_parts(document, edition):
+def _make(job: PdfJob) -> PdfResult:
+    """Make a PDF: a long report from parts, if WeasyPrint allows it, or else as a whole."""
+    if annual_report.has_parts(job.document, job.edition):
         try:
-            return _make_from_parts(document, edition, folder, deadline=deadline, report=report, turn=turn)
+            return _make_from_parts(job)
         except exceptions.AssemblyUnsupported as error:
             logger.warning("the report is rendered as a whole: %s", error)
     try:
-        return _make_whole(document, edition, folder, deadline=deadline, report=report, turn=turn)
+        return _make_whole(job)
     except parallel.UNPRINTABLE:
-        if document.kind_info.has_project:
+        if job.document.kind_info.has_project:
             raise
-        unprintable = annual_report.find_unprintable(
-            document, edition, folder, deadline=deadline, report=report, turn=turn
-        )
+        unprintable = annual_report.find_unprintable(job)
         if not unprintable:
             raise
-    return _make_whole(
-        document, edition, folder, deadline=deadline, report=report, turn=turn, unprintable=unprintable
-    )
+    return _make_whole(job, unprintable=unprintable)
 
 
 def _turn(task: Task) -> Turn:
@@ -211,44 +206,21 @@ def _priority(task: Task) -> Priority:
     return Priority.BACKGROUND if task.routed_by == PRERENDER else Priority.QUEUE
 
 
-def _make_whole(
-    document: Document,
-    edition: Edition,
-    folder: Path,
-    *,
-    deadline: Monotonic,
-    report: ReportProgress,
-    turn: Turn,
-    unprintable: Mapping[str, TaskWarning] = MappingProxyType({}),
-) -> PdfResult:
-    """Make ``document.pdf`` in ``folder`` as a whole, with notes in place of ``unprintable`` blocks, by anchor."""
-    path = folder / "document.html"
-    draft = drafts.write_html(document, path, edition=edition, report=report, noted=unprintable.keys())
-    rendered = _render(draft, folder / "document.pdf", deadline=deadline, report=report, turn=turn)
+def _make_whole(job: PdfJob, *, unprintable: Mapping[str, TaskWarning] = MappingProxyType({})) -> PdfResult:
+    """Make a PDF as a whole, with notes in place of ``unprintable`` blocks, by anchor."""
+    path = job.folder / "document.html"
+    draft = drafts.write_html(
+        job.document, path, edition=job.edition, report=job.report, noted=unprintable.keys()
+    )
+    rendered = _render(draft, job)
     rendered = replace(rendered, waited_seconds=draft.waited_seconds + rendered.waited_seconds)
     warnings = (*unprintable.values(), *draft.warnings)
     return PdfResult(rendered=rendered, fingerprint=draft.fingerprint, warnings=warnings)
 
 
-def _make_from_parts(
-    document: Document,
-    edition: Edition,
-    folder: Path,
-    *,
-    deadline: Monotonic,
-    report: ReportProgress,
-    turn: Turn,
-) -> PdfResult:
-    recorder = drafts.recorder_for(document, edition)
-    assembled = annual_report.assemble(
-        document,
-        edition,
-        folder,
-        recorder=recorder,
-        deadline=deadline,
-        report=report,
-        turn=turn,
-    )
+def _make_from_parts(job: PdfJob) -> PdfResult:
+    recorder = drafts.recorder_for(job.document, job.edition)
+    assembled = annual_report.assemble(job, recorder)
     return PdfResult(
         rendered=assembled.rendered,
         fingerprint=recorder.fingerprint(),
@@ -281,18 +253,16 @@ def _require_document(task: Task) -> None:
         raise exceptions.DocumentDeleted("It was deleted before its PDF was finished.")
 
 
-def _render(
-    draft: HtmlDocument, pdf_path: Path, *, deadline: Monotonic, report: ReportProgress, turn: Turn
-) -> RenderedPdf:
-    job = RenderJob(
+def _render(draft: HtmlDocument, job: PdfJob) -> RenderedPdf:
+    render_job = RenderJob(
         html_path=str(draft.path),
-        pdf_path=str(pdf_path),
+        pdf_path=str(job.pdf_path),
         images=draft.images,
         source_path=str(draft.source or ""),
         generated_at=draft.generated_at.isoformat(),
         cpu_seconds=math.ceil(settings.SPMS_RENDER_TIMEOUT),
     )
-    return pool.get_pool().render(job, deadline=deadline, report=report, turn=turn)
+    return pool.get_pool().render(render_job, deadline=job.deadline, report=job.report, turn=job.turn)
 
 
 def result_url(task: Task) -> str | None:
