@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -65,7 +64,7 @@ def _seconds_until_held(
     changed.raise_for_status()
     _wait_for_ticket(slots, f"{slot_queue.HOLDING}*")
     time.sleep(pause_seconds)
-    ahead = tickets(slots)
+    ahead = tickets(slots, slot_queue.HOLDING)
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(client.post, f"{documents}{plans[1]}/pdf/?force=true", timeout=GIVE_UP_SECONDS)
         taken = seconds_until_holding(slots, ahead, asked)
@@ -73,23 +72,20 @@ def _seconds_until_held(
     return taken
 
 
-def tickets(slots: Path, *states: str) -> set[str]:
-    """Return the tickets in some states, or all of them, each by its name without its state."""
-    # One state after the other, as given: a ticket that goes on to a later state is seen there at least.
-    found = (slots.glob(f"{state}*") for state in states or (slot_queue.WAITING, slot_queue.HOLDING))
-    return {ticket.name.partition("-")[2] for ticket in chain.from_iterable(found)}
+def tickets(slots: Path, state: str) -> set[str]:
+    """Return the tickets in a state, each by its name without the state."""
+    return {ticket.name.removeprefix(state) for ticket in slots.glob(f"{state}*")}
 
 
 def seconds_until_holding(slots: Path, ahead: set[str], asked: Future[Any]) -> float:
-    """Return how long a render that was just ``asked`` for waits for its slot, behind the tickets ``ahead``.
+    """Return how long a render just ``asked`` for waits for its slot; the tickets ``ahead`` held theirs before.
 
     It is 0 if the slot was free again before the text of the PDF was written.
     """
     waits_since: float | None = None
     while not asked.done():
-        is_waiting = (
-            tickets(slots, slot_queue.WAITING) - ahead
-        )  # before those who hold: it goes from here to there
+        # In this order: the ticket goes from waiting to holding, and is seen in one of them.
+        is_waiting = tickets(slots, slot_queue.WAITING)
         if tickets(slots, slot_queue.HOLDING) - ahead:
             break
         if is_waiting and waits_since is None:
