@@ -5,6 +5,7 @@ import platform
 import sys
 from datetime import timedelta
 
+import psutil
 import psycopg
 import pytest
 
@@ -16,6 +17,7 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("hosts")
 
+RENDERER = "documents.rendering.child"
 RUNNING = "SELECT id::text FROM documents_task WHERE status = 'running' AND worker LIKE 'second:%'"
 AHEAD = """
 SELECT split_part(worker, ':', 1), id::text, document_id FROM documents_task
@@ -123,23 +125,22 @@ def test_both_hosts_work_each_in_a_folder_of_its_own(system, database, second):
     }  # the sample data was loaded on this machine itself
 
 
-def renderers_of(second):
-    """Return the rendering processes of the second host."""
-    family = at_and_below([process.pid for process in second])
-    return [process for process in family if "documents.rendering.child" in process.cmdline()]
+def each(second, act, *, only=""):
+    """Act on each process of the second host, or on those whose command names ``only``; some have ended meanwhile."""
+    for process in at_and_below([process.pid for process in second]):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if not only or only in process.cmdline():
+                act(process)
 
 
 def both_made_ahead(database, second):
-    """Wait until each host makes a PDF ahead; return both, that of the second host frozen, and what was frozen."""
+    """Wait until each host makes a PDF ahead; return both while the renders of the second host are frozen."""
     while True:
         wait_for(lambda: len(database.execute(AHEAD).fetchall()) == 2)
-        frozen = renderers_of(second)
-        for process in frozen:
-            process.suspend()
+        each(second, psutil.Process.suspend, only=RENDERER)
         if len(made := database.execute(AHEAD).fetchall()) == 2:
-            return made, frozen
-        for process in frozen:
-            process.resume()
+            return made
+        each(second, psutil.Process.resume, only=RENDERER)
 
 
 def test_each_host_makes_a_pdf_ahead_and_a_request_on_one_joins_what_the_other_makes(
@@ -147,13 +148,12 @@ def test_each_host_makes_a_pdf_ahead_and_a_request_on_one_joins_what_the_other_m
 ):
     for plan in system.documents(kind="project_plan"):  # so many that two are made at once for a while
         system.lengthen(plan)
-    made, frozen = both_made_ahead(database, second)
+    made = both_made_ahead(database, second)
     by_host = {host: (task_id, document) for host, task_id, document in made}
     assert by_host.keys() == {"first", "second"}
     task_id, document = by_host["second"]
     joined = system.call("POST", f"documents/{document}/pdf/").json()
-    for process in frozen:
-        process.resume()
+    each(second, psutil.Process.resume, only=RENDERER)
     assert (joined["task_id"], joined["routed_by"]) == (task_id, "client")
     # Both workers are at work, and a person waits: what nobody asked for gives way.
     asked_for = system.make(system.documents(kind="concept_plan")[0]).json()
@@ -163,15 +163,13 @@ def test_each_host_makes_a_pdf_ahead_and_a_request_on_one_joins_what_the_other_m
 
 
 def test_what_a_killed_host_was_doing_is_done_by_the_other(system, database, second):
-    family = at_and_below([process.pid for process in second])
     task_ids = while_it_works(  # frozen first: whether it is amid a task is seen before it dies
         system,
         database,
-        strike=lambda: [process.suspend() for process in family],
-        undo=lambda: [process.resume() for process in family],
+        strike=lambda: each(second, psutil.Process.suspend),
+        undo=lambda: each(second, psutil.Process.resume),
     )
-    for process in family:
-        process.kill()
+    each(second, psutil.Process.kill)
     assert_each_was_made_once(system, database, task_ids)
 
 
