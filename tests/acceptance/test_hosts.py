@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+import subprocess
 import sys
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ import pytest
 from metrics.decisions import metric_names
 from tests.acceptance.chaos import COUNT, WATCH
 from tests.acceptance.hosts import FIRST, Hosts, HostsUnavailable, PostgresOn
-from tests.acceptance.system import System, at_and_below
+from tests.acceptance.system import ROOT, System, at_and_below
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("hosts")
@@ -174,12 +175,40 @@ def test_what_a_killed_host_was_doing_is_done_by_the_other(system, database, sec
 
 
 def test_a_host_that_was_cut_off_makes_nothing_twice_and_works_again(hosts, system, database, second):
-    task_ids = while_it_works(system, database, strike=hosts.pull_cable, undo=hosts.plug_cable)
-    assert_each_was_made_once(system, database, task_ids)
-    hosts.plug_cable()
+    try:
+        task_ids = while_it_works(system, database, strike=hosts.pull_cable, undo=hosts.plug_cable)
+        assert_each_was_made_once(system, database, task_ids)
+    finally:
+        hosts.plug_cable()
     back_at = database.execute("SELECT now()").fetchone()[0]
     wait_for(lambda: ask_for_reports(system) and database.execute(DONE_SINCE, [back_at]).fetchone())
     assert_each_was_made_once(system, database, task_ids)
+
+
+HOLD_A_LOCK = """
+import time
+from django.db import transaction
+from documents.models import Project
+with transaction.atomic():
+    Project.objects.select_for_update().first()
+    print("locked", flush=True)
+    time.sleep(600)
+"""
+TAKE_THE_LOCK = "SET lock_timeout = '120s'; SELECT id FROM documents_project FOR UPDATE"
+
+
+def test_what_a_host_had_locked_when_it_was_cut_off_is_free_soon(hosts, system, database):
+    command = [*hosts.on("second"), sys.executable, "manage.py", "shell", "-v", "0", "-c", HOLD_A_LOCK]
+    holder = subprocess.Popen(command, cwd=ROOT, env=system.environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        hosts.pull_cable()
+        database.execute(TAKE_THE_LOCK)  # PostgreSQL itself would wait for two hours
+    finally:
+        hosts.plug_cable()
+        holder.kill()
+        holder.communicate()
 
 
 def test_a_host_whose_clock_is_wrong_works_like_any_other(system, database, ahead):
