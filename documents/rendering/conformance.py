@@ -96,7 +96,8 @@ def save(pdf: pikepdf.Pdf, path: Path) -> None:
         pdf.save(path, min_version="1.7", object_stream_mode=OBJECT_STREAMS, deterministic_id=True)
         if DOUBTFUL_END not in path.read_bytes():
             return
-        pdf.Root.SPMSSaves = attempt  # changes the streams that hold the other objects
+        # More objects: each stream that holds objects begins with their numbers, which all change.
+        pdf.Root.SPMSSaves = pikepdf.Array(pdf.make_indirect(pikepdf.Dictionary()) for _ in range(attempt))
         for stream in pdf.objects:
             if isinstance(stream, pikepdf.Stream) and stream.read_raw_bytes().endswith(b"\r"):
                 _recode(stream)

@@ -116,7 +116,7 @@ def test_a_chapter_that_takes_too_much_memory_is_named(report, owner, settings):
     assert re.match(r"In SP-5: .* 150 MiB", warning)
 
 
-def test_a_child_that_is_killed_costs_no_chapter(report, owner):
+def test_a_child_that_is_killed_costs_no_chapter(report, owner, same_moment):
     killed: list[psutil.Process] = []
 
     def kill_once(phase, pages):
