@@ -22,6 +22,11 @@ pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 
 
+@pytest.fixture(autouse=True)
+def _usual_deadline(settings):
+    settings.SPMS_INLINE_DEADLINE = 30.0
+
+
 def report(host, number=1, threads=16, render_slots=2, seen_at=None):
     return WebProcess.objects.create(
         name=f"{host}:{number}",
