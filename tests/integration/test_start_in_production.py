@@ -65,11 +65,9 @@ def test_a_weak_key_in_the_data_folder_is_refused_as_well(start, tmp_path):
     assert "SECRET_KEY" in refusal(start((*MANAGE, "check")))
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"SECRET_KEY": GOOD_KEY}, {"SECRET_KEY": GOOD_KEY, "DEBUG": "false"}]
-)
-def test_good_settings_start(settings, start):
-    ended = start((*MANAGE, "check"), **settings)
+@pytest.mark.parametrize("chosen", [{}, {"SECRET_KEY": GOOD_KEY}, {"SECRET_KEY": GOOD_KEY, "DEBUG": "false"}])
+def test_good_settings_start(chosen, start):
+    ended = start((*MANAGE, "check"), **chosen)
     assert ended.returncode == 0, ended.stderr
 
 
