@@ -4,15 +4,12 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# The server notices within 15 s, as its clients do (environment.py). By default it takes two hours, for which the
-# rows that a cut-off host had locked stop all others.
-SETTINGS = {
-    "tcp_keepalives_idle": "5",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "2",
-    "tcp_user_timeout": "15000",
-}
+from spms import environment
 
+# The server notices as soon as its clients do. By default it takes two hours, for which the rows that a cut-off host
+# had locked stop all others.
+SETTINGS = {f"tcp_{name}": str(value) for name, value in environment.KEEPALIVES.items()}
+SETTINGS |= {"tcp_user_timeout": str(environment.TCP_USER_TIMEOUT_MILLISECONDS)}
 SET_ALL = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS given (name, value)"
 
 

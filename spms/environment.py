@@ -25,6 +25,10 @@ from spms import connections
 BASE_DIR = Path(__file__).resolve().parent.parent
 # How long a mail server may be silent: less than a task's lease, so that no other worker takes the task over.
 MAIL_TIMEOUT_SECONDS = 20
+# A PostgreSQL that is unreachable, and to PostgreSQL a client that is, are noticed within 15 s; by default it takes 15
+# minutes and two hours.
+TCP_USER_TIMEOUT_MILLISECONDS = 15_000
+KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
 # All that is in the data folder except the static files.
 PRIVATE_FOLDERS = ("backups", "media", "metrics", "results", "run", "work")
 env = environ.Env()
@@ -228,10 +232,8 @@ def _database(name: str, default: str) -> dict[str, Any]:
     connections.require_readable(name, env.str(name, default=default))
     settings: dict[str, Any] = env.db(name, default=default)
     if settings["ENGINE"].endswith("postgresql"):
-        # An unreachable server is detected within 15 s; by default it takes 15 minutes.
-        timeouts = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
-        timeouts |= {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
-        settings["OPTIONS"] = timeouts | settings.get("OPTIONS", {})
+        timeouts = {"connect_timeout": 5, "tcp_user_timeout": TCP_USER_TIMEOUT_MILLISECONDS}
+        settings["OPTIONS"] = timeouts | KEEPALIVES | settings.get("OPTIONS", {})
     return settings
 
 

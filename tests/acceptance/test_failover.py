@@ -9,8 +9,8 @@ from tests.acceptance.replication import Pair
 from tests.acceptance.system import System
 from tests.waiting import wait_for
 
-WAITS_FOR_STANDBY = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'"
 # Heartbeats wait, too, but each in a statement of its own.
+WAITS_FOR_STANDBY = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'"
 IS_REPLAYED = "SELECT pid FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()"
 READINESS = """
 from django.test import Client

@@ -72,8 +72,8 @@ def test_a_person_takes_the_slot_at_once(system):
     report = system.long_document()
     task = ahead(system, report, "running")
     [slots] = wait_for(lambda: list(system.folder.glob("run/*/slots")))
-    wait_for(lambda: tickets(slots, slot_queue.HOLDING))
-    plan, ahead_in_line = system.documents(kind="concept_plan")[1], tickets(slots, slot_queue.HOLDING)
+    ahead_in_line = wait_for(lambda: tickets(slots, slot_queue.HOLDING))
+    plan = system.documents(kind="concept_plan")[1]
     with ThreadPoolExecutor(1) as threads:
         pressed = threads.submit(system.make, plan)
         seconds = seconds_until_holding(slots, ahead_in_line, pressed)
